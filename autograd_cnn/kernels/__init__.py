@@ -1,0 +1,1 @@
+"""Array loops: the only place that knows memory layout."""

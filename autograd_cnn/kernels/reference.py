@@ -1,0 +1,206 @@
+"""The array loops of convolution, pooling and normalisation in NumPy: the specification of every kernel set.
+
+Shapes are N, C, H, W; memory is batch-innermost.  A kernel computes a C-contiguous (C, H, W, N) array and returns
+its (N, C, H, W) view, elementwise NumPy keeps that order, and the next kernel finds its rows of W * N values in
+one piece.  Inputs may have any strides; they are copied at most once.  Loops run over kernel offsets, never over
+positions or images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograd_cnn.kernels.window import Window
+
+
+def batch_innermost(x: np.ndarray) -> np.ndarray:
+    """(N, C, ...) seen as (C, ..., N); contiguous already when a kernel made it."""
+    return np.moveaxis(x, 0, -1)
+
+
+def batch_first(x: np.ndarray) -> np.ndarray:
+    """(C, ..., N) seen as (N, C, ...)."""
+    return np.moveaxis(x, -1, 0)
+
+
+def select(mask: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """x where the mask holds, 0 elsewhere, whatever x is there (0 * inf would be NaN).
+
+    Multiplies bit patterns by 0 or 1: 13 times faster than np.where on 400,000 float32.
+    """
+    bits = x.view(f"u{x.itemsize}")
+    return (bits * mask).view(x.dtype)
+
+
+# ---------------------------------------------------------------------------------------------- convolution
+
+
+def _columns(x: np.ndarray, window: Window) -> np.ndarray:
+    """Every window of x (N, C, H, W) as a column, with padding zeros: (C, KH, KW, OH, OW, N), a copy."""
+    x = batch_innermost(x)  # (C, H, W, N)
+    (top, left), (bottom, right) = window.before, window.after
+    if top or left or bottom or right:
+        c, h, w, n = x.shape
+        padded = np.zeros((c, top + h + bottom, left + w + right, n), x.dtype)
+        padded[:, top : top + h, left : left + w] = x
+        x = padded
+    sc, sh, sw, sn = x.strides
+    shape = (x.shape[0], *window.kernel, *window.out, x.shape[3])
+    steps = (sh * window.dilation[0], sw * window.dilation[1], sh * window.stride[0], sw * window.stride[1])
+    return np.lib.stride_tricks.as_strided(x, shape, (sc, *steps, sn), writeable=False)
+
+
+def conv2d(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, groups: int
+) -> np.ndarray:
+    """Cross-correlate x (N, C, H, W) with w (F, C / groups, KH, KW) and add b (F,): (N, F, OH, OW)."""
+    columns = _columns(x, window).reshape(groups, w[0].size, -1)  # (G, C/G*KH*KW, OH*OW*N)
+    out = w.reshape(groups, -1, w[0].size) @ columns  # (G, F/G, OH*OW*N)
+    if b is not None:
+        out += b.reshape(groups, -1, 1)
+    return batch_first(out.reshape(len(w), *window.out, len(x)))
+
+
+def conv2d_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
+    """The adjoint of conv2d in x: g (N, F, OH, OW) spread through w to (N, C, H, W)."""
+    n, f, oh, ow = g.shape
+    rows = batch_innermost(g).reshape(groups, f // groups, -1)  # (G, F/G, OH*OW*N)
+    columns = w.reshape(groups, f // groups, -1).mT @ rows  # (G, C/G*KH*KW, OH*OW*N)
+    columns = columns.reshape(groups * w.shape[1], -1, oh, ow, n)  # (C, KH*KW, OH, OW, N)
+    x = np.zeros((len(columns), *window.size, n), columns.dtype)  # (C, H, W, N)
+    for offset, positions, cells in window.overlaps():
+        x[:, *cells] += columns[:, offset, *positions]
+    return batch_first(x)
+
+
+def conv2d_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
+    """The adjoint of conv2d in w: x (N, C, H, W) correlated with g (N, F, OH, OW) to (F, C / groups, KH, KW)."""
+    f, c = g.shape[1], x.shape[1] // groups
+    columns = _columns(x, window).reshape(groups, c * window.kernel[0] * window.kernel[1], -1)
+    rows = batch_innermost(g).reshape(groups, f // groups, -1)  # (G, F/G, OH*OW*N)
+    return (rows @ columns.mT).reshape(f, c, *window.kernel)
+
+
+# -------------------------------------------------------------------------------------------------- pooling
+
+
+def _empty_like(x: np.ndarray, size: tuple[int, int], dtype: np.dtype | None = None) -> np.ndarray:
+    """An uninitialised (C, *size, N) array for an x of (N, C, H, W)."""
+    return np.empty((x.shape[1], *size, x.shape[0]), dtype or x.dtype)
+
+
+def _lowest(dtype: np.dtype) -> float:
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+
+
+def window_max(x: np.ndarray, window: Window) -> np.ndarray:
+    """The largest value in each window of x (N, C, H, W); NaN propagates; padding never wins."""
+    x = batch_innermost(x)
+    out = np.full((x.shape[0], *window.out, x.shape[3]), _lowest(x.dtype), x.dtype)
+    for _, positions, cells in window.overlaps():
+        part = out[:, *positions]
+        np.maximum(part, x[:, *cells], out=part)
+    return batch_first(out)
+
+
+def window_winners(x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
+    """The number of the kernel offset at which each window of x reaches its maximum `out`, the first at a tie."""
+    x, out = batch_innermost(x), batch_innermost(out)
+    winners = np.zeros(out.shape, np.uint8 if window.kernel[0] * window.kernel[1] <= 256 else np.intp)
+    broken = bool(np.isnan(out).any())
+    for offset, positions, cells in reversed(list(window.overlaps())):
+        won = x[:, *cells] == out[:, *positions]
+        if broken:
+            won |= np.isnan(x[:, *cells])
+        np.copyto(winners[:, *positions], offset, where=won)
+    return batch_first(winners)
+
+
+def window_gather(x: np.ndarray, winners: np.ndarray, window: Window) -> np.ndarray:
+    """The value of x (N, C, H, W) at the winning offset of each window: (N, C, OH, OW)."""
+    out = np.zeros((x.shape[1], *window.out, x.shape[0]), x.dtype)
+    x, winners = batch_innermost(x), batch_innermost(winners)
+    for offset, positions, cells in window.overlaps():
+        out[:, *positions] += select(winners[:, *positions] == offset, x[:, *cells])
+    return batch_first(out)
+
+
+def window_scatter(g: np.ndarray, winners: np.ndarray, window: Window) -> np.ndarray:
+    """The adjoint of window_gather: each value of g (N, C, OH, OW) added at the winning offset of its window."""
+    out = np.zeros((g.shape[1], *window.size, g.shape[0]), g.dtype)
+    g, winners = batch_innermost(g), batch_innermost(winners)
+    for offset, positions, cells in window.overlaps():
+        out[:, *cells] += select(winners[:, *positions] == offset, g[:, *positions])
+    return batch_first(out)
+
+
+def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
+    """The sum of each window of x (N, C, H, W): (N, C, OH, OW)."""
+    x = batch_innermost(x)
+    out = np.zeros((x.shape[0], *window.out, x.shape[3]), x.dtype)
+    for _, positions, cells in window.overlaps():
+        out[:, *positions] += x[:, *cells]
+    return batch_first(out)
+
+
+def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
+    """The adjoint of window_sum: each value of g (N, C, OH, OW) added to every cell of its window."""
+    g = batch_innermost(g)
+    out = np.zeros((g.shape[0], *window.size, g.shape[3]), g.dtype)
+    for _, positions, cells in window.overlaps():
+        out[:, *cells] += g[:, *positions]
+    return batch_first(out)
+
+
+# -------------------------------------------------------------------------------------------- normalisation
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """x (N, C, ...) as one row per channel, (C, ...*N); a view when the memory is batch-innermost."""
+    return batch_innermost(x).reshape(x.shape[1], -1)
+
+
+def _like(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Rows (C, ...*N) in the shape of x (N, C, ...)."""
+    return batch_first(rows.reshape(*x.shape[1:], x.shape[0]))
+
+
+def batch_norm(
+    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normalise each channel of x (N, C, ...) over the rest: the result, the means (C,), biased variances (C,)."""
+    rows = _rows(x)
+    mean = rows.mean(axis=1)
+    out = rows - mean[:, None]
+    var = np.einsum("ij,ij->i", out, out) / rows.shape[1]
+    scale = 1.0 / np.sqrt(var + eps)
+    out *= (scale if weight is None else scale * weight)[:, None]
+    if bias is not None:
+        out += bias[:, None]
+    return _like(out, x), mean, var
+
+
+def batch_norm_grad(
+    g: np.ndarray, x: np.ndarray, weight: np.ndarray | None, mean: np.ndarray, var: np.ndarray, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of batch_norm in x, weight and bias.
+
+    With y = (x - mean) / sqrt(var + eps): dx = w / sqrt(var + eps) * (g - mean(g) - y * mean(g * y)).
+    Ioffe and Szegedy, "Batch normalization" (2015), section 3.
+    """
+    scale = 1.0 / np.sqrt(var + eps)
+    rows, count = _rows(g), rows_count(x)
+    normal = _rows(x) - mean[:, None]
+    normal *= scale[:, None]
+    bias_grad = rows.sum(axis=1)
+    weight_grad = np.einsum("ij,ij->i", rows, normal)
+    normal *= (weight_grad / -count)[:, None]
+    normal += rows
+    normal -= (bias_grad / count)[:, None]
+    normal *= (scale if weight is None else scale * weight)[:, None]
+    return _like(normal, x), weight_grad, bias_grad
+
+
+def rows_count(x: np.ndarray) -> int:
+    """How many values of x (N, C, ...) each channel has."""
+    return x.size // max(x.shape[1], 1)

@@ -1,0 +1,94 @@
+"""Settings that operations obey: whether they are recorded, and the dtype of Python floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+recording: ContextVar[bool] = ContextVar("autograd_cnn.recording", default=True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations on tensors are being recorded in this thread or async task."""
+    return recording.get()
+
+
+@contextmanager
+def set_grad_enabled(mode: bool) -> Iterator[None]:
+    """Record operations (True) or not (False) in the ``with`` block or the decorated function.
+
+    The setting belongs to the current thread or async task and is restored on exit, also after an
+    exception.
+
+    >>> import autograd_cnn as ag
+    >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
+    >>> with ag.set_grad_enabled(False):
+    ...     (x * x).requires_grad
+    False
+    """
+    token = recording.set(bool(mode))
+    try:
+        yield
+    finally:
+        recording.reset(token)
+
+
+def no_grad() -> Any:
+    """Stop recording in the ``with`` block or the decorated function: results need no gradient.
+
+    >>> import autograd_cnn as ag
+    >>> x = ag.tensor(3.0, requires_grad=True)
+    >>> with ag.no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+    return set_grad_enabled(False)
+
+
+def enable_grad() -> Any:
+    """Record again, inside a block where `no_grad` had switched recording off.
+
+    >>> import autograd_cnn as ag
+    >>> x = ag.tensor(3.0, requires_grad=True)
+    >>> with ag.no_grad(), ag.enable_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    True
+    """
+    return set_grad_enabled(True)
+
+
+_default_dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+def default_array(x: Any) -> np.ndarray:
+    """`x` as an array: arrays keep their dtype, Python floats take the default one."""
+    array = np.asarray(x)
+    plain = not isinstance(x, (np.ndarray, np.generic)) and array.dtype == np.float64
+    return array.astype(_default_dtype) if plain else array
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype that Python floats become in `tensor` (float32 unless changed)."""
+    return _default_dtype
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Make Python floats become `dtype` in `tensor` and in new layers: float16, float32 or float64.
+
+    >>> import autograd_cnn as ag
+    >>> ag.set_default_dtype("float64")
+    >>> ag.tensor([1.0]).dtype
+    dtype('float64')
+    >>> ag.set_default_dtype("float32")
+    """
+    global _default_dtype
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"set_default_dtype: expected a floating dtype such as 'float32', got {dtype}")
+    _default_dtype = dtype

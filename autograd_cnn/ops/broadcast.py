@@ -1,0 +1,61 @@
+"""Repeating values along axes and summing them back: the two ops behind every other op's broadcasting."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from autograd_cnn.graph import Array, op
+
+Axis = int | tuple[int, ...] | None
+
+
+def unbroadcast(g: Array, x: Array) -> Array:
+    """Sum the gradient of a broadcast result back to the shape of the input `x`."""
+    return g if g.shape == x.shape else sum_to(g, shape=x.shape)
+
+
+def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    """`shape` after a reduction over `axis` with keepdims."""
+    if axis is None:
+        return (1,) * len(shape)
+    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def count(shape: tuple[int, ...], axis: Axis) -> int:
+    """How many values a reduction over `axis` combines into one."""
+    return math.prod(n for n, k in zip(shape, kept_shape(shape, axis)) if k == 1)
+
+
+def expand(g: Array, x: Array, axis: Axis) -> Array:
+    """Repeat a reduction's result (or its gradient) along the reduced axes, to the shape of `x`."""
+    return broadcast_to(g.reshape(kept_shape(x.shape, axis)), shape=x.shape)
+
+
+@op(x=lambda g, out, x, *, shape: broadcast_to(g, shape=x.shape))
+def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    """Sum `x` over the axes along which an array of `shape` would be broadcast to it.
+
+    >>> import numpy as np
+    >>> sum_to(np.ones((2, 3)), shape=(3,))
+    array([2., 2., 2.])
+    """
+    lead = x.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
+    )
+    return np.sum(x, axis=axes, keepdims=True).reshape(shape)
+
+
+@op(x=lambda g, out, x, *, shape: unbroadcast(g, x))
+def broadcast_to(x: Array, *, shape: int | tuple[int, ...]) -> Array:
+    """Repeat `x` to `shape` by NumPy's broadcasting rules; the values are not copied.
+
+    >>> import numpy as np
+    >>> broadcast_to(np.array([1.0, 2.0]), shape=(2, 2))
+    array([[1., 2.],
+           [1., 2.]])
+    """
+    return np.broadcast_to(x, shape)

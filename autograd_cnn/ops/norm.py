@@ -1,0 +1,73 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import Array, Node, op
+from autograd_cnn.kernels import reference as kernels
+from autograd_cnn.ops.elementwise import sqrt
+from autograd_cnn.ops.reduction import mean, var
+
+
+def _over_channels(v: Array, x: Array) -> Array:
+    """(C,) shaped to broadcast against x (N, C, ...)."""
+    return v.reshape((1, -1, *(1,) * (x.ndim - 2)))
+
+
+def _batch_norm_grads(
+    g: Array,
+    out: Array,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    *,
+    eps: float,
+    statistics: Any,
+    mean_: np.ndarray,
+    var_: np.ndarray,
+    wanted: tuple[bool, bool, bool],
+) -> Sequence[Array | None]:
+    """All three gradients, which share their sums: by kernel on arrays, by formula on tensors.
+
+    The formula takes mean and variance from x again, because derivatives of higher order flow through them.
+    """
+    if not any(isinstance(t, Node) for t in (g, out, x)):
+        return kernels.batch_norm_grad(g, x, weight, mean_, var_, eps)
+    axes = (0, *range(2, x.ndim))
+    scale = 1.0 / sqrt(var(x, axis=axes, keepdims=True) + eps)
+    normal = (x - mean(x, axis=axes, keepdims=True)) * scale
+    dx = None
+    if wanted[0]:
+        h = g if weight is None else g * _over_channels(weight, x)
+        shared = mean(h, axis=axes, keepdims=True) + normal * mean(h * normal, axis=axes, keepdims=True)
+        dx = scale * (h - shared)
+    return dx, (g * normal).sum(axis=axes) if wanted[1] else None, g.sum(axis=axes) if wanted[2] else None
+
+
+@op(joint=_batch_norm_grads, saves=("mean_", "var_"))
+def batch_norm(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    statistics: np.ndarray | None = None,
+) -> Any:
+    """Normalise each channel of x (N, C, ...) to mean 0 and variance 1, then scale by `weight` (C,), add `bias` (C,).
+
+    The variance is the biased one, `eps` is added to it.  `statistics`, if given, is an array (2, C) that receives
+    the mean and variance of the batch.  The op behind `functional.batch_norm`, which see.
+    """
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: input must have shape (N, C, ...), got {x.shape}")
+    for name, v in (("weight", weight), ("bias", bias)):
+        if v is not None and v.shape != x.shape[1:2]:
+            raise ValueError(f"batch_norm: {name} must have shape ({x.shape[1]},), one value per channel, got {v.shape}")
+    out, mean_, var_ = kernels.batch_norm(x, weight, bias, eps)
+    if statistics is not None:
+        statistics[:] = mean_, var_
+    return out, {"mean_": mean_, "var_": var_}

@@ -1,0 +1,107 @@
+"""Moving values without changing them: reshape, transpose, join, pad, flip."""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import Array, op
+
+Pads = tuple[tuple[int, int], ...]
+
+
+@op(x=lambda g, out, x, *, shape: g.reshape(x.shape))
+def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
+    """The same values in row-major order under another shape; one size may be -1.
+
+    >>> import numpy as np
+    >>> reshape(np.arange(6.0), shape=(2, -1))
+    array([[0., 1., 2.],
+           [3., 4., 5.]])
+    """
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    known = math.prod(n for n in sizes if n != -1)
+    fits = x.size == known if -1 not in sizes else known != 0 and x.size % known == 0
+    if not fits or sizes.count(-1) > 1:
+        raise ValueError(f"reshape: {x.size} values of shape {x.shape} do not fit into shape {shape}")
+    return np.reshape(x, sizes)
+
+
+@op(x=lambda g, out, x, *, axes: g.transpose(None if axes is None else _inverse(axes)))
+def transpose(x: Array, *, axes: tuple[int, ...] | None = None) -> Array:
+    """Axes in another order, reversed by default: axis i of the result is axis ``axes[i]`` of `x`.
+
+    >>> import numpy as np
+    >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
+    (4, 2, 3)
+    """
+    return np.transpose(x, axes)
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    order = [a % len(axes) for a in axes]
+    return tuple(order.index(i) for i in range(len(axes)))
+
+
+def _part(xs: tuple[Array, ...], position: int, axis: int) -> tuple[slice, ...]:
+    """Where input `position` lies in the concatenation along `axis`."""
+    ends = list(accumulate(x.shape[axis] for x in xs))
+    start = ends[position - 1] if position else 0
+    return (slice(None),) * (axis % xs[0].ndim) + (slice(start, ends[position]),)
+
+
+@op(xs=lambda g, out, *xs, position, axis: g[_part(xs, position, axis)])
+def concatenate(*xs: Array, axis: int = 0) -> Array:
+    """Join along an existing axis.  Takes the arrays one by one or as one list.
+
+    >>> import numpy as np
+    >>> concatenate([np.zeros((1, 2)), np.ones((1, 2))], axis=1)
+    array([[0., 0., 1., 1.]])
+    """
+    return np.concatenate(xs, axis=axis)
+
+
+@op(xs=lambda g, out, *xs, position, axis: g[(slice(None),) * (axis % g.ndim) + (position,)])
+def stack(*xs: Array, axis: int = 0) -> Array:
+    """Join along a new axis.  Takes the arrays one by one or as one list.
+
+    >>> import numpy as np
+    >>> stack([np.zeros(2), np.ones(2)], axis=1)
+    array([[0., 1.],
+           [0., 1.]])
+    """
+    return np.stack(xs, axis=axis)
+
+
+def _inside(shape: tuple[int, ...], widths: Pads) -> tuple[slice, ...]:
+    """Where an array of `shape` lies after padding by `widths`."""
+    return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths))
+
+
+@op(x=lambda g, out, x, *, widths, value: g[_inside(x.shape, widths)])
+def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
+    """`x` surrounded by `value`: `widths` holds (before, after) for every axis.
+
+    >>> import numpy as np
+    >>> pad(np.ones(2), widths=((1, 2),))
+    array([0., 1., 1., 0., 0.])
+    """
+    if len(widths) != x.ndim or any(len(w) != 2 or min(w) < 0 for w in widths):
+        raise ValueError(f"pad: widths must be {x.ndim} pairs (before, after) of sizes >= 0, got {widths}")
+    out = np.full([n + a + b for n, (a, b) in zip(x.shape, widths)], value, x.dtype)
+    out[_inside(x.shape, widths)] = x
+    return out
+
+
+@op(x=lambda g, out, x, *, axis: flip(g, axis=axis))
+def flip(x: Array, *, axis: Any = None) -> Array:
+    """Values in reverse order along `axis` (all axes when None).
+
+    >>> import numpy as np
+    >>> flip(np.array([1.0, 2.0, 3.0]))
+    array([3., 2., 1.])
+    """
+    return np.flip(x, axis)
