@@ -46,7 +46,12 @@ def _columns(x: np.ndarray, window: Window) -> np.ndarray:
         x = padded
     sc, sh, sw, sn = x.strides
     shape = (x.shape[0], *window.kernel, *window.out, x.shape[3])
-    steps = (sh * window.dilation[0], sw * window.dilation[1], sh * window.stride[0], sw * window.stride[1])
+    steps = (
+        sh * window.dilation[0],
+        sw * window.dilation[1],
+        sh * window.stride[0],
+        sw * window.stride[1],
+    )
     return np.lib.stride_tricks.as_strided(x, shape, (sc, *steps, sn), writeable=False)
 
 
@@ -57,7 +62,7 @@ def conv2d(
     columns = _columns(x, window).reshape(groups, w[0].size, -1)  # (G, C/G*KH*KW, OH*OW*N)
     out = w.reshape(groups, -1, w[0].size) @ columns  # (G, F/G, OH*OW*N)
     if b is not None:
-        out += b.reshape(groups, -1, 1)
+        out = np.add(out, b.reshape(groups, -1, 1), out=out if b.dtype == out.dtype else None)
     return batch_first(out.reshape(len(w), *window.out, len(x)))
 
 
@@ -106,7 +111,9 @@ def window_max(x: np.ndarray, window: Window) -> np.ndarray:
 def window_winners(x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
     """The number of the kernel offset at which each window of x reaches its maximum `out`, the first at a tie."""
     x, out = batch_innermost(x), batch_innermost(out)
-    winners = np.zeros(out.shape, np.uint8 if window.kernel[0] * window.kernel[1] <= 256 else np.intp)
+    winners = np.zeros(
+        out.shape, np.uint8 if window.kernel[0] * window.kernel[1] <= 256 else np.intp
+    )
     broken = bool(np.isnan(out).any())
     for offset, positions, cells in reversed(list(window.overlaps())):
         won = x[:, *cells] == out[:, *positions]
@@ -181,7 +188,12 @@ def batch_norm(
 
 
 def batch_norm_grad(
-    g: np.ndarray, x: np.ndarray, weight: np.ndarray | None, mean: np.ndarray, var: np.ndarray, eps: float
+    g: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    mean: np.ndarray,
+    var: np.ndarray,
+    eps: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of batch_norm in x, weight and bias.
 

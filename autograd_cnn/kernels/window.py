@@ -62,9 +62,7 @@ def _whole(value: Any) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def conv_window(
-    size: Pair, kernel: Pair, stride: Any, padding: Any, dilation: Any
-) -> Window:
+def conv_window(size: Pair, kernel: Pair, stride: Any, padding: Any, dilation: Any) -> Window:
     """The window of a convolution; `padding` is an int, a pair, 'valid' or 'same' (output ceil(size / stride))."""
     stride, dilation = pair("stride", stride, 1), pair("dilation", dilation, 1)
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
@@ -72,7 +70,9 @@ def conv_window(
         total = [max(0, (-(-n // s) - 1) * s + r - n) for n, s, r in zip(size, stride, reach)]
         before, after = [t // 2 for t in total], [t - t // 2 for t in total]
     elif isinstance(padding, str) and padding != "valid":
-        raise ValueError(f"padding must be an int, a pair of ints, 'same' or 'valid', got {padding!r}")
+        raise ValueError(
+            f"padding must be an int, a pair of ints, 'same' or 'valid', got {padding!r}"
+        )
     else:
         before = after = list((0, 0) if padding == "valid" else pair("padding", padding, 0))
     spans = [n + b + a - r for n, b, a, r in zip(size, before, after, reach)]
@@ -105,7 +105,9 @@ def pool_window(
                 f"smaller kernel or a larger image"
             )
         positions = (-(-span // s) if ceil_mode else span // s) + 1
-        if ceil_mode and (positions - 1) * s >= n + p:  # a last window must start inside the image or before it
+        if (
+            ceil_mode and (positions - 1) * s >= n + p
+        ):  # a last window must start inside the image or before it
             positions -= 1
         out.append(positions)
         after.append(max(p, (positions - 1) * s + d * (k - 1) + 1 - n - p))

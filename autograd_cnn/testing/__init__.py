@@ -1,0 +1,17 @@
+"""Gradient checks for ops, layers and any function of tensors; the tools that check this library itself.
+
+`gradcheck` and `gradgradcheck` compare first and second derivatives with numerical ones, `check_op` puts an op through
+everything an op must do, and `autograd_cnn.testing.strategies` (needs hypothesis) generates the inputs.
+"""
+
+from autograd_cnn.testing.gradcheck import GradientError, gradcheck, gradgradcheck
+from autograd_cnn.testing.operations import check_adjoint, check_complex_step, check_op
+
+__all__ = [
+    "GradientError",
+    "check_adjoint",
+    "check_complex_step",
+    "check_op",
+    "gradcheck",
+    "gradgradcheck",
+]

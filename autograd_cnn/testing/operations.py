@@ -1,0 +1,186 @@
+"""What every op must do, checked on given inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.backward import grad
+from autograd_cnn.graph import values
+from autograd_cnn.tensor import Tensor
+from autograd_cnn.testing.gradcheck import GradientError, gradcheck, gradgradcheck
+
+# Central differences in float64 with eps 1e-6 on values of order 1 are good to about 1e-9; 1e-6 leaves room for
+# curvature and still sees every factor and sign.
+TOLERANCE = 1e-6
+
+
+def check_op(
+    function: Callable[..., Any],
+    *inputs: np.ndarray,
+    reference: Callable[..., Any] | None = None,
+    order: int = 2,
+    constant: Sequence[int] = (),
+    keeps_dtype: bool = True,
+    **params: Any,
+) -> None:
+    """Put an op, or any function of arrays and tensors, through everything an op must do on these inputs.
+
+    Checks that the forward equals `reference` (a NumPy function of the same arguments), that tensors give what
+    arrays give, that inputs stay as they are, that transposed, sliced and reversed inputs and incoming gradients
+    change nothing, that float32 stays float32 in result and gradients, and that derivatives up to `order` (1 or 2)
+    equal the numerical ones.  Inputs are float64 arrays away from kinks and ties; positions in `constant`
+    are not differentiated; `keeps_dtype` is False for conversions; `params` are the op's keyword parameters.
+
+    Raises GradientError with what was expected and what was found.
+
+    >>> import numpy as np
+    >>> from autograd_cnn import multiply
+    >>> check_op(multiply, np.array([1.0, 2.0]), np.array([3.0, -1.0]), reference=np.multiply)
+    """
+    call = lambda *xs: function(*xs, **params)  # noqa: E731
+    free = [i for i, x in enumerate(inputs) if i not in constant and _floating(x)]
+    before = [np.array(x) for x in inputs]
+    out = call(*inputs)
+    _untouched(inputs, before)
+    if reference is not None:
+        _equal("the forward result", out, reference(*inputs, **params), TOLERANCE)
+    tensors = _lift(inputs, free)
+    _equal("the result on tensors", values(call(*tensors)), out, 0.0)
+    check_layout(call, inputs, free)
+    if keeps_dtype:
+        check_dtype(call, inputs, free)
+    if free:
+        gradcheck(call, tensors, atol=TOLERANCE, rtol=TOLERANCE)
+        if order > 1:
+            gradgradcheck(call, tensors, atol=10 * TOLERANCE, rtol=10 * TOLERANCE)
+    _untouched(inputs, before)
+
+
+def _untouched(inputs: Sequence[Any], before: Sequence[Any]) -> None:
+    for position, (x, old) in enumerate(zip(inputs, before)):
+        if not np.array_equal(x, old, equal_nan=_floating(x)):
+            raise GradientError(f"input {position} was modified by the op or its rules")
+
+
+def _floating(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def _lift(inputs: Sequence[Any], free: Sequence[int]) -> list[Any]:
+    return [Tensor(x, requires_grad=True) if i in free else x for i, x in enumerate(inputs)]
+
+
+def _equal(what: str, found: Any, expected: Any, tolerance: float) -> None:
+    found, expected = np.asarray(found), np.asarray(expected)
+    if found.shape != expected.shape:
+        raise GradientError(f"{what} has shape {found.shape}, expected {expected.shape}")
+    if not np.allclose(found, expected, rtol=tolerance, atol=tolerance, equal_nan=True):
+        worst = np.nanmax(np.abs(found - expected))
+        raise GradientError(
+            f"{what} is off by up to {worst:.3g}; found {found!r}, expected {expected!r}"
+        )
+
+
+def _gradients(
+    call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int], g: Any
+) -> list[np.ndarray]:
+    tensors = _lift(inputs, free)
+    for i in free:
+        tensors[i].array = inputs[i]  # keep the strides that a copy would straighten
+    out = call(*tensors)
+    found = grad(out, [tensors[i] for i in free], g, allow_unused=True)
+    return [np.zeros_like(inputs[i]) if r is None else r.array for i, r in zip(free, found)]
+
+
+def check_layout(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]) -> None:
+    """Results and gradients must not depend on strides: transposed, sliced and reversed memory, equal values."""
+    out = np.asarray(call(*inputs))
+    g = np.random.default_rng(1).standard_normal(out.shape).astype(out.dtype)
+    expected = _gradients(call, inputs, free, g) if free else []
+    for how in (_transposed, _sliced, _reversed):
+        odd = [how(x) if _floating(x) else x for x in inputs]
+        # Sums may run in another order, so the last bits may differ.
+        _equal(f"the result for {how.__name__[1:]} inputs", call(*odd), out, 1e-12)
+        for i, a, b in zip(free, _gradients(call, odd, free, how(g)) if free else [], expected):
+            _equal(
+                f"the gradient of input {i} for {how.__name__[1:]} inputs and cotangent",
+                a,
+                b,
+                1e-10,
+            )
+
+
+def _transposed(x: np.ndarray) -> np.ndarray:
+    return x.T.copy().T
+
+
+def _sliced(x: np.ndarray) -> np.ndarray:
+    wide = np.full([2 * n + 1 for n in x.shape], np.nan)
+    part = tuple(slice(1, None, 2) for _ in x.shape)
+    wide = wide.astype(x.dtype)
+    wide[part] = x
+    return wide[part]
+
+
+def _reversed(x: np.ndarray) -> np.ndarray:
+    back = tuple(slice(None, None, -1) for _ in x.shape)
+    return x[back].copy()[back]
+
+
+def check_dtype(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]) -> None:
+    """float32 in, float32 out, float32 gradients; float16 and float64 likewise."""
+    for dtype in (np.float16, np.float32, np.float64):
+        cast = [x.astype(dtype) if _floating(x) else x for x in inputs]
+        with np.errstate(all="ignore"):  # values that float16 cannot hold are not the point here
+            out = np.asarray(call(*cast))
+            if not free:
+                continue
+            if out.dtype != dtype:
+                raise GradientError(f"{np.dtype(dtype)} inputs gave a {out.dtype} result")
+            for i, g in zip(free, _gradients(call, cast, free, np.ones(out.shape, dtype))):
+                if g.dtype != dtype:
+                    raise GradientError(
+                        f"{np.dtype(dtype)} inputs gave a {g.dtype} gradient of input {i}"
+                    )
+
+
+def check_adjoint(call: Callable[..., Any], inputs: Sequence[Any], position: int) -> None:
+    """For an op linear in one input, <g, f(x)> = <f^T g, x> to the last bit on whole numbers.
+
+    `inputs` hold whole-valued floats, small enough that every sum is exact.  Raises GradientError otherwise.
+    """
+    out = np.asarray(call(*inputs))
+    rng = np.random.default_rng(2)
+    g = rng.integers(-4, 5, out.shape).astype(out.dtype)
+    (back,) = _gradients(call, inputs, [position], g)
+    zero = list(inputs)
+    zero[position] = np.zeros_like(inputs[position])
+    left = float((g * (out - np.asarray(call(*zero)))).sum())
+    right = float((back * inputs[position]).sum())
+    if left != right:
+        raise GradientError(
+            f"adjoint in input {position}: <g, f(x)> = {left!r} but <f^T g, x> = {right!r}"
+        )
+
+
+def check_complex_step(
+    call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]
+) -> None:
+    """Gradients against the complex step Im f(x + ih) / h, exact to rounding where the forward is analytic.
+
+    Squire and Trapp, "Using complex variables to estimate derivatives of real functions" (1998).
+    """
+    out = np.asarray(call(*inputs))
+    g = np.random.default_rng(3).standard_normal(out.shape)
+    h = 1e-30
+    for i, found in zip(free, _gradients(call, inputs, free, g)):
+        expected = np.empty(inputs[i].size)
+        for element in range(inputs[i].size):
+            moved = [np.array(x, complex) if k == i else x for k, x in enumerate(inputs)]
+            moved[i].reshape(-1)[element] += 1j * h
+            expected[element] = (g * np.asarray(call(*moved)).imag).sum() / h
+        # Rounding of sums over at most a few hundred terms.
+        _equal(f"the complex-step gradient of input {i}", found.reshape(-1), expected, 1e-11)

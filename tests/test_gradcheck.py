@@ -1,0 +1,281 @@
+"""The checkers themselves: every one must fail on a planted fault, and say why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+
+import autograd_cnn as ag
+from autograd_cnn.graph import OPS, Op, values
+from autograd_cnn.ops.conv import conv2d_input_grad
+from autograd_cnn.testing import (
+    GradientError,
+    check_adjoint,
+    check_complex_step,
+    check_op,
+    gradcheck,
+    gradgradcheck,
+)
+from tests.cases import CASES, reference
+from tests.test_ops import FUNCTIONS
+
+
+def leaf(*numbers: float) -> ag.Tensor:
+    return ag.tensor(numbers, dtype="float64", requires_grad=True)
+
+
+@contextmanager
+def planted(name: str, rule: Any = None, **fields: Any) -> Iterator[None]:
+    """The registered op with other rules, for the length of a block.  Ops are frozen, so write underneath."""
+    op = OPS[name]
+    changed = fields or {"rules": rule}
+    before = {field: getattr(op, field) for field in changed}
+    try:
+        for field, value in changed.items():
+            object.__setattr__(op, field, value)
+        yield
+    finally:
+        for field, value in before.items():
+            object.__setattr__(op, field, value)
+
+
+def exercise(name: str) -> None:
+    @settings(max_examples=40, phases=[Phase.generate], database=None)
+    @given(CASES[name])
+    def check(case: Any) -> None:
+        check_op(
+            FUNCTIONS[name],
+            *case.inputs,
+            reference=reference(name),
+            keeps_dtype=name != "astype",
+            **case.params,
+        )
+
+    check()
+
+
+def scaled(rule: Any) -> Any:
+    """A gradient too large by a thousandth."""
+
+    def wrong(g: Any, *args: Any, **params: Any) -> Any:
+        found = rule(g, *args, **params)
+        if isinstance(found, (tuple, list)):
+            return [None if f is None else f * 1.001 for f in found]
+        return None if found is None else found * 1.001
+
+    return wrong
+
+
+def faults() -> list[Any]:
+    found = []
+    for name, op in sorted(OPS.items()):
+        if op.joint:
+            found.append(pytest.param(name, {"joint": scaled(op.joint)}, id=f"{name}-joint"))
+        for position, rule in enumerate(op.rules):
+            if rule is not None:
+                rules = (*op.rules[:position], scaled(rule), *op.rules[position + 1 :])
+                found.append(
+                    pytest.param(name, {"rules": rules}, id=f"{name}-{op.inputs[position]}")
+                )
+    return found
+
+
+@pytest.mark.parametrize(("name", "changed"), faults())
+def test_a_thousandth_too_much_in_any_rule_is_found(name: str, changed: dict[str, Any]) -> None:
+    with planted(name, **changed), pytest.raises(GradientError):
+        exercise(name)
+
+
+MATMUL_Y: Any = OPS["matmul"].rules[1]
+
+SECOND_ORDER_FAULTS = {
+    "exp: output detached": ("exp", (lambda g, out, x: g * values(out),)),
+    "log: input detached": ("log", (lambda g, out, x: g / values(x),)),
+    "multiply: second input detached": (
+        "multiply",
+        (
+            lambda g, out, x, y: g * values(y),
+            OPS["multiply"].rules[1],
+        ),
+    ),
+    "matmul: incoming gradient detached": (
+        "matmul",
+        (OPS["matmul"].rules[0], lambda g, out, x, y: MATMUL_Y(values(g), out, x, y)),  # type: ignore[misc]
+    ),
+    "conv2d: filters detached": (
+        "conv2d",
+        (
+            lambda g, out, x, w, b, **s: conv2d_input_grad(g, values(w), size=x.shape[2:], **s),
+            *OPS["conv2d"].rules[1:],
+        ),
+    ),
+    "softmax: sum detached": (
+        "softmax",
+        (lambda g, out, x, *, axis: out * (g - values((g * out).sum(axis=axis, keepdims=True))),),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", sorted(SECOND_ORDER_FAULTS))
+def test_a_wrong_second_derivative_is_found_where_the_first_is_right(fault: str) -> None:
+    name, rules = SECOND_ORDER_FAULTS[fault]
+    op = OPS[name]
+    inputs, params = {
+        "matmul": ((np.array([[1.0, 2.0]]), np.array([[0.5], [3.0]])), {}),
+        "multiply": ((np.array([1.0, 2.0]), np.array([0.5, 3.0])), {}),
+        "conv2d": ((np.arange(1.0, 5.0).reshape(1, 1, 2, 2), np.ones((1, 1, 1, 1))), {}),
+        "softmax": ((np.array([0.1, 0.7, -0.3]),), {"axis": 0}),
+    }.get(name, ((np.array([0.5, 1.5]),), {}))
+    with planted(name, rules=rules):
+        check_op(FUNCTIONS[name], *inputs, order=1, **params)
+        with pytest.raises(GradientError, match="second derivative"):
+            check_op(FUNCTIONS[name], *inputs, order=2, **params)
+    assert op.rules != rules
+
+
+def test_the_message_names_input_element_values_and_a_wrong_rule() -> None:
+    wrong = (lambda g, out, x: g * out * 2.0,)
+    with planted("exp", rules=wrong), pytest.raises(GradientError) as caught:
+        gradcheck(ag.exp, [leaf(0.0, 1.0)])
+    text = str(caught.value)
+    assert "input 0[1]" in text
+    assert "analytic 5.43656" in text
+    assert "numerical 2.71828" in text
+    assert "wrong backward rule" in text
+
+
+def test_the_message_recognises_a_kink() -> None:
+    with pytest.raises(
+        GradientError, match=r"kink, tie or jump: the slope is 0 on the left and 1 on"
+    ):
+        gradcheck(ag.relu, [leaf(0.0)])
+
+
+def test_the_message_recognises_lost_precision() -> None:
+    with pytest.raises(GradientError, match="lost precision"):
+        gradcheck(lambda x: ((x + 1e9) - 1e9) * 1.0 + 0.0 * x, [leaf(0.3)])
+
+
+def test_a_nan_gradient_is_reported_as_such() -> None:
+    with (
+        planted("exp", rules=(lambda g, out, x: g * np.nan,)),
+        pytest.raises(GradientError, match="not finite"),
+    ):
+        gradcheck(ag.exp, [leaf(1.0)])
+
+
+def test_a_cut_graph_is_found() -> None:
+    with pytest.raises(GradientError, match="graph is cut"):
+        gradcheck(lambda x: np.exp(x.numpy()), [leaf(1.0)])
+    with pytest.raises(GradientError, match="analytic 0, numerical 2.7"):
+        gradcheck(lambda x: ag.exp(x.detach()), [leaf(1.0)])
+
+
+def test_a_random_result_is_found() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(GradientError, match="two runs differ|numerical"):
+        gradcheck(lambda x: x * rng.random(), [leaf(1.0)])
+
+
+def test_every_input_is_checked_and_constants_are_left_alone() -> None:
+    wrong = (OPS["multiply"].rules[0], lambda g, out, x, y: g * y)
+    with planted("multiply", rules=wrong):
+        assert gradcheck(ag.multiply, [leaf(1.0, 2.0), np.array([3.0, 4.0])])
+        with pytest.raises(GradientError, match="input 1"):
+            gradcheck(ag.multiply, [leaf(1.0, 2.0), leaf(3.0, 4.0)])
+
+
+def test_false_instead_of_an_error() -> None:
+    assert gradcheck(ag.relu, [leaf(0.0)], raise_exception=False) is False
+    assert gradgradcheck(ag.relu, [leaf(0.0)], raise_exception=False) is False
+    assert gradgradcheck(lambda x: x**3, [leaf(0.5)], raise_exception=False) is True
+
+
+def test_single_precision_warns_and_missing_gradients_raise() -> None:
+    with pytest.warns(UserWarning, match="float64"):
+        gradcheck(ag.exp, [ag.tensor([1.0], requires_grad=True)], atol=1.0)
+    with pytest.raises(ValueError, match="no input requires gradients"):
+        gradcheck(ag.exp, [ag.tensor([1.0])])
+    with pytest.raises(ValueError, match="input 0 .* NaN or infinity"):
+        gradcheck(ag.exp, [leaf(float("nan"))])
+
+
+def test_functions_of_several_outputs_and_given_cotangents() -> None:
+    function = lambda x, y: (x * y, ag.exp(x))  # noqa: E731
+    inputs = [leaf(0.5, 1.0), leaf(2.0, -1.0)]
+    assert gradcheck(function, inputs)
+    assert gradgradcheck(function, inputs)
+    assert gradgradcheck(function, inputs, [np.array([1.0, 2.0]), np.array([3.0, 4.0])])
+
+
+# ---------------------------------------------------------------- check_op finds more than wrong derivatives
+
+
+def registered(forward: Any, rule: Any = lambda g, out, x: g * 2.0) -> Any:
+    """A throw-away op ``bad`` that is not in the registry."""
+    forward.__name__ = "bad"
+    function = ag.op(x=rule)(forward)
+    del OPS["bad"]
+    return function
+
+
+GOOD = np.array([1.0, -2.0, 3.0])
+
+
+def test_the_throw_away_op_is_good_when_nothing_is_planted() -> None:
+    check_op(registered(lambda x: x * 2.0), GOOD, reference=lambda x: 2.0 * x)
+
+
+def in_place(x: Any) -> Any:
+    x *= 1.0 + 1e-12
+    return x * 2.0
+
+
+def contiguous_only(g: Any, out: Any, x: Any) -> Any:
+    """A kernel that reads memory as if it were contiguous: the most repeated silent kernel bug."""
+    if isinstance(g, np.ndarray) and g.strides != (8,) and g.ndim == 1 and g.dtype == np.float64:
+        g = np.lib.stride_tricks.as_strided(g, g.shape, (8,)) if g.strides[0] > 0 else g[::-1]
+    return g * 2.0
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (registered(lambda x: x * 2.0 + 1e-3), "forward result is off"),
+        (registered(lambda x: (x * 2.0)[:, None]), "shape"),
+        (registered(in_place), "forward|modified|off"),
+        (registered(lambda x: x * np.float64(2.0)), "float16 inputs gave a float64 result"),
+        (
+            registered(lambda x: x * 2.0, contiguous_only),
+            "gradient of input 0 for (sliced|reversed)",
+        ),
+    ],
+)
+def test_check_op_finds(function: Any, message: str) -> None:
+    with pytest.raises(GradientError, match=message):
+        check_op(function, GOOD.copy(), reference=lambda x: 2.0 * x)
+
+
+def test_check_op_finds_a_modified_input() -> None:
+    with pytest.raises(GradientError, match="modified"):
+        check_op(registered(in_place), GOOD.copy(), order=1)
+
+
+def test_the_adjoint_and_complex_step_checks_find_a_wrong_rule() -> None:
+    wrong = registered(lambda x: x * 2.0, lambda g, out, x: g * 2.0000001)
+    with pytest.raises(GradientError, match="adjoint"):
+        check_adjoint(wrong, [GOOD], 0)
+    with pytest.raises(GradientError, match="complex-step"):
+        check_complex_step(wrong, [GOOD], [0])
+
+
+def test_ops_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        OPS["exp"].name = "other"  # type: ignore[misc]
+    assert isinstance(OPS["exp"], Op)
