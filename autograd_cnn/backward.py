@@ -71,7 +71,9 @@ def _visit(
         args = [node.array]
         args += [x.array if isinstance(x, Node) else x for x in inputs]
     if op.joint is not None:
-        wanted = tuple(isinstance(x, Node) and x.requires_grad and x.serial in needed for x in inputs)
+        wanted = tuple(
+            isinstance(x, Node) and x.requires_grad and x.serial in needed for x in inputs
+        )
         gradients = _apply(op.joint, op, "its inputs", g, args, {**params, "wanted": wanted})
         for x, gx, want in zip(inputs, gradients, wanted):
             if want and gx is not None:
@@ -91,7 +93,12 @@ def _visit(
 
 
 def _apply(
-    rule: Callable[..., Any], op: Op, name: str, g: Array, args: Sequence[Any], params: dict[str, Any]
+    rule: Callable[..., Any],
+    op: Op,
+    name: str,
+    g: Array,
+    args: Sequence[Any],
+    params: dict[str, Any],
 ) -> Any:
     try:
         return rule(g, *args, **params)
@@ -160,7 +167,9 @@ def _leading_to(order: list[Node], targets: set[int]) -> list[Node]:
     reached: set[int] = set()
     for node in order:
         inputs = node.inputs or ()
-        if node.serial in targets or any(isinstance(x, Node) and x.serial in reached for x in inputs):
+        if node.serial in targets or any(
+            isinstance(x, Node) and x.serial in reached for x in inputs
+        ):
             reached.add(node.serial)
     return [node for node in order if node.serial in reached]
 
@@ -185,7 +194,9 @@ def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) ->
     else:
         seed = gradient if isinstance(gradient, Node) else np.asarray(gradient, output.array.dtype)
         if seed.shape != output.array.shape:
-            raise ValueError(f"{name}: gradient must have the output's shape {output.array.shape}, got {seed.shape}")
+            raise ValueError(
+                f"{name}: gradient must have the output's shape {output.array.shape}, got {seed.shape}"
+            )
     if create_graph:
         return seed if isinstance(seed, Node) else wrap(seed)
     return values(seed)
@@ -199,7 +210,13 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
             g = np.zeros_like(node.array)
         old = node._grad
         if isinstance(g, Node):
-            node._grad = old + g if old is not None else g if g.op is not None else wrap(g.array.copy(order="K"))
+            node._grad = (
+                old + g
+                if old is not None
+                else g
+                if g.op is not None
+                else wrap(g.array.copy(order="K"))
+            )
         elif old is not None:
             node._grad = wrap(old.array + g)
         elif isinstance(g, np.ndarray) and g.base is None and _holders(g) == _ALONE:
@@ -246,9 +263,13 @@ def grad(
     """
     outs = [outputs] if isinstance(outputs, Node) else list(outputs)
     ins = [inputs] if isinstance(inputs, Node) else list(inputs)
-    cotangents = [grad_outputs] if isinstance(outputs, Node) else list(grad_outputs or [None] * len(outs))
+    cotangents = (
+        [grad_outputs] if isinstance(outputs, Node) else list(grad_outputs or [None] * len(outs))
+    )
     if len(cotangents) != len(outs):
-        raise ValueError(f"grad: expected {len(outs)} grad_outputs, one per output, got {len(cotangents)}")
+        raise ValueError(
+            f"grad: expected {len(outs)} grad_outputs, one per output, got {len(cotangents)}"
+        )
     for position, x in enumerate(ins):
         if not x.requires_grad:
             raise GraphError(

@@ -189,7 +189,9 @@ def batch_norm(
     x = values(input)
     if not training:
         if running_mean is None or running_var is None:
-            raise ValueError("batch_norm: evaluation (training=False) needs running_mean and running_var")
+            raise ValueError(
+                "batch_norm: evaluation (training=False) needs running_mean and running_var"
+            )
         shape = (1, -1, *(1,) * (x.ndim - 2))
         scale = (1.0 / np.sqrt(running_var + eps)).astype(x.dtype, copy=False)
         factor = scale if weight is None else weight * scale
@@ -207,7 +209,10 @@ def batch_norm(
     out = norm.batch_norm(input, weight, bias, eps=eps, statistics=statistics)
     if x.size:
         count = kernels.rows_count(x)
-        for running, batch in ((running_mean, statistics[0]), (running_var, statistics[1] * (count / (count - 1)))):
+        for running, batch in (
+            (running_mean, statistics[0]),
+            (running_var, statistics[1] * (count / (count - 1))),
+        ):
             running *= 1.0 - momentum
             running += momentum * batch
     return out
@@ -269,7 +274,9 @@ def one_hot(target: Any, num_classes: int = -1) -> np.ndarray:
         raise TypeError(f"one_hot: target must hold integer classes, got dtype {target.dtype}")
     k = num_classes if num_classes >= 0 else int(target.max(initial=-1)) + 1
     if target.size and not 0 <= target.min() <= target.max() < k:
-        raise ValueError(f"one_hot: classes {target.min()} to {target.max()} do not fit into 0 to {k - 1}")
+        raise ValueError(
+            f"one_hot: classes {target.min()} to {target.max()} do not fit into 0 to {k - 1}"
+        )
     return (target[..., None] == np.arange(k)).astype(np.int64)
 
 
@@ -291,7 +298,9 @@ def _weighted(
         return _reduce(name, losses, reduction)
     factors: Any = np.ones(target.shape, losses.dtype)
     if weight is not None:
-        factors = values(weight)[np.where(target < 0, 0, target) if ignored is None else np.where(ignored, 0, target)]
+        factors = values(weight)[
+            np.where(target < 0, 0, target) if ignored is None else np.where(ignored, 0, target)
+        ]
     if ignored is not None:
         factors = np.where(ignored, np.zeros((), losses.dtype), factors)
         losses = where(ignored, 0.0, losses)
@@ -300,7 +309,9 @@ def _weighted(
         return _reduce(name, losses, reduction)
     total = factors.sum()
     if not total and target.size:
-        warnings.warn(f"{name}: every target is ignored or has weight 0, so the mean is NaN", stacklevel=3)
+        warnings.warn(
+            f"{name}: every target is ignored or has weight 0, so the mean is NaN", stacklevel=3
+        )
     return losses.sum() * (1.0 / total if total else np.nan)
 
 
@@ -309,7 +320,9 @@ def _class_weight(name: str, weight: Any, logits: Array) -> Any:
         return None
     weight = default_array(values(weight)).astype(logits.dtype, copy=False)
     if weight.shape != (logits.shape[1],):
-        raise ValueError(f"{name}: weight must have shape ({logits.shape[1]},), one per class, got {weight.shape}")
+        raise ValueError(
+            f"{name}: weight must have shape ({logits.shape[1]},), one per class, got {weight.shape}"
+        )
     return weight
 
 
@@ -335,7 +348,9 @@ def cross_entropy(
     1.3862943611198906
     """
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}")
+        raise ValueError(
+            f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}"
+        )
     target = np.asarray(values(target))
     if target.shape == input.shape and input.ndim > 1:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)

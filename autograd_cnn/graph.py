@@ -183,7 +183,9 @@ def _declare(
     if joint and rules:
         raise TypeError(f"op {name!r}: give either one joint rule or a rule per input")
     if not joint and set(rules) != set(inputs):
-        raise TypeError(f"op {name!r} has inputs {list(inputs)} but backward rules for {list(rules)}")
+        raise TypeError(
+            f"op {name!r} has inputs {list(inputs)} but backward rules for {list(rules)}"
+        )
     for p in positional:
         if p.default is not p.empty and p.default is not None:
             raise TypeError(
@@ -297,7 +299,9 @@ def _bind(record: Op, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[An
     if len(params) != len(record.params):
         unknown = [p for p in params if p not in record.params]
         missing = [p for p in record.params if p not in params]
-        problem = f"unknown argument {unknown[0]!r}" if unknown else f"argument {missing[0]!r} is missing"
+        problem = (
+            f"unknown argument {unknown[0]!r}" if unknown else f"argument {missing[0]!r} is missing"
+        )
         raise _misuse(record, problem)
     for name, value in params.items():
         if isinstance(value, Node):
@@ -331,4 +335,6 @@ def describe(x: Any) -> str:
     x = values(x)
     if isinstance(x, (np.ndarray, np.generic)):
         return f"of shape {x.shape} and dtype {x.dtype}"
-    return f"= {x!r}" if isinstance(x, (bool, int, float, complex)) else f"of type {type(x).__name__}"
+    return (
+        f"= {x!r}" if isinstance(x, (bool, int, float, complex)) else f"of type {type(x).__name__}"
+    )

@@ -90,5 +90,7 @@ def set_default_dtype(dtype: Any) -> None:
     global _default_dtype
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
-        raise TypeError(f"set_default_dtype: expected a floating dtype such as 'float32', got {dtype}")
+        raise TypeError(
+            f"set_default_dtype: expected a floating dtype such as 'float32', got {dtype}"
+        )
     _default_dtype = dtype

@@ -13,7 +13,17 @@ from autograd_cnn.graph import OPS, GraphError, Node, describe, values, wrap
 from autograd_cnn.ops import broadcast, elementwise, indexing, linalg, reduction, shaping
 
 _UFUNC_NAMES = {"absolute": "abs", "true_divide": "divide"}
-_CONSTANT_UFUNCS = {"less", "less_equal", "equal", "not_equal", "greater", "greater_equal", "isnan", "isinf", "isfinite"}
+_CONSTANT_UFUNCS = {
+    "less",
+    "less_equal",
+    "equal",
+    "not_equal",
+    "greater",
+    "greater_equal",
+    "isnan",
+    "isinf",
+    "isfinite",
+}
 
 
 class Tensor(Node):
@@ -79,7 +89,9 @@ class Tensor(Node):
     def data(self, value: Any) -> None:
         array = np.array(values(value), dtype=self.dtype)
         if array.shape != self.shape:
-            raise ValueError(f"Tensor.data: expected values of shape {self.shape}, got {array.shape}")
+            raise ValueError(
+                f"Tensor.data: expected values of shape {self.shape}, got {array.shape}"
+            )
         self.array = array
         self.touch()
 
@@ -144,7 +156,9 @@ class Tensor(Node):
         else:
             new = Tensor(np.asarray(value, self.dtype))
         if new is not None and new.shape != self.shape:
-            raise ValueError(f"grad: expected None or a gradient of shape {self.shape}, got {new.shape}")
+            raise ValueError(
+                f"grad: expected None or a gradient of shape {self.shape}, got {new.shape}"
+            )
         self._grad = new
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -200,7 +214,9 @@ class Tensor(Node):
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         if self.op is not None:
-            raise GraphError(f"a result of {self.op.name} cannot be copied with its graph; use .detach()")
+            raise GraphError(
+                f"a result of {self.op.name} cannot be copied with its graph; use .detach()"
+            )
         new = object.__new__(type(self))
         graph.fill_node(new, self.array.copy(order="K"), self.requires_grad)
         if self._grad is not None:
@@ -210,7 +226,9 @@ class Tensor(Node):
 
     def __reduce__(self) -> Any:
         if self.op is not None:
-            raise GraphError(f"a result of {self.op.name} cannot be pickled with its graph; use .detach()")
+            raise GraphError(
+                f"a result of {self.op.name} cannot be pickled with its graph; use .detach()"
+            )
         return type(self), (self.array, self.requires_grad)
 
     # -------------------------------------------------------------------------------------- NumPy's protocols
@@ -373,7 +391,9 @@ class Tensor(Node):
 
     def flatten(self) -> Any:
         """All values along one axis."""
-        return shaping.reshape(self, shape=(-1,)) if self.size else shaping.reshape(self, shape=(0,))
+        return (
+            shaping.reshape(self, shape=(-1,)) if self.size else shaping.reshape(self, shape=(0,))
+        )
 
     def astype(self, dtype: Any) -> Any:
         """Values converted to `dtype`."""

@@ -9,6 +9,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from autograd_cnn.ops.pool import winners
@@ -220,7 +221,10 @@ def weight_gradients(draw: Any) -> Case:
 @st.composite
 def max_pools(draw: Any) -> Case:
     shape, settings = draw(ag_st.pool_settings())
-    return make(draw(ag_st.arrays(shape)), **settings)
+    x = draw(ag_st.arrays(shape))
+    # A window over nothing but padding is -inf, which has no numerical derivative (see test_edges.py).
+    assume(np.isfinite(naive.max_pool2d(x, **settings)).all())
+    return make(x, **settings)
 
 
 @st.composite

@@ -1,6 +1,17 @@
 """Primitive operations with their backward rules, registered in `graph.OPS`."""
 
-from autograd_cnn.ops import broadcast, conv, elementwise, indexing, linalg, loss, norm, pool, reduction, shaping
+from autograd_cnn.ops import (
+    broadcast,
+    conv,
+    elementwise,
+    indexing,
+    linalg,
+    loss,
+    norm,
+    pool,
+    reduction,
+    shaping,
+)
 
 __all__ = [
     "broadcast",

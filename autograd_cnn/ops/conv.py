@@ -15,7 +15,11 @@ def _window(name: str, size: Any, kernel: Any, stride: Any, padding: Any, dilati
         if not isinstance(padding, str):
             padding = pair("padding", padding, 0)
         return conv_window(
-            tuple(size), tuple(kernel), pair("stride", stride, 1), padding, pair("dilation", dilation, 1)
+            tuple(size),
+            tuple(kernel),
+            pair("stride", stride, 1),
+            padding,
+            pair("dilation", dilation, 1),
         )
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from None
@@ -27,7 +31,9 @@ def _check_filters(name: str, w: Array, groups: int) -> None:
             f"{name}: weight must have shape (filters, channels / groups, rows, columns), got {w.shape}"
         )
     if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
-        raise ValueError(f"{name}: groups must divide the {w.shape[0]} filters of weight, got {groups!r}")
+        raise ValueError(
+            f"{name}: groups must divide the {w.shape[0]} filters of weight, got {groups!r}"
+        )
 
 
 def _check_images(name: str, x: Array, channels: int, groups: int) -> None:
@@ -36,13 +42,17 @@ def _check_images(name: str, x: Array, channels: int, groups: int) -> None:
         raise ValueError(f"{name}: input must have shape (N, C, H, W), got {x.shape}{hint}")
     if x.shape[1] != channels * groups:
         each = f" in each of {groups} groups" if groups > 1 else ""
-        raise ValueError(f"{name}: input has {x.shape[1]} channels, weight expects {channels}{each}")
+        raise ValueError(
+            f"{name}: input has {x.shape[1]} channels, weight expects {channels}{each}"
+        )
 
 
 def _check_gradient(name: str, g: Array, n: int | None, filters: int, window: Window) -> None:
     expected = ("N" if n is None else n, filters, *window.out)
     if g.ndim != 4 or g.shape[1:] != expected[1:] or g.shape[0] != (g.shape[0] if n is None else n):
-        raise ValueError(f"{name}: g must have the shape of the convolution's output {expected}, got {g.shape}")
+        raise ValueError(
+            f"{name}: g must have the shape of the convolution's output {expected}, got {g.shape}"
+        )
 
 
 @op(
@@ -73,14 +83,18 @@ def conv2d(
     _check_filters("conv2d", w, groups)
     _check_images("conv2d", x, w.shape[1], groups)
     if b is not None and b.shape != w.shape[:1]:
-        raise ValueError(f"conv2d: bias must have one value per filter, shape {w.shape[:1]}, got {b.shape}")
+        raise ValueError(
+            f"conv2d: bias must have one value per filter, shape {w.shape[:1]}, got {b.shape}"
+        )
     window = _window("conv2d", x.shape[2:], w.shape[2:], stride, padding, dilation)
     return kernels.conv2d(x, w, b, window, groups)
 
 
 @op(
     g=lambda gx, out, g, w, *, size, **window: conv2d(gx, w, **window),
-    w=lambda gx, out, g, w, *, size, **window: conv2d_weight_grad(gx, g, size=w.shape[2:], **window),
+    w=lambda gx, out, g, w, *, size, **window: conv2d_weight_grad(
+        gx, g, size=w.shape[2:], **window
+    ),
 )
 def conv2d_input_grad(
     g: Array,
@@ -128,7 +142,9 @@ def conv2d_weight_grad(
            [4., 4.]])
     """
     if x.ndim != 4 or g.ndim != 4:
-        raise ValueError(f"conv2d_weight_grad: x and g must have 4 axes, got shapes {x.shape} and {g.shape}")
+        raise ValueError(
+            f"conv2d_weight_grad: x and g must have 4 axes, got shapes {x.shape} and {g.shape}"
+        )
     if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups or g.shape[1] % groups:
         raise ValueError(
             f"conv2d_weight_grad: groups must divide the {x.shape[1]} channels and {g.shape[1]} filters, got {groups!r}"

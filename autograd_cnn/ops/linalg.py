@@ -22,7 +22,9 @@ def _matmul_x(g: Array, x: Array, y: Array) -> Array:
 
 def _matmul_y(g: Array, x: Array, y: Array) -> Array:
     if x.ndim == 1:
-        return x * g if y.ndim == 1 else unbroadcast(_column(x) * g.reshape((*g.shape[:-1], 1, -1)), y)
+        return (
+            x * g if y.ndim == 1 else unbroadcast(_column(x) * g.reshape((*g.shape[:-1], 1, -1)), y)
+        )
     if y.ndim == 1:
         return unbroadcast((x.mT @ _column(g))[..., 0], y)
     return unbroadcast(x.mT @ g, y)
@@ -41,7 +43,9 @@ def matmul(x: Array, y: Array) -> Array:
     """
     inner_x, inner_y = x.shape[-1:], y.shape[-2:-1] if y.ndim > 1 else y.shape
     if not inner_x or not inner_y:
-        raise ValueError(f"matmul: needs at least 1-D inputs, got shapes {x.shape} and {y.shape}; use *")
+        raise ValueError(
+            f"matmul: needs at least 1-D inputs, got shapes {x.shape} and {y.shape}; use *"
+        )
     if inner_x != inner_y:
         raise ValueError(
             f"matmul: the last axis of x must match the {'last' if y.ndim == 1 else 'second-to-last'} axis "

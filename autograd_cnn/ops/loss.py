@@ -16,7 +16,8 @@ def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
 
 @op(
     logits=lambda g, out, logits, *, target: (
-        g.reshape((g.shape[0], 1, *g.shape[1:])) * (softmax(logits, axis=1) - _one_hot(target, logits))
+        g.reshape((g.shape[0], 1, *g.shape[1:]))
+        * (softmax(logits, axis=1) - _one_hot(target, logits))
     )
 )
 def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Array:
@@ -34,10 +35,14 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Array:
     return -np.take_along_axis(log_probabilities, np.expand_dims(target, 1), axis=1)[:, 0]
 
 
-def check_classes(name: str, logits: Array, target: np.ndarray, ignore_index: int | None = None) -> None:
+def check_classes(
+    name: str, logits: Array, target: np.ndarray, ignore_index: int | None = None
+) -> None:
     """Raise unless `target` (N, ...) holds classes of `logits` (N, K, ...) or the ignored value."""
     if logits.ndim < 2:
-        raise ValueError(f"{name}: input must have shape (N, K, ...) with K classes, got {logits.shape}")
+        raise ValueError(
+            f"{name}: input must have shape (N, K, ...) with K classes, got {logits.shape}"
+        )
     k = logits.shape[1]
     expected = (logits.shape[0], *logits.shape[2:])
     target = np.asarray(values(target))

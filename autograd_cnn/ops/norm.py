@@ -43,9 +43,15 @@ def _batch_norm_grads(
     dx = None
     if wanted[0]:
         h = g if weight is None else g * _over_channels(weight, x)
-        shared = mean(h, axis=axes, keepdims=True) + normal * mean(h * normal, axis=axes, keepdims=True)
+        shared = mean(h, axis=axes, keepdims=True) + normal * mean(
+            h * normal, axis=axes, keepdims=True
+        )
         dx = scale * (h - shared)
-    return dx, (g * normal).sum(axis=axes) if wanted[1] else None, g.sum(axis=axes) if wanted[2] else None
+    return (
+        dx,
+        (g * normal).sum(axis=axes) if wanted[1] else None,
+        g.sum(axis=axes) if wanted[2] else None,
+    )
 
 
 @op(joint=_batch_norm_grads, saves=("mean_", "var_"))
@@ -66,7 +72,9 @@ def batch_norm(
         raise ValueError(f"batch_norm: input must have shape (N, C, ...), got {x.shape}")
     for name, v in (("weight", weight), ("bias", bias)):
         if v is not None and v.shape != x.shape[1:2]:
-            raise ValueError(f"batch_norm: {name} must have shape ({x.shape[1]},), one value per channel, got {v.shape}")
+            raise ValueError(
+                f"batch_norm: {name} must have shape ({x.shape[1]},), one value per channel, got {v.shape}"
+            )
     out, mean_, var_ = kernels.batch_norm(x, weight, bias, eps)
     if statistics is not None:
         statistics[:] = mean_, var_

@@ -43,7 +43,9 @@ def _check_images(name: str, x: Array) -> None:
 
 def _check_positions(name: str, x: Array, expected: tuple[int, ...]) -> None:
     if x.ndim != 4 or tuple(x.shape[2:]) != tuple(expected):
-        raise ValueError(f"{name}: expected an array of shape (N, C, {expected[0]}, {expected[1]}), got {x.shape}")
+        raise ValueError(
+            f"{name}: expected an array of shape (N, C, {expected[0]}, {expected[1]}), got {x.shape}"
+        )
 
 
 def winners(x: Array, out: Array, **settings: Any) -> np.ndarray:
@@ -68,7 +70,11 @@ def winning_cells(x: Array, out: Array, **settings: Any) -> np.ndarray:
     return row * window.size[1] + column
 
 
-@op(x=lambda g, out, x, **settings: window_scatter(g, winners=winners(x, out, **settings), size=x.shape[2:], **settings))
+@op(
+    x=lambda g, out, x, **settings: window_scatter(
+        g, winners=winners(x, out, **settings), size=x.shape[2:], **settings
+    )
+)
 def max_pool2d(
     x: Array,
     *,
@@ -93,7 +99,11 @@ def max_pool2d(
     return kernels.window_max(x, window)
 
 
-@op(g=lambda gx, out, g, *, winners, size, **settings: window_gather(gx, winners=winners, **settings))
+@op(
+    g=lambda gx, out, g, *, winners, size, **settings: window_gather(
+        gx, winners=winners, **settings
+    )
+)
 def window_scatter(
     g: Array,
     *,
@@ -111,7 +121,11 @@ def window_scatter(
     return kernels.window_scatter(g, winners, window)
 
 
-@op(x=lambda g, out, x, *, winners, **settings: window_scatter(g, winners=winners, size=x.shape[2:], **settings))
+@op(
+    x=lambda g, out, x, *, winners, **settings: window_scatter(
+        g, winners=winners, size=x.shape[2:], **settings
+    )
+)
 def window_gather(
     x: Array,
     *,
@@ -124,7 +138,9 @@ def window_gather(
 ) -> Array:
     """The value of x (N, C, H, W) at the winning offset of each window: (N, C, OH, OW)."""
     _check_images("window_gather", x)
-    window = window_of("window_gather", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    window = window_of(
+        "window_gather", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode
+    )
     _check_positions("window_gather", winners, window.out)
     return kernels.window_gather(x, winners, window)
 

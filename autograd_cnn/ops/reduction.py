@@ -14,6 +14,7 @@ from autograd_cnn.graph import Array, op, values
 from autograd_cnn.ops.broadcast import Axis, count, expand, kept_shape
 from autograd_cnn.ops.elementwise import exp
 
+
 @op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis))
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over `axis`.
@@ -25,7 +26,11 @@ def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.sum(x, axis=axis, keepdims=keepdims)
 
 
-@op(x=lambda g, out, x, *, axis, keepdims: expand(g * (1.0 / builtins.max(count(x.shape, axis), 1)), x, axis))
+@op(
+    x=lambda g, out, x, *, axis, keepdims: expand(
+        g * (1.0 / builtins.max(count(x.shape, axis), 1)), x, axis
+    )
+)
 def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Arithmetic mean over `axis`; the mean of nothing is NaN, without a warning.
 
@@ -43,7 +48,11 @@ def _deviation(x: Array, axis: Axis, ddof: int) -> Array:
     return (x - mean(x, axis=axis, keepdims=True)) * (1.0 / (count(x.shape, axis) - ddof))
 
 
-@op(x=lambda g, out, x, *, axis, keepdims, ddof: expand(g * 2.0, x, axis) * _deviation(x, axis, ddof))
+@op(
+    x=lambda g, out, x, *, axis, keepdims, ddof: (
+        expand(g * 2.0, x, axis) * _deviation(x, axis, ddof)
+    )
+)
 def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Array:
     """Variance over `axis`: the sum of squared deviations divided by (count - ddof).
 
@@ -99,7 +108,6 @@ def _peak(x: np.ndarray, axis: Axis) -> Any:
     """The maximum to subtract before exponentials; 0 where it is infinite and would give NaN."""
     peak = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     return np.where(np.isinf(peak), x.dtype.type(0), peak)
-
 
 
 @op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * exp(x - expand(out, x, axis)))

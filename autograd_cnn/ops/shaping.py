@@ -26,7 +26,9 @@ def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
     known = math.prod(n for n in sizes if n != -1)
     fits = x.size == known if -1 not in sizes else known != 0 and x.size % known == 0
     if not fits or sizes.count(-1) > 1:
-        raise ValueError(f"reshape: {x.size} values of shape {x.shape} do not fit into shape {shape}")
+        raise ValueError(
+            f"reshape: {x.size} values of shape {x.shape} do not fit into shape {shape}"
+        )
     return np.reshape(x, sizes)
 
 
@@ -90,7 +92,9 @@ def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
     array([0., 1., 1., 0., 0.])
     """
     if len(widths) != x.ndim or any(len(w) != 2 or min(w) < 0 for w in widths):
-        raise ValueError(f"pad: widths must be {x.ndim} pairs (before, after) of sizes >= 0, got {widths}")
+        raise ValueError(
+            f"pad: widths must be {x.ndim} pairs (before, after) of sizes >= 0, got {widths}"
+        )
     out = np.full([n + a + b for n, (a, b) in zip(x.shape, widths)], value, x.dtype)
     out[_inside(x.shape, widths)] = x
     return out
