@@ -42,7 +42,10 @@ class Tensor(Node):
     __array_priority__ = 1000
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
-        array = np.array(modes.default_array(values(data)), dtype=dtype)
+        if isinstance(data, (list, tuple)) and any(isinstance(x, Node) for x in data):
+            raise TypeError("Tensor: a list of tensors would be cut off from their graph; join them with ag.stack")
+        plain = values(data)
+        array = np.array(modes.default_array(plain) if dtype is None else plain, dtype=dtype)
         if array.dtype.kind not in "fiubc":
             raise TypeError(f"Tensor: expected numbers, got {describe(array)}")
         graph.fill_node(self, array)
