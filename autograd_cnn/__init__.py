@@ -43,7 +43,7 @@ from autograd_cnn.ops.elementwise import (
     where,
 )
 from autograd_cnn.ops.indexing import getitem, scatter_add
-from autograd_cnn.ops.linalg import matmul
+from autograd_cnn.ops.linalg import linear, matmul
 from autograd_cnn.ops.norm import batch_norm
 from autograd_cnn.ops.loss import softmax_cross_entropy
 from autograd_cnn.ops.pool import avg_pool2d, max_pool2d

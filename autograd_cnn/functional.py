@@ -14,9 +14,8 @@ from autograd_cnn import random
 from autograd_cnn.graph import Array, values
 from autograd_cnn.kernels import reference as kernels
 from autograd_cnn.modes import default_array
-from autograd_cnn.ops import conv, elementwise, norm, pool, reduction
+from autograd_cnn.ops import conv, elementwise, linalg, norm, pool, reduction
 from autograd_cnn.ops.elementwise import relu, sigmoid, tanh, where
-from autograd_cnn.ops.linalg import matmul
 from autograd_cnn.ops.loss import check_classes, softmax_cross_entropy
 
 __all__ = [
@@ -51,16 +50,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
     array([[3., 7.]])
     """
-    if weight.ndim != 2:
-        raise ValueError(f"linear: weight must have shape (out, in), got {weight.shape}")
-    if not input.ndim or input.shape[-1] != weight.shape[1]:
-        raise ValueError(
-            f"linear: input of shape {input.shape} has {input.shape[-1] if input.ndim else 'no'} features, weight of "
-            f"shape {weight.shape} expects {weight.shape[1]}"
-            + ("; flatten it first" if input.ndim > 2 else "")
-        )
-    out = matmul(input, weight.T)
-    return out if bias is None else out + bias
+    return linalg.linear(input, weight, bias)
 
 
 def conv2d(

@@ -190,6 +190,14 @@ def products(draw: Any) -> Case:
 
 
 @st.composite
+def linears(draw: Any) -> Case:
+    k, f = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    leading = draw(st.sampled_from([(), (1,), (3,), (2, 2), (0,)]))
+    inputs = [draw(ag_st.arrays((*leading, k))), draw(ag_st.arrays((f, k)))]
+    return make(*inputs, draw(ag_st.arrays((f,)))) if draw(st.booleans()) else make(*inputs)
+
+
+@st.composite
 def convolutions(draw: Any) -> Case:
     x, w, settings = draw(ag_st.conv_settings())
     inputs = [draw(ag_st.arrays(x)), draw(ag_st.arrays(w))]
@@ -293,6 +301,7 @@ CASES: dict[str, Any] = {
     "exp": unary(),
     "flip": flips(),
     "getitem": indexings(),
+    "linear": linears(),
     "log": unary(ag_st.positive),
     "log_softmax": along_axis(),
     "logsumexp": reductions(),
@@ -368,6 +377,7 @@ REFERENCES: dict[str, Any] = {
     "conv2d_input_grad": naive.conv2d_input_grad,
     "conv2d_weight_grad": naive.conv2d_weight_grad,
     "getitem": lambda x, index: x[index],
+    "linear": lambda x, w, b=0.0: np.einsum("...k,fk->...f", x, w) + b,
     "log_softmax": _log_softmax,
     "logsumexp": lambda x, axis, keepdims: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
     "max_pool2d": naive.max_pool2d,
@@ -401,6 +411,7 @@ LINEAR = {
     "conv2d_weight_grad": (0, 1),
     "flip": (0,),
     "getitem": (0,),
+    "linear": (0, 1),
     "matmul": (0, 1),
     "multiply": (0, 1),
     "negative": (0,),
@@ -427,6 +438,7 @@ ANALYTIC = {
     "divide",
     "exp",
     "getitem",
+    "linear",
     "log",
     "matmul",
     "mean",

@@ -1,6 +1,8 @@
-"""Matrix products."""
+"""Matrix products and the fully connected layer."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -17,7 +19,7 @@ def _matmul_x(g: Array, x: Array, y: Array) -> Array:
         return _column(g) * y
     if x.ndim == 1:
         return unbroadcast((y @ _column(g))[..., 0], x)
-    return unbroadcast(g @ y.mT, x)
+    return unbroadcast(matmul(g, y.mT), x)
 
 
 def _matmul_y(g: Array, x: Array, y: Array) -> Array:
@@ -27,7 +29,7 @@ def _matmul_y(g: Array, x: Array, y: Array) -> Array:
         )
     if y.ndim == 1:
         return unbroadcast((x.mT @ _column(g))[..., 0], y)
-    return unbroadcast(x.mT @ g, y)
+    return unbroadcast(matmul(x.mT, g), y)
 
 
 @op(
@@ -51,4 +53,46 @@ def matmul(x: Array, y: Array) -> Array:
             f"matmul: the last axis of x must match the {'last' if y.ndim == 1 else 'second-to-last'} axis "
             f"of y, got shapes {x.shape} and {y.shape}"
         )
+    return _product(x, y)
+
+
+def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x @ y in the memory order of x, so that batch-innermost activations stay batch-innermost."""
+    if x.ndim == 2 and y.ndim == 2 and x.flags.f_contiguous and not x.flags.c_contiguous:
+        return np.matmul(y.T, x.T).T
     return np.matmul(x, y)
+
+
+def _rows(x: Array) -> Array:
+    """(..., K) as (rows, K)."""
+    return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+@op(
+    x=lambda g, out, x, w, b: matmul(g, w),
+    w=lambda g, out, x, w, b: matmul(_rows(g).mT, _rows(x)),
+    b=lambda g, out, x, w, b: unbroadcast(g, b),
+)
+def linear(x: Array, w: Array, b: Array | None = None) -> Array:
+    """``x @ w.T + b``: x (..., in), weights w (out, in), bias b (out,) -> (..., out).
+
+    One op rather than three (transpose, matmul, add): the result and both gradients keep the memory order of their
+    inputs, which pooling and SGD then read in one piece.
+
+    >>> import numpy as np
+    >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
+    array([[3., 7.]])
+    """
+    if w.ndim != 2:
+        raise ValueError(f"linear: weight must have shape (out, in), got {w.shape}")
+    if not x.ndim or x.shape[-1] != w.shape[1]:
+        raise ValueError(
+            f"linear: input of shape {x.shape} has {x.shape[-1] if x.ndim else 'no'} features, weight of shape "
+            f"{w.shape} expects {w.shape[1]}{'; flatten it first' if x.ndim > 2 else ''}"
+        )
+    if b is not None and b.shape != w.shape[:1]:
+        raise ValueError(
+            f"linear: bias must have shape {w.shape[:1]}, one value per output, got {b.shape}"
+        )
+    out = _product(x, w.T)
+    return out if b is None else np.add(out, b, out=out if b.dtype == out.dtype else None)

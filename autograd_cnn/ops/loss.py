@@ -9,9 +9,10 @@ from autograd_cnn.ops.reduction import log_softmax, softmax
 
 
 def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
-    """1 at the target class along axis 1, 0 elsewhere, in the shape and dtype of `like` (N, K, ...)."""
-    classes = np.arange(like.shape[1]).reshape((-1,) + (1,) * (like.ndim - 2))
-    return (np.expand_dims(target, 1) == classes).astype(like.dtype)
+    """1 at the target class along axis 1, 0 elsewhere, in shape, dtype and memory order of `like` (N, K, ...)."""
+    found = np.zeros_like(values(like))
+    np.put_along_axis(found, np.expand_dims(target, 1), 1, axis=1)
+    return found
 
 
 @op(
