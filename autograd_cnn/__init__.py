@@ -1,4 +1,5 @@
-"""Automatic differentiation on NumPy: tensors, ops with their own backward rules, layers, SGD, gradient checks.
+"""Automatic differentiation on NumPy: tensors, ops with their own backward rules, layers, SGD,
+gradient checks.
 
 >>> import autograd_cnn as ag
 >>> x = ag.tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -44,8 +45,8 @@ from autograd_cnn.ops.elementwise import (
 )
 from autograd_cnn.ops.indexing import getitem, scatter_add
 from autograd_cnn.ops.linalg import linear, matmul
-from autograd_cnn.ops.norm import batch_norm
 from autograd_cnn.ops.loss import softmax_cross_entropy
+from autograd_cnn.ops.norm import batch_norm
 from autograd_cnn.ops.pool import avg_pool2d, max_pool2d
 from autograd_cnn.ops.reduction import (
     log_softmax,
@@ -61,3 +62,68 @@ from autograd_cnn.ops.shaping import concatenate, flip, pad, reshape, stack, tra
 from autograd_cnn.random import manual_seed
 from autograd_cnn.tensor import Tensor, tensor
 from autograd_cnn.version import __version__
+
+__all__ = [
+    "OPS",
+    "GraphError",
+    "Op",
+    "Tensor",
+    "__version__",
+    "abs",
+    "add",
+    "astype",
+    "avg_pool2d",
+    "batch_norm",
+    "broadcast_to",
+    "clip",
+    "concatenate",
+    "conv2d",
+    "data",
+    "divide",
+    "enable_grad",
+    "exp",
+    "flip",
+    "functional",
+    "get_default_dtype",
+    "getitem",
+    "grad",
+    "is_grad_enabled",
+    "linear",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "manual_seed",
+    "matmul",
+    "max",
+    "max_pool2d",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "nn",
+    "no_grad",
+    "op",
+    "optim",
+    "pad",
+    "power",
+    "relu",
+    "reshape",
+    "scatter_add",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "sigmoid",
+    "sign",
+    "softmax",
+    "softmax_cross_entropy",
+    "sqrt",
+    "stack",
+    "subtract",
+    "sum",
+    "tanh",
+    "tensor",
+    "transpose",
+    "var",
+    "where",
+]

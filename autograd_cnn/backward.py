@@ -1,4 +1,6 @@
-"""The walk that turns the gradient of an output into gradients of inputs, and what users call to start it."""
+"""The walk that turns the gradient of an output into gradients of inputs, and what users call to
+start it.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,12 @@ def backpropagate(
     retain_graph: bool = False,
     targets: Sequence[Node] | None = None,
 ) -> dict[int, tuple[Node, Array | None]]:
-    """Gradients of ``sum(<seed, output>)`` with respect to `targets`, or to every leaf behind the outputs.
+    """Gradients of ``sum(<seed, output>)`` with respect to `targets`, or to every leaf behind the
+    outputs.
 
-    Returns ``{serial: (node, gradient)}``; the gradient is None where the derivative is zero.  A target
-    that the outputs do not depend on is not in the answer.  Only the part of the graph that leads to a
-    target is walked.  The graph is freed on the way unless `retain_graph` is set.
+    Returns ``{serial: (node, gradient)}``; the gradient is None where the derivative is zero.  A
+    target that the outputs do not depend on is not in the answer.  Only the part of the graph that
+    leads to a target is walked.  The graph is freed on the way unless `retain_graph` is set.
     """
     order = _ancestors(outputs, targets)
     wanted = {t.serial for t in targets} if targets is not None else None
@@ -62,9 +65,10 @@ def _visit(
     pending: dict[int, Array],
     owned: set[int],
 ) -> None:
-    """Call the rules of the node's op for the wanted inputs and add what they return to `pending`."""
+    """Call the rules of the node's op for the wanted inputs; add the answers to `pending`."""
     op, inputs, params = node.op, node.inputs, node.params
-    assert op is not None and inputs is not None
+    assert op is not None
+    assert inputs is not None
     if create_graph:
         args: Sequence[Any] = (node, *inputs)
     else:
@@ -114,14 +118,15 @@ def _fitted(op: Op, x: Node, gx: Array) -> Array:
         gx = gx.astype(x.array.dtype)
     if array.shape != x.array.shape:
         raise GraphError(
-            f"{op.name}: a backward rule gave a gradient of shape {array.shape} for an input of shape "
+            f"{op.name}: a backward rule gave a gradient of shape {array.shape} for an input of "
+            "shape "
             f"{x.array.shape}; a gradient has its input's shape"
         )
     return gx
 
 
 def _accumulate(pending: dict[int, Array], owned: set[int], serial: int, gx: Array) -> None:
-    """Add `gx` to what is pending; in place only into a buffer that an earlier addition made here."""
+    """Add `gx` to what is pending; in place only into a buffer that an earlier addition made."""
     if serial not in pending:
         pending[serial] = gx
     elif serial in owned:
@@ -145,16 +150,20 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None) -> list[
             continue
         if node.inputs is None:
             raise GraphError(
-                f"the graph behind this result of {node.op.name} {describe(node)} has been freed by an "
-                f"earlier backward pass; pass retain_graph=True to the first one, or compute it anew"
+                f"the graph behind this result of {node.op.name} {describe(node)} has been freed "
+                "by an "
+                "earlier backward pass; pass retain_graph=True to the first one, or compute it "
+                "anew"
             )
         for x in node.inputs:
             if isinstance(x, Node):
                 if x.written > node.serial:
                     raise GraphError(
-                        f"an input of {node.op.name} ({describe(x)}) was changed in place after the op had "
+                        f"an input of {node.op.name} ({describe(x)}) was changed in place after "
+                        "the op had "
                         f"used it, so its gradient would be wrong; run backward before the change "
-                        f"(optimizer.step, in-place arithmetic, .data = ...), or compute the graph anew"
+                        "(optimizer.step, in-place arithmetic, .data = ...), or compute the "
+                        "graph anew"
                     )
                 if x.requires_grad:
                     stack.append(x)
@@ -174,28 +183,33 @@ def _leading_to(order: list[Node], targets: set[int]) -> list[Node]:
     return [node for node in order if node.serial in reached]
 
 
-# ------------------------------------------------------------------------------------------- starting a pass
+# ---------------------------------------------------------------------------------- starting a pass
 
 
 def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) -> Any:
     """The gradient that starts a backward pass from `output`."""
     if not output.requires_grad:
         raise GraphError(
-            f"{name}: the tensor {describe(output)} does not require gradients: no input of its computation has "
-            f"requires_grad=True, or it was computed under no_grad or from .detach(), .data or .numpy()"
+            f"{name}: the tensor {describe(output)} does not require gradients: no input of its "
+            "computation has "
+            "requires_grad=True, or it was computed under no_grad or from .detach(), .data or "
+            ".numpy()"
         )
     if gradient is None:
         if output.array.size != 1:
             raise ValueError(
-                f"{name}: the output has shape {output.array.shape}; only a single value has a gradient of its own. Reduce "
-                f"it with .sum() or .mean(), or pass gradient= an array of shape {output.array.shape}"
+                f"{name}: the output has shape {output.array.shape}; only a single value has a "
+                "gradient of its own. Reduce "
+                "it with .sum() or .mean(), or pass gradient= an array of shape "
+                f"{output.array.shape}"
             )
         seed: Any = np.ones_like(output.array)
     else:
         seed = gradient if isinstance(gradient, Node) else np.asarray(gradient, output.array.dtype)
         if seed.shape != output.array.shape:
             raise ValueError(
-                f"{name}: gradient must have the output's shape {output.array.shape}, got {seed.shape}"
+                f"{name}: gradient must have the output's shape {output.array.shape}, got "
+                f"{seed.shape}"
             )
     if create_graph:
         return seed if isinstance(seed, Node) else wrap(seed)
@@ -248,12 +262,14 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Any, ...]:
-    """Gradients of the (sum of the) outputs with respect to the inputs, as a tuple; `.grad` is left alone.
+    """Gradients of the (sum of the) outputs with respect to the inputs, as a tuple; `.grad` is left
+    alone.
 
-    `grad_outputs` gives a cotangent per output; outputs of one value need none.  Inputs may be intermediate results.
-    With `create_graph` the gradients can be differentiated again.
+    `grad_outputs` gives a cotangent per output; outputs of one value need none.  Inputs may be
+    intermediate results. With `create_graph` the gradients can be differentiated again.
 
-    Raises GraphError when an output does not depend on an input, unless `allow_unused` (its gradient is then None).
+    Raises GraphError when an output does not depend on an input, unless `allow_unused` (its
+    gradient is then None).
 
     >>> from autograd_cnn import tensor
     >>> x = tensor(3.0, requires_grad=True)
@@ -273,7 +289,8 @@ def grad(
     for position, x in enumerate(ins):
         if not x.requires_grad:
             raise GraphError(
-                f"grad: input {position} {describe(x)} does not require gradients; create it with requires_grad=True"
+                f"grad: input {position} {describe(x)} does not require gradients; create it with "
+                "requires_grad=True"
             )
     seeds = [seed_gradient("grad", out, c, create_graph) for out, c in zip(outs, cotangents)]
     retain = create_graph if retain_graph is None else retain_graph
@@ -283,7 +300,8 @@ def grad(
         if x.serial not in found:
             if not allow_unused:
                 raise GraphError(
-                    f"grad: the outputs do not depend on input {position} {describe(x)}; pass allow_unused=True to get "
+                    f"grad: the outputs do not depend on input {position} {describe(x)}; pass "
+                    "allow_unused=True to get "
                     f"None for it, or check for a .detach(), .numpy() or no_grad on the way"
                 )
             results.append(None)

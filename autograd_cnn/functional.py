@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-# --------------------------------------------------------------------------------------------------- layers
+# ------------------------------------------------------------------------------------------- layers
 
 
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -62,7 +62,8 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Array:
-    """Cross-correlation of input (N, C, H, W) with weight (F, C / groups, KH, KW), plus bias (F,): (N, F, OH, OW).
+    """Cross-correlation of input (N, C, H, W) with weight (F, C / groups, KH, KW), plus bias (F,):
+    (N, F, OH, OW).
 
     `ops.conv2d` describes the settings.
 
@@ -89,7 +90,8 @@ def max_pool2d(
 ) -> Any:
     """The largest value in each window; see `ops.max_pool2d`.
 
-    With `return_indices` also a plain array of where each came from, counted row by row in the (H, W) image.
+    With `return_indices` also a plain array of where each came from, counted row by row in the (H,
+    W) image.
 
     >>> import numpy as np
     >>> out, where = max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2, return_indices=True)
@@ -147,7 +149,8 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     first, last = (d + input.ndim if d < 0 else d for d in (start_dim, end_dim))
     if not 0 <= first <= last < input.ndim:
         raise ValueError(
-            f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {input.ndim} axes of {input.shape}"
+            f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {input.ndim} "
+            f"axes of {input.shape}"
         )
     joined = int(np.prod(input.shape[first : last + 1]))
     return input.reshape((*input.shape[:first], joined, *input.shape[last + 1 :]))
@@ -165,9 +168,10 @@ def batch_norm(
 ) -> Array:
     """Batch normalisation of input (N, C, ...) per channel, with weight and bias (C,).
 
-    In training the batch's own mean and biased variance normalise, and the running arrays (C,), where given, are
-    updated in place: ``running = (1 - momentum) * running + momentum * batch``, with the unbiased variance.
-    Otherwise the running arrays normalise.  Ioffe and Szegedy, "Batch normalization" (2015).
+    In training the batch's own mean and biased variance normalise, and the running arrays (C,),
+    where given, are updated in place: ``running = (1 - momentum) * running + momentum * batch``,
+    with the unbiased variance. Otherwise the running arrays normalise.  Ioffe and Szegedy, "Batch
+    normalization" (2015).
 
     Raises ValueError in training when a channel has a single value, which has no variance.
 
@@ -190,7 +194,8 @@ def batch_norm(
         return input * factor.reshape(shape) + offset.reshape(shape)
     if x.ndim >= 2 and kernels.rows_count(x) == 1:
         raise ValueError(
-            f"batch_norm: training on input of shape {x.shape} gives one value per channel, which has no variance; "
+            f"batch_norm: training on input of shape {x.shape} gives one value per channel, which "
+            "has no variance; "
             f"use a larger batch, or eval()"
         )
     if running_mean is None or running_var is None:
@@ -209,7 +214,8 @@ def batch_norm(
 
 
 def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
-    """Zero each value with probability `p` and scale the others by 1 / (1 - p); nothing changes unless `training`.
+    """Zero each value with probability `p` and scale the others by 1 / (1 - p); nothing changes
+    unless `training`.
 
     Draws from the generator that `manual_seed` seeds.  Srivastava et al., "Dropout" (2014).
 
@@ -227,7 +233,7 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     return input * (kept * x.dtype.type(factor))
 
 
-# ---------------------------------------------------------------------------------------- softmax and losses
+# ------------------------------------------------------------------------------- softmax and losses
 
 
 def softmax(input: Array, dim: int = -1) -> Array:
@@ -253,7 +259,8 @@ def log_softmax(input: Array, dim: int = -1) -> Array:
 def one_hot(target: Any, num_classes: int = -1) -> np.ndarray:
     """Integer classes (...,) as rows of 0 and 1 (..., num_classes), a plain integer array.
 
-    `num_classes` defaults to the largest class plus one.  Raises ValueError for a class out of range.
+    `num_classes` defaults to the largest class plus one.  Raises ValueError for a class out of
+    range.
 
     >>> one_hot([2, 0])
     array([[0, 0, 1],
@@ -283,7 +290,9 @@ def _reduce(name: str, losses: Array, reduction: str) -> Array:
 def _weighted(
     name: str, losses: Array, target: np.ndarray, weight: Array | None, ignored: Any, reduction: str
 ) -> Array:
-    """Losses per sample, weighted by class, without the ignored ones; the mean divides by the sum of weights."""
+    """Losses per sample, weighted by class, without the ignored ones; the mean divides by the sum
+    of weights.
+    """
     if weight is None and ignored is None:
         return _reduce(name, losses, reduction)
     factors: Any = np.ones(target.shape, losses.dtype)
@@ -311,7 +320,8 @@ def _class_weight(name: str, weight: Any, logits: Array) -> Any:
     weight = default_array(values(weight)).astype(logits.dtype, copy=False)
     if weight.shape != (logits.shape[1],):
         raise ValueError(
-            f"{name}: weight must have shape ({logits.shape[1]},), one per class, got {weight.shape}"
+            f"{name}: weight must have shape ({logits.shape[1]},), one per class, got "
+            f"{weight.shape}"
         )
     return weight
 
@@ -326,12 +336,14 @@ def cross_entropy(
 ) -> Array:
     """Softmax cross entropy of logits (N, K, ...) with targets.  Do not apply softmax first.
 
-    `target` holds integer classes (N, ...) of any integer dtype, or probabilities or one-hot rows (N, K, ...).
-    `weight` (K,) weighs classes, and the mean then divides by the sum of the weights met; targets equal to
-    `ignore_index` count nowhere (all ignored: NaN and a warning); `label_smoothing` in [0, 1] mixes the target with
-    the uniform distribution (Szegedy et al., 2016).  `reduction` is 'mean', 'sum' or 'none' (N, ...).
+    `target` holds integer classes (N, ...) of any integer dtype, or probabilities or one-hot rows
+    (N, K, ...). `weight` (K,) weighs classes, and the mean then divides by the sum of the weights
+    met; targets equal to `ignore_index` count nowhere (all ignored: NaN and a warning);
+    `label_smoothing` in [0, 1] mixes the target with the uniform distribution (Szegedy et al.,
+    2016).  `reduction` is 'mean', 'sum' or 'none' (N, ...).
 
-    Raises ValueError for a class out of range or shapes that do not fit, TypeError for float class targets.
+    Raises ValueError for a class out of range or shapes that do not fit, TypeError for float class
+    targets.
 
     >>> import numpy as np
     >>> cross_entropy(np.zeros((2, 4)), np.array([0, 3])).item()  # log(4)
@@ -349,7 +361,7 @@ def cross_entropy(
     ignored = target == ignore_index
     if not ignored.any():
         ignored = None
-    else:  # logits of ignored rows may be anything, also infinite: replace them before they reach the softmax
+    else:  # ignored rows may hold infinite logits: replace them before they reach the softmax
         input = where(np.expand_dims(ignored, 1), 0.0, input)
         target = np.where(ignored, 0, target)
     losses = softmax_cross_entropy(input, target=target)
@@ -380,7 +392,9 @@ def _smoothed(
 def _soft_cross_entropy(
     input: Array, target: np.ndarray, weight: Any, kind: str, smoothing: float
 ) -> Array:
-    """-sum(target * log_softmax(input)) over the classes; the mean divides by the number of samples."""
+    """-sum(target * log_softmax(input)) over the classes; the mean divides by the number of
+    samples.
+    """
     k = input.shape[1]
     target = target.astype(input.dtype)
     if smoothing:
@@ -397,7 +411,8 @@ def nll_loss(
 ) -> Array:
     """Negative log likelihood: minus the log-probability (N, K, ...) of the target class (N, ...).
 
-    The arguments are those of `cross_entropy`, which is ``nll_loss(log_softmax(input, 1), target)``.
+    The arguments are those of `cross_entropy`, which is ``nll_loss(log_softmax(input, 1),
+    target)``.
 
     >>> import numpy as np
     >>> nll_loss(np.log([[0.25, 0.75]]), np.array([1])).item() == -np.log(0.75)
@@ -428,7 +443,8 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     target = target if hasattr(target, "shape") else default_array(target)
     if input.shape != target.shape:
         raise ValueError(
-            f"mse_loss: input and target must have the same shape, got {input.shape} and {target.shape}; "
+            f"mse_loss: input and target must have the same shape, got {input.shape} and "
+            f"{target.shape}; "
             f"reshape one of them"
         )
     difference = elementwise.subtract(input, target)

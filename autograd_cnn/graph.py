@@ -1,8 +1,9 @@
-"""What a tensor remembers: the registry of operations (`@op`, `OPS`) and the node of the graph (`Node`).
+"""What a tensor remembers: the registry of operations (`@op`, `OPS`) and the node of the graph
+(`Node`).
 
-Operations are polymorphic: arrays in, array out; any tensor in, tensor out.  Backward (backward.py) uses
-that: ordinarily it hands arrays to the backward rules, with ``create_graph=True`` it hands them tensors, and the
-same formulas then build the graph of the derivative.
+Operations are polymorphic: arrays in, array out; any tensor in, tensor out.  Backward (backward.py)
+uses that: ordinarily it hands arrays to the backward rules, with ``create_graph=True`` it hands
+them tensors, and the same formulas then build the graph of the derivative.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Op:
     """A NumPy function and its backward rules, one per differentiable input.
 
-    A rule of None says that the derivative is zero everywhere it exists.  `joint`, where an op has it,
-    replaces the rules: it returns the gradients of all inputs at once because they share work.
+    A rule of None says that the derivative is zero everywhere it exists.  `joint`, where an op has
+    it, replaces the rules: it returns the gradients of all inputs at once because they share work.
     `variadic` ops take any number of inputs; their one rule learns which from `position`.
     """
 
@@ -57,27 +58,29 @@ _serial = itertools.count(1)
 
 
 class GraphError(RuntimeError):
-    """A gradient was asked of a graph that cannot give it: never recorded, freed, or changed in place."""
+    """A gradient was asked of a graph that cannot give it: never recorded, freed, or changed in
+    place.
+    """
 
 
 class Node:
     """The half of a tensor that the graph sees: an array and how it was made.
 
     `op` is None for a leaf; `inputs` is None once backward has freed the graph behind the node.
-    `serial` counts creations, so it orders any graph topologically.  `written` is the serial number that was
-    current at the last in-place write: a consumer that is older saw another value.
+    `serial` counts creations, so it orders any graph topologically.  `written` is the serial number
+    that was current at the last in-place write: a consumer that is older saw another value.
     """
 
     __slots__ = (
+        "__weakref__",
+        "_grad",
         "array",
-        "requires_grad",
-        "op",
         "inputs",
+        "op",
         "params",
+        "requires_grad",
         "serial",
         "written",
-        "_grad",
-        "__weakref__",
     )
     result_type: ClassVar[type[Node]]
 
@@ -91,7 +94,7 @@ class Node:
     _grad: Any
 
     def touch(self) -> None:
-        """Note that `array` has been written to: graphs recorded before must not use it any more."""
+        """Note that `array` has been written to: graphs recorded before must not use it."""
         self.written = next(_serial)
 
 
@@ -119,7 +122,7 @@ def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> Non
     node._grad = None
 
 
-# ------------------------------------------------------------------------------------------ declaring an op
+# ---------------------------------------------------------------------------------- declaring an op
 
 
 def op(
@@ -130,15 +133,16 @@ def op(
 ) -> Callable[[F], F]:
     """Register a NumPy function as a differentiable operation, with one backward rule per input.
 
-    Positional parameters of the function are inputs (a default of None makes one optional), keyword-only
-    parameters are plain values.  A rule is ``rule(g, out, *inputs, **params)``: the gradient of its input
-    given the gradient `g` of the output, written in ops and in what arrays and tensors share, so that it
-    can itself be differentiated.  `saves` names the values that the function returns beside its result, as
-    ``(out, {name: value})``, for the rules to receive as keyword parameters.  `joint` replaces the
-    rules by one function that also receives ``wanted``, a flag per input, and returns a gradient or None
-    per input.
+    Positional parameters of the function are inputs (a default of None makes one optional),
+    keyword-only parameters are plain values.  A rule is ``rule(g, out, *inputs, **params)``: the
+    gradient of its input given the gradient `g` of the output, written in ops and in what arrays
+    and tensors share, so that it can itself be differentiated.  `saves` names the values that the
+    function returns beside its result, as ``(out, {name: value})``, for the rules to receive as
+    keyword parameters.  `joint` replaces the rules by one function that also receives ``wanted``, a
+    flag per input, and returns a gradient or None per input.
 
-    Raises TypeError at declaration when an input has no rule, a rule names no input, or the name is taken.
+    Raises TypeError at declaration when an input has no rule, a rule names no input, or the name is
+    taken.
 
     >>> import numpy as np
     >>> from autograd_cnn import graph, tensor
@@ -189,7 +193,8 @@ def _declare(
     for p in positional:
         if p.default is not p.empty and p.default is not None:
             raise TypeError(
-                f"op {name!r}: input {p.name!r} may only default to None; make it keyword-only if it is a "
+                f"op {name!r}: input {p.name!r} may only default to None; make it keyword-only if "
+                "it is a "
                 f"plain value"
             )
     return Op(
@@ -210,7 +215,8 @@ def _declare(
 def _caller(record: Op) -> Callable[..., Any]:
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
     forward, defaults, saves = record.forward, record.defaults, record.saves
-    # Calls with exactly the inputs and no parameters skip the binding (a third of a small op's time).
+    # Calls with exactly the inputs and no parameters skip the binding (a third of a small op's
+    # time).
     arity = -1 if record.variadic or len(record.params) != len(defaults) else len(record.inputs)
     recording = modes.recording.get
 
@@ -262,15 +268,15 @@ def _caller(record: Op) -> Callable[..., Any]:
 
 
 def _plain(x: Any) -> Any:
-    """Lists and tuples of numbers as arrays; numbers that are not integers take the default dtype."""
+    """Lists and tuples of numbers as arrays; floats among them take the default dtype."""
     return modes.default_array(x) if isinstance(x, (list, tuple)) else x
 
 
 def _bind(record: Op, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Sort a call's arguments into inputs and parameters, as Python would, with clear errors.
 
-    Positional arguments beyond the inputs are parameters in their order, so NumPy's and PyTorch's habits
-    (``sum(x, 0)``) work.  Inputs may be given by name.
+    Positional arguments beyond the inputs are parameters in their order, so NumPy's and PyTorch's
+    habits (``sum(x, 0)``) work.  Inputs may be given by name.
     """
     names = record.inputs
     if record.variadic:
@@ -308,7 +314,8 @@ def _bind(record: Op, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[An
             if value.requires_grad:
                 raise _misuse(
                     record,
-                    f"argument {name!r} is a plain value, but a tensor that requires gradients was given; "
+                    f"argument {name!r} is a plain value, but a tensor that requires gradients "
+                    "was given; "
                     f"pass .detach() of it",
                 )
             params[name] = value.array
@@ -320,13 +327,15 @@ def _misuse(record: Op, problem: str) -> TypeError:
 
 
 def _explained(record: Op, arrays: Sequence[Any], error: Exception) -> Exception:
-    """The same error in the caller's words: which op, which inputs.  Errors that name the op are kept."""
+    """The same error in the caller's words: which op, which inputs.  Errors that name the op are
+    kept.
+    """
     text = str(error)
     if text.startswith(f"{record.name}:"):
         return type(error)(text)
     names = record.inputs if not record.variadic else [record.inputs[0]] * len(arrays)
     shown = ", ".join(f"{n} {describe(a)}" for n, a in zip(names, arrays) if a is not None)
-    kind = next(k for k in (IndexError, TypeError, ValueError) if isinstance(error, k))
+    kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
     return kind(f"{record.name}: {text} (got {shown})")
 
 

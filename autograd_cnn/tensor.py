@@ -29,8 +29,9 @@ _CONSTANT_UFUNCS = {
 class Tensor(Node):
     """An array that records the operations made on it, so that `backward` can give gradients.
 
-    `data` is anything NumPy takes: arrays keep their dtype, Python floats become the default dtype (float32).
-    The values are copied.  Only floating tensors can require gradients; asking for others raises TypeError.
+    `data` is anything NumPy takes: arrays keep their dtype, Python floats become the default dtype
+    (float32). The values are copied.  Only floating tensors can require gradients; asking for
+    others raises TypeError.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -43,7 +44,10 @@ class Tensor(Node):
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         if isinstance(data, (list, tuple)) and any(isinstance(x, Node) for x in data):
-            raise TypeError("Tensor: a list of tensors would be cut off from their graph; join them with ag.stack")
+            raise TypeError(
+                "Tensor: a list of tensors would be cut off from their graph; join them with "
+                "ag.stack"
+            )
         plain = values(data)
         array = np.array(modes.default_array(plain) if dtype is None else plain, dtype=dtype)
         if array.dtype.kind not in "fiubc":
@@ -52,7 +56,7 @@ class Tensor(Node):
         if requires_grad:
             self.requires_grad_()
 
-    # --------------------------------------------------------------------------------------- plain facts
+    # ---------------------------------------------------------------------------------- plain facts
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,8 +87,8 @@ class Tensor(Node):
     def data(self) -> np.ndarray:
         """The values as an array; a read-only view where a graph may need them unchanged.
 
-        Assigning replaces the values (same shape and dtype) and makes graphs recorded before refuse to run
-        backward.
+        Assigning replaces the values (same shape and dtype) and makes graphs recorded before refuse
+        to run backward.
         """
         return self.numpy()
 
@@ -145,12 +149,14 @@ class Tensor(Node):
         grad = ", requires_grad=True" if self.requires_grad and not origin else ""
         return f"tensor({text}{dtype}{origin}{grad})"
 
-    # ---------------------------------------------------------------------------------------- gradients
+    # ------------------------------------------------------------------------------------ gradients
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that `backward` has added up here, a tensor of this shape and dtype, or None."""
-        return self._grad  # type: ignore[no-any-return]
+        """The gradient that `backward` has added up here, a tensor of this shape and dtype, or
+        None.
+        """
+        return self._grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -167,16 +173,19 @@ class Tensor(Node):
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients of this leaf (or stop asking) and return it.
 
-        Raises TypeError for integers, booleans and complex numbers, and GraphError for a tensor made by an op.
+        Raises TypeError for integers, booleans and complex numbers, and GraphError for a tensor
+        made by an op.
         """
         if requires_grad and self.dtype.kind != "f":
             raise TypeError(
-                f"only floating tensors can require gradients, got dtype {self.dtype}; convert it first, for "
+                f"only floating tensors can require gradients, got dtype {self.dtype}; convert it "
+                "first, for "
                 f"example with .astype('float32')"
             )
         if self.op is not None and not requires_grad:
             raise GraphError(
-                f"requires_grad_(False): this tensor is a result of {self.op.name}; use .detach() to cut it off"
+                f"requires_grad_(False): this tensor is a result of {self.op.name}; use .detach() "
+                "to cut it off"
             )
         self.requires_grad = requires_grad
         return self
@@ -194,11 +203,12 @@ class Tensor(Node):
     ) -> None:
         """Add the gradient of this tensor to `.grad` of the leaves behind it (or of `inputs` only).
 
-        A tensor of one value needs no `gradient`; any other needs one of its own shape.  The graph is freed unless
-        `retain_graph` (default: `create_graph`) is set; with `create_graph` the gradients can be differentiated.
+        A tensor of one value needs no `gradient`; any other needs one of its own shape.  The graph
+        is freed unless `retain_graph` (default: `create_graph`) is set; with `create_graph` the
+        gradients can be differentiated.
 
-        Raises GraphError when nothing here requires gradients, the graph has been freed, or an input was changed
-        in place since; ValueError for a missing or misshapen `gradient`.
+        Raises GraphError when nothing here requires gradients, the graph has been freed, or an
+        input was changed in place since; ValueError for a missing or misshapen `gradient`.
 
         >>> w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
         >>> (w ** 2).sum().backward()
@@ -234,7 +244,7 @@ class Tensor(Node):
             )
         return type(self), (self.array, self.requires_grad)
 
-    # -------------------------------------------------------------------------------------- NumPy's protocols
+    # ---------------------------------------------------------------------------- NumPy's protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -247,8 +257,10 @@ class Tensor(Node):
             if name in _CONSTANT_UFUNCS:
                 return ufunc(*map(values, args))
         raise TypeError(
-            f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method} on a Tensor would cut the graph "
-            f"(no op{' with these options' if options else ''}); use an autograd_cnn op, or .numpy() for plain values"
+            f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method} on a Tensor would "
+            "cut the graph "
+            f"(no op{' with these options' if options else ''}); use an autograd_cnn op, or "
+            ".numpy() for plain values"
         )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -258,11 +270,12 @@ class Tensor(Node):
         if name in ("shape", "ndim", "size"):
             return getattr(self, name)
         raise TypeError(
-            f"np.{name} on a Tensor would cut the graph (no op of that name); use an autograd_cnn op, or .numpy() for "
+            f"np.{name} on a Tensor would cut the graph (no op of that name); use an autograd_cnn "
+            "op, or .numpy() for "
             f"plain values"
         )
 
-    # --------------------------------------------------------------------------------------------- operators
+    # ------------------------------------------------------------------------------------ operators
 
     def __add__(self, other: Any) -> Any:
         return elementwise.add(self, other)
@@ -320,7 +333,8 @@ class Tensor(Node):
         """The array for an in-place change, where that is safe."""
         if self.requires_grad and (modes.is_grad_enabled() or self.op is not None):
             raise GraphError(
-                f"{what} on a tensor that requires gradients would not be recorded; write x = x + y instead of x += y, "
+                f"{what} on a tensor that requires gradients would not be recorded; write x = x + "
+                "y instead of x += y, "
                 f"or wrap an update of a leaf in ag.no_grad()"
             )
         return self.array
@@ -365,7 +379,7 @@ class Tensor(Node):
 
     __hash__ = object.__hash__
 
-    # ----------------------------------------------------------------------------------------------- methods
+    # -------------------------------------------------------------------------------------- methods
 
     @property
     def T(self) -> Any:  # noqa: N802

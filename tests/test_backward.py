@@ -29,7 +29,7 @@ def grad_of(x: ag.Tensor) -> list[float]:
     return x.grad.tolist()
 
 
-# ------------------------------------------------------------------------------------------------ accumulation
+# ------------------------------------------------------------------------------------- accumulation
 
 
 @pytest.mark.parametrize("uses", [1, 2, 3, 5, 12, 5000])
@@ -139,7 +139,7 @@ def test_random_graphs_of_sums_and_products_match_dual_numbers(data: Any) -> Non
     assert np.isclose(x.grad.item(), duals[-1][1], rtol=1e-10)  # at most 15 roundings
 
 
-# ---------------------------------------------------------------------------------------------------- ag.grad
+# ------------------------------------------------------------------------------------------ ag.grad
 
 
 def test_grad_leaves_grad_alone_and_skips_what_nobody_asked_for() -> None:
@@ -195,7 +195,7 @@ def test_backward_into_chosen_inputs_only() -> None:
     assert y.grad is None
 
 
-# ------------------------------------------------------------------------------------------ higher derivatives
+# ------------------------------------------------------------------------------- higher derivatives
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
@@ -237,7 +237,7 @@ def test_create_graph_gradients_can_be_accumulated_and_differentiated() -> None:
     assert second.tolist() == [12.0]
 
 
-# --------------------------------------------------------------------------------------- freeing and staleness
+# ---------------------------------------------------------------------------- freeing and staleness
 
 
 def test_a_second_backward_names_the_op_and_the_fix() -> None:
@@ -322,7 +322,7 @@ def test_the_callers_array_is_copied() -> None:
     assert grad_of(x) == [2.0, 2.0]
 
 
-# --------------------------------------------------------------------------------------------- deep and endless
+# --------------------------------------------------------------------------------- deep and endless
 
 
 def test_a_chain_of_100_000_ops_runs_and_is_freed() -> None:
@@ -398,7 +398,7 @@ def test_memory_is_flat_over_2000_training_steps_without_the_cyclic_collector() 
         gc.enable()
 
 
-# --------------------------------------------------------------------------------------------------------- modes
+# -------------------------------------------------------------------------------------------- modes
 
 
 def test_no_grad_enable_grad_and_decorators() -> None:

@@ -160,7 +160,7 @@ def test_overflowing_values_in_the_sums_of_squares_are_not_hidden() -> None:
         assert ag.var(np.array([1e300, -1e300])).item() == INF
 
 
-# -------------------------------------------------------------------------------------------- empty batches
+# ------------------------------------------------------------------------------------ empty batches
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -182,7 +182,7 @@ def test_an_empty_batch_flows_through_a_network(reduction: str) -> None:
         assert np.isnan(loss.item())
 
 
-# -------------------------------------------------------------------------------------------- cross entropy
+# ------------------------------------------------------------------------------------ cross entropy
 
 
 def test_one_hot_and_probability_targets_agree_with_classes() -> None:
@@ -246,7 +246,7 @@ def test_every_option_of_cross_entropy_differentiates_twice(reduction: str) -> N
         assert gradgradcheck(function, logits, atol=1e-6, rtol=1e-6)
 
 
-# ---------------------------------------------------------------------------------------------- batch norm
+# --------------------------------------------------------------------------------------- batch norm
 
 
 def test_running_statistics_are_unbiased_and_normalisation_is_biased() -> None:
@@ -278,7 +278,7 @@ def test_one_value_per_channel_raises_in_training() -> None:
         F.batch_norm(np.zeros((1, 3)), training=True)
 
 
-# ------------------------------------------------------------------------------------------------- dropout
+# ------------------------------------------------------------------------------------------ dropout
 
 
 def test_dropout_keeps_the_mean_and_zeroes_the_share_p() -> None:
@@ -308,7 +308,7 @@ def test_the_seed_repeats_dropout() -> None:
     assert np.array_equal(first, F.dropout(np.ones(50)))
 
 
-# --------------------------------------------------------------------------------------------------- layout
+# ------------------------------------------------------------------------------------------- layout
 
 
 def test_batch_innermost_memory_survives_a_network_without_hidden_copies() -> None:

@@ -214,7 +214,7 @@ def test_functions_of_several_outputs_and_given_cotangents() -> None:
     assert gradgradcheck(function, inputs, [np.array([1.0, 2.0]), np.array([3.0, 4.0])])
 
 
-# ---------------------------------------------------------------- check_op finds more than wrong derivatives
+# ------------------------------------------------------- check_op finds more than wrong derivatives
 
 
 def registered(forward: Any, rule: Any = lambda g, out, x: g * 2.0) -> Any:

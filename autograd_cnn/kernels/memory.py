@@ -1,9 +1,11 @@
-"""Freed memory is kept by the process instead of being given back to the system after every operation.
+"""Freed memory is kept by the process instead of being given back to the system after every
+operation.
 
-By default the GNU C library maps each large array anew, and the system zeroes its pages on first touch: two thirds of
-a naive training step (S4 at batch 32: 18.0 ms, 6.0 ms with this setting; see docs/architecture.md).  The setting
-concerns the whole process: up to `KEPT` bytes that were in use once stay with it.  ``AUTOGRAD_CNN_RECYCLE=0`` in the
-environment leaves the process alone.  Other C libraries (macOS, Windows, musl) have no such call and work without.
+By default the GNU C library maps each large array anew, and the system zeroes its pages on first
+touch: two thirds of a naive training step (S4 at batch 32: 18.0 ms, 6.0 ms with this setting; see
+docs/architecture.md).  The setting concerns the whole process: up to `KEPT` bytes that were in use
+once stay with it.  ``AUTOGRAD_CNN_RECYCLE=0`` in the environment leaves the process alone.  Other C
+libraries (macOS, Windows, musl) have no such call and work without.
 """
 
 from __future__ import annotations

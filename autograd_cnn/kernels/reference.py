@@ -1,9 +1,10 @@
-"""The array loops of convolution, pooling and normalisation in NumPy: the specification of every kernel set.
+"""The array loops of convolution, pooling and normalisation in NumPy: the specification of every
+kernel set.
 
-Shapes are N, C, H, W; memory is batch-innermost.  A kernel computes a C-contiguous (C, H, W, N) array and returns
-its (N, C, H, W) view, elementwise NumPy keeps that order, and the next kernel finds its rows of W * N values in
-one piece.  Inputs may have any strides; they are copied at most once.  Loops run over kernel offsets, never over
-positions or images.
+Shapes are N, C, H, W; memory is batch-innermost.  A kernel computes a C-contiguous (C, H, W, N)
+array and returns its (N, C, H, W) view, elementwise NumPy keeps that order, and the next kernel
+finds its rows of W * N values in one piece.  Inputs may have any strides; they are copied at most
+once.  Loops run over kernel offsets, never over positions or images.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ def select(mask: np.ndarray, x: np.ndarray) -> np.ndarray:
     return (bits * mask).view(x.dtype)
 
 
-# ---------------------------------------------------------------------------------------------- convolution
+# -------------------------------------------------------------------------------------- convolution
 
 
 def _columns(x: np.ndarray, window: Window) -> np.ndarray:
-    """Every window of x (N, C, H, W) as a column, with padding zeros: (C, KH, KW, OH, OW, N), a copy."""
+    """Every window of x (N, C, H, W) as a column, with padding zeros: (C, KH, KW, OH, OW, N), a
+    copy.
+    """
     x = batch_innermost(x)  # (C, H, W, N)
     (top, left), (bottom, right) = window.before, window.after
     if top or left or bottom or right:
@@ -60,7 +63,7 @@ def _columns(x: np.ndarray, window: Window) -> np.ndarray:
 def conv2d(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, groups: int
 ) -> np.ndarray:
-    """Cross-correlate x (N, C, H, W) with w (F, C / groups, KH, KW) and add b (F,): (N, F, OH, OW)."""
+    """Cross-correlate x (N, C, H, W) with w (F, C / groups, KH, KW), add b (F,): (N, F, OH, OW)."""
     columns = _columns(x, window).reshape(groups, w[0].size, -1)  # (G, C/G*KH*KW, OH*OW*N)
     out = w.reshape(groups, -1, w[0].size) @ columns  # (G, F/G, OH*OW*N)
     if b is not None:
@@ -81,14 +84,16 @@ def conv2d_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int)
 
 
 def conv2d_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
-    """The adjoint of conv2d in w: x (N, C, H, W) correlated with g (N, F, OH, OW) to (F, C / groups, KH, KW)."""
+    """The adjoint of conv2d in w: x (N, C, H, W) correlated with g (N, F, OH, OW) to (F, C /
+    groups, KH, KW).
+    """
     f, c = g.shape[1], x.shape[1] // groups
     columns = _columns(x, window).reshape(groups, c * window.kernel[0] * window.kernel[1], -1)
     rows = batch_innermost(g).reshape(groups, f // groups, -1)  # (G, F/G, OH*OW*N)
     return (rows @ columns.mT).reshape(f, c, *window.kernel)
 
 
-# -------------------------------------------------------------------------------------------------- pooling
+# ------------------------------------------------------------------------------------------ pooling
 
 
 def _lowest(dtype: np.dtype) -> float:
@@ -106,10 +111,11 @@ def window_max(x: np.ndarray, window: Window) -> np.ndarray:
 
 
 def window_winners(x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
-    """The number of the kernel offset at which each window of x reaches its maximum `out`, the first at a tie.
+    """The number of the kernel offset at which each window of x reaches its maximum `out`, the
+    first at a tie.
 
-    Counts the offsets before the first match, 8 times faster than writing offsets under a mask.  A window over
-    nothing but padding has no match and gets a number that no offset has.
+    Counts the offsets before the first match, 8 times faster than writing offsets under a mask.  A
+    window over nothing but padding has no match and gets a number that no offset has.
     """
     x, out = batch_innermost(x), batch_innermost(out)
     broken = bool(np.isnan(out).any())
@@ -134,7 +140,9 @@ def window_gather(x: np.ndarray, winners: np.ndarray, window: Window) -> np.ndar
 
 
 def window_scatter(g: np.ndarray, winners: np.ndarray, window: Window) -> np.ndarray:
-    """The adjoint of window_gather: each value of g (N, C, OH, OW) added at the winning offset of its window."""
+    """The adjoint of window_gather: each value of g (N, C, OH, OW) added at the winning offset of
+    its window.
+    """
     out = np.zeros((g.shape[1], *window.size, g.shape[0]), g.dtype)
     g, winners = batch_innermost(g), batch_innermost(winners)
     for offset, positions, cells in window.overlaps():
@@ -152,7 +160,7 @@ def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
 
 
 def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
-    """The adjoint of window_sum: each value of g (N, C, OH, OW) added to every cell of its window."""
+    """The adjoint of window_sum: g (N, C, OH, OW), each value added to all cells of its window."""
     g = batch_innermost(g)
     out = np.zeros((g.shape[0], *window.size, g.shape[3]), g.dtype)
     for _, positions, cells in window.overlaps():
@@ -160,11 +168,11 @@ def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
     return batch_first(out)
 
 
-# -------------------------------------------------------------------------------------------- normalisation
+# ------------------------------------------------------------------------------------ normalisation
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
-    """x (N, C, ...) as one row per channel, (C, ...*N); a view when the memory is batch-innermost."""
+    """x (N, C, ...) as one row per channel, (C, ...*N); a view of batch-innermost memory."""
     return batch_innermost(x).reshape(x.shape[1], -1)
 
 
@@ -176,7 +184,9 @@ def _like(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
 def batch_norm(
     x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normalise each channel of x (N, C, ...) over the rest: the result, the means (C,), biased variances (C,)."""
+    """Normalise each channel of x (N, C, ...) over the rest: the result, the means (C,), biased
+    variances (C,).
+    """
     rows = _rows(x)
     mean = rows.mean(axis=1)
     out = rows - mean[:, None]
@@ -198,8 +208,8 @@ def batch_norm_grad(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of batch_norm in x, weight and bias.
 
-    With y = (x - mean) / sqrt(var + eps): dx = w / sqrt(var + eps) * (g - mean(g) - y * mean(g * y)).
-    Ioffe and Szegedy, "Batch normalization" (2015), section 3.
+    With y = (x - mean) / sqrt(var + eps): dx = w / sqrt(var + eps) * (g - mean(g) - y * mean(g *
+    y)). Ioffe and Szegedy, "Batch normalization" (2015), section 3.
     """
     scale = 1.0 / np.sqrt(var + eps)
     rows, count = _rows(g), rows_count(x)

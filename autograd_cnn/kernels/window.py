@@ -10,11 +10,12 @@ Pair = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """A window of `kernel` cells sliding over an image of `size` cells; each pair is (rows, columns).
+    """A window of `kernel` cells sliding over an image of `size` cells; each pair is (rows,
+    columns).
 
-    `before` counts the padding cells above and left of the image, `after` those below and right; `out` is the
-    number of positions.  Offset (i, j) of the window at position (r, s) meets image cell
-    ``(r * stride + i * dilation - before, ...)``.
+    `before` counts the padding cells above and left of the image, `after` those below and right;
+    `out` is the number of positions.  Offset (i, j) of the window at position (r, s) meets image
+    cell ``(r * stride + i * dilation - before, ...)``.
     """
 
     size: Pair
@@ -26,7 +27,9 @@ class Window(NamedTuple):
     out: Pair
 
     def overlaps(self) -> Iterator[tuple[int, tuple[slice, slice], tuple[slice, slice]]]:
-        """For every kernel offset: its number, the positions at which it meets the image, the cells it meets."""
+        """For every kernel offset: its number, the positions at which it meets the image, the cells
+        it meets.
+        """
         rows = [self._meet(0, i) for i in range(self.kernel[0])]
         columns = [self._meet(1, j) for j in range(self.kernel[1])]
         for i, (out_rows, in_rows) in enumerate(rows):
@@ -63,7 +66,9 @@ def _whole(value: Any) -> bool:
 
 @lru_cache(maxsize=4096)
 def conv_window(size: Pair, kernel: Pair, stride: Any, padding: Any, dilation: Any) -> Window:
-    """The window of a convolution; `padding` is an int, a pair, 'valid' or 'same' (output ceil(size / stride))."""
+    """The window of a convolution; `padding` is an int, a pair, 'valid' or 'same' (output ceil(size
+    / stride)).
+    """
     stride, dilation = pair("stride", stride, 1), pair("dilation", dilation, 1)
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
     if padding == "same":
@@ -79,18 +84,21 @@ def conv_window(size: Pair, kernel: Pair, stride: Any, padding: Any, dilation: A
     if min(spans) < 0:
         raise ValueError(
             f"the kernel reaches over {reach[0]}x{reach[1]} cells, more than the padded image of "
-            f"{size[0] + before[0] + after[0]}x{size[1] + before[1] + after[1]}; use more padding, a smaller kernel "
+            f"{size[0] + before[0] + after[0]}x{size[1] + before[1] + after[1]}; use more "
+            "padding, a smaller kernel "
             f"or a larger image"
         )
     out = [span // s + 1 for span, s in zip(spans, stride)]
-    return Window(size, kernel, stride, dilation, *map(tuple, (before, after, out)))  # type: ignore[arg-type]
+    return Window(size, kernel, stride, dilation, *map(tuple, (before, after, out)))
 
 
 @lru_cache(maxsize=4096)
 def pool_window(
     size: Pair, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> Window:
-    """The window of a pooling: stride defaults to the kernel; ceil_mode keeps a last, partial position."""
+    """The window of a pooling: stride defaults to the kernel; ceil_mode keeps a last, partial
+    position.
+    """
     kernel = pair("kernel_size", kernel, 1)
     stride = kernel if stride is None else pair("stride", stride, 1)
     dilation, before = pair("dilation", dilation, 1), pair("padding", padding, 0)
@@ -101,7 +109,8 @@ def pool_window(
         span = n + 2 * p - d * (k - 1) - 1
         if span < 0 and not (ceil_mode and span > -s):
             raise ValueError(
-                f"the kernel reaches over {d * (k - 1) + 1} cells, more than the padded size {n + 2 * p}; use a "
+                f"the kernel reaches over {d * (k - 1) + 1} cells, more than the padded size "
+                f"{n + 2 * p}; use a "
                 f"smaller kernel or a larger image"
             )
         positions = (-(-span // s) if ceil_mode else span // s) + 1
@@ -111,4 +120,4 @@ def pool_window(
             positions -= 1
         out.append(positions)
         after.append(max(p, (positions - 1) * s + d * (k - 1) + 1 - n - p))
-    return Window(size, kernel, stride, dilation, before, tuple(after), tuple(out))  # type: ignore[arg-type]
+    return Window(size, kernel, stride, dilation, before, tuple(after), tuple(out))

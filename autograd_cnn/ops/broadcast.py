@@ -1,4 +1,6 @@
-"""Repeating values along axes and summing them back: the two ops behind every other op's broadcasting."""
+"""Repeating values along axes and summing them back: the two ops behind every other op's
+broadcasting.
+"""
 
 from __future__ import annotations
 

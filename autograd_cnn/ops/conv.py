@@ -1,4 +1,4 @@
-"""Convolution: three partial maps of one trilinear form, each one's gradients being the other two."""
+"""Convolution: three partial maps of one trilinear form; each one's gradients are the others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def _window(name: str, size: Any, kernel: Any, stride: Any, padding: Any, dilati
 def _check_filters(name: str, w: Array, groups: int) -> None:
     if w.ndim != 4:
         raise ValueError(
-            f"{name}: weight must have shape (filters, channels / groups, rows, columns), got {w.shape}"
+            f"{name}: weight must have shape (filters, channels / groups, rows, columns), got "
+            f"{w.shape}"
         )
     if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
         raise ValueError(
@@ -70,11 +71,13 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Array:
-    """Cross-correlate images x (N, C, H, W) with filters w (F, C / groups, KH, KW) and add a bias b (F,).
+    """Cross-correlate images x (N, C, H, W) with filters w (F, C / groups, KH, KW) and add a bias b
+    (F,).
 
-    `stride` and `dilation` are an int or a pair (rows, columns); `padding` too, or 'valid' (none), or 'same'
-    (output ceil(H / stride), an odd padding row goes to the bottom, an odd column to the right).  The output
-    (N, F, OH, OW) has OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1.
+    `stride` and `dilation` are an int or a pair (rows, columns); `padding` too, or 'valid' (none),
+    or 'same' (output ceil(H / stride), an odd padding row goes to the bottom, an odd column to the
+    right).  The output (N, F, OH, OW) has OH = floor((H + 2 padding - dilation (KH - 1) - 1) /
+    stride) + 1.
 
     >>> import numpy as np
     >>> conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))).shape
@@ -106,7 +109,8 @@ def conv2d_input_grad(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Array:
-    """The gradient of conv2d in x, from g (N, F, OH, OW) and w (F, C / groups, KH, KW): (N, C, *size).
+    """The gradient of conv2d in x, from g (N, F, OH, OW) and w (F, C / groups, KH, KW): (N, C,
+    *size).
 
     >>> import numpy as np
     >>> conv2d_input_grad(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), size=(3, 3))[0, 0]
@@ -134,7 +138,8 @@ def conv2d_weight_grad(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Array:
-    """The gradient of conv2d in w, from x (N, C, H, W) and g (N, F, OH, OW): (F, C / groups, *size).
+    """The gradient of conv2d in w, from x (N, C, H, W) and g (N, F, OH, OW): (F, C / groups,
+    *size).
 
     >>> import numpy as np
     >>> conv2d_weight_grad(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), size=(2, 2))[0, 0]
@@ -147,7 +152,8 @@ def conv2d_weight_grad(
         )
     if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups or g.shape[1] % groups:
         raise ValueError(
-            f"conv2d_weight_grad: groups must divide the {x.shape[1]} channels and {g.shape[1]} filters, got {groups!r}"
+            f"conv2d_weight_grad: groups must divide the {x.shape[1]} channels and {g.shape[1]} "
+            f"filters, got {groups!r}"
         )
     window = _window("conv2d_weight_grad", x.shape[2:], size, stride, padding, dilation)
     _check_gradient("conv2d_weight_grad", g, x.shape[0], g.shape[1], window)

@@ -60,8 +60,8 @@ def negative(x: Array) -> Array:
 def power(x: Array, y: Array) -> Array:
     """x ** y.  The slope in x is y * x ** (y - 1), and 0 where y is 0, also at x = 0.
 
-    Whole Python exponents multiply, so a negative or zero base is as good as any.  The slope in y at a base
-    of 0 is 0; for a negative base it does not exist and is NaN.
+    Whole Python exponents multiply, so a negative or zero base is as good as any.  The slope in y
+    at a base of 0 is 0; for a negative base it does not exist and is NaN.
 
     >>> import numpy as np
     >>> power(np.array([2.0, -3.0]), 3)
@@ -73,7 +73,9 @@ def power(x: Array, y: Array) -> Array:
 
 
 def _whole_power(x: np.ndarray, n: int) -> Any:
-    """x ** n by repeated squaring: 3 to 20 times faster than np.power, and exact for small integers."""
+    """x ** n by repeated squaring: 3 to 20 times faster than np.power, and exact for small
+    integers.
+    """
     out, square = None, x
     while True:
         if n & 1:
@@ -150,7 +152,7 @@ def sigmoid(x: Array) -> Array:
     x=None,
 )
 def relu_grad(g: Array, x: Array) -> Array:
-    """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf never makes NaN)."""
+    """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN)."""
     return select(np.greater(x, 0), g)
 
 
@@ -190,8 +192,9 @@ def minimum(x: Array, y: Array) -> Array:
 def where(condition: Array, x: Array, y: Array) -> Array:
     """x where `condition` holds, y elsewhere; the branch not taken gets gradient 0.
 
-    What that branch's own functions make of a gradient of 0 may still be NaN (0 * inf).  Guard their argument
-    too: ``where(x > 0, log(where(x > 0, x, 1.0)), 0.0)`` is differentiable everywhere.
+    What that branch's own functions make of a gradient of 0 may still be NaN (0 * inf).  Guard
+    their argument too: ``where(x > 0, log(where(x > 0, x, 1.0)), 0.0)`` is differentiable
+    everywhere.
     """
     return np.where(condition, x, y)
 
@@ -210,7 +213,8 @@ def _within(x: Array, low: Any, high: Any) -> Any:
 def clip(x: Array, *, min: Any = None, max: Any = None) -> Array:
     """x limited to [min, max]; the gradient is 1 inside and at a bound, 0 outside.
 
-    `min` and `max` are numbers or arrays that broadcast to the shape of `x`; None leaves that side open.
+    `min` and `max` are numbers or arrays that broadcast to the shape of `x`; None leaves that side
+    open.
 
     >>> import numpy as np
     >>> clip(np.array([-2.0, 0.5, 3.0]), min=-1.0, max=1.0)

@@ -26,7 +26,8 @@ def _may_repeat(index: Any) -> bool:
 
 @op(x=lambda g, out, x, *, index: scatter_add(g, index=index, shape=x.shape))
 def getitem(x: Array, *, index: Any) -> Array:
-    """``x[index]`` for any NumPy index: integers, slices, None, Ellipsis, integer and boolean arrays.
+    """``x[index]`` for any NumPy index: integers, slices, None, Ellipsis, integer and boolean
+    arrays.
 
     >>> import numpy as np
     >>> getitem(np.array([1.0, 2.0, 3.0]), index=np.array([2, 0, 2]))
@@ -37,7 +38,8 @@ def getitem(x: Array, *, index: Any) -> Array:
 
 @op(g=lambda gx, out, g, *, index, shape: gx[index])
 def scatter_add(g: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
-    """Zeros of `shape` with `g` added at `index`; positions named twice add up.  The adjoint of `getitem`.
+    """Zeros of `shape` with `g` added at `index`; positions named twice add up.  The adjoint of
+    `getitem`.
 
     >>> import numpy as np
     >>> scatter_add(np.array([1.0, 10.0, 100.0]), index=np.array([2, 0, 2]), shape=(3,))

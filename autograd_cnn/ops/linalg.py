@@ -37,7 +37,8 @@ def _matmul_y(g: Array, x: Array, y: Array) -> Array:
     y=lambda g, out, x, y: _matmul_y(g, x, y),
 )
 def matmul(x: Array, y: Array) -> Array:
-    """Matrix product over the last two axes; leading axes broadcast; 1-D inputs are vectors, as in NumPy.
+    """Matrix product over the last two axes; leading axes broadcast; 1-D inputs are vectors, as in
+    NumPy.
 
     >>> import numpy as np
     >>> matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
@@ -50,7 +51,8 @@ def matmul(x: Array, y: Array) -> Array:
         )
     if inner_x != inner_y:
         raise ValueError(
-            f"matmul: the last axis of x must match the {'last' if y.ndim == 1 else 'second-to-last'} axis "
+            "matmul: the last axis of x must match the "
+            f"{'last' if y.ndim == 1 else 'second-to-last'} axis "
             f"of y, got shapes {x.shape} and {y.shape}"
         )
     return _product(x, y)
@@ -76,8 +78,8 @@ def _rows(x: Array) -> Array:
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """``x @ w.T + b``: x (..., in), weights w (out, in), bias b (out,) -> (..., out).
 
-    One op rather than three (transpose, matmul, add): the result and both gradients keep the memory order of their
-    inputs, which pooling and SGD then read in one piece.
+    One op rather than three (transpose, matmul, add): the result and both gradients keep the memory
+    order of their inputs, which pooling and SGD then read in one piece.
 
     >>> import numpy as np
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
@@ -87,7 +89,8 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
         raise ValueError(f"linear: weight must have shape (out, in), got {w.shape}")
     if not x.ndim or x.shape[-1] != w.shape[1]:
         raise ValueError(
-            f"linear: input of shape {x.shape} has {x.shape[-1] if x.ndim else 'no'} features, weight of shape "
+            f"linear: input of shape {x.shape} has {x.shape[-1] if x.ndim else 'no'} features, "
+            "weight of shape "
             f"{w.shape} expects {w.shape[1]}{'; flatten it first' if x.ndim > 2 else ''}"
         )
     if b is not None and b.shape != w.shape[:1]:

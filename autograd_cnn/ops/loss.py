@@ -1,4 +1,4 @@
-"""Softmax and cross entropy in one op, because together they are cheaper and more exact than apart."""
+"""Softmax and cross entropy in one op: together they are cheaper and more exact than apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from autograd_cnn.ops.reduction import log_softmax, softmax
 
 
 def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
-    """1 at the target class along axis 1, 0 elsewhere, in shape, dtype and memory order of `like` (N, K, ...)."""
+    """1 at the target class along axis 1, 0 elsewhere, in shape, dtype and memory order of `like`
+    (N, K, ...).
+    """
     found = np.zeros_like(values(like))
     np.put_along_axis(found, np.expand_dims(target, 1), 1, axis=1)
     return found
@@ -24,8 +26,8 @@ def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
 def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Array:
     """-log(softmax(logits)) of the target class, for each sample: (N, ...).
 
-    `logits` (N, K, ...) are scores of K classes along axis 1; `target` (N, ...) holds classes 0 ... K - 1 as
-    integers.  The op behind `functional.cross_entropy`, which see.
+    `logits` (N, K, ...) are scores of K classes along axis 1; `target` (N, ...) holds classes 0 ...
+    K - 1 as integers.  The op behind `functional.cross_entropy`, which see.
 
     >>> import numpy as np
     >>> softmax_cross_entropy(np.zeros((1, 4)), target=np.array([2])).item()  # log(4)
@@ -51,7 +53,8 @@ def check_classes(
         raise TypeError(f"{name}: target must hold integer classes, got dtype {target.dtype}")
     if target.shape != expected:
         raise ValueError(
-            f"{name}: input of shape {logits.shape} needs class targets of shape {expected} or probabilities of "
+            f"{name}: input of shape {logits.shape} needs class targets of shape {expected} or "
+            "probabilities of "
             f"shape {logits.shape}, got {target.shape}"
         )
     wrong = (target < 0) | (target >= k)
@@ -61,5 +64,6 @@ def check_classes(
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         place = f"row {where[0]}" if len(where) == 1 else f"position {where}"
         raise ValueError(
-            f"{name}: target {int(target[where])} in {place} is not a class; the input has {k} classes, 0 to {k - 1}"
+            f"{name}: target {int(target[where])} in {place} is not a class; the input has {k} "
+            f"classes, 0 to {k - 1}"
         )

@@ -33,7 +33,8 @@ def _batch_norm_grads(
 ) -> Sequence[Array | None]:
     """All three gradients, which share their sums: by kernel on arrays, by formula on tensors.
 
-    The formula takes mean and variance from x again, because derivatives of higher order flow through them.
+    The formula takes mean and variance from x again, because derivatives of higher order flow
+    through them.
     """
     if not any(isinstance(t, Node) for t in (g, out, x)):
         return kernels.batch_norm_grad(g, x, weight, mean_, var_, eps)
@@ -63,17 +64,20 @@ def batch_norm(
     eps: float = 1e-5,
     statistics: np.ndarray | None = None,
 ) -> Any:
-    """Normalise each channel of x (N, C, ...) to mean 0 and variance 1, then scale by `weight` (C,), add `bias` (C,).
+    """Normalise each channel of x (N, C, ...) to mean 0 and variance 1, then scale by `weight`
+    (C,), add `bias` (C,).
 
-    The variance is the biased one, `eps` is added to it.  `statistics`, if given, is an array (2, C) that receives
-    the mean and variance of the batch.  The op behind `functional.batch_norm`, which see.
+    The variance is the biased one, `eps` is added to it.  `statistics`, if given, is an array (2,
+    C) that receives the mean and variance of the batch.  The op behind `functional.batch_norm`,
+    which see.
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: input must have shape (N, C, ...), got {x.shape}")
     for name, v in (("weight", weight), ("bias", bias)):
         if v is not None and v.shape != x.shape[1:2]:
             raise ValueError(
-                f"batch_norm: {name} must have shape ({x.shape[1]},), one value per channel, got {v.shape}"
+                f"batch_norm: {name} must have shape ({x.shape[1]},), one value per channel, got "
+                f"{v.shape}"
             )
     out, mean_, var_ = kernels.batch_norm(x, weight, bias, eps)
     if statistics is not None:

@@ -1,4 +1,5 @@
-"""Pooling.  Max pooling gathers the winner of each window; the gradient scatters back to the winners.
+"""Pooling.  Max pooling gathers the winner of each window; the gradient scatters back to the
+winners.
 
 Average pooling sums windows and scales; the gradient spreads over the windows.
 """
@@ -44,12 +45,14 @@ def _check_images(name: str, x: Array) -> None:
 def _check_positions(name: str, x: Array, expected: tuple[int, ...]) -> None:
     if x.ndim != 4 or tuple(x.shape[2:]) != tuple(expected):
         raise ValueError(
-            f"{name}: expected an array of shape (N, C, {expected[0]}, {expected[1]}), got {x.shape}"
+            f"{name}: expected an array of shape (N, C, {expected[0]}, {expected[1]}), got "
+            f"{x.shape}"
         )
 
 
 def winners(x: Array, out: Array, **settings: Any) -> np.ndarray:
-    """Which offset of its window (counted in row-major order) each value of ``out = max_pool2d(x)`` came from.
+    """Which offset of its window (counted in row-major order) each value of ``out = max_pool2d(x)``
+    came from.
 
     A plain array (N, C, OH, OW) of small integers; at a tie the first offset.
     """
@@ -58,7 +61,9 @@ def winners(x: Array, out: Array, **settings: Any) -> np.ndarray:
 
 
 def winning_cells(x: Array, out: Array, **settings: Any) -> np.ndarray:
-    """Where each value of ``out = max_pool2d(x)`` came from, counted row by row in the (H, W) image."""
+    """Where each value of ``out = max_pool2d(x)`` came from, counted row by row in the (H, W)
+    image.
+    """
     window = window_of("max_pool2d", x.shape[2:], **settings)
     offsets = np.divmod(winners(x, out, **settings).astype(np.intp), window.kernel[1])
     row, column = (
@@ -84,10 +89,12 @@ def max_pool2d(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Array:
-    """The largest value in each window of x (N, C, H, W); NaN propagates, a tie goes to the first in row-major order.
+    """The largest value in each window of x (N, C, H, W); NaN propagates, a tie goes to the first
+    in row-major order.
 
-    Settings are an int or a pair (rows, columns); `stride` defaults to `kernel_size`.  Padding never wins.  With
-    `ceil_mode` a last window may reach beyond the padded image, if it starts inside.
+    Settings are an int or a pair (rows, columns); `stride` defaults to `kernel_size`.  Padding
+    never wins.  With `ceil_mode` a last window may reach beyond the padded image, if it starts
+    inside.
 
     >>> import numpy as np
     >>> max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), kernel_size=2)[0, 0]
@@ -115,7 +122,9 @@ def window_scatter(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Array:
-    """Each value of g (N, C, OH, OW) added to an image (N, C, *size) at the winning offset of its window."""
+    """Each value of g (N, C, OH, OW) added to an image (N, C, *size) at the winning offset of its
+    window.
+    """
     window = window_of("window_scatter", size, kernel_size, stride, padding, dilation, ceil_mode)
     _check_positions("window_scatter", g, window.out)
     return kernels.window_scatter(g, winners, window)
@@ -171,7 +180,8 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """The mean of each window of x (N, C, H, W), padding counted as zeros unless `count_include_pad` is False.
+    """The mean of each window of x (N, C, H, W), padding counted as zeros unless
+    `count_include_pad` is False.
 
     Settings as in `max_pool2d`; `divisor_override` divides every sum by that number instead.
 
@@ -198,7 +208,9 @@ def avg_pool2d_grad(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """The gradient of avg_pool2d: each value of g (N, C, OH, OW), divided, added to its window in (N, C, *size)."""
+    """The gradient of avg_pool2d: each value of g (N, C, OH, OW), divided, added to its window in
+    (N, C, *size).
+    """
     window = window_of("avg_pool2d_grad", size, kernel_size, stride, padding, ceil_mode=ceil_mode)
     _check_positions("avg_pool2d_grad", g, window.out)
     divisor = _divisor(window, count_include_pad, divisor_override)

@@ -1,6 +1,7 @@
 """Sums, means and extremes over axes.
 
-`axis` is None (all axes), an int or a tuple of ints; `keepdims` keeps reduced axes with size 1, as in NumPy.
+`axis` is None (all axes), an int or a tuple of ints; `keepdims` keeps reduced axes with size 1, as
+in NumPy.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def _deviation(x: Array, axis: Axis, ddof: int) -> Array:
 def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Array:
     """Variance over `axis`: the sum of squared deviations divided by (count - ddof).
 
-    The variance of nothing is NaN.  Raises ValueError when `axis` combines some values, but no more than `ddof`.
+    The variance of nothing is NaN.  Raises ValueError when `axis` combines some values, but no more
+    than `ddof`.
 
     >>> import numpy as np
     >>> var(np.array([1.0, 2.0, 6.0])).item()
@@ -66,7 +68,8 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
         return mean(x, axis=axis, keepdims=keepdims)
     if count(x.shape, axis) <= ddof:
         raise ValueError(
-            f"var: axis {axis} of shape {x.shape} has {count(x.shape, axis)} values, which needs more than "
+            f"var: axis {axis} of shape {x.shape} has {count(x.shape, axis)} values, which needs "
+            "more than "
             f"ddof={ddof}"
         )
     return np.var(x, axis=axis, keepdims=keepdims, ddof=ddof)
@@ -114,8 +117,8 @@ def _peak(x: np.ndarray, axis: Axis) -> Any:
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """log(sum(exp(x))) over `axis`, finite wherever the result is; -inf for nothing but -inf.
 
-    Shifts by the maximum: Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and softmax
-    functions" (2021).
+    Shifts by the maximum: Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and
+    softmax functions" (2021).
 
     >>> import numpy as np
     >>> logsumexp(np.array([1000.0, 1000.0])).item()

@@ -1,7 +1,9 @@
-"""Gradient checks for ops, layers and any function of tensors; the tools that check this library itself.
+"""Gradient checks for ops, layers and any function of tensors; the tools that check this library
+itself.
 
-`gradcheck` and `gradgradcheck` compare first and second derivatives with numerical ones, `check_op` puts an op through
-everything an op must do, and `autograd_cnn.testing.strategies` (needs hypothesis) generates the inputs.
+`gradcheck` and `gradgradcheck` compare first and second derivatives with numerical ones, `check_op`
+puts an op through everything an op must do, and `autograd_cnn.testing.strategies` (needs
+hypothesis) generates the inputs.
 """
 
 from autograd_cnn.testing.gradcheck import GradientError, gradcheck, gradgradcheck

@@ -38,14 +38,16 @@ def gradcheck(
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
 ) -> bool:
-    """Compare the gradients of ``func(*inputs)`` with central differences: full Jacobians, for every input.
+    """Compare the gradients of ``func(*inputs)`` with central differences: full Jacobians, for
+    every input.
 
-    `inputs` is a tensor or a sequence; those that require gradients are checked and should be float64 (others
-    warn, because differences of float32 say little).  `func` returns a tensor or a tuple of tensors.  Two backward passes must agree to
-    `nondet_tol`.  Inputs with overlapping memory, and points at a kink or tie, cannot be checked.
+    `inputs` is a tensor or a sequence; those that require gradients are checked and should be
+    float64 (others warn, because differences of float32 say little).  `func` returns a tensor or a
+    tuple of tensors.  Two backward passes must agree to `nondet_tol`.  Inputs with overlapping
+    memory, and points at a kink or tie, cannot be checked.
 
-    Returns True, or raises GradientError with input, element, both values and what it looks like (a wrong rule, a
-    kink, lost precision); with ``raise_exception=False`` returns False instead.
+    Returns True, or raises GradientError with input, element, both values and what it looks like (a
+    wrong rule, a kink, lost precision); with ``raise_exception=False`` returns False instead.
 
     >>> import autograd_cnn as ag
     >>> x = ag.tensor([0.5, 1.5], dtype="float64", requires_grad=True)
@@ -68,10 +70,12 @@ def gradgradcheck(
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
 ) -> bool:
-    """Compare second derivatives: `gradcheck` of the gradients of `func`, in the inputs and in the cotangents.
+    """Compare second derivatives: `gradcheck` of the gradients of `func`, in the inputs and in the
+    cotangents.
 
-    `grad_outputs` are the cotangents, one per output; random ones by default, never ones, under which mistakes of
-    a softmax and many others cancel.  The other arguments are those of `gradcheck`.
+    `grad_outputs` are the cotangents, one per output; random ones by default, never ones, under
+    which mistakes of a softmax and many others cancel.  The other arguments are those of
+    `gradcheck`.
 
     >>> import autograd_cnn as ag
     >>> x = ag.tensor([0.5, 1.5], dtype="float64", requires_grad=True)
@@ -140,7 +144,9 @@ def _as_tuple(outputs: Any) -> tuple[Any, ...]:
 
 
 def _prepared(name: str, inputs: Any) -> list[Any]:
-    """The inputs as a list with fresh leaves, checked to be something a check can say anything about."""
+    """The inputs as a list with fresh leaves, checked to be something a check can say anything
+    about.
+    """
     given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if not any(_wants(t) for t in given):
         raise ValueError(f"{name}: no input requires gradients; create one with requires_grad=True")
@@ -149,12 +155,14 @@ def _prepared(name: str, inputs: Any) -> list[Any]:
             continue
         if t.dtype != np.float64:
             warnings.warn(
-                f"{name}: input {position} is {t.dtype}; differences need float64 to be exact enough",
+                f"{name}: input {position} is {t.dtype}; differences need float64 to be exact "
+                "enough",
                 stacklevel=3,
             )
         if not np.isfinite(t.array).all():
             raise ValueError(
-                f"{name}: input {position} {describe(t)} holds NaN or infinity, where nothing can be checked"
+                f"{name}: input {position} {describe(t)} holds NaN or infinity, where nothing can "
+                "be checked"
             )
     return [Tensor(t.array, requires_grad=True) if _wants(t) else t for t in given]
 
@@ -162,13 +170,16 @@ def _prepared(name: str, inputs: Any) -> list[Any]:
 def _check(
     func: Function, numerical: Function, inputs: list[Any], step: Step, nondet_tol: float, what: str
 ) -> None:
-    """Compare the analytic Jacobians of `func` with the numerical ones of `numerical` (the same function)."""
+    """Compare the analytic Jacobians of `func` with the numerical ones of `numerical` (the same
+    function).
+    """
     checked = [i for i, t in enumerate(inputs) if _wants(t)]
     outputs = _as_tuple(func(*inputs))
     for number, output in enumerate(outputs):
         if not isinstance(output, Tensor):
             raise GradientError(
-                f"{what}: output {number} is {type(output).__name__}, not a tensor: the graph is cut"
+                f"{what}: output {number} is {type(output).__name__}, not a tensor: the graph is "
+                "cut"
             )
     analytic = [_jacobian(o, [inputs[i] for i in checked]) for o in outputs]
     again = [_jacobian(o, [inputs[i] for i in checked]) for o in _as_tuple(func(*inputs))]
@@ -187,12 +198,15 @@ def _check(
 def _compare_runs(a: np.ndarray, b: np.ndarray, tolerance: float, where: str) -> None:
     if not np.allclose(a, b, rtol=0.0, atol=tolerance, equal_nan=True):
         raise GradientError(
-            f"{where}: two runs differ by {np.abs(a - b).max():.3g}, more than nondet_tol={tolerance}"
+            f"{where}: two runs differ by {np.abs(a - b).max():.3g}, more than "
+            f"nondet_tol={tolerance}"
         )
 
 
 def _jacobian(output: Tensor, inputs: Sequence[Tensor]) -> list[np.ndarray]:
-    """d output / d input as a matrix (output.size, input.size) per input, one backward pass per row."""
+    """d output / d input as a matrix (output.size, input.size) per input, one backward pass per
+    row.
+    """
     matrices = [np.zeros((output.size, x.size)) for x in inputs]
     if not output.requires_grad:
         return matrices
@@ -211,7 +225,9 @@ def _jacobian(output: Tensor, inputs: Sequence[Tensor]) -> list[np.ndarray]:
 def numerical_jacobian(
     func: Function, inputs: list[Any], position: int, eps: float
 ) -> list[np.ndarray]:
-    """Central differences of every output of `func` in one input: matrices (output.size, input.size)."""
+    """Central differences of every output of `func` in one input: matrices (output.size,
+    input.size).
+    """
     columns = [
         _difference(func, inputs, position, j, eps, -eps) for j in range(inputs[position].size)
     ]
@@ -255,8 +271,10 @@ def _report(
     shape = [np.shape(values(o)) for o in _as_tuple(func(*inputs))][number]
     target = tuple(int(k) for k in np.unravel_index(int(row), shape))
     raise GradientError(
-        f"{what} of output {number}{list(target)} with respect to input {position}{list(place)}: analytic {a:.9g}, "
-        f"numerical {n:.9g} (difference {abs(a - n):.3g}, {int(wrong.sum())} of {wrong.size} elements wrong, eps "
+        f"{what} of output {number}{list(target)} with respect to input {position}{list(place)}: "
+        f"analytic {a:.9g}, "
+        f"numerical {n:.9g} (difference {abs(a - n):.3g}, {int(wrong.sum())} of {wrong.size} "
+        "elements wrong, eps "
         f"{step.eps:g}, atol {step.atol:g}, rtol {step.rtol:g}); "
         + _diagnosis(func, inputs, position, int(element), number, int(row), float(a), step)
     )
@@ -284,5 +302,6 @@ def _diagnosis(
     if abs(wide - near) > step.atol + step.rtol * abs(near):
         return f"it looks like lost precision: with 10 eps the numerical value is {wide:.9g}"
     if abs(right - left) > 0.05 * size and abs(right - left) > 100 * step.atol:
-        return f"it looks like a kink, tie or jump: the slope is {left:.6g} on the left and {right:.6g} on the right"
+        slopes = f"{left:.6g} on the left and {right:.6g} on the right"
+        return f"it looks like a kink, tie or jump: the slope is {slopes}"
     return "it looks like a wrong backward rule: the numerical value is stable around this point"

@@ -12,8 +12,8 @@ from autograd_cnn.graph import values
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.testing.gradcheck import GradientError, gradcheck, gradgradcheck
 
-# Central differences in float64 with eps 1e-6 on values of order 1 are good to about 1e-9; 1e-6 leaves room for
-# curvature and still sees every factor and sign.
+# Central differences in float64 with eps 1e-6 on values of order 1 are good to about 1e-9; 1e-6
+# leaves room for curvature and still sees every factor and sign.
 TOLERANCE = 1e-6
 
 
@@ -26,13 +26,15 @@ def check_op(
     keeps_dtype: bool = True,
     **params: Any,
 ) -> None:
-    """Put an op, or any function of arrays and tensors, through everything an op must do on these inputs.
+    """Put an op, or any function of arrays and tensors, through everything an op must do on these
+    inputs.
 
-    Checks that the forward equals `reference` (a NumPy function of the same arguments), that tensors give what
-    arrays give, that inputs stay as they are, that transposed, sliced and reversed inputs and incoming gradients
-    change nothing, that float32 stays float32 in result and gradients, and that derivatives up to `order` (1 or 2)
-    equal the numerical ones.  Inputs are float64 arrays away from kinks and ties; positions in `constant`
-    are not differentiated; `keeps_dtype` is False for conversions; `params` are the op's keyword parameters.
+    Checks that the forward equals `reference` (a NumPy function of the same arguments), that
+    tensors give what arrays give, that inputs stay as they are, that transposed, sliced and
+    reversed inputs and incoming gradients change nothing, that float32 stays float32 in result and
+    gradients, and that derivatives up to `order` (1 or 2) equal the numerical ones.  Inputs are
+    float64 arrays away from kinks and ties; positions in `constant` are not differentiated;
+    `keeps_dtype` is False for conversions; `params` are the op's keyword parameters.
 
     Raises GradientError with what was expected and what was found.
 
@@ -40,7 +42,10 @@ def check_op(
     >>> from autograd_cnn import multiply
     >>> check_op(multiply, np.array([1.0, 2.0]), np.array([3.0, -1.0]), reference=np.multiply)
     """
-    call = lambda *xs: function(*xs, **params)  # noqa: E731
+
+    def call(*xs: Any) -> Any:
+        return function(*xs, **params)
+
     free = [i for i, x in enumerate(inputs) if i not in constant and _floating(x)]
     before = [np.array(x) for x in inputs]
     out = call(*inputs)
@@ -96,7 +101,9 @@ def _gradients(
 
 
 def check_layout(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]) -> None:
-    """Results and gradients must not depend on strides: transposed, sliced and reversed memory, equal values."""
+    """Results and gradients must not depend on strides: transposed, sliced and reversed memory,
+    equal values.
+    """
     out = np.asarray(call(*inputs))
     g = np.random.default_rng(1).standard_normal(out.shape).astype(out.dtype)
     expected = _gradients(call, inputs, free, g) if free else []
@@ -150,7 +157,8 @@ def check_dtype(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[
 def check_adjoint(call: Callable[..., Any], inputs: Sequence[Any], position: int) -> None:
     """For an op linear in one input, <g, f(x)> = <f^T g, x> to the last bit on whole numbers.
 
-    `inputs` hold whole-valued floats, small enough that every sum is exact.  Raises GradientError otherwise.
+    `inputs` hold whole-valued floats, small enough that every sum is exact.  Raises GradientError
+    otherwise.
     """
     out = np.asarray(call(*inputs))
     rng = np.random.default_rng(2)
@@ -169,7 +177,8 @@ def check_adjoint(call: Callable[..., Any], inputs: Sequence[Any], position: int
 def check_complex_step(
     call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]
 ) -> None:
-    """Gradients against the complex step Im f(x + ih) / h, exact to rounding where the forward is analytic.
+    """Gradients against the complex step Im f(x + ih) / h, exact to rounding where the forward is
+    analytic.
 
     Squire and Trapp, "Using complex variables to estimate derivatives of real functions" (1998).
     """

@@ -1,7 +1,8 @@
-"""Hypothesis strategies for tensors, shapes, convolutions and pooling (needs the package hypothesis).
+"""Hypothesis strategies for tensors, shapes, convolutions and pooling (needs the package
+hypothesis).
 
-Values are permutations of evenly spaced numbers that are not 0, so no finite difference crosses a kink of relu or
-abs, or a tie of max.
+Values are permutations of evenly spaced numbers that are not 0, so no finite difference crosses a
+kink of relu or abs, or a tie of max.
 """
 
 from __future__ import annotations
@@ -30,17 +31,22 @@ def shapes(
 def evenly_spaced(
     shape: tuple[int, ...], seed: Any, low: float = -2.0, high: float = 2.0
 ) -> np.ndarray:
-    """A random permutation of evenly spaced float64 numbers between `low` and `high`, none of them 0 or equal."""
+    """A random permutation of evenly spaced float64 numbers between `low` and `high`, none of them
+    0 or equal.
+    """
     n = math.prod(shape)
     rng = np.random.default_rng(seed)
-    # An offset of its own keeps two arrays free of ties; between 0.3 and 0.45 it never meets 0 in a symmetric range.
+    # An offset of its own keeps two arrays free of ties; between 0.3 and 0.45 it never meets 0 in a
+    # symmetric range.
     offset = rng.uniform(0.3, 0.45)
     return (low + (high - low) / max(n, 1) * (rng.permutation(n) + offset)).reshape(shape)
 
 
 @st.composite
 def arrays(draw: Any, shape: Any = None, low: float = -2.0, high: float = 2.0) -> np.ndarray:
-    """Evenly spaced float64 values in random order; `shape` is a shape, a strategy of shapes, or any if None."""
+    """Evenly spaced float64 values in random order; `shape` is a shape, a strategy of shapes, or
+    any if None.
+    """
     if shape is None:
         shape = shapes()
     if isinstance(shape, st.SearchStrategy):
@@ -62,7 +68,9 @@ def tensors(shape: Any = None, low: float = -2.0, high: float = 2.0) -> Strategy
 def broadcastable(
     draw: Any, count: int = 2, low: float = -2.0, high: float = 2.0
 ) -> list[np.ndarray]:
-    """Arrays of different shapes that broadcast together: axes of size 1 and missing leading axes, also size 0."""
+    """Arrays of different shapes that broadcast together: axes of size 1 and missing leading axes,
+    also size 0.
+    """
     full = draw(st.lists(st.sampled_from([1, 2, 3, 2, 3, 0]), max_size=3))
     seed = draw(SEEDS)
     found = []
@@ -75,7 +83,9 @@ def broadcastable(
 
 @st.composite
 def conv_settings(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]:
-    """Shapes of x and w and the settings of a small convolution: every stride, padding, dilation, groups, leftover rows."""
+    """Shapes of x and w and the settings of a small convolution: every stride, padding, dilation,
+    groups, leftover rows.
+    """
     groups = draw(st.sampled_from([1, 1, 2, 3]))
     each = draw(st.integers(1, 2))
     filters = groups * draw(st.integers(1, 2))
@@ -108,7 +118,9 @@ def conv_settings(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...], dict[str
 
 @st.composite
 def pool_settings(draw: Any, dilated: bool = True) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """Shape of x and settings of a small pooling: overlapping windows, padding, dilation, ceil_mode."""
+    """Shape of x and settings of a small pooling: overlapping windows, padding, dilation,
+    ceil_mode.
+    """
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride = draw(
         st.one_of(st.none(), st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 3)))
