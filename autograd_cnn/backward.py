@@ -157,7 +157,7 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None) -> list[
             )
         for x in node.inputs:
             if isinstance(x, Node):
-                if x.written > node.serial:
+                if x.written is not None and x.written[0] > node.serial:
                     raise GraphError(
                         f"an input of {node.op.name} ({describe(x)}) was changed in place after "
                         "the op had "

@@ -67,8 +67,9 @@ class Node:
     """The half of a tensor that the graph sees: an array and how it was made.
 
     `op` is None for a leaf; `inputs` is None once backward has freed the graph behind the node.
-    `serial` counts creations, so it orders any graph topologically.  `written` is the serial number
-    that was current at the last in-place write: a consumer that is older saw another value.
+    `serial` counts creations, so it orders any graph topologically.  `written`, where there is one,
+    holds the serial number that was current at the last in-place write: a consumer that is older
+    saw another value.  Tensors on the same memory (`detach`) share it.
     """
 
     __slots__ = (
@@ -90,12 +91,18 @@ class Node:
     inputs: tuple[Any, ...] | None
     params: dict[str, Any]
     serial: int
-    written: int
+    written: list[int] | None
     _grad: Any
 
     def touch(self) -> None:
         """Note that `array` has been written to: graphs recorded before must not use it."""
-        self.written = next(_serial)
+        self.write_record()[0] = next(_serial)
+
+    def write_record(self) -> list[int]:
+        """The record of in-place writes to this memory, made when somebody first needs it."""
+        if self.written is None:
+            self.written = [0]
+        return self.written
 
 
 def values(x: Any) -> Any:
@@ -118,7 +125,7 @@ def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> Non
     node.inputs = ()
     node.params = {}
     node.serial = next(_serial)
-    node.written = 0
+    node.written = None
     node._grad = None
 
 
@@ -251,7 +258,7 @@ def _caller(record: Op) -> Callable[..., Any]:
         result = object.__new__(node.result_type)
         result.array = out
         result._grad = None
-        result.written = 0
+        result.written = None
         if tracked and recording():
             result.requires_grad = True
             result.op = record
@@ -261,10 +268,19 @@ def _caller(record: Op) -> Callable[..., Any]:
             result.requires_grad = False
             result.op = None
             result.inputs = ()
+            if out.base is not None:
+                _share_writes(result, args)
         result.serial = next(_serial)
         return result
 
     return call
+
+
+def _share_writes(result: Node, inputs: Sequence[Any]) -> None:
+    """A view that records nothing still has to learn of writes to the memory it looks at."""
+    for x in inputs:
+        if isinstance(x, Node) and np.may_share_memory(result.array, x.array):
+            result.written = x.write_record()
 
 
 def _plain(x: Any) -> Any:

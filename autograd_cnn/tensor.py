@@ -192,7 +192,9 @@ class Tensor(Node):
 
     def detach(self) -> Tensor:
         """A tensor with the same values (memory shared) that is cut off from the graph."""
-        return wrap(self.array)
+        detached: Tensor = wrap(self.array)
+        detached.written = self.write_record()
+        return detached
 
     def backward(
         self,

@@ -182,6 +182,15 @@ def test_an_empty_batch_flows_through_a_network(reduction: str) -> None:
         assert np.isnan(loss.item())
 
 
+def test_batch_norm_of_an_empty_batch() -> None:
+    running_mean, running_var = np.zeros(2), np.ones(2)
+    x = ag.tensor(np.ones((0, 2, 3)), requires_grad=True)
+    out = F.batch_norm(x, running_mean, running_var, training=True)
+    out.backward(np.ones((0, 2, 3)))
+    assert out.shape == (0, 2, 3)
+    assert (running_mean.tolist(), running_var.tolist()) == ([0.0, 0.0], [1.0, 1.0])
+
+
 # ------------------------------------------------------------------------------------ cross entropy
 
 

@@ -188,6 +188,9 @@ def batch_norm(
     variances (C,).
     """
     rows = _rows(x)
+    if not rows.size:  # an empty batch has no statistics
+        nothing = np.full(len(rows), np.nan, x.dtype)
+        return _like(rows.copy(), x), nothing, nothing
     mean = rows.mean(axis=1)
     out = rows - mean[:, None]
     var = np.einsum("ij,ij->i", out, out) / rows.shape[1]
@@ -212,7 +215,7 @@ def batch_norm_grad(
     y)). Ioffe and Szegedy, "Batch normalization" (2015), section 3.
     """
     scale = 1.0 / np.sqrt(var + eps)
-    rows, count = _rows(g), rows_count(x)
+    rows, count = _rows(g), max(rows_count(x), 1)
     normal = _rows(x) - mean[:, None]
     normal *= scale[:, None]
     bias_grad = rows.sum(axis=1)

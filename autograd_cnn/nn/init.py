@@ -1,0 +1,296 @@
+"""Initial values, written into a tensor in place and outside any graph.
+
+Every function returns its tensor, draws from the generator that `manual_seed` seeds unless given
+another, and raises TypeError for what is not a leaf tensor (random values also need a floating
+dtype).
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TypeVar
+
+import numpy as np
+
+from autograd_cnn import random
+from autograd_cnn.tensor import Tensor
+
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
+T = TypeVar("T", bound=Tensor)
+_GAINS = {"sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2.0), "selu": 0.75}
+_LINEAR = ("linear", *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)))
+
+
+def _check(name: str, tensor: Tensor, floating: bool = True) -> None:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name}: expected a Tensor, got {type(tensor).__name__}")
+    if tensor.op is not None:
+        raise TypeError(f"{name}: expected a leaf tensor, got a result of {tensor.op.name}")
+    if floating and tensor.dtype.kind != "f":
+        raise TypeError(f"{name}: expected a floating tensor, got dtype {tensor.dtype}")
+
+
+def _write(tensor: T, new: np.ndarray | float) -> T:
+    tensor.array[...] = new
+    tensor.touch()
+    return tensor
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor by which weights before `nonlinearity` are enlarged to keep the variance.
+
+    'linear', the names of convolutions and 'sigmoid' 1, 'tanh' 5/3, 'relu' sqrt(2), 'selu' 3/4,
+    'leaky_relu' sqrt(2 / (1 + slope^2)) with slope `param` (0.01 when None).  Raises ValueError for
+    another name.
+
+    >>> calculate_gain("leaky_relu", 1.0)
+    1.0
+    """
+    if nonlinearity in _LINEAR:
+        return 1.0
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
+            raise ValueError(f"calculate_gain: the slope must be a number, got {param!r}")
+        return math.sqrt(2.0 / (1.0 + slope**2))
+    if nonlinearity not in _GAINS:
+        known = ", ".join((*_LINEAR, *_GAINS, "leaky_relu"))
+        raise ValueError(
+            f"calculate_gain: unknown nonlinearity {nonlinearity!r}; there are {known}"
+        )
+    return _GAINS[nonlinearity]
+
+
+def uniform_(
+    tensor: T, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None
+) -> T:
+    """Values uniform in [a, b).  Raises ValueError when a > b.
+
+    >>> from autograd_cnn import tensor
+    >>> bool((uniform_(tensor([0.0, 0.0]), 2.0, 3.0) >= 2.0).all())
+    True
+    """
+    _check("uniform_", tensor)
+    if not a <= b:
+        raise ValueError(f"uniform_: a must not be larger than b, got a={a}, b={b}")
+    return _write(tensor, (generator or random.generator()).uniform(a, b, tensor.shape))
+
+
+def normal_(
+    tensor: T, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
+) -> T:
+    """Values from the normal distribution.  Raises ValueError for a negative `std`.
+
+    >>> from autograd_cnn import tensor
+    >>> normal_(tensor([0.0, 0.0]), mean=3.0, std=0.0)
+    tensor([3., 3.])
+    """
+    _check("normal_", tensor)
+    if not std >= 0:
+        raise ValueError(f"normal_: std must be at least 0, got {std}")
+    return _write(tensor, (generator or random.generator()).normal(mean, std, tensor.shape))
+
+
+def trunc_normal_(
+    tensor: T,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: np.random.Generator | None = None,
+) -> T:
+    """Values from the normal distribution, drawn again until they lie in [a, b].
+
+    Raises ValueError unless a < b and std > 0.
+
+    >>> from autograd_cnn import tensor
+    >>> bool((abs(trunc_normal_(tensor([0.0] * 100)).numpy()) <= 2.0).all())
+    True
+    """
+    _check("trunc_normal_", tensor)
+    if not (a < b and std > 0):
+        raise ValueError(f"trunc_normal_: expected a < b and std > 0, got {a=}, {b=}, {std=}")
+    draw = generator or random.generator()
+    low, high = (a - mean) / std, (b - mean) / std
+    out = _truncated(draw, tensor.size, low, high) * std + mean
+    return _write(tensor, np.clip(out, a, b).reshape(tensor.shape))  # rounding may leave [a, b]
+
+
+def _truncated(draw: np.random.Generator, size: int, low: float, high: float) -> np.ndarray:
+    """Standard normal values within [low, high], by rejection; Robert (1995).
+
+    Proposals are normal where those often fit, and uniform in a narrow or far interval.
+    """
+    normal = NormalDist()
+    likely = normal.cdf(high) - normal.cdf(low) > 0.1
+    nearest = min(max(0.0, low), high)
+    reach = 40.0 / max(abs(nearest), 1.0)  # the density beyond is less than e^-40 of the largest
+    low, high = max(low, nearest - reach), min(high, nearest + reach)
+    out = np.empty(0)
+    while out.size < size:
+        count = 2 * (size - out.size) + 16
+        if likely:
+            x = draw.standard_normal(count)
+            kept = (low <= x) & (x <= high)
+        else:
+            x = draw.uniform(low, high, count)
+            kept = draw.random(count) <= np.exp((nearest**2 - x**2) / 2)
+        out = np.concatenate([out, x[kept]])
+    return out[:size]
+
+
+def constant_(tensor: T, val: float) -> T:
+    """The value `val` everywhere.
+
+    >>> from autograd_cnn import tensor
+    >>> constant_(tensor([0.0, 0.0]), 0.5)
+    tensor([0.5, 0.5])
+    """
+    _check("constant_", tensor, floating=False)
+    return _write(tensor, val)
+
+
+def zeros_(tensor: T) -> T:
+    """0 everywhere.
+
+    >>> from autograd_cnn import tensor
+    >>> zeros_(tensor([1.0, 2.0]))
+    tensor([0., 0.])
+    """
+    _check("zeros_", tensor, floating=False)
+    return _write(tensor, 0)
+
+
+def ones_(tensor: T) -> T:
+    """1 everywhere.
+
+    >>> from autograd_cnn import tensor
+    >>> ones_(tensor([0.0, 2.0]))
+    tensor([1., 1.])
+    """
+    _check("ones_", tensor, floating=False)
+    return _write(tensor, 1)
+
+
+def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
+    """How many values each output sees and each input feeds: weight (out, in, ...)."""
+    if tensor.ndim < 2:
+        raise ValueError(
+            f"{name}: a weight has at least 2 axes (out, in, ...), got shape {tensor.shape}"
+        )
+    cells = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * cells, tensor.shape[0] * cells
+
+
+def _xavier_std(name: str, tensor: Tensor, gain: float) -> float:
+    _check(name, tensor)
+    return gain * math.sqrt(2.0 / max(sum(_fans(name, tensor)), 1))
+
+
+def _kaiming_std(name: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    _check(name, tensor)
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"{name}: mode must be 'fan_in' or 'fan_out', got {mode!r}")
+    fan = _fans(name, tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
+
+
+def xavier_uniform_(
+    tensor: T, gain: float = 1.0, generator: np.random.Generator | None = None
+) -> T:
+    """Uniform in +-gain * sqrt(6 / (fan_in + fan_out)), for a weight (out, in, ...).
+
+    Glorot and Bengio (2010).  Raises ValueError for fewer than two axes.
+
+    >>> from autograd_cnn import tensor
+    >>> bool((abs(xavier_uniform_(tensor([[0.0] * 5])).numpy()) <= 1.0).all())
+    True
+    """
+    bound = math.sqrt(3.0) * _xavier_std("xavier_uniform_", tensor, gain)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: T, gain: float = 1.0, generator: np.random.Generator | None = None) -> T:
+    """Normal with deviation gain * sqrt(2 / (fan_in + fan_out)), for a weight (out, in, ...).
+
+    Glorot and Bengio (2010).  Raises ValueError for fewer than two axes.
+
+    >>> from autograd_cnn import tensor
+    >>> xavier_normal_(tensor([[1.0]]), gain=0.0).item() == 0.0
+    True
+    """
+    return normal_(tensor, 0.0, _xavier_std("xavier_normal_", tensor, gain), generator)
+
+
+def kaiming_uniform_(
+    tensor: T,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: np.random.Generator | None = None,
+) -> T:
+    """Uniform in +-gain * sqrt(3 / fan), for a weight (out, in, ...).  He et al. (2015).
+
+    `mode` names the fan, 'fan_in' or 'fan_out'; the gain is ``calculate_gain(nonlinearity, a)``.
+    Raises ValueError for fewer than two axes or another mode.
+
+    >>> from autograd_cnn import tensor
+    >>> bool((abs(kaiming_uniform_(tensor([[0.0] * 6])).numpy()) <= 1.0).all())
+    True
+    """
+    bound = math.sqrt(3.0) * _kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: T,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: np.random.Generator | None = None,
+) -> T:
+    """Normal with deviation gain / sqrt(fan), for a weight (out, in, ...).  See `kaiming_uniform_`.
+
+    >>> from autograd_cnn import tensor
+    >>> kaiming_normal_(tensor([[0.0] * 6]), nonlinearity="relu").shape
+    (1, 6)
+    """
+    std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
+    return normal_(tensor, 0.0, std, generator)
+
+
+def orthogonal_(tensor: T, gain: float = 1, generator: np.random.Generator | None = None) -> T:
+    """A random orthogonal matrix (out, rest joined), times `gain`.
+
+    Its rows or columns, whichever are fewer, are orthonormal.  Uniform among such matrices.  Saxe
+    et al. (2014).  Raises ValueError for fewer than two axes.
+
+    >>> from autograd_cnn import tensor
+    >>> w = orthogonal_(tensor([[0.0, 0.0], [0.0, 0.0]])).numpy()
+    >>> bool(abs(w @ w.T - [[1, 0], [0, 1]]).max() < 1e-6)
+    True
+    """
+    _check("orthogonal_", tensor)
+    _fans("orthogonal_", tensor)
+    if not tensor.size:
+        return tensor
+    rows, columns = tensor.shape[0], tensor.size // tensor.shape[0]
+    draw = generator or random.generator()
+    q, r = np.linalg.qr(draw.standard_normal((max(rows, columns), min(rows, columns))))
+    q *= np.sign(np.diagonal(r))  # makes q uniform: Mezzadri (2007)
+    return _write(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))

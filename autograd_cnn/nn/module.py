@@ -1,0 +1,278 @@
+"""Module, the base of layers and networks."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from autograd_cnn.graph import values
+from autograd_cnn.modes import default_array
+from autograd_cnn.nn import state
+from autograd_cnn.nn.parameter import Parameter
+from autograd_cnn.nn.paths import held, join, note_path
+from autograd_cnn.nn.state import IncompatibleKeys
+from autograd_cnn.tensor import Tensor
+
+
+class Module:
+    """The base of layers and networks: assign what it is made of to attributes, define `forward`.
+
+    Parameters and modules are found where they are: in attributes, and in lists, tuples and dicts
+    that are attributes (``self.layers = [a, b]`` gives names ``layers.0...`` and ``layers.1...``).
+    Nothing needs to be registered, and calling ``super().__init__()`` is allowed but not necessary.
+    Arrays that belong to the state but are not trained go through `register_buffer`.
+
+    >>> from autograd_cnn import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         self.layers = [nn.Linear(4, 3), nn.Linear(3, 2)]
+    ...     def forward(self, x):
+    ...         for layer in self.layers:
+    ...             x = layer(x).relu()
+    ...         return x
+    >>> [name for name, _ in Net().named_parameters()]
+    ['layers.0.weight', 'layers.0.bias', 'layers.1.weight', 'layers.1.bias']
+    """
+
+    training: bool = True
+    _buffer_names: tuple[str, ...] = ()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What calling the module computes; every subclass defines it."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: define forward(self, ...) to say what it computes"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute `forward`; an exception gets a note with the path to the failing module."""
+        try:
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            note_path(error, self)
+            raise
+
+    # -------------------------------------------------------------------------- what a module holds
+
+    def _members(self) -> Iterator[tuple[str, Any]]:
+        """What this very module holds, in order of assignment, shared objects repeated."""
+        for name, value in list(vars(self).items()):
+            yield from held(name, value, (Parameter, Module))
+
+    def _own_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
+        for name in self._buffer_names:
+            value = getattr(self, name, None)
+            if value is None:
+                continue
+            if not isinstance(value, np.ndarray):  # a scalar, after count = count + 1, or a tensor
+                setattr(self, name, np.asarray(values(value)))
+            yield name, getattr(self, name)
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """(path, module) for this module and all inside it, outer before inner, each once.
+
+        >>> from autograd_cnn import nn
+        >>> [name for name, _ in nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh())).named_modules()]
+        ['', '0', '1', '1.0']
+        """
+        seen: set[int] = set()
+        stack = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield path, module
+            inner = [(join(path, n), m) for n, m in module._members() if isinstance(m, Module)]
+            stack.extend(reversed(inner))
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all inside it, each once; see `named_modules`."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """(name, module) for the modules held directly, each once."""
+        seen: set[int] = set()
+        for name, member in self._members():
+            if isinstance(member, Module) and id(member) not in seen:
+                seen.add(id(member))
+                yield name, member
+
+    def children(self) -> Iterator[Module]:
+        """The modules held directly, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """(path, parameter) for the parameters here and, with `recurse`, in all inner modules.
+
+        A parameter shared between places is given once, under its first path.
+
+        >>> from autograd_cnn import nn
+        >>> [(name, p.shape) for name, p in nn.Linear(3, 2).named_parameters("fc")]
+        [('fc.weight', (2, 3)), ('fc.bias', (2,))]
+        """
+        seen: set[int] = set()
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name, member in module._members():
+                if isinstance(member, Parameter) and id(member) not in seen:
+                    seen.add(id(member))
+                    yield join(path, name), member
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters here and, with `recurse`, in all inner modules, each once."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """(path, array) for the buffers here and, with `recurse`, in all inner modules.
+
+        >>> from autograd_cnn import nn
+        >>> [name for name, _ in nn.BatchNorm2d(3).named_buffers()]
+        ['running_mean', 'running_var', 'num_batches_tracked']
+        """
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name, array in module._own_buffers():
+                yield join(path, name), array
+
+    def buffers(self, recurse: bool = True) -> Iterator[np.ndarray]:
+        """The buffers here and, with `recurse`, in all inner modules."""
+        return (array for _, array in self.named_buffers(recurse=recurse))
+
+    def register_buffer(self, name: str, array: Any) -> None:
+        """Make a copy of `array` the attribute `name`: in `state_dict`, but not trained.
+
+        None reserves the name; a buffer that is None is left out.  Numbers in lists become arrays
+        as in `tensor`.  Raises ValueError when the name is not an identifier or already means
+        something else.
+
+        >>> module = Module()
+        >>> module.register_buffer("scale", [1.0, 2.0])
+        >>> module.scale
+        array([1., 2.], dtype=float32)
+        """
+        taken = hasattr(self, name) and name not in self._buffer_names
+        if taken or not name.isidentifier():
+            problem = "is already an attribute" if taken else "is not an identifier"
+            raise ValueError(f"{type(self).__name__}.register_buffer: {name!r} {problem}")
+        setattr(self, name, None if array is None else np.array(default_array(values(array))))
+        if name not in self._buffer_names:
+            self._buffer_names = (*self._buffer_names, name)
+
+    # ------------------------------------------------------------------------------------ the state
+
+    def _places(self, path: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, Module]]:
+        """(path, module) for every path to every module, except around cycles."""
+        yield path, self
+        above = (*above, id(self))
+        for name, member in self._members():
+            if isinstance(member, Module) and id(member) not in above:
+                yield from member._places(join(path, name), above)
+
+    def _state(self) -> dict[str, Parameter | np.ndarray]:
+        """Parameters and buffers under all their paths, in the order of `state_dict`."""
+        found: dict[str, Parameter | np.ndarray] = {}
+        for path, module in self._places():
+            own: list[tuple[str, Any]]
+            own = [(n, p) for n, p in module._members() if isinstance(p, Parameter)]
+            for name, value in (*own, *module._own_buffers()):
+                name = join(path, name)
+                if name in found:
+                    raise ValueError(f"{type(self).__name__}: two parameters are named {name!r}")
+                found[name] = value
+        return found
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers by path: PyTorch's names, layouts and order.
+
+        What is shared between places is listed under each path.  ``np.savez(file, **state)`` keeps
+        it.
+
+        >>> from autograd_cnn import nn
+        >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
+        {'weight': (2, 3), 'bias': (2,)}
+        """
+        return {name: np.array(values(value), order="C") for name, value in self._state().items()}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
+        """Overwrite parameters and buffers in place with arrays by path; each keeps its dtype.
+
+        Returns the paths missing in `state_dict` and those it has too many.  Raises one ValueError
+        that lists every problem (a wrong shape or kind of number; with `strict` also missing and
+        unexpected paths), and then nothing has been changed; TypeError when `state_dict` is not a
+        mapping.
+
+        >>> from autograd_cnn import nn
+        >>> nn.Linear(3, 2).load_state_dict(nn.Linear(3, 2, bias=False).state_dict(), strict=False)
+        IncompatibleKeys(missing_keys=['bias'], unexpected_keys=[])
+        """
+        return state.load(type(self).__name__, self._state(), state_dict, strict)
+
+    # ------------------------------------------------------------------- acting on all that is held
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `training`, which dropout and batch norm obey, here and in all inner modules.
+
+        Returns self; raises TypeError for what is not a bool.
+        """
+        if not isinstance(mode, bool):
+            raise TypeError(f"train: mode must be True or False, got {type(mode).__name__}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Stop training mode here and in all inner modules; see `train`.  Returns self."""
+        return self.train(False)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters: None, or zeros where there was one."""
+        for p in self.parameters():
+            if p.grad is not None:
+                p.grad = None if set_to_none else Tensor(np.zeros_like(p.array))
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Ask for gradients of all parameters, or freeze them.  Returns self."""
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call ``fn(module)`` for all inner modules, each once, and for this one last.  Returns
+        self.
+
+        >>> from autograd_cnn import nn
+        >>> _ = nn.Sequential(nn.ReLU(), nn.Tanh()).apply(lambda m: print(type(m).__name__))
+        ReLU
+        Tanh
+        Sequential
+        """
+        self._apply(fn, set())
+        return self
+
+    def _apply(self, fn: Callable[[Module], Any], seen: set[int]) -> None:
+        seen.add(id(self))
+        for child in list(self.children()):
+            if id(child) not in seen:
+                child._apply(fn, seen)
+        fn(self)
+
+    # ---------------------------------------------------------------------------------- being shown
+
+    def extra_repr(self) -> str:
+        """The settings shown between the parentheses of ``repr``; subclasses say theirs."""
+        return ""
+
+    @reprlib.recursive_repr("...")
+    def __repr__(self) -> str:
+        lines = [own] if (own := self.extra_repr()) else []
+        inner = [(name, repr(m)) for name, m in self._members() if isinstance(m, Module)]
+        lines += [f"({name}): {text}".replace("\n", "\n  ") for name, text in inner]
+        body = "\n  ".join(lines)
+        return f"{type(self).__name__}(\n  {body}\n)" if inner else f"{type(self).__name__}({body})"

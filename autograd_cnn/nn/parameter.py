@@ -1,0 +1,32 @@
+"""Parameter: a tensor that a module trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import values
+from autograd_cnn.modes import default_array
+from autograd_cnn.tensor import Tensor
+
+
+class Parameter(Tensor):
+    """A leaf tensor that modules find among their attributes and optimizers train.
+
+    `data` is copied, C-contiguous, and keeps its dtype as in `tensor`.  Raises TypeError for values
+    that are not floating while `requires_grad` is set.
+
+    >>> Parameter([1.0, 2.0])
+    Parameter([1., 2.])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(np.asarray(default_array(values(data)), order="C"), requires_grad)
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.array, separator=", ", prefix="Parameter(")
+        dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
+        return f"Parameter({text}{dtype}{'' if self.requires_grad else ', requires_grad=False'})"
