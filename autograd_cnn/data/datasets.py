@@ -1,0 +1,135 @@
+"""Datasets as arrays of equal length: indexed by whole batches, never image by image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Indices: TypeAlias = int | slice | np.ndarray
+
+
+class TensorDataset:
+    """Arrays of equal length, taken together: `dataset[i]` is the tuple of their ``array[i]``.
+
+    Arrays of any dtypes and shapes (N, ...); `i` is an int, a slice or an array of indices, and
+    the result has views or copies as NumPy's indexing gives them.
+
+    Raises TypeError for what is not an array, ValueError for no arrays, arrays without axes or of
+    different lengths.
+
+    >>> dataset = TensorDataset(np.arange(6).reshape(3, 2), np.array([5, 6, 7]))
+    >>> len(dataset), dataset[1]
+    (3, (array([2, 3]), np.int64(6)))
+    """
+
+    def __init__(self, *arrays: np.ndarray) -> None:
+        if not arrays:
+            raise ValueError("TensorDataset: expected at least one array")
+        for position, array in enumerate(arrays):
+            check_array(array, f"array {position} of the dataset")
+        if len({len(array) for array in arrays}) > 1:
+            lengths = ", ".join(str(len(array)) for array in arrays)
+            raise ValueError(f"the arrays of a dataset must have equal lengths, got {lengths}")
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, index: Indices) -> tuple[Any, ...]:
+        return tuple(array[index] for array in self.arrays)
+
+
+class Subset:
+    """The elements of a dataset at `indices`, in that order.
+
+    `dataset` is an array, a tuple of arrays, a `TensorDataset` or a `Subset`; `indices` integers
+    (M,), negative ones from the end.  Indexing gives what the dataset gives for those elements.
+
+    Raises TypeError for indices that are not integers, IndexError for one out of range.
+
+    >>> part = Subset(np.array([10, 11, 12, 13]), [3, 0])
+    >>> len(part), part[0], part[:]
+    (2, np.int64(13), array([13, 10]))
+    """
+
+    def __init__(self, dataset: Any, indices: Sequence[int] | np.ndarray) -> None:
+        self.dataset = as_dataset(dataset)
+        found = np.asarray(indices)
+        if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+            raise TypeError(
+                f"Subset: indices must be one axis of integers, got {found.dtype} {found.shape}"
+            )
+        self.indices = found.astype(np.intp)
+        length = len(self.dataset)
+        wrong = self.indices[(self.indices < -length) | (self.indices >= length)]
+        if wrong.size:
+            raise IndexError(f"Subset: index {wrong[0]} is out of range for {length} elements")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: Indices) -> Any:
+        return self.dataset[self.indices[index]]
+
+
+def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[Subset]:
+    """Divide a dataset at random into disjoint `Subset`s; the same seed gives the same parts.
+
+    `lengths` are whole numbers that add up to the length of the dataset, or fractions that add up
+    to 1: each part then gets the floor of its share, and what is left goes one by one to the
+    first parts.
+
+    Raises ValueError for lengths that are negative or do not add up.
+
+    >>> train, validation = random_split(np.arange(10), [0.8, 0.2])
+    >>> len(train), len(validation)
+    (8, 2)
+    >>> sorted([*train[:].tolist(), *validation[:].tolist()])
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
+    total = len(as_dataset(dataset))
+    counts = _counts(lengths, total)
+    order = np.random.default_rng(seed).permutation(total)
+    return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
+
+
+def _counts(lengths: Sequence[float], total: int) -> list[int]:
+    """How many of `total` elements each part gets."""
+    if not len(lengths) or any(not length >= 0 for length in lengths):
+        raise ValueError(f"random_split: lengths must be 0 or more, got {list(lengths)}")
+    if all(length == int(length) for length in lengths) and sum(lengths) == total:
+        return [int(length) for length in lengths]
+    if not math.isclose(sum(lengths), 1, abs_tol=1e-9):
+        raise ValueError(
+            f"random_split: lengths must add up to the {total} elements of the dataset, or as "
+            f"fractions to 1; got {list(lengths)}, which is {sum(lengths)}"
+        )
+    counts = [math.floor(length * total) for length in lengths]
+    for position in range(total - sum(counts)):
+        counts[position % len(counts)] += 1
+    return counts
+
+
+def as_dataset(dataset: Any) -> Any:
+    """An array, a TensorDataset or a Subset for what may be given as a dataset; else TypeError."""
+    if isinstance(dataset, TensorDataset | Subset):
+        return dataset
+    if isinstance(dataset, tuple):
+        return TensorDataset(*dataset)
+    return check_array(dataset, "dataset")
+
+
+def check_array(array: Any, what: str) -> np.ndarray:
+    """`array`, if it is an array with at least one axis."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(
+            f"{what}: expected a NumPy array, got {type(array).__name__}"
+            + (" (give one of its parts, such as .train)" if isinstance(array, tuple) else "")
+            + (" (give its .numpy())" if hasattr(array, "numpy") else "")
+        )
+    if not array.ndim:
+        raise ValueError(f"{what}: expected an array with at least one axis, got a scalar")
+    return array

@@ -1,0 +1,192 @@
+"""Download of the MNIST files: mirrors in turn, content checked before it is stored in one step."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
+from importlib import import_module
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import numpy as np
+
+from autograd_cnn.data.idx_format import decode_idx
+from autograd_cnn.data.mnist_source import _File, _Source, verified
+from autograd_cnn.data.records import DataError, DataUnavailable
+
+_CHUNK = 1 << 16
+_ADVICE = (
+    "Pass root= with a folder that has the files, set $AUTOGRAD_CNN_DATA to one, or use "
+    "data.digits(), which needs no download."
+)
+
+
+def download(
+    source: _Source, files: Sequence[_File], folder: Path, looked: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The content of `files` by name, each also stored as .gz in `folder` once it is verified.
+
+    `looked` says where they were looked for before.  Raises DataUnavailable if a file comes from
+    no mirror, or cannot be stored; what was stored before that stays.
+    """
+    arrays = {}
+    mirrors, failures = list(source.mirrors), list[str]()
+    for file in files:
+        fetched = _fetch_from_any(mirrors, file, source.timeout, failures)
+        if fetched is None:
+            places = "".join(f"\n  {place}" for place in looked)
+            tried = "".join(f"\n  {failure}" for failure in failures)
+            raise DataUnavailable(
+                f"MNIST is not on this machine and could not be downloaded.\nLooked in:{places}\n"
+                f"Tried to download {file.name}.gz:{tried or ' no mirrors'}\n{_ADVICE}"
+            )
+        content, arrays[file.name] = fetched
+        _store(folder / f"{file.name}.gz", content)
+    return arrays
+
+
+def _fetch_from_any(
+    mirrors: list[str], file: _File, timeout: float, failures: list[str]
+) -> tuple[bytes, np.ndarray] | None:
+    """The file as it came and the array in it, from the first mirror that has it.
+
+    Notes each failure; a mirror without a connection is taken off the list.
+    """
+    for mirror in list(mirrors):
+        url = f"{mirror}{file.name}.gz"
+        host = urlsplit(mirror).netloc
+        try:
+            content = _fetch(url, file.largest_download(), timeout)
+            array = decode_idx(io.BytesIO(content), url, shape=file.shape)
+            return content, verified(array, file, url)
+        except DataError as error:
+            failures.append(str(error))
+        except HTTPError as error:
+            error.close()
+            failures.append(f"{host}: {error.code} {error.reason}")
+        except TimeoutError:
+            mirrors.remove(mirror)
+            failures.append(f"{host}: no answer within {timeout:g} s")
+        except (OSError, HTTPException) as error:
+            mirrors.remove(mirror)
+            reason = error.reason if isinstance(error, URLError) else error
+            failures.append(f"{host}: {getattr(reason, 'strerror', None) or reason}")
+    return None
+
+
+def _fetch(url: str, limit: int, timeout: float) -> bytes:
+    """What lies at `url`, at most `limit` bytes."""
+    with _open(url, timeout) as response:
+        announced = response.length
+        if announced is not None and announced > limit:
+            raise DataError(f"{url}: expected at most {limit:,} bytes, found {announced:,}")
+        content = bytearray()
+        with _progress(url, announced) as advance:
+            while chunk := response.read1(_CHUNK):
+                content += chunk
+                if len(content) > limit:
+                    raise DataError(f"{url}: expected at most {limit:,} bytes, found more")
+                advance(len(chunk))
+    if announced is not None and len(content) < announced:
+        raise ConnectionError(f"connection ended after {len(content):,} of {announced:,} bytes")
+    return bytes(content)
+
+
+def _open(url: str, timeout: float) -> HTTPResponse:
+    """The response of the server at `url`, or TimeoutError after `timeout` seconds.
+
+    In a thread, as neither the look-up of a name nor a host with many addresses keeps to the
+    time-out of `urlopen`.
+    """
+    outcome: list[HTTPResponse | BaseException] = []
+    gave_up = threading.Event()
+
+    def connect() -> None:
+        try:
+            response = urlopen(url, timeout=timeout)
+        except BaseException as error:
+            outcome.append(error)
+        else:
+            outcome.append(response)
+            if gave_up.is_set():
+                response.close()
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    try:
+        thread.join(timeout)
+    finally:
+        gave_up.set()
+    if thread.is_alive():
+        raise TimeoutError(f"no answer within {timeout:g} s")
+    if isinstance(outcome[0], URLError) and isinstance(outcome[0].reason, TimeoutError):
+        raise outcome[0].reason
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+@contextmanager
+def _progress(url: str, total: int | None) -> Iterator[Callable[[int], object]]:
+    """Shows on stderr how far a download is; gives the function that takes the new bytes.
+
+    A bar of tqdm where it is installed, else a line; where stderr is no terminal, the name only.
+    """
+    host, name = urlsplit(url).netloc, url.rpartition("/")[2]
+    size = f" ({total / 1e6:.1f} MB)" if total else ""
+    if sys.stderr is None or not sys.stderr.isatty():
+        if sys.stderr is not None:
+            print(f"Downloading {name}{size} from {host}", file=sys.stderr, flush=True)
+        yield lambda _: None
+        return
+    try:
+        tqdm = import_module("tqdm").tqdm  # optional, and without types
+    except ImportError:
+        yield from _line(f"{name}{size}")
+    else:
+        with tqdm(total=total, desc=name, unit="B", unit_scale=True) as bar:
+            yield bar.update
+
+
+def _line(label: str) -> Iterator[Callable[[int], object]]:
+    """A line of text that is written anew at most ten times a second."""
+    done, shown = 0, 0.0
+
+    def advance(count: int) -> None:
+        nonlocal done, shown
+        done += count
+        if time.monotonic() - shown >= 0.1:
+            shown = time.monotonic()
+            print(f"\r{label}: {done / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield advance
+    finally:
+        print(f"\r{label}: {done / 1e6:.1f} MB", file=sys.stderr, flush=True)
+
+
+def _store(path: Path, content: bytes) -> None:
+    """Write the file in one step: it is there whole or not at all, whoever else writes it too."""
+    unique = f"{os.getpid()}-{os.urandom(4).hex()}"
+    temporary = path.with_name(f".{path.name}.{unique}.part")
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise DataUnavailable(
+            f"MNIST was downloaded, but {path} cannot be written: {error.strerror or error}. "
+            "Make room or pass root= with a folder that can be written to."
+        ) from error

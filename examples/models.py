@@ -1,0 +1,60 @@
+"""Small networks that read images (N, 1, 28, 28) of digits: each returns one score per digit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autograd_cnn import nn
+
+
+def cnn() -> nn.Sequential:
+    """Two blocks of convolution, pooling, normalisation and relu, then a classifier.
+
+    Pooling comes before normalisation and relu, so that they have a quarter of the values to treat.
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 5, bias=False),  # 24 x 24; BatchNorm2d has a bias of its own
+        nn.MaxPool2d(2),  # 12 x 12
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 32, 5, bias=False),  # 8 x 8
+        nn.MaxPool2d(2),  # 4 x 4
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(32 * 4 * 4, 128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
+    )
+
+
+def lenet() -> nn.Sequential:
+    """LeNet-5 (LeCun et al., 1998) with today's relu and max pooling."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(6, 16, 5),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16 * 5 * 5, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, 10),
+    )
+
+
+def mlp() -> nn.Sequential:
+    """One hidden layer and no convolution, for comparison."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(28 * 28, 128),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(128, 10),
+    )
+
+
+MODELS: dict[str, Callable[[], nn.Sequential]] = {"cnn": cnn, "lenet": lenet, "mlp": mlp}
