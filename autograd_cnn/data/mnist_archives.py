@@ -73,8 +73,10 @@ def _as_data_error(path: Path, expected: str) -> Iterator[None]:
     """Whatever a damaged archive makes its reader raise becomes a DataError; OSErrors stay."""
     try:
         yield
-    except DataError:
-        raise
+    except DataError as error:
+        if str(path) in str(error):
+            raise
+        raise DataError(f"{path}: {error}") from error
     except OSError as error:
         if not isinstance(error, gzip.BadGzipFile):
             raise

@@ -1,0 +1,192 @@
+"""The embedded digits, IDX files, data sets and batches."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograd_cnn import data
+
+# ------------------------------------------------------------------------------------------- digits
+
+
+def test_the_digits_are_the_published_set_in_mnists_shape() -> None:
+    train, test = data.digits()
+    assert train.images.shape == (1437, 1, 28, 28)
+    assert test.images.shape == (360, 1, 28, 28)
+    assert train.images.dtype == np.uint8
+    labels = np.concatenate([train.labels, test.labels])
+    counts = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # of the UCI set's documentation
+    assert np.bincount(labels).tolist() == counts
+    images = np.concatenate([train.images, test.images])
+    assert images.max() == 255
+    border = np.ones((28, 28), bool)
+    border[2:-2, 2:-2] = False
+    assert images[:, 0][:, border].max() == 0  # white on black with a margin, as MNIST has
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 1797
+
+
+def test_the_held_out_digits_are_every_fifth() -> None:
+    train, test = data.digits()
+    with resources.files("autograd_cnn.data").joinpath("digits.npz").open("rb") as file:
+        labels = np.load(file, allow_pickle=False)["labels"]
+    held_out = np.arange(1797) % 5 == 0
+    assert np.array_equal(labels[held_out], test.labels)
+    assert np.array_equal(labels[~held_out], train.labels)
+
+
+def test_the_embedded_file_is_small_and_has_its_attribution() -> None:
+    files = resources.files("autograd_cnn.data")
+    assert len(files.joinpath("digits.npz").read_bytes()) <= 80 * 1024
+    text = files.joinpath("digits.LICENSE.txt").read_text()
+    for word in ("Alpaydin", "Kaynak", "10.24432/C50P49", "CC BY 4.0"):
+        assert word in text, word
+
+
+def test_callers_may_write_into_the_digits() -> None:
+    first = data.digits().train.images
+    before = first[0].copy()
+    first[0] = 0
+    assert np.array_equal(data.digits().train.images[0], before)
+
+
+# -------------------------------------------------------------------------------------------- IDX
+
+CODES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+@given(
+    st.sampled_from(sorted(CODES)),
+    st.lists(st.integers(0, 4), max_size=4),
+    st.booleans(),
+    st.data(),
+)
+def test_every_idx_file_is_read_back(code: int, shape: list[int], packed: bool, drawn: Any) -> None:
+    dtype = np.dtype(CODES[code])
+    bits = np.random.default_rng(drawn.draw(st.integers(0, 99))).integers(-100, 100, shape)
+    array = bits.astype(dtype)
+    sizes = b"".join(n.to_bytes(4, "big") for n in shape)
+    content = bytes([0, 0, code, len(shape)]) + sizes + array.tobytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file")
+        path.write_bytes(gzip.compress(content) if packed else content)
+        found = data.read_idx(path)
+    assert found.dtype == dtype.newbyteorder("=")
+    assert np.array_equal(found, array)
+    assert found.flags.writeable
+
+
+def test_an_idx_file_that_announces_too_much_is_refused_before_memory_is_taken(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "huge"
+    path.write_bytes(bytes([0, 0, 14, 3]) + b"\x7f\xff\xff\xff" * 3 + b"1234")
+    with pytest.raises(data.DataError, match="huge: expected .* found 4"):
+        data.read_idx(path)
+
+
+# ------------------------------------------------------------------------------------------ batches
+
+
+@given(st.integers(0, 20), st.integers(1, 7), st.booleans(), st.booleans(), st.integers(0, 5))
+def test_every_sample_comes_once_a_pass(
+    n: int, size: int, shuffle: bool, drop_last: bool, seed: int
+) -> None:
+    images, labels = np.arange(n) * 10, np.arange(n)
+    loader = data.DataLoader((images, labels), size, shuffle, drop_last, seed=seed)
+    batches = list(loader)
+    assert len(batches) == len(loader) == (n // size if drop_last else -(-n // size))
+    assert all(len(y) == size for _, y in batches[:-1])
+    seen = np.concatenate([y for _, y in batches]) if batches else np.zeros(0, int)
+    assert len(set(seen.tolist())) == len(seen) == (n // size * size if drop_last else n)
+    assert all(np.array_equal(x, y * 10) for x, y in batches)
+    if not shuffle:
+        assert seen.tolist() == list(range(len(seen)))
+
+
+def order(loader: data.DataLoader) -> list[int]:
+    return np.concatenate(list(loader)).tolist()
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    loader = data.DataLoader(np.arange(50), 7, shuffle=True, seed=3)
+    first, second = order(loader), order(loader)
+    assert first != second
+    assert loader.epoch == 2
+    again = data.DataLoader(np.arange(50), 7, shuffle=True, seed=3)
+    again.epoch = 1  # an exact resume of the second pass
+    assert order(again) == second
+    assert order(data.DataLoader(np.arange(50), 7, shuffle=True, seed=4)) != first
+    assert first == np.random.default_rng([3, 0]).permutation(50).tolist()
+
+
+def test_two_passes_at_the_same_time_do_not_disturb_each_other() -> None:
+    loader = data.DataLoader(np.arange(20), 5, shuffle=True)
+    expected = [order(data.DataLoader(np.arange(20), 5, shuffle=True))]
+    a, b = iter(loader), iter(loader)
+    mixed = [(next(a), next(b)) for _ in range(4)]
+    assert np.concatenate([x for x, _ in mixed]).tolist() == expected[0]
+    assert np.concatenate([y for _, y in mixed]).tolist() != expected[0]
+
+
+def test_batches_in_order_are_views_that_protect_the_data_set() -> None:
+    images = np.zeros((4, 2))
+    (batch,) = data.DataLoader(images, 4)
+    assert np.shares_memory(batch, images)
+    with pytest.raises(ValueError, match="read-only"):
+        batch += 1.0
+    (shuffled,) = data.DataLoader(images, 4, shuffle=True)
+    shuffled += 1.0
+    assert images.sum() == 0.0
+
+
+def test_a_transform_sees_the_whole_batch() -> None:
+    seen = []
+
+    def double(x: Any, y: Any) -> Any:
+        seen.append(len(x))
+        return x * 2, y
+
+    batches = list(data.DataLoader((np.arange(5), np.arange(5)), 2, transform=double))
+    assert seen == [2, 2, 1]
+    assert batches[2][0].tolist() == [8]
+
+
+def test_subsets_and_splits() -> None:
+    train, validation = data.random_split((np.arange(10), np.arange(10) * 2), [0.75, 0.25], seed=1)
+    assert (len(train), len(validation)) == (8, 2)
+    both = np.concatenate([train[:][0], validation[:][0]])
+    assert sorted(both.tolist()) == list(range(10))
+    (batch,) = data.DataLoader(validation, 2)
+    assert (batch[1] == batch[0] * 2).all()
+    assert data.random_split(np.arange(6), [4, 2])[1][:].shape == (2,)
+
+
+ROWS = [
+    (lambda: data.DataLoader(np.arange(3), 0), ValueError, "batch_size must be 1 or more, got 0"),
+    (lambda: data.DataLoader(np.arange(3), 1.5), TypeError, "batch_size must be an int, got 1.5"),
+    (lambda: data.DataLoader(np.arange(3), True), TypeError, "batch_size must be an int, got True"),
+    (lambda: data.DataLoader(np.arange(3), seed=-1), ValueError, "seed must be 0 or more"),
+    (lambda: data.DataLoader((np.arange(3), np.arange(4))), ValueError, "equal lengths, got 3, 4"),
+    (lambda: data.DataLoader([1, 2]), TypeError, "dataset: expected a NumPy array, got list"),
+    (lambda: data.DataLoader(np.array(1)), ValueError, "at least one axis"),
+    (lambda: data.TensorDataset(), ValueError, "at least one array"),
+    (lambda: data.Subset(np.arange(3), [5]), IndexError, "5"),
+    (lambda: data.Subset(np.arange(3), [0.5]), TypeError, "int"),
+    (lambda: data.random_split(np.arange(3), [1, 1]), ValueError, "add up to the 3 elements"),
+    (lambda: data.read_idx("no-such-file"), FileNotFoundError, "no-such-file"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "message"), ROWS)
+def test_mistakes_are_explained(call: Any, kind: Any, message: str) -> None:
+    with pytest.raises(kind, match=message):
+        call()
