@@ -255,6 +255,26 @@ def test_every_option_of_cross_entropy_differentiates_twice(reduction: str) -> N
         assert gradgradcheck(function, logits, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_the_composed_losses_and_dropout_differentiate_twice(reduction: str) -> None:
+    rng = np.random.default_rng(0)
+    x = ag.tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    y = ag.tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    classes, weight = np.array([1, -100, 3]), rng.random(4) + 0.5
+
+    def dropped(x: Any) -> Any:
+        ag.manual_seed(5)  # the same mask at every call
+        return F.dropout(x, 0.4)
+
+    for function, inputs in (
+        (lambda x, y: F.mse_loss(x, y, reduction=reduction), [x, y]),
+        (lambda x: F.nll_loss(x, classes, weight, reduction=reduction), [x]),
+        (dropped, [x]),
+    ):
+        assert gradcheck(function, inputs, atol=1e-6, rtol=1e-6)
+        assert gradgradcheck(function, inputs, atol=1e-6, rtol=1e-6)
+
+
 # --------------------------------------------------------------------------------------- batch norm
 
 
