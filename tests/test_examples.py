@@ -171,11 +171,16 @@ def test_without_mnist_and_network_it_uses_the_digits_and_says_so(tmp_path):
     assert 0 <= result(done.stdout) <= 100
 
 
+def hear_sigint() -> None:
+    """A process started in the background of a shell ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one child")
 def test_ctrl_c_leaves_the_weights_of_the_last_epoch(tmp_path):
     options = ["--data", "digits", "--epochs", "2000", "--out", str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*SCRIPT, *options], **pipes) as run:
+    with subprocess.Popen([*SCRIPT, *options], preexec_fn=hear_sigint, **pipes) as run:
         while not run.stdout.readline().startswith("epoch    1/2000"):
             assert run.poll() is None
         run.send_signal(signal.SIGINT)
