@@ -34,6 +34,17 @@ def test_the_digits_are_the_published_set_in_mnists_shape() -> None:
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 1797
 
 
+def test_the_digits_are_enlarged_bilinearly() -> None:
+    with resources.files("autograd_cnn.data").joinpath("digits.npz").open("rb") as file:
+        small = np.load(file, allow_pickle=False)["images"][0]
+    rows = np.arange(28) * 0.4 - 1.9  # the middle of 28 pixels is that of 8, 2.5 times as large
+    places = np.arange(-1, 9)
+    tall = np.array([np.interp(rows, places, column) for column in np.pad(small, 1).T]).T
+    large = np.array([np.interp(rows, places, row) for row in tall])  # (28, 28)
+    found = data.digits().test.images[0, 0]
+    assert np.abs(found - large * 255 / 16).max() <= 0.5 + 1e-9  # rounding to whole numbers
+
+
 def test_the_held_out_digits_are_every_fifth() -> None:
     train, test = data.digits()
     with resources.files("autograd_cnn.data").joinpath("digits.npz").open("rb") as file:

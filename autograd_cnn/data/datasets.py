@@ -100,7 +100,7 @@ def _counts(lengths: Sequence[float], total: int) -> list[int]:
     """How many of `total` elements each part gets."""
     if not len(lengths) or any(not length >= 0 for length in lengths):
         raise ValueError(f"random_split: lengths must be 0 or more, got {list(lengths)}")
-    if all(length == int(length) for length in lengths) and sum(lengths) == total:
+    if all(float(length).is_integer() for length in lengths) and sum(lengths) == total:
         return [int(length) for length in lengths]
     if not math.isclose(sum(lengths), 1, abs_tol=1e-9):
         raise ValueError(
