@@ -1,5 +1,4 @@
-"""What a tensor remembers: the registry of operations (`@op`, `OPS`) and the node of the graph
-(`Node`).
+"""Declaring and calling operations: `@op` and the registry `OPS`.
 
 Operations are polymorphic: arrays in, array out; any tensor in, tensor out.  Backward (backward.py)
 uses that: ordinarily it hands arrays to the backward rules, with ``create_graph=True`` it hands
@@ -10,132 +9,53 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn import modes
+from autograd_cnn import modes, watching
+from autograd_cnn.node import (
+    Array,
+    GraphError,
+    Node,
+    Op,
+    Rule,
+    describe,
+    fill_node,
+    next_serial,
+    recorded,
+    serials,
+    values,
+    wrap,
+)
 
-Array = Any  # an np.ndarray or a Tensor: what goes in comes out
-Rule = Callable[..., Array]  # rule(g, out, *inputs, **params) -> gradient of one input
+__all__ = [
+    "OPS",
+    "Array",
+    "GraphError",
+    "Node",
+    "Op",
+    "Rule",
+    "describe",
+    "fill_node",
+    "next_serial",
+    "op",
+    "recorded",
+    "values",
+    "wrap",
+]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Op:
-    """A NumPy function and its backward rules, one per differentiable input.
-
-    A rule of None says that the derivative is zero everywhere it exists.  `joint`, where an op has
-    it, replaces the rules: it returns the gradients of all inputs at once because they share work.
-    `variadic` ops take any number of inputs; their one rule learns which from `position`.
-    """
-
-    name: str
-    forward: Callable[..., Any]
-    signature: inspect.Signature
-    inputs: tuple[str, ...]
-    rules: tuple[Rule | None, ...]
-    joint: Callable[..., Sequence[Array | None]] | None
-    saves: tuple[str, ...]
-    variadic: bool
-    defaults: dict[str, Any] = field(repr=False)
-    """Values of the keyword parameters that have one, and of optional inputs (None)."""
-    params: tuple[str, ...] = ()
-    required: int = 0
-    """How many of the inputs a caller must give."""
-
-    def rule(self, position: int) -> Rule | None:
-        """The backward rule of the input at `position`."""
-        return self.rules[0 if self.variadic else position]
-
-
 OPS: dict[str, Op] = {}
-
-_serial = itertools.count(1)
-
-
-class GraphError(RuntimeError):
-    """A gradient was asked of a graph that cannot give it: never recorded, freed, or changed in
-    place.
-    """
-
-
-class Node:
-    """The half of a tensor that the graph sees: an array and how it was made.
-
-    `op` is None for a leaf; `inputs` is None once backward has freed the graph behind the node.
-    `serial` counts creations, so it orders any graph topologically.  `written`, where there is one,
-    holds the serial number that was current at the last in-place write: a consumer that is older
-    saw another value.  Tensors on the same memory (`detach`) share it.
-    """
-
-    __slots__ = (
-        "__weakref__",
-        "_grad",
-        "array",
-        "inputs",
-        "op",
-        "params",
-        "requires_grad",
-        "serial",
-        "written",
-    )
-    result_type: ClassVar[type[Node]]
-
-    array: np.ndarray
-    requires_grad: bool
-    op: Op | None
-    inputs: tuple[Any, ...] | None
-    params: dict[str, Any]
-    serial: int
-    written: list[int] | None
-    _grad: Any
-
-    def touch(self) -> None:
-        """Note that `array` has been written to: graphs recorded before must not use it."""
-        self.write_record()[0] = next(_serial)
-
-    def write_record(self) -> list[int]:
-        """The record of in-place writes to this memory, made when somebody first needs it."""
-        if self.written is None:
-            self.written = [0]
-        return self.written
-
-
-def values(x: Any) -> Any:
-    """The plain array behind `x`; `x` itself when it is already plain."""
-    return x.array if isinstance(x, Node) else x
-
-
-def wrap(array: Any, requires_grad: bool = False) -> Any:
-    """A leaf tensor around an array, which is not copied."""
-    node = object.__new__(Node.result_type)
-    fill_node(node, array if type(array) is np.ndarray else np.asarray(array), requires_grad)
-    return node
-
-
-def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> None:
-    """Give a freshly allocated node the state of a leaf."""
-    node.array = array
-    node.requires_grad = requires_grad
-    node.op = None
-    node.inputs = ()
-    node.params = {}
-    node.serial = next(_serial)
-    node.written = None
-    node._grad = None
-
-
-# ---------------------------------------------------------------------------------- declaring an op
 
 
 def op(
     *,
     joint: Callable[..., Sequence[Array | None]] | None = None,
     saves: Sequence[str] = (),
+    register: bool = True,
     **rules: Rule | None,
 ) -> Callable[[F], F]:
     """Register a NumPy function as a differentiable operation, with one backward rule per input.
@@ -146,14 +66,15 @@ def op(
     and tensors share, so that it can itself be differentiated.  `saves` names the values that the
     function returns beside its result, as ``(out, {name: value})``, for the rules to receive as
     keyword parameters.  `joint` replaces the rules by one function that also receives ``wanted``, a
-    flag per input, and returns a gradient or None per input.
+    flag per input, and returns a gradient or None per input.  With ``register=False`` the op stays
+    out of `OPS`: a private op, whose name need not be unique.
 
     Raises TypeError at declaration when an input has no rule, a rule names no input, or the name is
     taken.
 
     >>> import numpy as np
     >>> from autograd_cnn import graph, tensor
-    >>> @graph.op(x=lambda g, out, x: g * 3.0 * x * x)
+    >>> @graph.op(x=lambda g, out, x: g * 3.0 * x * x, register=False)
     ... def cube(x):
     ...     "x to the third power."
     ...     return x * x * x
@@ -161,17 +82,19 @@ def op(
     >>> cube(x).sum().backward()
     >>> x.grad
     tensor([ 3., 12.])
-    >>> del graph.OPS["cube"]
     """
 
-    def register(forward: F) -> F:
+    def declare(forward: F) -> F:
         record = _declare(forward, rules, joint, tuple(saves))
-        OPS[record.name] = record
+        if register:
+            if record.name in OPS:
+                raise TypeError(f"op {record.name!r} is already registered")
+            OPS[record.name] = record
         call = _caller(record)
         call.op = record  # type: ignore[attr-defined]
         return functools.wraps(forward)(call)  # type: ignore[return-value]
 
-    return register
+    return declare
 
 
 def _declare(
@@ -187,8 +110,6 @@ def _declare(
     inputs = tuple(p.name for p in positional)
     variadic = any(p.kind is p.VAR_POSITIONAL for p in positional)
     keyword = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-    if name in OPS:
-        raise TypeError(f"op {name!r} is already registered")
     if variadic and (len(inputs) > 1 or joint):
         raise TypeError(f"op {name!r}: *{inputs[-1]} must be its only input, with one rule")
     if joint and rules:
@@ -225,7 +146,7 @@ def _caller(record: Op) -> Callable[..., Any]:
     # Calls with exactly the inputs and no parameters skip the binding (a third of a small op's
     # time).
     arity = -1 if record.variadic or len(record.params) != len(defaults) else len(record.inputs)
-    recording = modes.recording.get
+    recording, open_blocks = modes.recording.get, watching.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
         if params or len(args) != arity:
@@ -245,7 +166,11 @@ def _caller(record: Op) -> Callable[..., Any]:
             else:
                 arrays.append(x)
         try:
-            out = forward(*arrays, **params)
+            if open_blocks:
+                compute = functools.partial(forward, *arrays, **params)
+                out = watching.compute_operation(record, args, compute)
+            else:
+                out = forward(*arrays, **params)
         except (ValueError, TypeError, IndexError) as error:
             raise _explained(record, arrays, error) from error
         if saves:
@@ -259,6 +184,7 @@ def _caller(record: Op) -> Callable[..., Any]:
         result.array = out
         result._grad = None
         result.written = None
+        result.attached = None
         if tracked and recording():
             result.requires_grad = True
             result.op = record
@@ -270,7 +196,9 @@ def _caller(record: Op) -> Callable[..., Any]:
             result.inputs = ()
             if out.base is not None:
                 _share_writes(result, args)
-        result.serial = next(_serial)
+        result.serial = next(serials)
+        if open_blocks:
+            watching.tell_made(result, record, args)
         return result
 
     return call
@@ -285,7 +213,13 @@ def _share_writes(result: Node, inputs: Sequence[Any]) -> None:
 
 def _plain(x: Any) -> Any:
     """Lists and tuples of numbers as arrays; floats among them take the default dtype."""
-    return modes.default_array(x) if isinstance(x, (list, tuple)) else x
+    if not isinstance(x, (list, tuple)):
+        return x
+    if any(isinstance(part, Node) for part in x):
+        raise TypeError(
+            "a list of tensors would be cut off from their graph; join them with ag.stack"
+        )
+    return modes.default_array(x)
 
 
 def _bind(record: Op, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -353,13 +287,3 @@ def _explained(record: Op, arrays: Sequence[Any], error: Exception) -> Exception
     shown = ", ".join(f"{n} {describe(a)}" for n, a in zip(names, arrays) if a is not None)
     kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
     return kind(f"{record.name}: {text} (got {shown})")
-
-
-def describe(x: Any) -> str:
-    """Shape and dtype of an input for an error message."""
-    x = values(x)
-    if isinstance(x, (np.ndarray, np.generic)):
-        return f"of shape {x.shape} and dtype {x.dtype}"
-    return (
-        f"= {x!r}" if isinstance(x, (bool, int, float, complex)) else f"of type {type(x).__name__}"
-    )

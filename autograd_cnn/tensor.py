@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import backward as walk
 from autograd_cnn import graph, modes
-from autograd_cnn.graph import OPS, GraphError, Node, describe, values, wrap
-from autograd_cnn.ops import broadcast, elementwise, indexing, linalg, reduction, shaping
-
-_UFUNC_NAMES = {"absolute": "abs", "true_divide": "divide"}
-_CONSTANT_UFUNCS = {
-    "less",
-    "less_equal",
-    "equal",
-    "not_equal",
-    "greater",
-    "greater_equal",
-    "isnan",
-    "isinf",
-    "isfinite",
-}
+from autograd_cnn.graph import GraphError, Node, describe, values, wrap
+from autograd_cnn.hooks import Handle
+from autograd_cnn.ops import numpy_functions
+from autograd_cnn.ops.methods import ArrayMethods
+from autograd_cnn.ops.operators import Operators
 
 
-class Tensor(Node):
+class Tensor(Operators, ArrayMethods):
     """An array that records the operations made on it, so that `backward` can give gradients.
 
     `data` is anything NumPy takes: arrays keep their dtype, Python floats become the default dtype
@@ -224,6 +214,47 @@ class Tensor(Node):
         )
         walk.accumulate_gradients(found)
 
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
+        """Call ``hook(gradient)`` whenever a backward pass has the final gradient of this tensor.
+
+        What the hook returns, unless None, replaces the gradient: an array or tensor of this shape.
+        Hooks run in the order in which they were registered, on leaves and on results of ops; the
+        gradient they see is read-only and, under ``create_graph``, differentiable.  Returns a
+        handle with ``remove()``.
+
+        Raises GraphError when this tensor requires no gradients.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g.clip(-3.0, 3.0))
+        >>> (x * x * x).sum().backward()
+        >>> x.grad
+        tensor([3., 3.])
+        """
+        self._need_gradients("register_hook")
+        return self.attach().hooks.add(hook)
+
+    def retain_grad(self) -> None:
+        """Let `backward` leave the gradient of this result of an op in `.grad`, as for a leaf.
+
+        Raises GraphError when this tensor requires no gradients.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> y = x * x
+        >>> y.retain_grad()
+        >>> (y * 3.0).sum().backward()
+        >>> y.grad
+        tensor([3., 3.])
+        """
+        self._need_gradients("retain_grad")
+        self.attach().retains_grad = True
+
+    def _need_gradients(self, what: str) -> None:
+        if not self.requires_grad:
+            raise GraphError(
+                f"{what}: the tensor {describe(self)} does not require gradients, so backward "
+                "never comes here"
+            )
+
     def __copy__(self) -> Tensor:
         return self.detach()
 
@@ -252,251 +283,13 @@ class Tensor(Node):
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
-        name = _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__)
-        if method == "__call__" and not options:
-            if name in OPS:
-                return _call(name, args)
-            if name in _CONSTANT_UFUNCS:
-                return ufunc(*map(values, args))
-        raise TypeError(
-            f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method} on a Tensor would "
-            "cut the graph "
-            f"(no op{' with these options' if options else ''}); use an autograd_cnn op, or "
-            ".numpy() for plain values"
-        )
+        return numpy_functions.apply_ufunc(ufunc, method, args, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = function.__name__
-        if name in OPS:
-            return _call(name, args, kwargs)
-        if name in ("shape", "ndim", "size"):
-            return getattr(self, name)
-        raise TypeError(
-            f"np.{name} on a Tensor would cut the graph (no op of that name); use an autograd_cnn "
-            "op, or .numpy() for "
-            f"plain values"
-        )
-
-    # ------------------------------------------------------------------------------------ operators
-
-    def __add__(self, other: Any) -> Any:
-        return elementwise.add(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return elementwise.add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return elementwise.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return elementwise.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return elementwise.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return elementwise.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return elementwise.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return elementwise.divide(other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return elementwise.power(self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return elementwise.power(other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return linalg.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return linalg.matmul(other, self)
-
-    def __neg__(self) -> Any:
-        return elementwise.negative(self)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Any:
-        return elementwise.abs(self)
-
-    def __getitem__(self, index: Any) -> Any:
-        return indexing.getitem(self, index=indexing.plain_index(index))
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self._writable("item assignment")[indexing.plain_index(index)] = values(value)
-        self.touch()
-
-    def _writable(self, what: str) -> np.ndarray:
-        """The array for an in-place change, where that is safe."""
-        if self.requires_grad and (modes.is_grad_enabled() or self.op is not None):
-            raise GraphError(
-                f"{what} on a tensor that requires gradients would not be recorded; write x = x + "
-                "y instead of x += y, "
-                f"or wrap an update of a leaf in ag.no_grad()"
-            )
-        return self.array
-
-    def _update(self, ufunc: np.ufunc, other: Any) -> Tensor:
-        array = self._writable(f"in-place {ufunc.__name__}")
-        ufunc(array, values(other), out=array, casting="same_kind")
-        self.touch()
-        return self
-
-    def __iadd__(self, other: Any) -> Tensor:
-        return self._update(np.add, other)
-
-    def __isub__(self, other: Any) -> Tensor:
-        return self._update(np.subtract, other)
-
-    def __imul__(self, other: Any) -> Tensor:
-        return self._update(np.multiply, other)
-
-    def __itruediv__(self, other: Any) -> Tensor:
-        return self._update(np.true_divide, other)
-
-    # Comparisons answer with plain boolean arrays: they are constants.
-
-    def __lt__(self, other: Any) -> Any:
-        return self.array < values(other)
-
-    def __le__(self, other: Any) -> Any:
-        return self.array <= values(other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self.array > values(other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self.array >= values(other)
-
-    def __eq__(self, other: Any) -> Any:
-        return self.array == values(other)
-
-    def __ne__(self, other: Any) -> Any:
-        return self.array != values(other)
-
-    __hash__ = object.__hash__
-
-    # -------------------------------------------------------------------------------------- methods
-
-    @property
-    def T(self) -> Any:  # noqa: N802
-        """The axes reversed."""
-        return shaping.transpose(self)
-
-    @property
-    def mT(self) -> Any:  # noqa: N802
-        """The last two axes swapped."""
-        return self.swapaxes(-1, -2)
-
-    def swapaxes(self, a: int, b: int) -> Any:
-        """Two axes exchanged."""
-        axes = list(range(self.ndim))
-        axes[a], axes[b] = axes[b], axes[a]
-        return shaping.transpose(self, axes=tuple(axes))
-
-    def transpose(self, *axes: Any) -> Any:
-        """Axes in the given order, reversed by default; see `ops.transpose`."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return shaping.transpose(self, axes=None if order is None else tuple(order))
-
-    def reshape(self, *shape: Any) -> Any:
-        """The same values under another shape; see `ops.reshape`."""
-        return shaping.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
-
-    def flatten(self) -> Any:
-        """All values along one axis."""
-        return (
-            shaping.reshape(self, shape=(-1,)) if self.size else shaping.reshape(self, shape=(0,))
-        )
-
-    def astype(self, dtype: Any) -> Any:
-        """Values converted to `dtype`."""
-        return elementwise.astype(self, dtype=np.dtype(dtype))
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Sum over `axis`."""
-        return reduction.sum(self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Mean over `axis`."""
-        return reduction.mean(self, axis=axis, keepdims=keepdims)
-
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-        """Variance over `axis`; see `ops.var`."""
-        return reduction.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Largest value over `axis`."""
-        return reduction.max(self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Smallest value over `axis`."""
-        return reduction.min(self, axis=axis, keepdims=keepdims)
-
-    def argmax(self, axis: int | None = None) -> Any:
-        """Position of the largest value over `axis`, a plain array of integers."""
-        return self.array.argmax(axis=axis)
-
-    def argmin(self, axis: int | None = None) -> Any:
-        """Position of the smallest value over `axis`, a plain array of integers."""
-        return self.array.argmin(axis=axis)
-
-    def exp(self) -> Any:
-        """e to the power of each value."""
-        return elementwise.exp(self)
-
-    def log(self) -> Any:
-        """Natural logarithm."""
-        return elementwise.log(self)
-
-    def sqrt(self) -> Any:
-        """Square root."""
-        return elementwise.sqrt(self)
-
-    def abs(self) -> Any:
-        """Absolute value."""
-        return elementwise.abs(self)
-
-    def tanh(self) -> Any:
-        """Hyperbolic tangent."""
-        return elementwise.tanh(self)
-
-    def sigmoid(self) -> Any:
-        """Logistic function."""
-        return elementwise.sigmoid(self)
-
-    def relu(self) -> Any:
-        """max(x, 0)."""
-        return elementwise.relu(self)
-
-    def clip(self, min: Any = None, max: Any = None) -> Any:
-        """Values limited to [min, max]."""
-        return elementwise.clip(self, min=min, max=max)
-
-    def broadcast_to(self, shape: Any) -> Any:
-        """Values repeated to `shape`."""
-        return broadcast.broadcast_to(self, shape=shape)
+        return numpy_functions.apply_function(function, args, kwargs)
 
 
 Node.result_type = Tensor
-
-
-def _call(name: str, args: Any, kwargs: Any = None) -> Any:
-    """The registered op by name, for NumPy's dispatch."""
-    return _CALLS[name](*args, **(kwargs or {}))
-
-
-_CALLS = {
-    name: function
-    for module in (broadcast, elementwise, linalg, reduction, shaping)
-    for name, function in vars(module).items()
-    if name in OPS and getattr(function, "op", None) is OPS[name]
-}
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -6,57 +6,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from hypothesis import assume
 from hypothesis import strategies as st
 
-from autograd_cnn.ops.pool import winners
 from autograd_cnn.testing import strategies as ag_st
-from tests import naive
-
-
-class Case(NamedTuple):
-    """Inputs and keyword parameters of one call."""
-
-    inputs: tuple[Any, ...]
-    params: dict[str, Any]
-
-
-def make(*inputs: Any, **params: Any) -> Case:
-    return Case(inputs, params)
-
-
-def unary(strategy: Any = None) -> Any:
-    shape = ag_st.shapes(min_side=0)
-    return (strategy(shape) if strategy else ag_st.arrays(shape)).map(make)
-
-
-def binary(low: float = -2.0, high: float = 2.0) -> Any:
-    return ag_st.broadcastable(2, low, high).map(lambda xs: make(*xs))
-
-
-def reductions(minimum: int = 1, **more: Any) -> Any:
-    @st.composite
-    def build(draw: Any) -> Case:
-        shape = draw(ag_st.shapes(min_dims=0 if minimum < 2 else 1, min_side=minimum))
-        axes = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
-        several = st.lists(
-            st.integers(0, max(len(shape) - 1, 0)), unique=True, max_size=len(shape)
-        ).map(tuple)
-        axis = draw(st.one_of(st.none(), axes, several if shape and minimum < 2 else axes))
-        params = {"axis": axis, "keepdims": draw(st.booleans())}
-        params |= {k: draw(v) for k, v in more.items()}
-        return make(draw(ag_st.arrays(shape)), **params)
-
-    return build()
-
-
-@st.composite
-def along_axis(draw: Any) -> Case:
-    shape = draw(ag_st.shapes(min_dims=1))
-    return make(draw(ag_st.arrays(shape)), axis=draw(st.integers(-len(shape), len(shape) - 1)))
+from tests import cases_network, cases_numpy
+from tests.case_parts import Case, along_axis, binary, make, reductions, unary
 
 
 @st.composite
@@ -198,103 +155,18 @@ def linears(draw: Any) -> Case:
 
 
 @st.composite
-def convolutions(draw: Any) -> Case:
-    x, w, settings = draw(ag_st.conv_settings())
-    inputs = [draw(ag_st.arrays(x)), draw(ag_st.arrays(w))]
-    if draw(st.booleans()):
-        inputs.append(draw(ag_st.arrays((w[0],))))
-    return make(*inputs, **settings)
-
-
-def convolution_output(
-    x: tuple[int, ...], w: tuple[int, ...], settings: dict[str, Any]
-) -> tuple[int, ...]:
-    return naive.conv2d(np.zeros(x), np.zeros(w), **settings).shape
-
-
-@st.composite
-def input_gradients(draw: Any) -> Case:
-    x, w, settings = draw(ag_st.conv_settings())
-    out = convolution_output(x, w, settings)
-    return make(draw(ag_st.arrays(out)), draw(ag_st.arrays(w)), size=x[2:], **settings)
-
-
-@st.composite
-def weight_gradients(draw: Any) -> Case:
-    x, w, settings = draw(ag_st.conv_settings())
-    out = convolution_output(x, w, settings)
-    return make(draw(ag_st.arrays(x)), draw(ag_st.arrays(out)), size=w[2:], **settings)
-
-
-@st.composite
-def max_pools(draw: Any) -> Case:
-    shape, settings = draw(ag_st.pool_settings())
-    x = draw(ag_st.arrays(shape))
-    # A window over nothing but padding is -inf, which has no numerical derivative (see test_edges.py).
-    assume(np.isfinite(naive.max_pool2d(x, **settings)).all())
-    return make(x, **settings)
-
-
-@st.composite
-def window_gathers(draw: Any, scatter: bool = False) -> Case:
-    shape, settings = draw(ag_st.pool_settings())
-    x = draw(ag_st.arrays(shape))
-    out = naive.max_pool2d(x, **settings)
-    found = winners(x, out, **settings)
-    if scatter:
-        return make(draw(ag_st.arrays(out.shape)), winners=found, size=shape[2:], **settings)
-    return make(x, winners=found, **settings)
-
-
-@st.composite
-def average_pools(draw: Any, gradient: bool = False) -> Case:
-    shape, settings = draw(ag_st.pool_settings(dilated=False))
-    settings |= {
-        "count_include_pad": draw(st.booleans()),
-        "divisor_override": draw(st.sampled_from([None, None, 5])),
-    }
-    if not gradient:
-        return make(draw(ag_st.arrays(shape)), **settings)
-    out = naive.avg_pool2d(np.zeros(shape), **settings).shape
-    return make(draw(ag_st.arrays(out)), size=shape[2:], **settings)
-
-
-@st.composite
-def batch_norms(draw: Any) -> Case:
-    shape = draw(st.sampled_from([(4, 2), (3, 1), (2, 2, 3), (2, 3, 2, 2), (1, 2, 2, 2)]))
-    inputs = [draw(ag_st.arrays(shape))]
-    affine = draw(st.sampled_from([0, 1, 2]))
-    inputs += [draw(ag_st.arrays(shape[1:2])) for _ in range(affine)]
-    return make(*inputs, eps=draw(st.sampled_from([1e-5, 0.1])))
-
-
-@st.composite
-def cross_entropies(draw: Any) -> Case:
-    n, k = draw(st.integers(0, 3)), draw(st.integers(1, 4))
-    rest = draw(st.sampled_from([(), (2,), (2, 1)]))
-    target = np.random.default_rng(draw(st.integers(0, 99))).integers(0, k, (n, *rest))
-    dtype = draw(st.sampled_from([np.int64, np.uint8, np.int32]))
-    return make(draw(ag_st.arrays((n, k, *rest))), target=target.astype(dtype))
-
-
-@st.composite
 def casts(draw: Any) -> Case:
     return make(draw(ag_st.arrays()), dtype=np.dtype(np.float64))
 
 
 CASES: dict[str, Any] = {
+    **cases_network.CASES,
     "abs": unary(),
     "add": binary(),
     "astype": casts(),
-    "avg_pool2d": average_pools(),
-    "avg_pool2d_grad": average_pools(gradient=True),
-    "batch_norm": batch_norms(),
     "broadcast_to": broadcasts(),
     "clip": clips(),
     "concatenate": joined(new_axis=False),
-    "conv2d": convolutions(),
-    "conv2d_input_grad": input_gradients(),
-    "conv2d_weight_grad": weight_gradients(),
     "divide": st.tuples(binary(0.3, 3.0), st.sampled_from([1.0, -1.0])).map(
         lambda c: make(c[0].inputs[0], np.asarray(c[1] * c[0].inputs[1]))
     ),
@@ -307,7 +179,6 @@ CASES: dict[str, Any] = {
     "logsumexp": reductions(),
     "matmul": products(),
     "max": reductions(),
-    "max_pool2d": max_pools(),
     "maximum": binary(),
     "mean": reductions(),
     "min": reductions(),
@@ -325,7 +196,6 @@ CASES: dict[str, Any] = {
     "sigmoid": unary(),
     "sign": unary(),
     "softmax": along_axis(),
-    "softmax_cross_entropy": cross_entropies(),
     "sqrt": unary(ag_st.positive),
     "stack": joined(new_axis=True),
     "subtract": binary(),
@@ -335,8 +205,7 @@ CASES: dict[str, Any] = {
     "transpose": transposes(),
     "var": reductions(minimum=2, ddof=st.sampled_from([0, 1])),
     "where": wheres(),
-    "window_gather": window_gathers(),
-    "window_scatter": window_gathers(scatter=True),
+    **cases_numpy.CASES,
 }
 
 
@@ -349,14 +218,6 @@ def _scatter_add(g: np.ndarray, index: Any, shape: tuple[int, ...]) -> np.ndarra
     return np.bincount(positions, g.reshape(-1), math.prod(shape)).reshape(shape)
 
 
-def _cross_entropy(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
-    losses = np.empty(target.shape)
-    for place in np.ndindex(target.shape):
-        n, rest = place[0], place[1:]
-        losses[place] = -_log_softmax(logits[(n, slice(None), *rest)], 0)[target[place]]
-    return losses
-
-
 def _same(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return (
         x.sum(axis=tuple(range(x.ndim - len(shape))))
@@ -367,32 +228,25 @@ def _same(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 # References where NumPy has no function of the op's name and arguments.
 REFERENCES: dict[str, Any] = {
+    **cases_network.REFERENCES,
     "astype": lambda x, dtype: x.astype(dtype),
-    "avg_pool2d": naive.avg_pool2d,
-    "avg_pool2d_grad": naive.avg_pool2d_grad,
-    "batch_norm": naive.batch_norm,
     "clip": lambda x, min, max: np.clip(x, min, max),
     "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
-    "conv2d": naive.conv2d,
-    "conv2d_input_grad": naive.conv2d_input_grad,
-    "conv2d_weight_grad": naive.conv2d_weight_grad,
     "getitem": lambda x, index: x[index],
     "linear": lambda x, w, b=0.0: np.einsum("...k,fk->...f", x, w) + b,
     "log_softmax": _log_softmax,
     "logsumexp": lambda x, axis, keepdims: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
-    "max_pool2d": naive.max_pool2d,
     "pad": lambda x, widths, value: np.pad(x, widths, constant_values=value) if x.ndim else x,
     "relu": lambda x: np.where(x > 0, x, 0.0),
     "relu_grad": lambda g, x: np.where(x > 0, g, 0.0),
+    "reshape": lambda x, shape: np.reshape(x, shape),  # the name of the argument is NumPy 2.1's
     "scatter_add": _scatter_add,
     "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
     "softmax": lambda x, axis: np.exp(_log_softmax(x, axis)),
-    "softmax_cross_entropy": _cross_entropy,
     "stack": lambda *xs, axis: np.stack(xs, axis),
     "sum_to": _same,
     "transpose": np.transpose,
-    "window_gather": naive.window_gather,
-    "window_scatter": naive.window_scatter,
+    **cases_numpy.REFERENCES,
 }
 
 
@@ -402,13 +256,10 @@ def reference(name: str) -> Any:
 
 # Ops linear in these inputs, for the exact adjoint test on whole numbers.
 LINEAR = {
+    **cases_network.LINEAR,
     "add": (0, 1),
-    "avg_pool2d_grad": (),
     "broadcast_to": (0,),
     "concatenate": (0,),
-    "conv2d": (0, 1),
-    "conv2d_input_grad": (0, 1),
-    "conv2d_weight_grad": (0, 1),
     "flip": (0,),
     "getitem": (0,),
     "linear": (0, 1),
@@ -425,16 +276,13 @@ LINEAR = {
     "sum_to": (0,),
     "transpose": (0,),
     "where": (1, 2),
-    "window_gather": (0,),
-    "window_scatter": (0,),
+    **cases_numpy.LINEAR,
 }
 
 # Ops whose forward is analytic and runs on complex arrays, for the complex-step test.
 ANALYTIC = {
+    *cases_network.ANALYTIC,
     "add",
-    "conv2d",
-    "conv2d_input_grad",
-    "conv2d_weight_grad",
     "divide",
     "exp",
     "getitem",
@@ -449,4 +297,5 @@ ANALYTIC = {
     "subtract",
     "sum",
     "tanh",
+    *cases_numpy.ANALYTIC,
 }

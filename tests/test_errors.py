@@ -64,6 +64,8 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
         TypeError,
         r"clip: argument 'min' is a plain value.*\.detach\(\)",
     ),
+    (lambda: ag.exp([x(1), x(1)]), TypeError, r"list of tensors .*ag\.stack"),
+    (lambda: x(2) * [x(), x()], TypeError, r"list of tensors .*ag\.stack"),
     (lambda: ag.exp("text"), TypeError, "exp: .*x of type str"),
     # convolution
     (

@@ -13,7 +13,8 @@ from hypothesis import Phase, given, settings
 
 import autograd_cnn as ag
 from autograd_cnn.graph import OPS, Op, values
-from autograd_cnn.ops.conv import conv2d_input_grad
+from autograd_cnn.kernels.window import conv_window
+from autograd_cnn.ops.conv import conv_input_grad
 from autograd_cnn.testing import (
     GradientError,
     check_adjoint,
@@ -108,11 +109,11 @@ SECOND_ORDER_FAULTS = {
         "matmul",
         (OPS["matmul"].rules[0], lambda g, out, x, y: MATMUL_Y(values(g), out, x, y)),  # type: ignore[misc]
     ),
-    "conv2d: filters detached": (
-        "conv2d",
+    "conv: filters detached": (
+        "conv",
         (
-            lambda g, out, x, w, b, **s: conv2d_input_grad(g, values(w), size=x.shape[2:], **s),
-            *OPS["conv2d"].rules[1:],
+            lambda g, out, x, w, b, **s: conv_input_grad(g, values(w), **s),
+            *OPS["conv"].rules[1:],
         ),
     ),
     "softmax: sum detached": (
@@ -129,7 +130,10 @@ def test_a_wrong_second_derivative_is_found_where_the_first_is_right(fault: str)
     inputs, params = {
         "matmul": ((np.array([[1.0, 2.0]]), np.array([[0.5], [3.0]])), {}),
         "multiply": ((np.array([1.0, 2.0]), np.array([0.5, 3.0])), {}),
-        "conv2d": ((np.arange(1.0, 5.0).reshape(1, 1, 2, 2), np.ones((1, 1, 1, 1))), {}),
+        "conv": (
+            (np.arange(1.0, 5.0).reshape(1, 1, 2, 2), np.ones((1, 1, 1, 1))),
+            {"window": conv_window((2, 2), (1, 1), stride=1, padding=0, dilation=1)},
+        ),
         "softmax": ((np.array([0.1, 0.7, -0.3]),), {"axis": 0}),
     }.get(name, ((np.array([0.5, 1.5]),), {}))
     with planted(name, rules=rules):
@@ -220,8 +224,7 @@ def test_functions_of_several_outputs_and_given_cotangents() -> None:
 def registered(forward: Any, rule: Any = lambda g, out, x: g * 2.0) -> Any:
     """A throw-away op ``bad`` that is not in the registry."""
     forward.__name__ = "bad"
-    function = ag.op(x=rule)(forward)
-    del OPS["bad"]
+    function = ag.op(register=False, x=rule)(forward)
     return function
 
 

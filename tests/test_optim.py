@@ -357,8 +357,8 @@ def test_training_learns_and_memory_stays_flat_without_the_garbage_collector():
     finally:
         gc.enable()
     assert alive() is None
-    # The 200 losses are 10 kB; one leaked graph per step would be over 10 MB.
-    assert after - before < 100_000
+    # One leaked graph per step would be over 10 MB; Python's free lists of tuples settle at 0.4 MB.
+    assert after - before < 1_000_000
     assert np.mean(last[-20:]) < 0.2 * np.mean(first)
 
 

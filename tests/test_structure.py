@@ -14,13 +14,16 @@ PACKAGE = Path(ag.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = [
     ["version"],
-    ["modes", "kernels", "random", "data"],
+    ["modes", "kernels", "random", "data", "hooks", "watching"],
+    ["node", "config"],
     ["graph"],
     ["ops"],
+    ["walk"],
     ["backward"],
     ["tensor"],
-    ["functional", "testing"],
-    ["nn", "optim"],
+    ["functional", "testing", "func"],
+    ["nn", "optim", "checkpoint", "custom"],
+    ["diagnose"],
     ["__init__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -84,14 +87,14 @@ def test_numpy_is_the_only_run_time_dependency() -> None:
 
 
 def test_public_names_exist_and_are_listed() -> None:
-    for module in (ag, ag.functional, ag.nn, ag.optim, ag.data):
+    for module in (ag, ag.functional, ag.nn, ag.optim, ag.data, ag.func, ag.diagnose):
         assert len(module.__all__) == len(set(module.__all__)), module.__name__
         for name in module.__all__:
             assert hasattr(module, name), f"{module.__name__}.{name}"
 
 
 def test_every_public_function_and_class_has_a_docstring() -> None:
-    for module in (ag, ag.functional, ag.nn, ag.optim, ag.data):
+    for module in (ag, ag.functional, ag.nn, ag.optim, ag.data, ag.func, ag.diagnose):
         for name in module.__all__:
             value = getattr(module, name)
             if callable(value):

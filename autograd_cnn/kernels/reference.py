@@ -1,10 +1,11 @@
 """The array loops of convolution, pooling and normalisation in NumPy: the specification of every
 kernel set.
 
-Shapes are N, C, H, W; memory is batch-innermost.  A kernel computes a C-contiguous (C, H, W, N)
-array and returns its (N, C, H, W) view, elementwise NumPy keeps that order, and the next kernel
-finds its rows of W * N values in one piece.  Inputs may have any strides; they are copied at most
-once.  Loops run over kernel offsets, never over positions or images.
+Shapes are written N, C, H, W, but the number of spatial axes is the window's: the same loops serve
+(N, C, L) and (N, C, D, H, W).  Memory is batch-innermost.  A kernel computes a C-contiguous
+(C, H, W, N) array and returns its (N, C, H, W) view, elementwise NumPy keeps that order, and the
+next kernel finds its rows of W * N values in one piece.  Inputs may have any strides; they are
+copied at most once.  Loops run over kernel offsets, never over positions or images.
 """
 
 from __future__ import annotations
@@ -40,24 +41,32 @@ def select(mask: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _columns(x: np.ndarray, window: Window) -> np.ndarray:
     """Every window of x (N, C, H, W) as a column, with padding zeros: (C, KH, KW, OH, OW, N), a
-    copy.
+    view of x or of a padded copy.
     """
     x = batch_innermost(x)  # (C, H, W, N)
-    (top, left), (bottom, right) = window.before, window.after
-    if top or left or bottom or right:
-        c, h, w, n = x.shape
-        padded = np.zeros((c, top + h + bottom, left + w + right, n), x.dtype)
-        padded[:, top : top + h, left : left + w] = x
+    if any(window.before) or any(window.after):
+        sides = [b + n + a for b, n, a in zip(window.before, window.size, window.after)]
+        padded = np.zeros((x.shape[0], *sides, x.shape[-1]), x.dtype)
+        inside = [slice(b, b + n) for b, n in zip(window.before, window.size)]
+        padded[(slice(None), *inside)] = x
         x = padded
-    sc, sh, sw, sn = x.strides
-    shape = (x.shape[0], *window.kernel, *window.out, x.shape[3])
-    steps = (
-        sh * window.dilation[0],
-        sw * window.dilation[1],
-        sh * window.stride[0],
-        sw * window.stride[1],
+    c_step, *steps, n_step = x.strides
+    strides = (
+        c_step,
+        *(step * d for step, d in zip(steps, window.dilation)),
+        *(step * s for step, s in zip(steps, window.stride)),
+        n_step,
     )
-    return np.lib.stride_tricks.as_strided(x, shape, (sc, *steps, sn), writeable=False)
+    shape = (x.shape[0], *window.kernel, *window.out, x.shape[-1])
+    return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+
+
+def _spread(columns: np.ndarray, window: Window) -> np.ndarray:
+    """The adjoint of _columns: columns (C, KH*KW, OH, OW, N) added up in images (N, C, H, W)."""
+    x = np.zeros((len(columns), *window.size, columns.shape[-1]), columns.dtype)  # (C, H, W, N)
+    for offset, positions, cells in window.overlaps():
+        x[:, *cells] += columns[:, offset][:, *positions]
+    return batch_first(x)
 
 
 def conv2d(
@@ -73,14 +82,11 @@ def conv2d(
 
 def conv2d_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
     """The adjoint of conv2d in x: g (N, F, OH, OW) spread through w to (N, C, H, W)."""
-    n, f, oh, ow = g.shape
+    n, f = g.shape[:2]
     rows = batch_innermost(g).reshape(groups, f // groups, -1)  # (G, F/G, OH*OW*N)
     columns = w.reshape(groups, f // groups, -1).mT @ rows  # (G, C/G*KH*KW, OH*OW*N)
-    columns = columns.reshape(groups * w.shape[1], -1, oh, ow, n)  # (C, KH*KW, OH, OW, N)
-    x = np.zeros((len(columns), *window.size, n), columns.dtype)  # (C, H, W, N)
-    for offset, positions, cells in window.overlaps():
-        x[:, *cells] += columns[:, offset, *positions]
-    return batch_first(x)
+    cells = math.prod(window.kernel)
+    return _spread(columns.reshape(groups * w.shape[1], cells, *window.out, n), window)
 
 
 def conv2d_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
@@ -88,9 +94,23 @@ def conv2d_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int
     groups, KH, KW).
     """
     f, c = g.shape[1], x.shape[1] // groups
-    columns = _columns(x, window).reshape(groups, c * window.kernel[0] * window.kernel[1], -1)
+    columns = _columns(x, window).reshape(groups, c * math.prod(window.kernel), -1)
     rows = batch_innermost(g).reshape(groups, f // groups, -1)  # (G, F/G, OH*OW*N)
     return (rows @ columns.mT).reshape(f, c, *window.kernel)
+
+
+def unfold(x: np.ndarray, window: Window) -> np.ndarray:
+    """The windows of x (N, C, H, W), each flattened: (N, C*KH*KW, OH*OW)."""
+    n, c = x.shape[:2]
+    rows = c * math.prod(window.kernel)
+    return batch_first(_columns(x, window).reshape(rows, math.prod(window.out), n))
+
+
+def fold(g: np.ndarray, window: Window) -> np.ndarray:
+    """The adjoint of unfold: g (N, C*KH*KW, OH*OW) added up in images (N, C, H, W)."""
+    cells = math.prod(window.kernel)
+    columns = batch_innermost(g).reshape(g.shape[1] // cells, cells, *window.out, len(g))
+    return _spread(columns, window)
 
 
 # ------------------------------------------------------------------------------------------ pooling
@@ -103,7 +123,7 @@ def _lowest(dtype: np.dtype) -> float:
 def window_max(x: np.ndarray, window: Window) -> np.ndarray:
     """The largest value in each window of x (N, C, H, W); NaN propagates; padding never wins."""
     x = batch_innermost(x)
-    out = np.full((x.shape[0], *window.out, x.shape[3]), _lowest(x.dtype), x.dtype)
+    out = np.full((x.shape[0], *window.out, x.shape[-1]), _lowest(x.dtype), x.dtype)
     for _, positions, cells in window.overlaps():
         part = out[:, *positions]
         np.maximum(part, x[:, *cells], out=part)
@@ -153,7 +173,7 @@ def window_scatter(g: np.ndarray, winners: np.ndarray, window: Window) -> np.nda
 def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
     """The sum of each window of x (N, C, H, W): (N, C, OH, OW)."""
     x = batch_innermost(x)
-    out = np.zeros((x.shape[0], *window.out, x.shape[3]), x.dtype)
+    out = np.zeros((x.shape[0], *window.out, x.shape[-1]), x.dtype)
     for _, positions, cells in window.overlaps():
         out[:, *positions] += x[:, *cells]
     return batch_first(out)
@@ -162,7 +182,7 @@ def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
 def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
     """The adjoint of window_sum: g (N, C, OH, OW), each value added to all cells of its window."""
     g = batch_innermost(g)
-    out = np.zeros((g.shape[0], *window.size, g.shape[3]), g.dtype)
+    out = np.zeros((g.shape[0], *window.size, g.shape[-1]), g.dtype)
     for _, positions, cells in window.overlaps():
         out[:, *cells] += g[:, *positions]
     return batch_first(out)
@@ -173,7 +193,7 @@ def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
 
 def _rows(x: np.ndarray) -> np.ndarray:
     """x (N, C, ...) as one row per channel, (C, ...*N); a view of batch-innermost memory."""
-    return batch_innermost(x).reshape(x.shape[1], -1)
+    return batch_innermost(x).reshape(x.shape[1], rows_count(x))
 
 
 def _like(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -230,3 +250,16 @@ def batch_norm_grad(
 def rows_count(x: np.ndarray) -> int:
     """How many values of x (N, C, ...) each channel has."""
     return x.size // max(x.shape[1], 1)
+
+
+# -------------------------------------------------------------------------------------- elementwise
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """max(x, 0); NaN stays NaN."""
+    return np.maximum(x, 0)
+
+
+def relu_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """g where x is positive, 0 elsewhere."""
+    return select(np.greater(x, 0), g)

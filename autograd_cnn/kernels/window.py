@@ -1,42 +1,45 @@
-"""The geometry of a sliding window: where each kernel offset meets the image."""
+"""The geometry of a sliding window: where each kernel offset meets the image.
+
+An image has any number of spatial axes: one (L), two (H, W) or three (D, H, W) in practice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-Pair = tuple[int, int]
+Sizes = tuple[int, ...]
+Slices = tuple[slice, ...]
 
 
 class Window(NamedTuple):
-    """A window of `kernel` cells sliding over an image of `size` cells; each pair is (rows,
-    columns).
+    """A window of `kernel` cells sliding over an image of `size` cells; a number per spatial axis.
 
-    `before` counts the padding cells above and left of the image, `after` those below and right;
-    `out` is the number of positions.  Offset (i, j) of the window at position (r, s) meets image
-    cell ``(r * stride + i * dilation - before, ...)``.
+    `before` counts the padding cells before the image (above, left), `after` those behind it;
+    `out` is the number of positions.  Offset i of the window at position r meets image cell
+    ``r * stride + i * dilation - before``, along each axis.
     """
 
-    size: Pair
-    kernel: Pair
-    stride: Pair
-    dilation: Pair
-    before: Pair
-    after: Pair
-    out: Pair
+    size: Sizes
+    kernel: Sizes
+    stride: Sizes
+    dilation: Sizes
+    before: Sizes
+    after: Sizes
+    out: Sizes
 
-    def overlaps(self) -> Iterator[tuple[int, tuple[slice, slice], tuple[slice, slice]]]:
-        """For every kernel offset: its number, the positions at which it meets the image, the cells
-        it meets.
+    def overlaps(self) -> tuple[tuple[int, Slices, Slices], ...]:
+        """For every kernel offset, counted in row-major order: its number, the positions at which
+        it meets the image, the cells it meets.
         """
-        rows = [self._meet(0, i) for i in range(self.kernel[0])]
-        columns = [self._meet(1, j) for j in range(self.kernel[1])]
-        for i, (out_rows, in_rows) in enumerate(rows):
-            for j, (out_columns, in_columns) in enumerate(columns):
-                yield i * self.kernel[1] + j, (out_rows, out_columns), (in_rows, in_columns)
+        kept = math.prod(self.kernel) <= _KEPT
+        return _overlaps(self) if kept else _overlaps.__wrapped__(self)
 
-    def _meet(self, axis: int, offset: int) -> tuple[slice, slice]:
+    def meet(self, axis: int, offset: int) -> tuple[slice, slice]:
+        """Along one axis, the positions at which a kernel offset meets the image, and the cells."""
         stride = self.stride[axis]
         shift = offset * self.dilation[axis] - self.before[axis]  # cell = position * stride + shift
         first = max(0, -(shift // stride))
@@ -47,77 +50,156 @@ class Window(NamedTuple):
         return slice(first, last + 1), slice(start, last * stride + shift + 1, stride)
 
 
-def pair(name: str, value: Any, low: int) -> Pair:
-    """An int or a pair of ints as a pair, checked to be at least `low`."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        found: Any = (value, value)
+_KEPT = 1024  # larger windows, such as whole images, would fill the memory with slices
+
+
+@lru_cache(maxsize=256)
+def _overlaps(window: Window) -> tuple[tuple[int, Slices, Slices], ...]:
+    """Kept, because finding them again takes as long as a small kernel's arithmetic."""
+    axes = [[window.meet(axis, i) for i in range(k)] for axis, k in enumerate(window.kernel)]
+    found = []
+    for number, meets in enumerate(itertools.product(*axes)):
+        positions, cells = zip(*meets)
+        found.append((number, positions, cells))
+    return tuple(found)
+
+
+def sizes(name: str, value: Any, low: int, axes: int) -> Sizes:
+    """An int for all axes, or one for each, as a tuple, checked to be at least `low`."""
+    if type(value) is int:
+        found: Any = (value,) * axes
+    elif isinstance(value, (tuple, list)):
+        found = tuple(value)
     else:
-        found = tuple(value) if isinstance(value, (tuple, list)) else None
-    if found is None or len(found) != 2 or not all(_whole(v) for v in found):
-        raise TypeError(f"{name} must be an int or a pair of ints, got {value!r}")
+        found = (value,) * axes
+    if len(found) != axes or not all(_whole(v) for v in found):
+        several = "an int" if axes == 1 else f"an int or {axes} ints"
+        raise TypeError(f"{name} must be {several}, got {value!r}")
     if min(found) < low:
         raise ValueError(f"{name} must be at least {low}, got {value!r}")
-    return int(found[0]), int(found[1])
+    return tuple(map(int, found))
 
 
 def _whole(value: Any) -> bool:
     return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
-@lru_cache(maxsize=4096)
-def conv_window(size: Pair, kernel: Pair, stride: Any, padding: Any, dilation: Any) -> Window:
-    """The window of a convolution; `padding` is an int, a pair, 'valid' or 'same' (output ceil(size
-    / stride)).
+def _shape(values: Iterable[int]) -> str:
+    return "x".join(map(str, values))
+
+
+def conv_window(size: Sizes, kernel: Sizes, stride: Any, padding: Any, dilation: Any) -> Window:
+    """The window of a convolution.
+
+    `stride`, `dilation` and `padding` are an int or one per axis; `padding` may also be 'valid'
+    (none) or 'same' (output ceil(size / stride), an odd cell goes behind the image).
     """
-    stride, dilation = pair("stride", stride, 1), pair("dilation", dilation, 1)
+    axes = len(size)
+    if not isinstance(padding, str):
+        padding = sizes("padding", padding, 0, axes)
+    elif padding not in ("same", "valid"):
+        raise ValueError(f"padding must be an int, {axes} ints, 'same' or 'valid', got {padding!r}")
+    stride = sizes("stride", stride, 1, axes)
+    return _conv_window(size, kernel, stride, padding, sizes("dilation", dilation, 1, axes))
+
+
+@lru_cache(maxsize=4096)
+def _conv_window(
+    size: Sizes, kernel: Sizes, stride: Sizes, padding: Any, dilation: Sizes
+) -> Window:
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
     if padding == "same":
         total = [max(0, (-(-n // s) - 1) * s + r - n) for n, s, r in zip(size, stride, reach)]
-        before, after = [t // 2 for t in total], [t - t // 2 for t in total]
-    elif isinstance(padding, str) and padding != "valid":
-        raise ValueError(
-            f"padding must be an int, a pair of ints, 'same' or 'valid', got {padding!r}"
-        )
+        before, after = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
     else:
-        before = after = list((0, 0) if padding == "valid" else pair("padding", padding, 0))
-    spans = [n + b + a - r for n, b, a, r in zip(size, before, after, reach)]
+        before = after = (0,) * len(size) if padding == "valid" else padding
+    padded = [n + b + a for n, b, a in zip(size, before, after)]
+    spans = [n - r for n, r in zip(padded, reach)]
     if min(spans) < 0:
         raise ValueError(
-            f"the kernel reaches over {reach[0]}x{reach[1]} cells, more than the padded image of "
-            f"{size[0] + before[0] + after[0]}x{size[1] + before[1] + after[1]}; use more "
-            "padding, a smaller kernel "
-            f"or a larger image"
+            f"the kernel reaches over {_shape(reach)} cells, more than the padded image of "
+            f"{_shape(padded)}; use more padding, a smaller kernel or a larger image"
         )
-    out = [span // s + 1 for span, s in zip(spans, stride)]
-    return Window(size, kernel, stride, dilation, *map(tuple, (before, after, out)))
+    out = tuple(span // s + 1 for span, s in zip(spans, stride))
+    return Window(size, kernel, stride, dilation, before, after, out)
+
+
+def transpose_window(
+    out: Sizes, kernel: Sizes, stride: Any, padding: Any, output_padding: Any, dilation: Any
+) -> Window:
+    """The window of the convolution whose input gradient is a transposed convolution.
+
+    `out` is the size of the transposed convolution's input; its output, the window's size, is
+    ``(out - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1``.
+    """
+    axes = len(out)
+    return _transpose_window(
+        out,
+        kernel,
+        sizes("stride", stride, 1, axes),
+        sizes("padding", padding, 0, axes),
+        sizes("output_padding", output_padding, 0, axes),
+        sizes("dilation", dilation, 1, axes),
+    )
 
 
 @lru_cache(maxsize=4096)
+def _transpose_window(
+    out: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, extra: Sizes, dilation: Sizes
+) -> Window:
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
+        raise ValueError(
+            f"output_padding must be smaller than stride or dilation, got "
+            f"output_padding={_shape(extra)}, stride={_shape(stride)}, dilation={_shape(dilation)}"
+        )
+    size = tuple(
+        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for n, k, s, p, e, d in zip(out, kernel, stride, padding, extra, dilation)
+    )
+    if min(size) < 1:
+        raise ValueError(
+            f"an input of {_shape(out)} gives an output of {_shape(size)}; use less padding, a "
+            "larger kernel or a larger input"
+        )
+    return Window(size, kernel, stride, dilation, padding, padding, out)
+
+
 def pool_window(
-    size: Pair, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    size: Sizes, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> Window:
     """The window of a pooling: stride defaults to the kernel; ceil_mode keeps a last, partial
     position.
     """
-    kernel = pair("kernel_size", kernel, 1)
-    stride = kernel if stride is None else pair("stride", stride, 1)
-    dilation, before = pair("dilation", dilation, 1), pair("padding", padding, 0)
-    if any(2 * p > k for p, k in zip(before, kernel)):
-        raise ValueError(f"padding must be at most half the kernel size {kernel}, got {padding!r}")
+    axes = len(size)
+    kernel = sizes("kernel_size", kernel, 1, axes)
+    return _pool_window(
+        size,
+        kernel,
+        kernel if stride is None else sizes("stride", stride, 1, axes),
+        sizes("padding", padding, 0, axes),
+        sizes("dilation", dilation, 1, axes),
+        bool(ceil_mode),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _pool_window(
+    size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
+) -> Window:
+    if any(2 * p > k for p, k in zip(padding, kernel)):
+        raise ValueError(f"padding must be at most half the kernel size {kernel}, got {padding}")
     out, after = [], []
-    for n, k, s, d, p in zip(size, kernel, stride, dilation, before):
+    for n, k, s, d, p in zip(size, kernel, stride, dilation, padding):
         span = n + 2 * p - d * (k - 1) - 1
         if span < 0 and not (ceil_mode and span > -s):
             raise ValueError(
                 f"the kernel reaches over {d * (k - 1) + 1} cells, more than the padded size "
-                f"{n + 2 * p}; use a "
-                f"smaller kernel or a larger image"
+                f"{n + 2 * p}; use a smaller kernel or a larger image"
             )
         positions = (-(-span // s) if ceil_mode else span // s) + 1
-        if (
-            ceil_mode and (positions - 1) * s >= n + p
-        ):  # a last window must start inside the image or before it
+        # A last window must start inside the image or in the padding before it.
+        if ceil_mode and (positions - 1) * s >= n + p:
             positions -= 1
         out.append(positions)
         after.append(max(p, (positions - 1) * s + d * (k - 1) + 1 - n - p))
-    return Window(size, kernel, stride, dilation, before, tuple(after), tuple(out))
+    return Window(size, kernel, stride, dilation, padding, tuple(after), tuple(out))

@@ -23,19 +23,19 @@ def integer(owner: str, name: str, value: Any, least: int) -> int:
     return number
 
 
-def pair(owner: str, name: str, value: Any, least: int) -> tuple[int, int]:
-    """An integer for height and width alike, or one for each, as a tuple.
+def per_axis(owner: str, name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:
+    """An integer for all spatial axes alike, or one for each, as a tuple.
 
-    >>> pair("Conv2d", "stride", 2, 1)
+    >>> per_axis("Conv2d", "stride", 2, 1, axes=2)
     (2, 2)
     """
     if not isinstance(value, (tuple, list)):
-        value = (value, value)
-    if len(value) != 2:
+        value = (value,) * axes
+    if len(value) != axes:
         raise ValueError(
-            f"{owner}: {name} must be an integer or one each for height and width, got {value!r}"
+            f"{owner}: {name} must be an integer or one for each of {axes} axes, got {value!r}"
         )
-    return integer(owner, name, value[0], least), integer(owner, name, value[1], least)
+    return tuple(integer(owner, name, v, least) for v in value)
 
 
 def choice(owner: str, name: str, value: Any, allowed: tuple[str, ...]) -> str:

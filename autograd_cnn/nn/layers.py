@@ -1,29 +1,32 @@
-"""Layers with weights, and the small ones around them."""
+"""The fully connected layer and the embedding, and the small layers around them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn.modes import get_default_dtype
 from autograd_cnn.nn import init
-from autograd_cnn.nn.arguments import choice, integer, pair
+from autograd_cnn.nn.arguments import integer
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.parameter import Parameter
 
 
-def _uniform_parameters(shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Parameter | None]:
-    """Weight and bias drawn from U(-b, b) with b = 1 / sqrt(fan_in), in the default dtype."""
+def uniform_parameters(shape: tuple[int, ...], biases: int) -> tuple[Parameter, Parameter | None]:
+    """Weight of that shape, and as many biases (none for 0), drawn from U(-b, b) with b = 1 /
+    sqrt(fan_in), in the default dtype.
+    """
     dtype = get_default_dtype()
     weight = Parameter(np.zeros(shape, dtype))
     init.kaiming_uniform_(weight, a=math.sqrt(5))
-    if not bias:
+    if not biases:
         return weight, None
     bound = 1 / math.sqrt(math.prod(shape[1:]))
-    offset = Parameter(np.zeros(shape[0], dtype))
+    offset = Parameter(np.zeros(biases, dtype))
     init.uniform_(offset, -bound, bound)
     return weight, offset
 
@@ -43,7 +46,8 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         self.in_features = integer("Linear", "in_features", in_features, 1)
         self.out_features = integer("Linear", "out_features", out_features, 1)
-        self.weight, self.bias = _uniform_parameters((self.out_features, self.in_features), bias)
+        shape = (self.out_features, self.in_features)
+        self.weight, self.bias = uniform_parameters(shape, self.out_features if bias else 0)
 
     def forward(self, x: Any) -> Any:
         """See the class."""
@@ -53,69 +57,6 @@ class Linear(Module):
         """The constructor's arguments."""
         sizes = f"in_features={self.in_features}, out_features={self.out_features}"
         return f"{sizes}, bias={self.bias is not None}"
-
-
-class Conv2d(Module):
-    """Cross-correlation of images (N, in_channels, H, W) with filters: (N, out_channels, OH, OW).
-
-    ``OH = (H + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1``, and OW likewise;
-    each setting is an integer or one each for height and width; `padding` may also be 'valid'
-    (none) or 'same' (OH = ceil(H / stride)). `groups` splits the channels into parts that are
-    convolved separately.
-
-    weight (out_channels, in_channels / groups, KH, KW) and bias (out_channels,) have the default
-    dtype and start uniform in +-1 / sqrt(in_channels / groups * KH * KW).  Raises ValueError for
-    sizes that do not fit.
-
-    >>> import numpy as np
-    >>> Conv2d(1, 8, 3, stride=2, padding=1)(np.ones((5, 1, 28, 28), np.float32)).shape
-    (5, 8, 14, 14)
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-    ) -> None:
-        self.in_channels = integer("Conv2d", "in_channels", in_channels, 1)
-        self.out_channels = integer("Conv2d", "out_channels", out_channels, 1)
-        self.groups = integer("Conv2d", "groups", groups, 1)
-        for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
-            if count % self.groups:
-                raise ValueError(f"Conv2d: {name}={count} is not divisible by groups={groups}")
-        self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
-        self.stride = pair("Conv2d", "stride", stride, 1)
-        self.dilation = pair("Conv2d", "dilation", dilation, 1)
-        if isinstance(padding, str):
-            self.padding: Any = choice("Conv2d", "padding", padding, ("valid", "same"))
-        else:
-            self.padding = pair("Conv2d", "padding", padding, 0)
-        self.padding_mode = choice("Conv2d", "padding_mode", padding_mode, ("zeros",))
-        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        self.weight, self.bias = _uniform_parameters(shape, bias)
-
-    def forward(self, x: Any) -> Any:
-        """See the class."""
-        return F.conv2d(
-            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
-
-    def extra_repr(self) -> str:
-        """The sizes, and the settings that differ from their defaults."""
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        text += f", stride={self.stride}"
-        usual = {"padding": (0, 0), "dilation": (1, 1), "groups": 1}
-        for name, default in usual.items():
-            if getattr(self, name) != default:
-                text += f", {name}={getattr(self, name)!r}"
-        return text if self.bias is not None else f"{text}, bias=False"
 
 
 class Flatten(Module):
@@ -152,18 +93,36 @@ class Dropout(Module):
     array([1., 1., 1.])
     """
 
+    function: ClassVar[Callable[..., Any]] = staticmethod(F.dropout)
+
     def __init__(self, p: float = 0.5) -> None:
         if not 0.0 <= p <= 1.0:
-            raise ValueError(f"Dropout: p is a probability between 0 and 1, got {p}")
+            name = type(self).__name__
+            raise ValueError(f"{name}: p is a probability between 0 and 1, got {p}")
         self.p = p
 
     def forward(self, x: Any) -> Any:
         """See the class."""
-        return F.dropout(x, self.p, self.training)
+        return type(self).function(x, self.p, self.training)
 
     def extra_repr(self) -> str:
         """The constructor's argument."""
         return f"p={self.p}"
+
+
+class Dropout2d(Dropout):
+    """In training, zero each channel of (N, C, ...) with probability `p` and scale the others by
+    1 / (1 - p).
+
+    See `Dropout` and `functional.dropout2d`.
+
+    >>> import numpy as np
+    >>> Dropout2d(0.5).eval()(np.ones((1, 2, 2)))
+    array([[[1., 1.],
+            [1., 1.]]])
+    """
+
+    function = staticmethod(F.dropout2d)
 
 
 class Identity(Module):
@@ -181,40 +140,65 @@ class Identity(Module):
         return x
 
 
-class ReLU(Module):
-    """max(x, 0) of each value, with gradient 0 at 0.
+class Unflatten(Module):
+    """Axis `dim` split into axes of `unflattened_size`, of which one may be -1.
+
+    Raises ValueError, when called, if the sizes do not multiply to that of the axis.
 
     >>> import numpy as np
-    >>> ReLU()(np.array([-1.0, 2.0]))
-    array([0., 2.])
+    >>> Unflatten(1, (3, 4, 5))(np.ones((2, 60))).shape
+    (2, 3, 4, 5)
     """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
 
     def forward(self, x: Any) -> Any:
         """See the class."""
-        return F.relu(x)
+        return F.unflatten(x, self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
-class Tanh(Module):
-    """Hyperbolic tangent of each value.
+class Embedding(Module):
+    """The rows of a table named by integers: (...) to (..., embedding_dim).
 
-    >>> import numpy as np
-    >>> Tanh()(np.array([0.0]))
-    array([0.])
+    weight (num_embeddings, embedding_dim) has the default dtype and starts normal with deviation 1;
+    row `padding_idx`, where given, starts at zero and gets no gradient.  Raises ValueError for
+    sizes out of range; calling it, for an index out of range, and TypeError for other than
+    integers.
+
+    >>> Embedding(10, 4)([[1, 2, 3]]).shape
+    (1, 3, 4)
     """
 
-    def forward(self, x: Any) -> Any:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
+    ) -> None:
+        self.num_embeddings = integer("Embedding", "num_embeddings", num_embeddings, 1)
+        self.embedding_dim = integer("Embedding", "embedding_dim", embedding_dim, 1)
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise ValueError(
+                    f"Embedding: padding_idx must be among the {num_embeddings} rows, got "
+                    f"{padding_idx}"
+                )
+            padding_idx %= num_embeddings
+        self.padding_idx = padding_idx
+        dtype = get_default_dtype()
+        self.weight = Parameter(np.zeros((self.num_embeddings, self.embedding_dim), dtype))
+        init.normal_(self.weight)
+        if padding_idx is not None:
+            self.weight.array[padding_idx] = 0.0
+
+    def forward(self, input: Any) -> Any:
         """See the class."""
-        return F.tanh(x)
+        return F.embedding(input, self.weight, self.padding_idx)
 
-
-class Sigmoid(Module):
-    """1 / (1 + exp(-x)) of each value.
-
-    >>> import numpy as np
-    >>> Sigmoid()(np.array([0.0]))
-    array([0.5])
-    """
-
-    def forward(self, x: Any) -> Any:
-        """See the class."""
-        return F.sigmoid(x)
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        return text if self.padding_idx is None else f"{text}, padding_idx={self.padding_idx}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn.nn.arguments import choice
+from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.module import Module
 
 _REDUCTIONS = ("mean", "sum", "none")
@@ -74,7 +75,45 @@ class NLLLoss(Module):
         return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
-class MSELoss(Module):
+class BCEWithLogitsLoss(Module):
+    """Binary cross entropy of logits with targets of the same shape in [0, 1].
+
+    See `functional.binary_cross_entropy_with_logits`; `weight` and `pos_weight` become buffers.
+    Settings after `weight` are given by name.  Raises ValueError for an unknown reduction.
+
+    >>> import numpy as np
+    >>> BCEWithLogitsLoss()(np.array([0.0, 1000.0]), np.array([0.0, 1.0])).item()  # log(2) / 2
+    0.34657359027997264
+    """
+
+    def __init__(
+        self, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
+    ) -> None:
+        self.weight: np.ndarray | None
+        self.pos_weight: np.ndarray | None
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+        self.reduction = choice("BCEWithLogitsLoss", "reduction", reduction, _REDUCTIONS)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """See the class."""
+        return F.binary_cross_entropy_with_logits(
+            input, target, self.weight, self.reduction, self.pos_weight
+        )
+
+
+class _Loss(FunctionModule):
+    """A loss of two inputs; its settings are checked by its function, the reduction at once too."""
+
+    settings: ClassVar[tuple[str, ...]] = ("reduction",)
+    shown = ()
+    reductions: ClassVar[tuple[str, ...]] = _REDUCTIONS
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        self.reduction = choice(type(self).__name__, "reduction", reduction, self.reductions)
+
+
+class MSELoss(_Loss):
     """Squared error of two inputs of one shape; see `functional.mse_loss`.
 
     Raises ValueError for an unknown reduction.
@@ -84,9 +123,78 @@ class MSELoss(Module):
     2.5
     """
 
-    def __init__(self, *, reduction: str = "mean") -> None:
-        self.reduction = choice("MSELoss", "reduction", reduction, _REDUCTIONS)
+    function = staticmethod(F.mse_loss)
 
-    def forward(self, input: Any, target: Any) -> Any:
-        """See the class."""
-        return F.mse_loss(input, target, self.reduction)
+
+class L1Loss(_Loss):
+    """Absolute error of two inputs of one shape; see `functional.l1_loss`.
+
+    Raises ValueError for an unknown reduction.
+
+    >>> import numpy as np
+    >>> L1Loss()(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
+    1.5
+    """
+
+    function = staticmethod(F.l1_loss)
+
+
+class SmoothL1Loss(_Loss):
+    """Squared error below `beta`, absolute error beyond; see `functional.smooth_l1_loss`.
+
+    Raises ValueError for an unknown reduction or a negative beta.
+
+    >>> import numpy as np
+    >>> SmoothL1Loss(reduction="none")(np.array([0.5, 4.0]), np.zeros(2))
+    array([0.125, 3.5  ])
+    """
+
+    function = staticmethod(F.smooth_l1_loss)
+    settings = ("reduction", "beta")
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        if not beta >= 0.0:
+            raise ValueError(f"SmoothL1Loss: beta must be at least 0, got {beta}")
+        self.beta = beta
+
+
+class HuberLoss(_Loss):
+    """Squared error up to `delta`, absolute error beyond; see `functional.huber_loss`.
+
+    Raises ValueError for an unknown reduction or unless delta > 0.
+
+    >>> import numpy as np
+    >>> HuberLoss(reduction="none")(np.array([0.5, 4.0]), np.zeros(2))
+    array([0.125, 3.5  ])
+    """
+
+    function = staticmethod(F.huber_loss)
+    settings = ("reduction", "delta")
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        if not delta > 0.0:
+            raise ValueError(f"HuberLoss: delta must be greater than 0, got {delta}")
+        self.delta = delta
+
+
+class KLDivLoss(_Loss):
+    """Kullback-Leibler divergence of log-probabilities from probabilities; see
+    `functional.kl_div`.
+
+    `reduction` may also be 'batchmean', the mathematical divergence.  Raises ValueError for an
+    unknown one.
+
+    >>> import numpy as np
+    >>> KLDivLoss(reduction="sum")(np.log([0.5, 0.5]), np.array([0.5, 0.5])).item()
+    0.0
+    """
+
+    function = staticmethod(F.kl_div)
+    settings = ("reduction", "log_target")
+    reductions = ("mean", "batchmean", "sum", "none")
+
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.log_target = log_target

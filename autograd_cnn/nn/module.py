@@ -11,13 +11,15 @@ import numpy as np
 from autograd_cnn.graph import values
 from autograd_cnn.modes import default_array
 from autograd_cnn.nn import state
+from autograd_cnn.nn.hooked import Hooked
 from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.paths import held, join, note_path
 from autograd_cnn.nn.state import IncompatibleKeys
 from autograd_cnn.tensor import Tensor
+from autograd_cnn.watching import open_blocks
 
 
-class Module:
+class Module(Hooked):
     """The base of layers and networks: assign what it is made of to attributes, define `forward`.
 
     Parameters and modules are found where they are: in attributes, and in lists, tuples and dicts
@@ -49,7 +51,9 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute `forward`; an exception gets a note with the path to the failing module."""
         try:
-            return self.forward(*args, **kwargs)
+            if self._hooks is None and not open_blocks:
+                return self.forward(*args, **kwargs)
+            return self._watched_call(args, kwargs)
         except Exception as error:
             note_path(error, self)
             raise

@@ -1,4 +1,4 @@
-"""Batch normalisation layers."""
+"""Normalisation layers: over the batch, over layers, over groups of channels, over images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_cnn import functional as F
-from autograd_cnn.modes import get_default_dtype
+from autograd_cnn.modes import again, get_default_dtype
 from autograd_cnn.nn.arguments import integer
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.parameter import Parameter
+
+
+def _checked_eps(owner: str, eps: float) -> float:
+    if not eps >= 0.0:
+        raise ValueError(f"{owner}: eps must be at least 0, got {eps}")
+    return eps
 
 
 class _BatchNorm(Module):
@@ -28,11 +34,9 @@ class _BatchNorm(Module):
     ) -> None:
         name = type(self).__name__
         self.num_features = integer(name, "num_features", num_features, 1)
-        if not eps >= 0.0:
-            raise ValueError(f"{name}: eps must be at least 0, got {eps}")
         if momentum is not None and not 0.0 <= momentum <= 1.0:
             raise ValueError(f"{name}: momentum must be None or between 0 and 1, got {momentum}")
-        self.eps = eps
+        self.eps = _checked_eps(name, eps)
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
@@ -64,7 +68,7 @@ class _BatchNorm(Module):
             momentum=momentum,
             eps=self.eps,
         )
-        if self.training and self.num_batches_tracked is not None and x.size:
+        if self.training and self.num_batches_tracked is not None and x.size and not again.get():
             self.num_batches_tracked += 1
         return out
 
@@ -122,3 +126,174 @@ class BatchNorm2d(_BatchNorm):
     """
 
     shapes: ClassVar[dict[int, str]] = {4: "(N, C, H, W)"}
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of volumes (N, C, D, H, W) over all axes but C; see `BatchNorm2d`.
+
+    >>> import numpy as np
+    >>> BatchNorm3d(3)(np.ones((2, 3, 2, 4, 4), np.float32)).shape
+    (2, 3, 2, 4, 4)
+    """
+
+    shapes: ClassVar[dict[int, str]] = {5: "(N, C, D, H, W)"}
+
+
+class _InstanceNorm(_BatchNorm):
+    """Differs in its defaults, and in the function that it calls."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+    ) -> None:
+        if momentum is None:
+            raise ValueError(f"{type(self).__name__}: momentum must be a number, got None")
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+
+    def forward(self, x: Any) -> Any:
+        """See the class."""
+        self._check_input(x)
+        return F.instance_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            use_input_stats=self.training or self.running_mean is None,
+            momentum=0.1 if self.momentum is None else self.momentum,
+            eps=self.eps,
+        )
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Normalisation of each channel of each sequence (N, C, L); see `InstanceNorm2d`.
+
+    >>> import numpy as np
+    >>> InstanceNorm1d(1, eps=0.0)(np.array([[[1.0, 3.0]]]))
+    array([[[-1.,  1.]]])
+    """
+
+    shapes: ClassVar[dict[int, str]] = {3: "(N, C, L)"}
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Normalisation of each channel of each image (N, C, H, W) to mean 0 and variance 1.
+
+    `affine` gives weight (C,), ones at first, and bias (C,), zeros.  With `track_running_stats` the
+    buffers running_mean and running_var (C,) follow the averages over the batch, as in
+    `BatchNorm2d`, and normalise in evaluation.  Ulyanov, Vedaldi and Lempitsky, "Instance
+    normalization" (2016).  Raises ValueError for other shapes and for images of a single cell.
+
+    >>> import numpy as np
+    >>> InstanceNorm2d(1, eps=0.0)(np.array([[[[1.0, 3.0]]]]))
+    array([[[[-1.,  1.]]]])
+    """
+
+    shapes: ClassVar[dict[int, str]] = {4: "(N, C, H, W)"}
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalisation of each channel of each volume (N, C, D, H, W); see `InstanceNorm2d`.
+
+    >>> import numpy as np
+    >>> InstanceNorm3d(1, eps=0.0)(np.array([[[[[1.0, 3.0]]]]]))
+    array([[[[[-1.,  1.]]]]])
+    """
+
+    shapes: ClassVar[dict[int, str]] = {5: "(N, C, D, H, W)"}
+
+
+def _affine(shape: tuple[int, ...], weight: bool, bias: bool) -> list[Parameter | None]:
+    """Weight, ones, and bias, zeros, each where wanted."""
+    dtype = get_default_dtype()
+    return [
+        Parameter(np.full(shape, value, dtype)) if wanted else None
+        for wanted, value in ((weight, 1.0), (bias, 0.0))
+    ]
+
+
+class LayerNorm(Module):
+    """Normalisation of the last axes (..., *normalized_shape) to mean 0 and variance 1.
+
+    `normalized_shape` is an integer or several.  With `elementwise_affine` the result is multiplied
+    by weight, ones at first, and with `bias` too shifted by bias, zeros; both have that shape.  Ba,
+    Kiros and Hinton, "Layer normalization" (2016).  Raises ValueError for sizes out of range and,
+    when called, for other shapes.
+
+    >>> import numpy as np
+    >>> LayerNorm(2, eps=0.0)(np.array([[1.0, 3.0]])).numpy()
+    array([[-1.,  1.]])
+    """
+
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        given = normalized_shape
+        shape = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+        if not shape:
+            raise ValueError("LayerNorm: normalized_shape must have at least one axis")
+        self.normalized_shape = tuple(integer("LayerNorm", "normalized_shape", n, 1) for n in shape)
+        self.eps = _checked_eps("LayerNorm", eps)
+        self.elementwise_affine = elementwise_affine
+        self.weight, self.bias = _affine(
+            self.normalized_shape, elementwise_affine, elementwise_affine and bias
+        )
+
+    def forward(self, x: Any) -> Any:
+        """See the class."""
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )
+
+
+class GroupNorm(Module):
+    """Normalisation of groups of channels of each image (N, C, ...) to mean 0 and variance 1.
+
+    `affine` gives weight (num_channels,), ones at first, and bias, zeros.  Wu and He, "Group
+    normalization" (2018).  Raises ValueError when num_groups does not divide num_channels and, when
+    called, for other shapes.
+
+    >>> import numpy as np
+    >>> GroupNorm(2, 4, eps=0.0)(np.array([[1.0, 3.0, 10.0, 30.0]])).numpy()
+    array([[-1.,  1., -1.,  1.]])
+    """
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        self.num_groups = integer("GroupNorm", "num_groups", num_groups, 1)
+        self.num_channels = integer("GroupNorm", "num_channels", num_channels, 1)
+        if num_channels % num_groups:
+            raise ValueError(
+                f"GroupNorm: num_channels={num_channels} is not divisible by "
+                f"num_groups={num_groups}"
+            )
+        self.eps = _checked_eps("GroupNorm", eps)
+        self.affine = affine
+        self.weight, self.bias = _affine((self.num_channels,), affine, affine)
+
+    def forward(self, x: Any) -> Any:
+        """See the class."""
+        if x.ndim < 2 or x.shape[1] != self.num_channels:
+            raise ValueError(
+                f"GroupNorm: expected an input of shape (N, {self.num_channels}, ...), got "
+                f"{x.shape}"
+            )
+        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"

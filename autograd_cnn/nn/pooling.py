@@ -1,19 +1,19 @@
-"""Pooling layers."""
+"""Pooling layers, over one, two and three spatial axes, and the change of size of images."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from autograd_cnn import functional as F
-from autograd_cnn.nn.arguments import integer, pair
-from autograd_cnn.nn.module import Module
+from autograd_cnn.nn.arguments import integer, per_axis
+from autograd_cnn.nn.function import FunctionModule
 
 
-def _check_window(owner: str, kernel_size: Any, stride: Any, padding: Any) -> None:
-    kernel = pair(owner, "kernel_size", kernel_size, 1)
+def _check_window(owner: str, axes: int, kernel_size: Any, stride: Any, padding: Any) -> None:
+    kernel = per_axis(owner, "kernel_size", kernel_size, 1, axes)
     if stride is not None:
-        pair(owner, "stride", stride, 1)
-    for size, extra in zip(kernel, pair(owner, "padding", padding, 0)):
+        per_axis(owner, "stride", stride, 1, axes)
+    for size, extra in zip(kernel, per_axis(owner, "padding", padding, 0, axes)):
         if 2 * extra > size:
             raise ValueError(
                 f"{owner}: padding may be at most half of the kernel size, got padding={padding}, "
@@ -21,7 +21,44 @@ def _check_window(owner: str, kernel_size: Any, stride: Any, padding: Any) -> No
             )
 
 
-class MaxPool2d(Module):
+class _MaxPool(FunctionModule):
+    axes: ClassVar[int]
+    settings = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+    shown = settings[:-1]
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        name = type(self).__name__
+        _check_window(name, self.axes, kernel_size, stride, padding)
+        per_axis(name, "dilation", dilation, 1, self.axes)
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+        self.dilation = dilation
+        self.return_indices = return_indices
+        self.ceil_mode = ceil_mode
+
+
+class MaxPool1d(_MaxPool):
+    """The largest value in each window: (N, C, L) to (N, C, OL).  See `MaxPool2d`.
+
+    >>> import numpy as np
+    >>> MaxPool1d(2)(np.array([[[1.0, 3.0, 4.0, 2.0]]]))
+    array([[[3., 4.]]])
+    """
+
+    axes = 1
+    function = staticmethod(F.max_pool1d)
+
+
+class MaxPool2d(_MaxPool):
     """The largest value in each window: (N, C, H, W) to (N, C, OH, OW); padding never wins.
 
     ``OH = (H + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1``, rounded up with
@@ -35,45 +72,80 @@ class MaxPool2d(Module):
            [13., 15.]])
     """
 
+    axes = 2
+    function = staticmethod(F.max_pool2d)
+
+
+class MaxPool3d(_MaxPool):
+    """The largest value in each window: (N, C, D, H, W) to (N, C, OD, OH, OW).  See `MaxPool2d`.
+
+    >>> import numpy as np
+    >>> MaxPool3d(2)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
+    7.0
+    """
+
+    axes = 3
+    function = staticmethod(F.max_pool3d)
+
+
+class _AvgPool(FunctionModule):
+    axes: ClassVar[int]
+    settings: ClassVar[tuple[str, ...]] = (
+        "kernel_size",
+        "stride",
+        "padding",
+        "ceil_mode",
+        "count_include_pad",
+    )
+    shown = settings[:3]
+
     def __init__(
         self,
         kernel_size: Any,
         stride: Any = None,
         padding: Any = 0,
-        dilation: Any = 1,
-        return_indices: bool = False,
         ceil_mode: bool = False,
+        count_include_pad: bool = True,
     ) -> None:
-        _check_window("MaxPool2d", kernel_size, stride, padding)
-        pair("MaxPool2d", "dilation", dilation, 1)
+        _check_window(type(self).__name__, self.axes, kernel_size, stride, padding)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
-        self.dilation = dilation
-        self.return_indices = return_indices
         self.ceil_mode = ceil_mode
-
-    def forward(self, x: Any) -> Any:
-        """See the class."""
-        return F.max_pool2d(
-            x,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
-
-    def extra_repr(self) -> str:
-        """The constructor's arguments."""
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
+        self.count_include_pad = count_include_pad
 
 
-class AvgPool2d(Module):
+class AvgPool1d(_AvgPool):
+    """The mean of each window: (N, C, L) to (N, C, OL).  See `AvgPool2d`.
+
+    >>> import numpy as np
+    >>> AvgPool1d(2)(np.array([[[1.0, 3.0, 4.0, 2.0]]]))
+    array([[[2., 3.]]])
+    """
+
+    axes = 1
+    function = staticmethod(F.avg_pool1d)
+
+
+class _DividedAvgPool(_AvgPool):
+    settings = (*_AvgPool.settings, "divisor_override")
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        if divisor_override is not None:
+            integer(type(self).__name__, "divisor_override", divisor_override, 1)
+        self.divisor_override = divisor_override
+
+
+class AvgPool2d(_DividedAvgPool):
     """The mean of each window: (N, C, H, W) to (N, C, OH, OW).
 
     ``OH = (H + 2 * padding - kernel_size) // stride + 1``, rounded up with `ceil_mode`; `stride`
@@ -87,37 +159,110 @@ class AvgPool2d(Module):
            [10.5, 12.5]])
     """
 
+    axes = 2
+    function = staticmethod(F.avg_pool2d)
+
+
+class AvgPool3d(_DividedAvgPool):
+    """The mean of each window: (N, C, D, H, W) to (N, C, OD, OH, OW).  See `AvgPool2d`.
+
+    >>> import numpy as np
+    >>> AvgPool3d(2)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
+    3.5
+    """
+
+    axes = 3
+    function = staticmethod(F.avg_pool3d)
+
+
+class _AdaptivePool(FunctionModule):
+    settings: ClassVar[tuple[str, ...]] = ("output_size",)
+
+    def __init__(self, output_size: Any) -> None:
+        self.output_size = output_size
+
+
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """The mean of `output_size` windows that cover (N, C, L).  See `AdaptiveAvgPool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveAvgPool1d(2)(np.arange(4.0).reshape(1, 1, 4))
+    array([[[0.5, 2.5]]])
+    """
+
+    function = staticmethod(F.adaptive_avg_pool1d)
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """The mean of windows that cover (N, C, H, W), as many as `output_size`; 1 is global pooling.
+
+    See `functional.adaptive_avg_pool2d`, also for the errors, raised when called.
+
+    >>> import numpy as np
+    >>> AdaptiveAvgPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
+    array([[[[7.5]]]])
+    """
+
+    function = staticmethod(F.adaptive_avg_pool2d)
+
+
+class AdaptiveAvgPool3d(_AdaptivePool):
+    """The mean of windows that cover (N, C, D, H, W).  See `AdaptiveAvgPool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveAvgPool3d(1)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
+    3.5
+    """
+
+    function = staticmethod(F.adaptive_avg_pool3d)
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """The largest value of windows that cover (N, C, H, W), as many as `output_size`.
+
+    See `functional.adaptive_max_pool2d`, also for the errors, raised when called.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
+    array([[[[15.]]]])
+    """
+
+    function = staticmethod(F.adaptive_max_pool2d)
+    settings = ("output_size", "return_indices")
+    shown = ("output_size",)
+
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+
+class Upsample(FunctionModule):
+    """Images (N, C, ...) at another `size`, or larger by `scale_factor`.
+
+    `mode` is 'nearest', 'linear', 'bilinear' or 'trilinear', as in `functional.interpolate`, which
+    says what `align_corners` means and raises the errors when called.
+
+    >>> import numpy as np
+    >>> Upsample(scale_factor=2)(np.array([[[1.0, 3.0]]]))
+    array([[[1., 1., 3., 3.]]])
+    """
+
+    function = staticmethod(F.interpolate)
+    settings = ("size", "scale_factor", "mode", "align_corners")
+
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
+        size: Any = None,
+        scale_factor: Any = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
     ) -> None:
-        _check_window("AvgPool2d", kernel_size, stride, padding)
-        if divisor_override is not None:
-            integer("AvgPool2d", "divisor_override", divisor_override, 1)
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
-        self.divisor_override = divisor_override
-
-    def forward(self, x: Any) -> Any:
-        """See the class."""
-        return F.avg_pool2d(
-            x,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+        self.size = size
+        self.scale_factor = scale_factor
+        self.mode = mode
+        self.align_corners = align_corners
 
     def extra_repr(self) -> str:
-        """The window."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        """The size or the factor, and the mode."""
+        name = "size" if self.scale_factor is None else "scale_factor"
+        return f"{name}={getattr(self, name)}, mode={self.mode!r}"

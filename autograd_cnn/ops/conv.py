@@ -1,160 +1,145 @@
-"""Convolution: three partial maps of one trilinear form; each one's gradients are the others."""
+"""Convolution over any number of spatial axes: three partial maps of one trilinear form, where each
+one's gradients are the others; and the columns it sees, `unfold`, with their adjoint `fold`.
+
+The geometry is a plain value, a `kernels.window.Window`; `functional` makes it from PyTorch's
+settings and checks it.  H, W stand for the spatial axes, of which there may be one, two, three.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from autograd_cnn import kernels
 from autograd_cnn.graph import Array, op
-from autograd_cnn.kernels import reference as kernels
-from autograd_cnn.kernels.window import Window, conv_window, pair
+from autograd_cnn.kernels.window import Window
 
 
-def _window(name: str, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Window:
-    """The checked geometry; errors start with the op's name."""
-    try:
-        if not isinstance(padding, str):
-            padding = pair("padding", padding, 0)
-        return conv_window(
-            tuple(size),
-            tuple(kernel),
-            pair("stride", stride, 1),
-            padding,
-            pair("dilation", dilation, 1),
-        )
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}") from None
+def _expect(name: str, argument: str, x: Array, expected: tuple[Any, ...]) -> None:
+    """Raise unless x has the `expected` shape, in which a string stands for any number."""
+    shape = x.shape
+    if len(shape) != len(expected) or any(
+        n != e for n, e in zip(shape, expected) if not isinstance(e, str)
+    ):
+        wanted = ", ".join(map(str, expected))
+        raise ValueError(f"{name}: {argument} must have shape ({wanted}), got {shape}")
 
 
-def _check_filters(name: str, w: Array, groups: int) -> None:
-    if w.ndim != 4:
-        raise ValueError(
-            f"{name}: weight must have shape (filters, channels / groups, rows, columns), got "
-            f"{w.shape}"
-        )
-    if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
-        raise ValueError(
-            f"{name}: groups must divide the {w.shape[0]} filters of weight, got {groups!r}"
-        )
-
-
-def _check_images(name: str, x: Array, channels: int, groups: int) -> None:
-    if x.ndim != 4:
-        hint = "; add a batch axis with x[None]" if x.ndim == 3 else ""
-        raise ValueError(f"{name}: input must have shape (N, C, H, W), got {x.shape}{hint}")
-    if x.shape[1] != channels * groups:
-        each = f" in each of {groups} groups" if groups > 1 else ""
-        raise ValueError(
-            f"{name}: input has {x.shape[1]} channels, weight expects {channels}{each}"
-        )
-
-
-def _check_gradient(name: str, g: Array, n: int | None, filters: int, window: Window) -> None:
-    expected = ("N" if n is None else n, filters, *window.out)
-    if g.ndim != 4 or g.shape[1:] != expected[1:] or g.shape[0] != (g.shape[0] if n is None else n):
-        raise ValueError(
-            f"{name}: g must have the shape of the convolution's output {expected}, got {g.shape}"
-        )
+def _check_groups(name: str, groups: int, channels: int) -> None:
+    if not isinstance(groups, int) or groups < 1 or channels % groups:
+        raise ValueError(f"{name}: groups must divide {channels} channels, got {groups!r}")
 
 
 @op(
-    x=lambda g, out, x, w, b, **window: conv2d_input_grad(g, w, size=x.shape[2:], **window),
-    w=lambda g, out, x, w, b, **window: conv2d_weight_grad(x, g, size=w.shape[2:], **window),
-    b=lambda g, out, x, w, b, **window: g.sum(axis=(0, 2, 3)),
+    x=lambda g, out, x, w, b, *, window, groups: conv_input_grad(
+        g, w, window=window, groups=groups
+    ),
+    w=lambda g, out, x, w, b, *, window, groups: conv_weight_grad(
+        x, g, window=window, groups=groups
+    ),
+    b=lambda g, out, x, w, b, *, window, groups: g.sum(axis=(0, *range(2, g.ndim))),
 )
-def conv2d(
-    x: Array,
-    w: Array,
-    b: Array | None = None,
-    *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Array:
-    """Cross-correlate images x (N, C, H, W) with filters w (F, C / groups, KH, KW) and add a bias b
-    (F,).
+def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: int = 1) -> Array:
+    """Cross-correlate images x (N, C, H, W) with filters w (F, C / groups, KH, KW), add a bias b
+    (F,): (N, F, OH, OW).
 
-    `stride` and `dilation` are an int or a pair (rows, columns); `padding` too, or 'valid' (none),
-    or 'same' (output ceil(H / stride), an odd padding row goes to the bottom, an odd column to the
-    right).  The output (N, F, OH, OW) has OH = floor((H + 2 padding - dilation (KH - 1) - 1) /
-    stride) + 1.
+    `window` says where each filter cell meets the image.  The op behind `functional.conv2d`, which
+    see, and its forms of other ranks.  Raises ValueError for shapes that do not fit.
 
     >>> import numpy as np
-    >>> conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))).shape
-    (1, 1, 2, 2)
+    >>> from autograd_cnn.kernels.window import conv_window
+    >>> window = conv_window((4,), (3,), stride=1, padding=1, dilation=1)
+    >>> conv(np.ones((1, 1, 4)), np.ones((1, 1, 3)), window=window)
+    array([[[2., 3., 3., 2.]]])
     """
-    _check_filters("conv2d", w, groups)
-    _check_images("conv2d", x, w.shape[1], groups)
-    if b is not None and b.shape != w.shape[:1]:
-        raise ValueError(
-            f"conv2d: bias must have one value per filter, shape {w.shape[:1]}, got {b.shape}"
-        )
-    window = _window("conv2d", x.shape[2:], w.shape[2:], stride, padding, dilation)
+    _expect("conv", "w", w, ("F", "C / groups", *window.kernel))
+    _check_groups("conv", groups, w.shape[0])
+    _expect("conv", "x", x, ("N", w.shape[1] * groups, *window.size))
+    if b is not None:
+        _expect("conv", "b", b, w.shape[:1])
     return kernels.conv2d(x, w, b, window, groups)
 
 
 @op(
-    g=lambda gx, out, g, w, *, size, **window: conv2d(gx, w, **window),
-    w=lambda gx, out, g, w, *, size, **window: conv2d_weight_grad(
-        gx, g, size=w.shape[2:], **window
+    g=lambda gx, out, g, w, *, window, groups: conv(gx, w, window=window, groups=groups),
+    w=lambda gx, out, g, w, *, window, groups: conv_weight_grad(
+        gx, g, window=window, groups=groups
     ),
 )
-def conv2d_input_grad(
-    g: Array,
-    w: Array,
-    *,
-    size: tuple[int, int],
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Array:
-    """The gradient of conv2d in x, from g (N, F, OH, OW) and w (F, C / groups, KH, KW): (N, C,
-    *size).
+def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> Array:
+    """The gradient of `conv` in x, from g (N, F, OH, OW) and w (F, C / groups, KH, KW): (N, C, H,
+    W).
+
+    It is also the transposed convolution: `functional.conv_transpose2d` and its forms.
 
     >>> import numpy as np
-    >>> conv2d_input_grad(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), size=(3, 3))[0, 0]
+    >>> from autograd_cnn.kernels.window import conv_window
+    >>> window = conv_window((3, 3), (2, 2), stride=1, padding=0, dilation=1)
+    >>> conv_input_grad(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), window=window)[0, 0]
     array([[1., 2., 1.],
            [2., 4., 2.],
            [1., 2., 1.]])
     """
-    _check_filters("conv2d_input_grad", w, groups)
-    window = _window("conv2d_input_grad", size, w.shape[2:], stride, padding, dilation)
-    _check_gradient("conv2d_input_grad", g, None, w.shape[0], window)
+    _expect("conv_input_grad", "w", w, ("F", "C / groups", *window.kernel))
+    _check_groups("conv_input_grad", groups, w.shape[0])
+    _expect("conv_input_grad", "g", g, ("N", w.shape[0], *window.out))
     return kernels.conv2d_input_grad(g, w, window, groups)
 
 
 @op(
-    x=lambda gw, out, x, g, *, size, **window: conv2d_input_grad(g, gw, size=x.shape[2:], **window),
-    g=lambda gw, out, x, g, *, size, **window: conv2d(x, gw, **window),
+    x=lambda gw, out, x, g, *, window, groups: conv_input_grad(g, gw, window=window, groups=groups),
+    g=lambda gw, out, x, g, *, window, groups: conv(x, gw, window=window, groups=groups),
 )
-def conv2d_weight_grad(
-    x: Array,
-    g: Array,
-    *,
-    size: tuple[int, int],
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Array:
-    """The gradient of conv2d in w, from x (N, C, H, W) and g (N, F, OH, OW): (F, C / groups,
-    *size).
+def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> Array:
+    """The gradient of `conv` in w, from x (N, C, H, W) and g (N, F, OH, OW): (F, C / groups, KH,
+    KW).
 
     >>> import numpy as np
-    >>> conv2d_weight_grad(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), size=(2, 2))[0, 0]
+    >>> from autograd_cnn.kernels.window import conv_window
+    >>> window = conv_window((3, 3), (2, 2), stride=1, padding=0, dilation=1)
+    >>> conv_weight_grad(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), window=window)[0, 0]
     array([[4., 4.],
            [4., 4.]])
     """
-    if x.ndim != 4 or g.ndim != 4:
-        raise ValueError(
-            f"conv2d_weight_grad: x and g must have 4 axes, got shapes {x.shape} and {g.shape}"
-        )
-    if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups or g.shape[1] % groups:
-        raise ValueError(
-            f"conv2d_weight_grad: groups must divide the {x.shape[1]} channels and {g.shape[1]} "
-            f"filters, got {groups!r}"
-        )
-    window = _window("conv2d_weight_grad", x.shape[2:], size, stride, padding, dilation)
-    _check_gradient("conv2d_weight_grad", g, x.shape[0], g.shape[1], window)
+    _expect("conv_weight_grad", "x", x, ("N", "C", *window.size))
+    _expect("conv_weight_grad", "g", g, (x.shape[0], "F", *window.out))
+    _check_groups("conv_weight_grad", groups, x.shape[1])
+    _check_groups("conv_weight_grad", groups, g.shape[1])
     return kernels.conv2d_weight_grad(x, g, window, groups)
+
+
+@op(x=lambda g, out, x, *, window: fold(g, window=window))
+def unfold(x: Array, *, window: Window) -> Array:
+    """The windows of images x (N, C, H, W) as columns, padding as zeros: (N, C*KH*KW, OH*OW).
+
+    The op behind `functional.unfold`, which see.  Raises ValueError for shapes that do not fit.
+
+    >>> import numpy as np
+    >>> from autograd_cnn.kernels.window import conv_window
+    >>> window = conv_window((4,), (2,), stride=1, padding=0, dilation=1)
+    >>> unfold(np.arange(4.0).reshape(1, 1, 4), window=window)
+    array([[[0., 1., 2.],
+            [1., 2., 3.]]])
+    """
+    _expect("unfold", "x", x, ("N", "C", *window.size))
+    return kernels.unfold(x, window)
+
+
+@op(g=lambda gx, out, g, *, window: unfold(gx, window=window))
+def fold(g: Array, *, window: Window) -> Array:
+    """The adjoint of `unfold`: columns g (N, C*KH*KW, OH*OW) added up in images (N, C, H, W).
+
+    >>> import numpy as np
+    >>> from autograd_cnn.kernels.window import conv_window
+    >>> window = conv_window((4,), (2,), stride=1, padding=0, dilation=1)
+    >>> fold(np.ones((1, 2, 3)), window=window)
+    array([[[1., 2., 2., 1.]]])
+    """
+    cells = math.prod(window.kernel)
+    _expect("fold", "g", g, ("N", "C * cells of the kernel", math.prod(window.out)))
+    if g.shape[1] % cells:
+        raise ValueError(
+            f"fold: g of shape {g.shape} has {g.shape[1]} rows, which {cells} cells of the kernel "
+            "do not divide"
+        )
+    return kernels.fold(g, window)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.graph import Array, op, values
-from autograd_cnn.kernels.reference import select
 from autograd_cnn.ops.broadcast import unbroadcast
 
 
@@ -153,13 +153,13 @@ def sigmoid(x: Array) -> Array:
 )
 def relu_grad(g: Array, x: Array) -> Array:
     """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN)."""
-    return select(np.greater(x, 0), g)
+    return kernels.relu_grad(g, x)
 
 
 @op(x=lambda g, out, x: relu_grad(g, x))
 def relu(x: Array) -> Array:
     """max(x, 0), with gradient 0 at 0; NaN stays NaN."""
-    return np.maximum(x, 0)
+    return kernels.relu(x)
 
 
 def _winning(won: Array, tied: Array, g: Array) -> Array:

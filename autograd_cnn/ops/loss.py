@@ -1,10 +1,15 @@
-"""Softmax and cross entropy in one op: together they are cheaper and more exact than apart."""
+"""Softmax or sigmoid and cross entropy in one op: together they are cheaper and more exact than
+apart.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from autograd_cnn.graph import Array, op, values
+from autograd_cnn.ops.elementwise import sigmoid
 from autograd_cnn.ops.reduction import log_softmax, softmax
 
 
@@ -36,6 +41,43 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Array:
     check_classes("softmax_cross_entropy", logits, target)
     log_probabilities = log_softmax(logits, axis=1)
     return -np.take_along_axis(log_probabilities, np.expand_dims(target, 1), axis=1)[:, 0]
+
+
+def _both_classes(logits: Array, pos_weight: Any) -> Array:
+    """The derivative of the loss in its target: what class 1 costs more than class 0."""
+    ones = np.ones_like(values(logits))
+    return sigmoid_cross_entropy(logits, ones, pos_weight=pos_weight) - sigmoid_cross_entropy(
+        logits, 0.0 * ones, pos_weight=pos_weight
+    )
+
+
+@op(
+    logits=lambda g, out, logits, target, *, pos_weight: (
+        g * ((1.0 - target) * sigmoid(logits) - pos_weight * target * sigmoid(-logits))
+    ),
+    target=lambda g, out, logits, target, *, pos_weight: g * _both_classes(logits, pos_weight),
+)
+def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Any = 1.0) -> Array:
+    """-(p * t * log(s) + (1 - t) * log(1 - s)) of each value, with s = sigmoid(logits), p =
+    `pos_weight` and t = `target`.
+
+    `logits` and `target` have one shape, `pos_weight` broadcasts against them.  Neither overflows
+    nor cancels: log(s) = min(x, 0) - log1p(exp(-|x|)), and log(1 - s) the same of -x.  The op
+    behind `functional.binary_cross_entropy_with_logits`, which see.
+
+    >>> import numpy as np
+    >>> sigmoid_cross_entropy(np.array([-1000.0, 1000.0]), np.array([1.0, 1.0]))
+    array([1000.,    0.])
+    """
+    if logits.shape != target.shape:
+        raise ValueError(
+            f"sigmoid_cross_entropy: logits and target must have the same shape, got "
+            f"{logits.shape} and {target.shape}"
+        )
+    present, absent = pos_weight * target, 1.0 - target
+    tail = np.log1p(np.exp(-np.abs(logits)))
+    out = present * (np.maximum(-logits, 0) + tail) + absent * (np.maximum(logits, 0) + tail)
+    return np.asarray(out)
 
 
 def check_classes(

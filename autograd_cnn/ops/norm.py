@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.graph import Array, Node, op
-from autograd_cnn.kernels import reference as kernels
 from autograd_cnn.ops.elementwise import sqrt
 from autograd_cnn.ops.reduction import mean, var
 

@@ -188,7 +188,7 @@ def check_complex_step(
     for i, found in zip(free, _gradients(call, inputs, free, g)):
         expected = np.empty(inputs[i].size)
         for element in range(inputs[i].size):
-            moved = [np.array(x, complex) if k == i else x for k, x in enumerate(inputs)]
+            moved = [np.array(x, complex, order="C") if k == i else x for k, x in enumerate(inputs)]
             moved[i].reshape(-1)[element] += 1j * h
             expected[element] = (g * np.asarray(call(*moved)).imag).sum() / h
         # Rounding of sums over at most a few hundred terms.

@@ -1,0 +1,163 @@
+"""Less memory for more time: parts of a graph that are computed again when backward needs them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn import modes, random
+from autograd_cnn.func.tree import Rebuild, flatten
+from autograd_cnn.graph import GraphError, Op, next_serial, recorded, values
+from autograd_cnn.ops import elementwise, shaping
+from autograd_cnn.tensor import Tensor
+from autograd_cnn.walk import backpropagate
+from autograd_cnn.watching import Watcher, watch
+
+Function = Callable[..., Any]
+
+
+def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
+    """``f(*args, **kwargs)``, keeping for backward only what went in: backward runs `f` once more.
+
+    `f` returns a tensor, or tuples, lists and dicts of them; shapes, dtypes and gradients (also of
+    tensors that `f` closes over, such as a module's parameters) are those of a plain call.  Dropout
+    draws the same numbers again, and batch norm does not count the batch twice.  Checkpoints nest,
+    and higher derivatives are exact.  What `f` depends on apart from tensors must be the same when
+    it runs again.
+
+    Backward raises GraphError when a tensor that `f` used was changed in place since, or when `f`
+    gives other shapes the second time.
+
+    >>> import autograd_cnn as ag
+    >>> x = ag.tensor([0.0, 1.0], requires_grad=True)
+    >>> y = ag.checkpoint(lambda x: ag.exp(ag.exp(x) * 2.0), x)
+    >>> y.op.name
+    'checkpoint'
+    >>> ag.grad(y.sum(), x)[0].shape
+    (2,)
+    """
+    if not modes.is_grad_enabled():
+        return f(*args, **kwargs)
+    state = random.generator().bit_generator.state
+    used = _Used(next_serial())
+    with modes.set_grad_enabled(False), watch(used):
+        result = f(*args, **kwargs)
+        leaves, rebuild = flatten(result)
+        parts = [x for x in leaves if _floating(x)]
+        packed = _packed(parts) if parts else None
+    inputs = tuple(used.nodes.values())
+    inputs += tuple(x for x in parts if x.serial < used.start and x.serial not in used.nodes)
+    if packed is None or not any(x.requires_grad for x in inputs):
+        return result
+
+    def again(g: Any, wanted: Sequence[bool]) -> list[Any]:
+        """Gradients of the inputs, from a second evaluation."""
+        if any(x.serial >= used.start for x in inputs):  # such a tensor has a newer version
+            raise GraphError(
+                "an input of checkpoint was changed in place after it was used, and the function "
+                "would compute something else; write x = x + y instead of x += y"
+            )
+        return _again(lambda: f(*args, **kwargs), state, inputs, wanted, g)
+
+    node = recorded(CHECKPOINT, packed.array, inputs, {"again": again})
+    return _unpacked(node, leaves, rebuild)
+
+
+class _Used(Watcher):
+    """Collects the tensors that ops take from outside: those made before `start`."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.nodes: dict[int, Tensor] = {}
+
+    def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
+        for x in args:
+            if isinstance(x, Tensor) and x.serial < self.start:
+                self.nodes[x.serial] = x
+
+
+def _again(
+    compute: Callable[[], Any],
+    state: Any,
+    inputs: Sequence[Tensor],
+    wanted: Sequence[bool],
+    g: Any,
+) -> list[Any]:
+    create_graph = modes.is_grad_enabled()
+    start = next_serial()
+    with modes.set_grad_enabled(True), _random_state(state), modes.second_evaluation():
+        leaves, _ = flatten(compute())
+        parts = [x for x in leaves if _floating(x)]
+        packed = _packed(parts) if parts else None
+    if packed is None or packed.shape != np.shape(values(g)):
+        raise GraphError(
+            "checkpoint: the function gave other shapes when it ran again for backward; it must "
+            "compute the same thing both times"
+        )
+    found = backpropagate(
+        [packed],
+        [g],
+        create_graph=create_graph,
+        retain_graph=create_graph,
+        targets=[x for x, want in zip(inputs, wanted) if want],
+        since=start,
+    )
+    return [found[x.serial][1] if x.serial in found else None for x in inputs]
+
+
+CHECKPOINT = Op(
+    name="checkpoint",
+    forward=checkpoint,
+    signature=inspect.signature(checkpoint),
+    inputs=("inputs",),
+    rules=(None,),
+    joint=lambda g, out, *inputs, again, wanted: again(g, wanted),
+    saves=(),
+    variadic=True,
+    defaults={},
+    params=("again",),
+)
+"""The op of the tensors that `checkpoint` makes; what it computes is among its parameters."""
+
+
+@contextmanager
+def _random_state(state: Any) -> Iterator[None]:
+    """Draw the random numbers that follow `state`, then go on as if nothing had been drawn."""
+    bits = random.generator().bit_generator
+    current = bits.state
+    bits.state = state
+    try:
+        yield
+    finally:
+        bits.state = current
+
+
+def _floating(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.dtype.kind == "f"
+
+
+def _packed(parts: Sequence[Tensor]) -> Tensor:
+    """Several tensors as one of their widest dtype; a single one as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    dtype = np.result_type(*(x.dtype for x in parts))
+    flat = [shaping.reshape(elementwise.astype(x, dtype=dtype), shape=(x.size,)) for x in parts]
+    return shaping.concatenate(*flat, axis=0)
+
+
+def _unpacked(node: Any, leaves: list[Any], rebuild: Rebuild) -> Any:
+    """The function's result with its floating tensors cut from `node`."""
+    if sum(map(_floating, leaves)) == 1:
+        return rebuild([node if _floating(x) else x for x in leaves])
+    parts, start = [], 0
+    for x in leaves:
+        if _floating(x):
+            piece = shaping.reshape(node[start : start + x.size], shape=x.shape)
+            start += x.size
+            x = elementwise.astype(piece, dtype=x.dtype)
+        parts.append(x)
+    return rebuild(parts)

@@ -1,0 +1,62 @@
+"""A gradient of its own for a whole function of tensors."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from autograd_cnn import modes
+from autograd_cnn.graph import describe, op, values, wrap
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def custom_gradient(rule: Callable[..., Any]) -> Callable[[F], F]:
+    """Decorate a function of tensors, made of any ops, so that `rule` gives its gradient.
+
+    The function has a fixed number of positional parameters, its inputs, and keyword-only ones,
+    plain values; it returns one tensor.  ``rule(g, out, *inputs, **params)`` returns a gradient per
+    input (None for zero; for one input just the gradient), written in ops, so that higher
+    derivatives follow from it.  Inside the function nothing is recorded: tensors that it closes
+    over get no gradient.  For an op on arrays with a formula per input, see `op`.
+
+    Calls raise TypeError when the function returns no tensor; backward raises ValueError when
+    `rule` returns a wrong number of gradients.
+
+    >>> import autograd_cnn as ag
+    >>> @ag.custom_gradient(lambda g, out, x: -g)
+    ... def reverse_gradient(x):
+    ...     return x * 1.0
+    >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
+    >>> reverse_gradient(x).sum().backward()
+    >>> x.grad
+    tensor([-1., -1.])
+    """
+
+    def decorate(function: F) -> F:
+        name = function.__name__
+
+        @functools.wraps(function)
+        def forward(*arrays: Any, **params: Any) -> Any:
+            inputs = [wrap(x) if isinstance(x, np.ndarray) else x for x in arrays]
+            with modes.set_grad_enabled(False):
+                out = values(function(*inputs, **params))
+            if not isinstance(out, (np.ndarray, np.generic)):
+                raise TypeError(f"{name}: the function must return one tensor, got {describe(out)}")
+            return out
+
+        def joint(g: Any, out: Any, *inputs: Any, wanted: tuple[bool, ...], **params: Any) -> Any:
+            found = rule(g, out, *inputs, **params)
+            gradients = found if isinstance(found, (tuple, list)) else (found,)
+            if len(gradients) != len(inputs):
+                raise ValueError(
+                    f"{name}: its rule returned {len(gradients)} gradients for {len(inputs)} inputs"
+                )
+            return gradients
+
+        return op(register=False, joint=joint)(forward)  # type: ignore[return-value]
+
+    return decorate

@@ -1,0 +1,98 @@
+"""Finding the operation that made the first NaN or infinity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.diagnose.origin import Origins, here, origin_of
+from autograd_cnn.graph import describe, values
+from autograd_cnn.watching import unwatched_by, watch
+
+
+@contextmanager
+def detect_anomaly(check_inf: bool = True) -> Iterator[None]:
+    """Raise in the ``with`` block as soon as an op or a backward rule gives NaN or infinity.
+
+    The FloatingPointError names the op, the layer, the line of your code that called it, and what
+    went in.  For a backward rule it also says where the op had been called, if that was inside the
+    block.  `check_inf` False lets infinities pass, which some models use as masks.  Every result is
+    looked through, so this is for finding mistakes, not for training; NumPy's own warnings are
+    silent meanwhile.  It concerns this thread or async task only.
+
+    >>> import autograd_cnn as ag
+    >>> x = ag.tensor([1.0, 0.0], requires_grad=True)
+    >>> with ag.detect_anomaly():
+    ...     ag.sqrt(x).sum().backward()  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    FloatingPointError: the backward rule of sqrt for x made infinity in 1 of 2 values, ...
+    """
+    with watch(_Anomaly(check_inf)), np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        yield
+
+
+class _Anomaly(Origins):
+    def __init__(self, check_inf: bool) -> None:
+        self.check_inf = check_inf
+        self.inside = Origins()
+        """What looks on inside a backward rule, whose result is checked as a whole."""
+
+    def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
+        super().made(node, op, args)
+        if self._sound(node.array):
+            return
+        names = op.inputs if not op.variadic else [op.inputs[0]] * len(args)
+        given = [f"{name} {self._shown(x)}" for name, x in zip(names, args) if x is not None]
+        raise FloatingPointError(
+            f"{op.name} made {self._found(node.array)}\n"
+            + "".join(f"  input {text}\n" for text in given)
+            + f"  called at {here(op.name)}"
+        )
+
+    def rule(self, node: Any, name: str, g: Any, compute: Any) -> Any:
+        with unwatched_by(self, self.inside):
+            result = compute()
+        several = isinstance(result, (tuple, list))
+        for gradient in result if several else [result]:
+            if gradient is not None and not self._sound(values(gradient)):
+                raise FloatingPointError(self._explained(node, name, g, values(gradient)))
+        return result
+
+    def _explained(self, node: Any, name: str, g: Any, gradient: Any) -> str:
+        op = node.op
+        names = op.inputs if not op.variadic else [op.inputs[0]] * len(node.inputs)
+        given = [f"{n} {self._shown(x)}" for n, x in zip(names, node.inputs) if x is not None]
+        origin = origin_of(node)
+        where = origin or "an unknown place: run the forward inside detect_anomaly() too"
+        return (
+            f"the backward rule of {op.name} for {name} made {self._found(gradient)}\n"
+            + f"  incoming gradient {self._shown(g)}\n"
+            + "".join(f"  input {text}\n" for text in given)
+            + f"  {op.name} was called at {where}"
+        )
+
+    def _bad(self, array: Any) -> Any:
+        if array.dtype.kind not in "fc":
+            return np.zeros(array.shape, bool)
+        return ~np.isfinite(array) if self.check_inf else np.isnan(array)
+
+    def _sound(self, array: Any) -> bool:
+        return array.dtype.kind not in "fc" or not bool(self._bad(array).any())
+
+    def _found(self, array: Any) -> str:
+        bad = self._bad(array)
+        what = "NaN" if np.isnan(array).any() else "infinity"
+        first = [int(k) for k in np.argwhere(bad)[0]]
+        return f"{what} in {int(bad.sum())} of {bad.size} values, first at {first}"
+
+    def _shown(self, x: Any) -> str:
+        x = values(x)
+        if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu" or not x.size:
+            return describe(x)
+        if not self._sound(x):
+            return f"{describe(x)} holds {self._found(x)} already"
+        return f"{describe(x)} lies between {x.min():.4g} and {x.max():.4g}"

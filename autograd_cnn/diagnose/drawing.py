@@ -1,0 +1,120 @@
+"""Graphs as text that Mermaid and Graphviz draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import Node, values
+from autograd_cnn.nn.module import Module
+from autograd_cnn.tensor import Tensor
+
+_MERMAID = {"op": '(["{}"])', "leaf": '["{}"]', "constant": '["{}"]:::constant'}
+_DOT = {"op": "ellipse", "leaf": "box", "constant": "plaintext"}
+
+
+def draw(
+    output: Any,
+    names: Module | Mapping[str, Tensor] | None = None,
+    *,
+    format: str = "mermaid",
+) -> str:
+    """The graph behind a tensor, or several in a tuple or list, as text for Mermaid or Graphviz.
+
+    Data flows from top to bottom; every result shows its op and shape.  `names` gives names to
+    tensors: a module, whose parameters are then named by their paths, or a mapping from names.
+    `format` is "mermaid" (GitHub and many editors draw it inside a ```` ```mermaid ```` block) or
+    "dot".
+
+    Raises TypeError for what is not a tensor, ValueError for another format.
+
+    >>> import autograd_cnn as ag
+    >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
+    >>> print(ag.draw((w * 3.0).sum(), {"w": w}))
+    graph TD
+        n0["w (2,)"]
+        n1["3.0"]:::constant
+        n2(["multiply (2,)"])
+        n0 --> n2
+        n1 --> n2
+        n3(["sum ()"])
+        n2 --> n3
+        classDef constant stroke-dasharray: 3 3
+    """
+    if format not in ("mermaid", "dot"):
+        raise ValueError(f"draw: format is 'mermaid' or 'dot', got {format!r}")
+    outputs = list(output) if isinstance(output, (tuple, list)) else [output]
+    for x in outputs:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"draw: expected a tensor, got {type(x).__name__}")
+    named = names.named_parameters() if isinstance(names, Module) else (names or {}).items()
+    picture = _Picture({id(t): name for name, t in named}, format == "dot")
+    for node in _behind(outputs):
+        picture.add(node)
+    return picture.text()
+
+
+def _behind(outputs: list[Any]) -> list[Any]:
+    """The outputs and all tensors behind them, oldest first."""
+    found: dict[int, Any] = {}
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node.serial not in found:
+            found[node.serial] = node
+            stack += [x for x in node.inputs or () if isinstance(x, Node)]
+    return [found[serial] for serial in sorted(found)]
+
+
+class _Picture:
+    def __init__(self, names: dict[int, str], dot: bool) -> None:
+        self.names, self.dot = names, dot
+        self.lines: list[str] = []
+        self.numbers: dict[int, int] = {}
+        self.count = 0
+        self.constants = False
+
+    def add(self, node: Any) -> None:
+        """Draw a tensor after its inputs, with the constants that its op took."""
+        inputs = [x for x in node.inputs or () if x is not None]
+        sources = [
+            self.numbers[x.serial] if isinstance(x, Node) else self._place(_value(x), "constant")
+            for x in inputs
+        ]
+        own = self.names.get(id(node))
+        if node.op is None:
+            label = own or ("leaf" if node.requires_grad else "input")
+        else:
+            label = node.op.name + (" (freed)" if node.inputs is None else "")
+            label = f"{own} = {label}" if own else label
+        kind = "op" if node.op else "leaf" if node.requires_grad else "constant"
+        number = self._place(f"{label} {node.array.shape}", kind)
+        self.numbers[node.serial] = number
+        arrow = "n{} -> n{}" if self.dot else "n{} --> n{}"
+        self.lines += [arrow.format(source, number) for source in sources]
+
+    def _place(self, label: str, kind: str) -> int:
+        number, self.count = self.count, self.count + 1
+        self.constants = self.constants or kind == "constant"
+        if self.dot:
+            text = label.replace("\\", "\\\\").replace('"', '\\"')
+            self.lines.append(f'n{number} [label="{text}", shape={_DOT[kind]}]')
+        else:
+            self.lines.append(f"n{number}" + _MERMAID[kind].format(label.replace('"', "#quot;")))
+        return number
+
+    def text(self) -> str:
+        """The finished text."""
+        lines = self.lines
+        if self.dot:
+            return "\n".join(["digraph {", *(f"    {line}" for line in lines), "}"])
+        style = ["classDef constant stroke-dasharray: 3 3"] if self.constants else []
+        return "\n".join(["graph TD", *(f"    {line}" for line in [*lines, *style])])
+
+
+def _value(x: Any) -> str:
+    if isinstance(x, (bool, int, float, np.generic)) or np.ndim(values(x)) == 0:
+        return str(x)
+    return f"constant {np.shape(x)}"

@@ -1,0 +1,197 @@
+"""A table of a network: shapes, parameters, work and memory per layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn import modes, random, watching
+from autograd_cnn.func.tree import flatten
+from autograd_cnn.graph import describe, values, wrap
+from autograd_cnn.nn.module import Module
+from autograd_cnn.watching import Watcher, watch
+
+
+@dataclass
+class Row:
+    """One layer of a `Summary`; counts are of the layer itself, not of those inside it."""
+
+    path: str
+    kind: str
+    shape: str = "-"
+    parameters: int = 0
+    multiply_adds: int = 0
+    kept_bytes: int = 0
+    """Memory that stays for backward and was first needed in this layer."""
+
+
+@dataclass
+class Summary:
+    """What `summary` found; ``print`` shows it as a table of at most 80 columns."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model trains or holds as parameters."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with an addition in convolutions and matrix products, forward."""
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes kept from forward to backward, inputs included, parameters not."""
+        return sum(row.kept_bytes for row in self.rows)
+
+    def __str__(self) -> str:
+        line = "{:<31} {:<17} {:>9} {:>9} {:>10}".format
+        rule = "-" * 80
+        shown = [line("layer", "output", "params", "mul-adds", "kept bytes"), rule]
+        for row in self.rows:
+            around = [
+                r.path for r in self.rows if row.path.startswith(f"{r.path}." if r.path else "")
+            ]
+            own = row.path.removeprefix(max(around, key=len) if row.path else "").lstrip(".")
+            name = "  " * len(around) * bool(row.path) + f"{own} {row.kind}".lstrip()
+            counts = [_short(n) for n in (row.parameters, row.multiply_adds, row.kept_bytes)]
+            shown.append(line(_cut(name, 31), _cut(row.shape, 17), *counts))
+        totals = [_short(n) for n in (self.parameters, self.multiply_adds, self.kept_bytes)]
+        return "\n".join([*shown, rule, line("total", "", *totals)])
+
+    __repr__ = __str__
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 2] + ".."
+
+
+def _short(n: int) -> str:
+    """At most 9 characters: in full, or in thousands, millions and so on."""
+    for unit in ("", " k", " M", " G", " T"):
+        if n < 1e6 or unit == " T":
+            return f"{n:,.0f}{unit}" if n else ""
+        n = round(n / 1000)
+    raise AssertionError
+
+
+def summary(model: Module, *inputs: Any) -> Summary:
+    """Run a model once and tabulate its layers: output shapes, parameters, work, memory.
+
+    Each input is an array, a tensor, or a shape, which stands for zeros of the default dtype.  The
+    model runs in the mode it is in; buffers, gradients and the random generator are afterwards as
+    before.  A parameter shared between layers is counted in the first.
+
+    Raises TypeError for what is not a module or not an input.
+
+    >>> from autograd_cnn import nn, summary
+    >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+    >>> found = summary(net, (1, 1, 4, 4))
+    >>> found.parameters, found.multiply_adds
+    (47, 96)
+    >>> print(found)  # doctest: +ELLIPSIS
+    layer                           output               params  mul-adds kept bytes
+    --------------------------------------------------------------------------------
+    Sequential                      (1, 3)...
+    """
+    if not isinstance(model, Module):
+        raise TypeError(f"summary: expected a module, got {type(model).__name__}")
+    if not inputs:
+        raise TypeError("summary: give the model's inputs, or their shapes, such as (1, 3, 32, 32)")
+    arguments = [_input(x) for x in inputs]
+    count = _Count(model)
+    buffers = [(b, b.copy()) for b in model.buffers()]
+    bits = random.generator().bit_generator
+    state = bits.state
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(modes.set_grad_enabled(True))
+            stack.enter_context(watch(count))
+            for module in list(model.modules()):
+                stack.enter_context(module.register_forward_hook(count.note_output))
+            model(*arguments)
+    finally:
+        bits.state = state
+        for array, old in buffers:
+            array[...] = old
+    return Summary(list(count.rows.values()))
+
+
+def _input(x: Any) -> Any:
+    if isinstance(x, (tuple, list)) and all(isinstance(n, (int, np.integer)) for n in x):
+        return wrap(np.zeros(tuple(x), modes.get_default_dtype()))
+    if hasattr(x, "ndim"):
+        return x
+    raise TypeError(f"summary: an input is an array, a tensor or a shape, got {describe(x)}")
+
+
+class _Count(Watcher):
+    """Attributes ops to the innermost running layer."""
+
+    def __init__(self, model: Module) -> None:
+        self.rows: dict[int, Row] = {}
+        self.kept: dict[int, np.ndarray] = {}
+        seen: set[int] = set()
+        for path, module in model.named_modules():
+            row = self.rows[id(module)] = Row(path, type(module).__name__)
+            for p in module.parameters(recurse=False):
+                if id(p) not in seen:
+                    seen.add(id(p))
+                    row.parameters += p.size
+                    self._first_seen(p.array)
+
+    def note_output(self, module: Module, args: Any, output: Any) -> None:
+        """A forward hook: the shape of what a layer returns."""
+        shapes = [str(x.shape) for x in flatten(output)[0] if hasattr(x, "shape")]
+        self.rows[id(module)].shape = " ".join(shapes) or "-"
+
+    def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
+        running = [m for m in watching.layers.get() if id(m) in self.rows]
+        if not running:
+            return
+        row = self.rows[id(running[-1])]
+        row.multiply_adds += multiply_adds(op.name, node, args)
+        if node.requires_grad:
+            saved = flatten(list(node.params.values()))[0]
+            for x in (*args, node, *saved):
+                if isinstance(values(x), np.ndarray):
+                    row.kept_bytes += self._first_seen(values(x))
+
+    def _first_seen(self, array: np.ndarray) -> int:
+        """The size of the memory behind `array` if nobody has counted it yet."""
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        if id(array) in self.kept:
+            return 0
+        self.kept[id(array)] = array
+        return array.nbytes
+
+
+def multiply_adds(op: str, node: Any, args: Sequence[Any]) -> int:
+    """Multiplications with an addition in one call of an op; 0 for ops that are not products.
+
+    >>> import numpy as np
+    >>> multiply_adds("matmul", np.ones((2, 4)), [np.ones((2, 3)), np.ones((3, 4))])
+    24
+    """
+    arrays = [np.asarray(values(x)) for x in args[:2]]
+    if op == "matmul":
+        return int(values(node).size) * arrays[0].shape[-1]
+    if op == "linear":
+        return int(values(node).size) * arrays[1].shape[-1]
+    if op.startswith("conv") and len(arrays) == 2 and arrays[1].ndim > 2:
+        # One filter's work per output value, or in transposed convolution per input value.
+        over = arrays[0] if op.endswith("input_grad") else values(node)
+        return int(over.size) * math.prod(arrays[1].shape[1:])
+    if op == "contract" and "subscripts" in getattr(node, "params", {}):
+        terms = node.params["subscripts"].partition("->")[0].split(",")
+        sizes = {n: s for t, x in zip(terms, args) for n, s in zip(t, values(x).shape)}
+        return math.prod(sizes.values())
+    return 0

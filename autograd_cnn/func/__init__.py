@@ -1,0 +1,25 @@
+"""Transforms of functions: gradients, Jacobians, Hessians and products with them, freely nested.
+
+Functions of arrays, tensors, numbers, and of tuples, lists and dicts of them.  Results have the
+kind of the argument: arrays for arrays, tensors for tensors.
+
+>>> import numpy as np
+>>> import autograd_cnn as ag
+>>> ag.func.grad(lambda w: ag.sum(w**2))(np.array([1.0, 2.0]))
+array([2., 4.])
+"""
+
+from autograd_cnn.func.gradients import grad, hvp, jvp, value_and_grad, vjp
+from autograd_cnn.func.matrices import hessian, jacfwd, jacobian, jacrev
+
+__all__ = [
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "value_and_grad",
+    "vjp",
+]

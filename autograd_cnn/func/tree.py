@@ -1,0 +1,77 @@
+"""Tuples, lists and dicts of values, taken apart and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Rebuild = Callable[[list[Any]], Any]
+
+
+def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
+    """The leaves of nested tuples, lists and dicts, in order, and what puts others in their places.
+
+    None has no leaves.  Named tuples and dicts keep their types and keys.
+
+    >>> leaves, rebuild = flatten({"a": (1, 2), "b": [3, None]})
+    >>> leaves
+    [1, 2, 3]
+    >>> rebuild([10, 20, 30])
+    {'a': (10, 20), 'b': [30, None]}
+    """
+    leaves: list[Any] = []
+    _collect(tree, leaves)
+
+    def rebuild(values: list[Any]) -> Any:
+        return _place(tree, iter(values))
+
+    return leaves, rebuild
+
+
+def _collect(tree: Any, leaves: list[Any]) -> None:
+    if isinstance(tree, (tuple, list)):
+        for item in tree:
+            _collect(item, leaves)
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            _collect(item, leaves)
+    elif tree is not None:
+        leaves.append(tree)
+
+
+def _place(tree: Any, values: Iterator[Any]) -> Any:
+    if isinstance(tree, (tuple, list)):
+        items = [_place(item, values) for item in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    if isinstance(tree, dict):
+        return {key: _place(item, values) for key, item in tree.items()}
+    return None if tree is None else next(values)
+
+
+def matching(where: str, tree: Any, like: Any) -> list[Any]:
+    """The leaves of `tree`, which must have the structure of `like`; raises TypeError otherwise.
+
+    >>> matching("jvp", [1.0, 2.0], [3.0, 4.0])
+    [1.0, 2.0]
+    """
+    if _outline(tree) != _outline(like):
+        raise TypeError(
+            f"{where}: expected the structure {_outline(like)}, got {_outline(tree)} "
+            "(* stands for a value)"
+        )
+    if isinstance(like, dict):
+        return [leaf for key in like for leaf in matching(where, tree[key], like[key])]
+    if isinstance(like, (tuple, list)):
+        pairs = zip(tree, like)
+        return [leaf for item, other in pairs for leaf in matching(where, item, other)]
+    return [] if like is None else [tree]
+
+
+def _outline(tree: Any) -> str:
+    """The structure as text; tuples and lists count as the same, dicts in any order of keys."""
+    if isinstance(tree, (tuple, list)):
+        return f"({', '.join(map(_outline, tree))})"
+    if isinstance(tree, dict):
+        entries = sorted((str(key), _outline(item)) for key, item in tree.items())
+        return f"{{{', '.join(f'{key}: {item}' for key, item in entries)}}}"
+    return "None" if tree is None else "*"

@@ -1,0 +1,121 @@
+"""Pooling whose windows adapt to the size of the output; an output of 1 is global pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.functional.arguments import as_array, check_images
+from autograd_cnn.functional.pooling import winning_cells
+from autograd_cnn.functional.resampling import along
+from autograd_cnn.graph import Array, values
+from autograd_cnn.kernels.window import pool_window
+from autograd_cnn.ops import pool
+
+
+def _output_size(name: str, x: Array, output_size: Any) -> tuple[int, ...]:
+    """An int for all axes or one each, where None keeps the input's."""
+    axes = x.ndim - 2
+    given = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * axes
+    if len(given) != axes or not all(
+        v is None or (hasattr(v, "__index__") and v >= 1) for v in given
+    ):
+        raise ValueError(
+            f"{name}: output_size must be positive, an int or {axes} of them or None, got "
+            f"{output_size!r}"
+        )
+    if not all(x.shape[2:]):
+        raise ValueError(f"{name}: input of shape {x.shape} has no cells")
+    return tuple(int(n if v is None else v) for n, v in zip(x.shape[2:], given))
+
+
+def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
+    """Start and end of window i: floor(i * size / out) and ceil((i + 1) * size / out)."""
+    places = np.arange(out)
+    return places * size // out, -(-(places + 1) * size // out)
+
+
+def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
+    """Means of equal parts where the sizes divide, else an averaging matrix along each axis."""
+    name = f"adaptive_avg_pool{axes}d"
+    x = as_array(x)
+    check_images(name, x, axes)
+    out = _output_size(name, x, output_size)
+    if not any(n % o for n, o in zip(x.shape[2:], out)):
+        parts = [side for n, o in zip(x.shape[2:], out) for side in (o, n // o)]
+        split = x.reshape((*x.shape[:2], *parts))  # (N, C, OH, H/OH, OW, W/OW)
+        return split.mean(axis=tuple(range(3, 3 + 2 * axes, 2)))
+    for axis, (n, o) in enumerate(zip(x.shape[2:], out), 2):
+        start, end = _bounds(n, o)
+        cell = np.arange(n)
+        inside = (cell >= start[:, None]) & (cell < end[:, None])  # (O, size)
+        x = along(x, axis, (inside / (end - start)[:, None]).astype(x.dtype))
+    return x
+
+
+def adaptive_avg_pool1d(input: Array, output_size: Any) -> Array:
+    """The mean of `output_size` windows that cover input (N, C, L); see `adaptive_avg_pool2d`.
+
+    >>> import numpy as np
+    >>> adaptive_avg_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
+    array([[[1., 3.]]])
+    """
+    return _adaptive_avg_pool(1, input, output_size)
+
+
+def adaptive_avg_pool2d(input: Array, output_size: Any) -> Array:
+    """The mean of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
+
+    `output_size` is an int or one for each axis; None keeps the axis.  Window i reaches from
+    floor(i * H / OH) to ceil((i + 1) * H / OH), so windows overlap where OH does not divide H.  An
+    output of 1 is global pooling.  Raises ValueError for sizes below 1.
+
+    >>> import numpy as np
+    >>> adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, None))
+    array([[[[6., 7., 8., 9.]]]])
+    """
+    return _adaptive_avg_pool(2, input, output_size)
+
+
+def adaptive_avg_pool3d(input: Array, output_size: Any) -> Array:
+    """The mean of windows that cover input (N, C, D, H, W); see `adaptive_avg_pool2d`.
+
+    >>> import numpy as np
+    >>> adaptive_avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
+    3.5
+    """
+    return _adaptive_avg_pool(3, input, output_size)
+
+
+def adaptive_max_pool2d(input: Array, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest value of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
+
+    Windows as in `adaptive_avg_pool2d`, ties, NaN and indices as in `max_pool2d`.
+
+    >>> import numpy as np
+    >>> adaptive_max_pool2d(np.arange(15.0).reshape(1, 1, 3, 5), 2)[0, 0]
+    array([[ 7.,  9.],
+           [12., 14.]])
+    """
+    x = as_array(input)
+    check_images("adaptive_max_pool2d", x, 2)
+    out = _output_size("adaptive_max_pool2d", x, output_size)
+    picked, kernel = [], []
+    for n, o in zip(x.shape[2:], out):
+        # Short windows repeat their last cell: equal windows, and the first of equals still wins.
+        start, end = _bounds(n, o)
+        longest = int((end - start).max())
+        cells = np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1)
+        picked.append(cells.reshape(-1))
+        kernel.append(longest)
+    rows, columns = picked
+    if len(rows) != x.shape[2] or len(columns) != x.shape[3]:
+        x = x[:, :, rows[:, None], columns]
+    window = pool_window(x.shape[2:], tuple(kernel), None, 0, 1, False)
+    pooled = pool.max_pool(x, window=window)
+    if not return_indices:
+        return pooled
+    found = winning_cells(values(x), values(pooled), window)
+    row, column = np.divmod(found, x.shape[3])
+    return pooled, rows[row] * input.shape[3] + columns[column]

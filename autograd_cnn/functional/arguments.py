@@ -1,0 +1,58 @@
+"""What the functions share: checks of their arguments, geometry, reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autograd_cnn.graph import Array
+from autograd_cnn.kernels.window import Window
+from autograd_cnn.modes import default_array
+
+SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+"""The shape of an input with so many spatial axes."""
+
+
+def as_array(x: Any) -> Any:
+    """Arrays and tensors as they are; numbers and lists as arrays of the default dtype."""
+    return x if hasattr(x, "ndim") else default_array(x)
+
+
+def check_images(name: str, x: Array, axes: int) -> None:
+    """Raise ValueError unless x has a batch axis, a channel axis and `axes` spatial ones."""
+    if x.ndim != axes + 2:
+        hint = "; add a batch axis with x[None]" if x.ndim == axes + 1 else ""
+        raise ValueError(f"{name}: input must have shape {SHAPES[axes]}, got {x.shape}{hint}")
+
+
+def window_of(name: str, make: Callable[..., Window], *settings: Any) -> Window:
+    """The geometry that `make` checks and builds; errors start with the function's name."""
+    try:
+        return make(*settings)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def reduce_losses(name: str, losses: Array, reduction: str) -> Array:
+    """The mean, the sum or, for 'none', all of the losses; ValueError for another word."""
+    if reduction == "mean":
+        return losses.mean()
+    if reduction == "sum":
+        return losses.sum()
+    if reduction == "none":
+        return losses
+    raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def same_shape(name: str, input: Array, target: Any) -> Array:
+    """`target` as an array of the shape of `input`; ValueError otherwise.
+
+    (N, 1) against (N,) would broadcast to (N, N) and train on nonsense.
+    """
+    target = as_array(target)
+    if input.shape != target.shape:
+        raise ValueError(
+            f"{name}: input and target must have the same shape, got {input.shape} and "
+            f"{target.shape}; reshape one of them"
+        )
+    return target

@@ -1,0 +1,160 @@
+"""Layers without windows: fully connected, flatten, dropout, embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn import random
+from autograd_cnn.graph import Array, values
+from autograd_cnn.ops import linalg
+from autograd_cnn.ops.elementwise import where
+
+
+def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
+    """``input @ weight.T + bias``: input (..., in), weight (out, in), bias (out,) -> (..., out).
+
+    Raises ValueError when the last axis of `input` is not `in`.
+
+    >>> import numpy as np
+    >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
+    array([[3., 7.]])
+    """
+    return linalg.linear(input, weight, bias)
+
+
+def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
+    """Axes `start_dim` to `end_dim` joined into one.
+
+    >>> import numpy as np
+    >>> flatten(np.ones((2, 3, 4, 5)), start_dim=1).shape
+    (2, 60)
+    """
+    if not input.ndim:
+        return input.reshape((1,))
+    first, last = (d + input.ndim if d < 0 else d for d in (start_dim, end_dim))
+    if not 0 <= first <= last < input.ndim:
+        raise ValueError(
+            f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {input.ndim} "
+            f"axes of {input.shape}"
+        )
+    joined = int(np.prod(input.shape[first : last + 1]))
+    return input.reshape((*input.shape[:first], joined, *input.shape[last + 1 :]))
+
+
+def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
+    """Axis `dim` split into axes of `sizes`, of which one may be -1: the reverse of `flatten`.
+
+    Raises ValueError when the sizes do not multiply to that of the axis.
+
+    >>> import numpy as np
+    >>> unflatten(np.ones((2, 60)), 1, (3, 4, -1)).shape
+    (2, 3, 4, 5)
+    """
+    if not -input.ndim <= dim < input.ndim:
+        raise ValueError(f"unflatten: dim={dim} is no axis of an input of shape {input.shape}")
+    dim %= input.ndim
+    known = int(np.prod([n for n in sizes if n != -1]))
+    length, free = input.shape[dim], list(sizes).count(-1)
+    if free > 1 or (free and (not known or length % known)) or (not free and known != length):
+        raise ValueError(
+            f"unflatten: axis {dim} of shape {input.shape} does not split into {tuple(sizes)}"
+        )
+    sides = [length // known if n == -1 else n for n in sizes]
+    return input.reshape((*input.shape[:dim], *sides, *input.shape[dim + 1 :]))
+
+
+def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int, ...]) -> Array:
+    """`input` times a random mask of `shape` that keeps its mean."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{name}: p is a probability between 0 and 1, got {p}")
+    if not training or p == 0.0:
+        return input
+    kept = random.generator().random(shape, np.float32) >= p
+    factor = 1.0 / (1.0 - p) if p < 1.0 else 0.0
+    return input * (kept * values(input).dtype.type(factor))
+
+
+def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
+    """Zero each value with probability `p` and scale the others by 1 / (1 - p); nothing changes
+    unless `training`.
+
+    Draws from the generator that `manual_seed` seeds.  Srivastava et al., "Dropout" (2014).
+
+    >>> import numpy as np
+    >>> dropout(np.ones(3), p=0.5, training=False)
+    array([1., 1., 1.])
+    """
+    return _dropped("dropout", input, p, training, input.shape)
+
+
+def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
+    """As `dropout`, for whole channels of input (N, C, ...): a channel of an image is zeroed or
+    scaled as one.
+
+    Raises ValueError for an input without channels.  Tompson et al., "Efficient object localization
+    using convolutional networks" (2015).
+
+    >>> import numpy as np
+    >>> dropout2d(np.ones((1, 2, 3)), p=1.0)
+    array([[[0., 0., 0.],
+            [0., 0., 0.]]])
+    """
+    if input.ndim < 2:
+        raise ValueError(f"dropout2d: input must have shape (N, C, ...), got {input.shape}")
+    shape = (*input.shape[:2], *(1,) * (input.ndim - 2))
+    return _dropped("dropout2d", input, p, training, shape)
+
+
+def embedding(input: Any, weight: Array, padding_idx: int | None = None) -> Array:
+    """The rows of weight (K, D) named by integers `input` (...): (..., D).
+
+    Rows named several times add up their gradients; row `padding_idx` (negative counts from the
+    end) gets none.  Raises TypeError for indices that are not integers, ValueError for one out of
+    range.
+
+    >>> import numpy as np
+    >>> embedding([2, 0], np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    array([[5., 6.],
+           [1., 2.]])
+    """
+    index = np.asarray(values(input), None if np.size(values(input)) else np.intp)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"embedding: input must hold integers, got dtype {index.dtype}")
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: weight must have shape (K, D), got {weight.shape}")
+    rows = weight.shape[0]
+    wrong = (index < 0) | (index >= rows)
+    if wrong.any():
+        raise ValueError(
+            f"embedding: index {index[wrong].flat[0]} is out of range; the weight has {rows} rows"
+            + (f", 0 to {rows - 1}" if rows else "")
+        )
+    out = weight[index]
+    if padding_idx is None:
+        return out
+    if not -rows <= padding_idx < rows:
+        raise ValueError(f"embedding: padding_idx {padding_idx} is not among the {rows} rows")
+    return where((index == padding_idx % rows)[..., None], values(out), out)
+
+
+def one_hot(target: Any, num_classes: int = -1) -> np.ndarray:
+    """Integer classes (...,) as rows of 0 and 1 (..., num_classes), a plain integer array.
+
+    `num_classes` defaults to the largest class plus one.  Raises ValueError for a class out of
+    range.
+
+    >>> one_hot([2, 0])
+    array([[0, 0, 1],
+           [1, 0, 0]])
+    """
+    target = np.asarray(values(target))
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: target must hold integer classes, got dtype {target.dtype}")
+    k = num_classes if num_classes >= 0 else int(target.max(initial=-1)) + 1
+    if target.size and not 0 <= target.min() <= target.max() < k:
+        raise ValueError(
+            f"one_hot: classes {target.min()} to {target.max()} do not fit into 0 to {k - 1}"
+        )
+    return (target[..., None] == np.arange(k)).astype(np.int64)

@@ -1,0 +1,194 @@
+"""Pooling over one, two and three spatial axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.functional.arguments import as_array, check_images, window_of
+from autograd_cnn.graph import Array
+from autograd_cnn.kernels.window import Window, pool_window
+from autograd_cnn.ops import pool
+
+
+def winning_cells(x: Array, out: Array, window: Window) -> np.ndarray:
+    """Where each value of ``out = max_pool(x)`` came from, counted row by row in the image."""
+    offsets = np.unravel_index(pool.winners(x, out, window).astype(np.intp), window.kernel)
+    cells: Any = 0
+    for axis, (size, positions) in enumerate(zip(window.size, window.out)):
+        start = np.arange(positions) * window.stride[axis] - window.before[axis]
+        start = start.reshape((-1, *(1,) * (len(window.out) - 1 - axis)))
+        cells = cells * size + start + offsets[axis] * window.dilation[axis]
+    return cells
+
+
+def _max_pool(
+    axes: int,
+    x: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
+    name = f"max_pool{axes}d"
+    x = as_array(x)
+    check_images(name, x, axes)
+    settings = (kernel_size, stride, padding, dilation, ceil_mode)
+    window = window_of(name, pool_window, x.shape[2:], *settings)
+    out = pool.max_pool(x, window=window)
+    return (out, winning_cells(x, out, window)) if return_indices else out
+
+
+def max_pool1d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value in each window of input (N, C, L): (N, C, OL); see `max_pool2d`.
+
+    >>> import numpy as np
+    >>> max_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
+    array([[[3., 4.]]])
+    """
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value in each window of input (N, C, H, W): (N, C, OH, OW).
+
+    Settings are an int or one each for rows and columns; `stride` defaults to `kernel_size`.
+    Padding (at most half the kernel) never wins, NaN propagates, a tie goes to the first in
+    row-major order.  With `ceil_mode` a last window may reach beyond the padded image, if it starts
+    inside.  With `return_indices` also a plain array of where each value came from, counted row by
+    row in the (H, W) image.
+
+    Raises ValueError for shapes or settings that do not fit, TypeError for settings that are not
+    whole.
+
+    >>> import numpy as np
+    >>> out, where = max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2, return_indices=True)
+    >>> where[0, 0]
+    array([[ 5,  7],
+           [13, 15]])
+    """
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value in each window of input (N, C, D, H, W): (N, C, OD, OH, OW); see
+    `max_pool2d`.
+
+    >>> import numpy as np
+    >>> max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
+    7.0
+    """
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def _avg_pool(
+    axes: int,
+    x: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Array:
+    name = f"avg_pool{axes}d"
+    x = as_array(x)
+    check_images(name, x, axes)
+    if divisor_override == 0:
+        raise ValueError(f"{name}: divisor_override must not be 0")
+    window = window_of(name, pool_window, x.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
+    return pool.avg_pool(
+        x,
+        window=window,
+        count_include_pad=count_include_pad,
+        divisor_override=divisor_override,
+    )
+
+
+def avg_pool1d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Array:
+    """The mean of each window of input (N, C, L): (N, C, OL); see `avg_pool2d`.
+
+    >>> import numpy as np
+    >>> avg_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
+    array([[[2., 3.]]])
+    """
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+def avg_pool2d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """The mean of each window of input (N, C, H, W): (N, C, OH, OW).
+
+    Settings as in `max_pool2d`.  Padding counts as zeros unless `count_include_pad` is False;
+    `divisor_override` divides every sum by that number instead.  Raises ValueError for shapes or
+    settings that do not fit, TypeError for settings that are not whole.
+
+    >>> import numpy as np
+    >>> avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)[0, 0]
+    array([[ 2.5,  4.5],
+           [10.5, 12.5]])
+    """
+    return _avg_pool(
+        2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def avg_pool3d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """The mean of each window of input (N, C, D, H, W): (N, C, OD, OH, OW); see `avg_pool2d`.
+
+    >>> import numpy as np
+    >>> avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
+    3.5
+    """
+    return _avg_pool(
+        3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )

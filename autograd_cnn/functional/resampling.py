@@ -1,0 +1,126 @@
+"""Images at another size: nearest values, or linear interpolation along each axis."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.functional.arguments import SHAPES, as_array
+from autograd_cnn.graph import Array
+from autograd_cnn.kernels.window import pool_window
+from autograd_cnn.ops.linalg import linear
+from autograd_cnn.ops.pool import avg_pool_grad
+
+_AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
+
+
+def along(x: Array, axis: int, matrix: np.ndarray) -> Array:
+    """`matrix` (out, size) applied to the values of x along one axis."""
+    return linear(x.swapaxes(axis, -1), matrix).swapaxes(axis, -1)
+
+
+def _target(x: Array, size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
+    """Output sizes, and how many input cells one output cell spans, along each axis."""
+    axes = x.ndim - 2
+    if (size is None) == (scale_factor is None):
+        raise ValueError("interpolate: give either size or scale_factor")
+    name, value = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
+    given = list(value) if isinstance(value, (tuple, list)) else [value] * axes
+    if len(given) != axes:
+        raise ValueError(f"interpolate: {name} must be a number or {axes} of them, got {value!r}")
+    if scale_factor is None:
+        if not all(hasattr(v, "__index__") for v in given):
+            raise TypeError(f"interpolate: size must be whole, got {value!r}")
+        out = [int(v) for v in given]
+    else:
+        out = [math.floor(n * v) for n, v in zip(x.shape[2:], given)]
+    if not all(n >= 1 for n in (*x.shape[2:], *out)):
+        raise ValueError(
+            f"interpolate: sizes must be at least 1, got {name}={value!r} for an input of shape "
+            f"{x.shape}"
+        )
+    if scale_factor is None:
+        return out, [n / o for n, o in zip(x.shape[2:], out)]
+    return out, [1.0 / v for v in given]
+
+
+def interpolate(
+    input: Array,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Array:
+    """Images (N, C, ...) of one, two or three spatial axes at another `size`, or larger by
+    `scale_factor`.
+
+    `mode` 'nearest' repeats values: output cell i takes input cell floor(i / scale).  'linear'
+    (N, C, L), 'bilinear' (N, C, H, W) and 'trilinear' (N, C, D, H, W) interpolate between the two
+    nearest cells of each axis; cell i lies at ``(i + 0.5) / scale - 0.5``, not below 0, or, with
+    `align_corners`, at ``i * (input size - 1) / (output size - 1)``, so that the corners keep their
+    values.  `size` and `scale_factor` are a number or one per axis; sizes are rounded down.
+
+    Raises ValueError for settings that do not fit.  Linear modes multiply by matrices of weights,
+    so a value that is not finite reaches all of its row and column.
+
+    >>> import numpy as np
+    >>> interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2)
+    array([[[1., 1., 3., 3.]]])
+    >>> interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
+    array([[[1. , 1.5, 2.5, 3. ]]])
+    """
+    x = as_array(input)
+    if x.ndim - 2 not in SHAPES:
+        wanted = " or ".join(SHAPES.values())
+        raise ValueError(f"interpolate: input must have shape {wanted}, got {x.shape}")
+    out, steps = _target(x, size, scale_factor)
+    if mode == "nearest":
+        if align_corners is not None:
+            raise ValueError("interpolate: align_corners has no meaning for mode='nearest'")
+        return _nearest(x, out, steps)
+    if _AXES.get(mode) != x.ndim - 2:
+        fitting = next(m for m, axes in _AXES.items() if axes == x.ndim - 2)
+        raise ValueError(
+            f"interpolate: mode must be 'nearest' or {fitting!r} for an input of shape {x.shape}, "
+            f"got {mode!r}"
+        )
+    for axis, (o, step) in enumerate(zip(out, steps), 2):
+        weights = _linear_weights(x.shape[axis], o, step, bool(align_corners))
+        x = along(x, axis, weights.astype(x.dtype))
+    return x
+
+
+def _linear_weights(n: int, out: int, step: float, align_corners: bool) -> np.ndarray:
+    """The matrix (out, n) whose rows weigh the two cells around each output cell."""
+    places = np.arange(out)
+    if align_corners:
+        at = places * ((n - 1) / (out - 1) if out > 1 else 0.0)
+    else:
+        at = np.maximum((places + 0.5) * step - 0.5, 0.0)
+    low = np.minimum(at.astype(np.intp), n - 1)
+    high = np.minimum(low + 1, n - 1)
+    share = np.clip(at - low, 0.0, 1.0)
+    weights = np.zeros((out, n))
+    weights[places, low] = 1.0 - share
+    weights[places, high] += share
+    return weights
+
+
+def _nearest(x: Array, out: list[int], steps: list[float]) -> Array:
+    """Whole repetitions spread each value over its window, as the gradient of a sum does; other
+    sizes pick by position.
+    """
+    sides = x.shape[2:]
+    picked = [
+        np.minimum(np.floor(np.arange(o) * step).astype(np.intp), n - 1)
+        for n, o, step in zip(sides, out, steps)
+    ]
+    times = tuple(o // n for n, o in zip(sides, out))
+    if all(np.array_equal(p, np.arange(n).repeat(t)) for p, n, t in zip(picked, sides, times)):
+        window = pool_window(tuple(out), times, None, 0, 1, False)
+        return avg_pool_grad(x, window=window, divisor_override=1)
+    for axis, cells in enumerate(picked, 2):
+        x = x[(slice(None),) * axis + (cells,)]
+    return x

@@ -1,0 +1,62 @@
+"""Which set of kernels serves: the compiled one where it was built, else NumPy.
+
+``AUTOGRAD_CNN_KERNELS`` in the environment decides otherwise: ``numpy`` forces the specification,
+``compiled`` turns a missing build into an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+
+from autograd_cnn.kernels import reference
+
+_SETTING = "AUTOGRAD_CNN_KERNELS"
+
+
+def choose(setting: str | None) -> tuple[ModuleType, str]:
+    """The kernel module for a setting (None: whatever there is) and why, in words."""
+    if setting not in (None, "", "numpy", "compiled"):
+        raise ValueError(f"{_SETTING} must be 'numpy' or 'compiled', got {setting!r}")
+    if setting == "numpy":
+        return reference, f"numpy, because {_SETTING}=numpy"
+    # Threads of OpenMP that wait for work by spinning would take a core from NumPy's own threads: a
+    # step of S4 at batch 32 took 38 ms with spinning and 6 ms without on two cores.  Read when the
+    # library is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        importlib.import_module("autograd_cnn.kernels._compiled")
+    except ImportError as error:
+        if setting == "compiled":
+            raise ImportError(
+                f"{_SETTING}=compiled, but the compiled kernels were not built or do not load "
+                f"({error}); install "
+                f"again with a C compiler"
+            ) from error
+        return reference, f"numpy, because the compiled kernels were not built ({error})"
+    return importlib.import_module("autograd_cnn.kernels.compiled"), "compiled"
+
+
+def default_threads() -> int:
+    """OMP_NUM_THREADS where it is a number, else the processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted):
+        return int(wanted)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def set_threads(threads: int) -> None:
+    """Use this many threads in the kernels; NumPy's have none of their own to set."""
+    if ACTIVE is not reference:
+        ACTIVE.set_threads(threads)
+
+
+def get_threads() -> int:
+    """How many threads the kernels use."""
+    return ACTIVE.get_threads() if ACTIVE is not reference else 1
+
+
+ACTIVE, REASON = choose(os.environ.get(_SETTING))
+set_threads(default_threads())

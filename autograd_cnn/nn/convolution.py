@@ -1,0 +1,214 @@
+"""Convolution layers and their transposes, over one, two and three spatial axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from autograd_cnn import functional as F
+from autograd_cnn.nn.arguments import choice, integer, per_axis
+from autograd_cnn.nn.layers import uniform_parameters
+from autograd_cnn.nn.module import Module
+from autograd_cnn.nn.parameter import Parameter
+
+
+class _Convolution(Module):
+    """What all of them share; they differ in the function and in the number of spatial axes."""
+
+    axes: ClassVar[int]
+    function: ClassVar[Callable[..., Any]]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    bias: Parameter | None
+
+    def _set_sizes(self, in_channels: int, out_channels: int, groups: int) -> None:
+        name = type(self).__name__
+        self.in_channels = integer(name, "in_channels", in_channels, 1)
+        self.out_channels = integer(name, "out_channels", out_channels, 1)
+        self.groups = integer(name, "groups", groups, 1)
+        for label, count in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if count % self.groups:
+                raise ValueError(f"{name}: {label}={count} is not divisible by groups={groups}")
+
+    def _per_axis(self, name: str, value: Any, least: int) -> tuple[int, ...]:
+        return per_axis(type(self).__name__, name, value, least, self.axes)
+
+    def _set_padding_mode(self, padding_mode: str) -> None:
+        self.padding_mode = choice(type(self).__name__, "padding_mode", padding_mode, ("zeros",))
+
+    def extra_repr(self) -> str:
+        """The sizes, and the settings that differ from their defaults."""
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        text += f", stride={self.stride}"
+        zeros, ones = (0,) * self.axes, (1,) * self.axes
+        usual = {"padding": zeros, "output_padding": zeros, "dilation": ones, "groups": 1}
+        for name, default in usual.items():
+            if getattr(self, name, default) != default:
+                text += f", {name}={getattr(self, name)!r}"
+        return text if self.bias is not None else f"{text}, bias=False"
+
+
+class _Conv(_Convolution):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ) -> None:
+        self._set_sizes(in_channels, out_channels, groups)
+        self.kernel_size = self._per_axis("kernel_size", kernel_size, 1)
+        self.stride = self._per_axis("stride", stride, 1)
+        self.dilation = self._per_axis("dilation", dilation, 1)
+        if isinstance(padding, str):
+            name = type(self).__name__
+            self.padding: Any = choice(name, "padding", padding, ("valid", "same"))
+        else:
+            self.padding = self._per_axis("padding", padding, 0)
+        self._set_padding_mode(padding_mode)
+        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+        self.weight, self.bias = uniform_parameters(shape, self.out_channels if bias else 0)
+
+    def forward(self, x: Any) -> Any:
+        """See the class."""
+        settings = (self.stride, self.padding, self.dilation, self.groups)
+        return type(self).function(x, self.weight, self.bias, *settings)
+
+
+class Conv1d(_Conv):
+    """Cross-correlation of sequences (N, in_channels, L) with filters: (N, out_channels, OL).
+
+    Settings, parameters and errors as in `Conv2d`, with one spatial axis.
+
+    >>> import numpy as np
+    >>> Conv1d(2, 8, 3, stride=2)(np.ones((5, 2, 28), np.float32)).shape
+    (5, 8, 13)
+    """
+
+    axes = 1
+    function = staticmethod(F.conv1d)
+
+
+class Conv2d(_Conv):
+    """Cross-correlation of images (N, in_channels, H, W) with filters: (N, out_channels, OH, OW).
+
+    ``OH = (H + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1``, and OW likewise;
+    each setting is an integer or one each for height and width; `padding` may also be 'valid'
+    (none) or 'same' (OH = ceil(H / stride)). `groups` splits the channels into parts that are
+    convolved separately.
+
+    weight (out_channels, in_channels / groups, KH, KW) and bias (out_channels,) have the default
+    dtype and start uniform in +-1 / sqrt(in_channels / groups * KH * KW).  Raises ValueError for
+    sizes that do not fit.
+
+    >>> import numpy as np
+    >>> Conv2d(1, 8, 3, stride=2, padding=1)(np.ones((5, 1, 28, 28), np.float32)).shape
+    (5, 8, 14, 14)
+    """
+
+    axes = 2
+    function = staticmethod(F.conv2d)
+
+
+class Conv3d(_Conv):
+    """Cross-correlation of volumes (N, in_channels, D, H, W) with filters: (N, out_channels, OD,
+    OH, OW).
+
+    Settings, parameters and errors as in `Conv2d`, with three spatial axes.
+
+    >>> import numpy as np
+    >>> Conv3d(1, 4, (1, 3, 3))(np.ones((2, 1, 4, 8, 8), np.float32)).shape
+    (2, 4, 4, 6, 6)
+    """
+
+    axes = 3
+    function = staticmethod(F.conv3d)
+
+
+class _ConvTranspose(_Convolution):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+    ) -> None:
+        self._set_sizes(in_channels, out_channels, groups)
+        self.kernel_size = self._per_axis("kernel_size", kernel_size, 1)
+        self.stride = self._per_axis("stride", stride, 1)
+        self.padding = self._per_axis("padding", padding, 0)
+        self.output_padding = self._per_axis("output_padding", output_padding, 0)
+        self.dilation = self._per_axis("dilation", dilation, 1)
+        if any(e >= max(s, d) for e, s, d in zip(self.output_padding, self.stride, self.dilation)):
+            raise ValueError(
+                f"{type(self).__name__}: output_padding must be smaller than stride or dilation, "
+                f"got output_padding={output_padding}, stride={stride}, dilation={dilation}"
+            )
+        self._set_padding_mode(padding_mode)
+        shape = (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
+        self.weight, self.bias = uniform_parameters(shape, self.out_channels if bias else 0)
+
+    def forward(self, x: Any) -> Any:
+        """See the class."""
+        settings = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
+        return type(self).function(x, self.weight, self.bias, *settings)
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution of sequences (N, in_channels, L): (N, out_channels, OL).
+
+    Settings, parameters and errors as in `ConvTranspose2d`, with one spatial axis.
+
+    >>> import numpy as np
+    >>> ConvTranspose1d(2, 4, 3, stride=2)(np.ones((5, 2, 7), np.float32)).shape
+    (5, 4, 15)
+    """
+
+    axes = 1
+    function = staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution of images (N, in_channels, H, W): (N, out_channels, OH, OW).
+
+    The gradient of `Conv2d` in its input, for the same settings: ``OH = (H - 1) * stride - 2 *
+    padding + dilation * (kernel_size - 1) + output_padding + 1``.  Each setting is an integer or
+    one each for height and width; `output_padding` is smaller than stride or dilation.
+
+    weight (in_channels, out_channels / groups, KH, KW) and bias (out_channels,) have the default
+    dtype and start uniform in +-1 / sqrt(out_channels / groups * KH * KW).  Raises ValueError for
+    sizes that do not fit.
+
+    >>> import numpy as np
+    >>> layer = ConvTranspose2d(8, 1, 3, stride=2, padding=1, output_padding=1)
+    >>> layer(np.ones((5, 8, 14, 14), np.float32)).shape
+    (5, 1, 28, 28)
+    """
+
+    axes = 2
+    function = staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution of volumes (N, in_channels, D, H, W): (N, out_channels, OD, OH, OW).
+
+    Settings, parameters and errors as in `ConvTranspose2d`, with three spatial axes.
+
+    >>> import numpy as np
+    >>> ConvTranspose3d(2, 4, 2, stride=2)(np.ones((5, 2, 2, 3, 4), np.float32)).shape
+    (5, 4, 4, 6, 8)
+    """
+
+    axes = 3
+    function = staticmethod(F.conv_transpose3d)

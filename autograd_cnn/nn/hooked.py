@@ -1,0 +1,84 @@
+"""Forward hooks: functions that see, and may replace, what goes into and comes out of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autograd_cnn import watching
+from autograd_cnn.hooks import Handle, Hooks
+
+
+class ForwardHooks:
+    """The hooks of one module: those before its forward and those after."""
+
+    __slots__ = ("after", "before")
+
+    def __init__(self) -> None:
+        self.before = Hooks()
+        self.after = Hooks()
+
+
+class Hooked:
+    """The half of `Module` that is called: with hooks, or straight."""
+
+    _hooks: ForwardHooks | None = None
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What calling the module computes; `Module` says more."""
+        raise NotImplementedError
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(module, args)`` before every forward; returns a handle with ``remove()``.
+
+        `args` are the positional arguments.  What the hook returns, unless None, replaces them: a
+        tuple, or the one argument.  Hooks run in the order in which they were registered.
+
+        >>> import numpy as np
+        >>> from autograd_cnn import nn
+        >>> layer = nn.ReLU()
+        >>> with layer.register_forward_pre_hook(lambda module, args: -args[0]):
+        ...     layer(np.array([-1.0, 2.0]))
+        array([1., 0.])
+        """
+        if self._hooks is None:
+            self._hooks = ForwardHooks()
+        return self._hooks.before.add(hook)
+
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(module, args, output)`` after every forward; returns a handle.
+
+        What the hook returns, unless None, replaces the output.  To see gradients, let the hook
+        call ``output.register_hook``.  ``handle.remove()``, or leaving a ``with`` block, takes it
+        off.
+
+        >>> import numpy as np
+        >>> from autograd_cnn import nn
+        >>> net = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+        >>> handle = net[0].register_forward_hook(lambda module, args, out: print(out.shape))
+        >>> y = net(np.ones((5, 3), np.float32))
+        (5, 2)
+        >>> handle.remove()
+        """
+        if self._hooks is None:
+            self._hooks = ForwardHooks()
+        return self._hooks.after.add(hook)
+
+    def _watched_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Compute `forward` with hooks, and among the layers that watchers know to be running."""
+        token = watching.layers.set((*watching.layers.get(), self))
+        try:
+            hooks = self._hooks
+            if hooks is None:
+                return self.forward(*args, **kwargs)
+            for before in hooks.before:
+                new = before(self, args)
+                if new is not None:
+                    args = new if isinstance(new, tuple) else (new,)
+            output = self.forward(*args, **kwargs)
+            for after in hooks.after:
+                new = after(self, args, output)
+                output = output if new is None else new
+            return output
+        finally:
+            watching.layers.reset(token)

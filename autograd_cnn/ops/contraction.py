@@ -1,0 +1,216 @@
+"""Sums of products: einsum, tensordot and the products that are special cases of it."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import Array, op
+from autograd_cnn.ops import reduction
+from autograd_cnn.ops.composition import composition, misfit, normal_axes, normal_axis
+from autograd_cnn.ops.linalg import matmul
+from autograd_cnn.ops.selection import diagonal
+
+
+def _factor_gradient(g: Array, xs: tuple[Array, ...], position: int, subscripts: str) -> Array:
+    """The same contraction with the gradient in the place of one factor."""
+    inputs, output = subscripts.split("->")
+    terms = inputs.split(",")
+    target = terms[position]
+    others = [(x, term) for i, (x, term) in enumerate(zip(xs, terms)) if i != position]
+    rest = ",".join([output, *(term for _, term in others)])
+    return contract(g, *(x for x, _ in others), subscripts=f"{rest}->{target}")
+
+
+@op(xs=lambda g, out, *xs, position, subscripts: _factor_gradient(g, xs, position, subscripts))
+def contract(*xs: Array, subscripts: str) -> Array:
+    """The core of `einsum`: explicit output, and every index of a factor is in no other place of
+    it, but in another factor or in the output.
+
+    Such forms are linear in each factor, and each one's gradients are forms of the same kind.
+
+    >>> import numpy as np
+    >>> contract(np.array([1.0, 2.0]), np.array([3.0, 4.0]), subscripts="i,i->").item()
+    11.0
+    """
+    return np.einsum(subscripts, *xs, optimize=len(xs) > 1)
+
+
+def einsum(subscripts: str, *operands: Array) -> Array:
+    """Sum of products over named axes (Einstein's notation), for any number of operands.
+
+    ``"ij,jk->ik"`` names the axes of each operand and of the result; without ``->`` the result has
+    the names that occur once, in alphabetical order.  A name twice in one operand takes the
+    diagonal, a name that the result lacks is summed over, ``...`` stands for the other axes, which
+    broadcast, as axes of size 1 do.
+
+    Raises ValueError for subscripts that do not fit the operands.
+
+    >>> import numpy as np
+    >>> einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
+    array([21., 43.])
+    """
+    if not isinstance(subscripts, str):
+        raise TypeError('einsum: give the axes first, as in einsum("ij,jk->ik", x, y)')
+    xs = [x if hasattr(x, "ndim") else np.asarray(x) for x in operands]
+    terms, output = _names(subscripts, xs)
+    sizes = _sizes(subscripts, xs, terms)
+    for position, (x, term) in enumerate(zip(xs, terms)):
+        xs[position], terms[position] = _distinct(x, term, sizes)
+    for position, (x, term) in enumerate(zip(xs, terms)):
+        elsewhere = output + "".join(terms[:position] + terms[position + 1 :])
+        alone = tuple(i for i, name in enumerate(term) if name not in elsewhere)
+        if alone:
+            xs[position] = reduction.sum(x, axis=alone)
+            terms[position] = "".join(name for name in term if name in elsewhere)
+    return contract(*xs, subscripts=f"{','.join(terms)}->{output}")
+
+
+def _names(subscripts: str, xs: list[Array]) -> tuple[list[str], str]:
+    """The names of every operand's axes and of the result's, with '...' spelled out."""
+    text = subscripts.replace(" ", "")
+    inputs, arrow, output = text.partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(xs):
+        raise ValueError(
+            f"einsum: {subscripts!r} names {len(terms)} operands, but {len(xs)} were given"
+        )
+    counts = [x.ndim - len(t.replace("...", "")) for x, t in zip(xs, terms)]
+    free = [c for c in string.ascii_letters if c not in text]
+    most = max((n for n, t in zip(counts, terms) if "..." in t), default=0)
+    dots = "".join(free[:most])
+    for x, term, n in zip(xs, terms, counts):
+        if n < 0 or (n and "..." not in term):
+            raise misfit("einsum", f"{term!r} does not name the axes of its operand", x)
+    once = sorted(c for c in set(inputs) - set(".,") if inputs.count(c) == 1)
+    result = output if arrow else ("..." if "..." in inputs else "") + "".join(once)
+    if most and "..." not in result:
+        raise ValueError(f"einsum: the result in {subscripts!r} lacks the '...' of the operands")
+    names = [t.replace("...", dots[len(dots) - n :] if n else "") for t, n in zip(terms, counts)]
+    result = result.replace("...", dots)
+    known = set("".join(names))
+    if not set("".join(names) + result) <= set(string.ascii_letters):
+        raise ValueError(f"einsum: {subscripts!r} may hold letters, ',', '...' and '->' only")
+    if len(set(result)) != len(result) or not set(result) <= known:
+        raise ValueError(
+            f"einsum: each name in the result of {subscripts!r} must occur in an operand, and once"
+        )
+    return names, result
+
+
+def _sizes(subscripts: str, xs: list[Array], terms: list[str]) -> dict[str, int]:
+    """The size of every named axis; 1 gives way to any other."""
+    sizes: dict[str, int] = {}
+    for x, term in zip(xs, terms):
+        for name, n in zip(term, x.shape):
+            if sizes.setdefault(name, n) == 1:
+                sizes[name] = n
+            if n not in (1, sizes[name]):
+                raise ValueError(
+                    f"einsum: axis {name!r} of {subscripts!r} has sizes {sizes[name]} and {n}, "
+                    f"operand shapes are {[x.shape for x in xs]}"
+                )
+    return sizes
+
+
+def _distinct(x: Array, term: str, sizes: dict[str, int]) -> tuple[Array, str]:
+    """An operand without axes of size 1 that broadcast, and with diagonals in place of repeats."""
+    kept = [i for i, name in enumerate(term) if x.shape[i] == sizes[name]]
+    if len(kept) < len(term):
+        x = x.reshape(tuple(x.shape[i] for i in kept))
+        term = "".join(term[i] for i in kept)
+    for name in dict.fromkeys(term):
+        while term.count(name) > 1:
+            first = term.index(name)
+            second = term.index(name, first + 1)
+            x = diagonal(x, axis1=first, axis2=second)
+            term = term[:first] + term[first + 1 : second] + term[second + 1 :] + name
+    return x, term
+
+
+@composition
+def dot(x: Array, y: Array) -> Array:
+    """NumPy's dot: the sum over the last axis of x and the second-to-last (or only) one of y.
+
+    >>> import numpy as np
+    >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
+    11.0
+    """
+    if not np.ndim(x) or not np.ndim(y):
+        return x * y
+    if x.ndim <= 2 and y.ndim <= 2:
+        return matmul(x, y)
+    return tensordot(x, y, axes=((x.ndim - 1,), (max(y.ndim - 2, 0),)))
+
+
+@composition
+def inner(x: Array, y: Array) -> Array:
+    """The sum of products over the last axis of both.
+
+    >>> import numpy as np
+    >>> inner(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
+    11.0
+    """
+    if not np.ndim(x) or not np.ndim(y):
+        return x * y
+    return tensordot(x, y, axes=((x.ndim - 1,), (y.ndim - 1,)))
+
+
+@composition
+def vdot(x: Array, y: Array) -> Array:
+    """The sum of products of all values, both taken in row-major order.
+
+    >>> import numpy as np
+    >>> vdot(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])).item()
+    11.0
+    """
+    return matmul(x.reshape((x.size,)), y.reshape((y.size,)))
+
+
+@composition
+def outer(x: Array, y: Array) -> Array:
+    """Every value of x times every value of y, (x.size, y.size).
+
+    >>> import numpy as np
+    >>> outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([[3., 4.],
+           [6., 8.]])
+    """
+    return x.reshape((x.size, 1)) * y.reshape((1, y.size))
+
+
+@composition
+def tensordot(x: Array, y: Array, *, axes: Any = 2) -> Array:
+    """The sum of products over `axes`: so many last axes of x with as many first ones of y, or a
+    pair (axes of x, axes of y).
+
+    Raises ValueError when the paired axes differ in number or size.
+
+    >>> import numpy as np
+    >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
+    (2, 4)
+    """
+    if isinstance(axes, int):
+        if not 0 <= axes <= min(x.ndim, y.ndim):
+            raise misfit("tensordot", f"cannot pair {axes} axes", x, y)
+        left, right = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
+    else:
+        left, right = (
+            tuple(normal_axis("tensordot", a, z.ndim) for a in np.atleast_1d(one))
+            for one, z in zip(axes, (x, y))
+        )
+    left = normal_axes("tensordot", left, x.ndim)
+    right = normal_axes("tensordot", right, y.ndim)
+    if [x.shape[a] for a in left] != [y.shape[a] for a in right]:
+        raise misfit("tensordot", f"axes {left} of x do not match axes {right} of y", x, y)
+    rest_x = tuple(i for i in range(x.ndim) if i not in left)
+    rest_y = tuple(i for i in range(y.ndim) if i not in right)
+    inside = int(np.prod([x.shape[a] for a in left], dtype=int))
+    shape = (*(x.shape[i] for i in rest_x), *(y.shape[i] for i in rest_y))
+    rows = int(np.prod(shape[: len(rest_x)], dtype=int))
+    columns = int(np.prod(shape[len(rest_x) :], dtype=int))
+    flat_x = x.transpose((*rest_x, *left)).reshape((rows, inside))
+    flat_y = y.transpose((*right, *rest_y)).reshape((inside, columns))
+    return matmul(flat_x, flat_y).reshape(shape)

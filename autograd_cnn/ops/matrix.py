@@ -1,0 +1,180 @@
+"""Inverse, linear systems, determinants and the Cholesky factor, over stacks of square matrices.
+
+Formulas: Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation" (2008); for the Cholesky factor also Murray, "Differentiation of the Cholesky
+decomposition" (2016).  float16 computes in float32 and is rounded, as LAPACK has no half precision.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_cnn.graph import Array, op, values
+from autograd_cnn.ops.broadcast import unbroadcast
+from autograd_cnn.ops.composition import composition, misfit
+from autograd_cnn.ops.elementwise import where
+from autograd_cnn.ops.linalg import matmul
+from autograd_cnn.ops.selection import tril
+
+
+def _square(name: str, x: Array) -> None:
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise misfit(name, "needs square matrices (..., n, n)", x)
+
+
+def _lapack(function: Any, *xs: Array) -> Any:
+    """`function` in the dtype of its inputs, or in float32 where they are float16."""
+    dtype = np.result_type(*xs)
+    if dtype != np.float16:
+        return function(*xs)
+    return function(*(x.astype(np.float32) for x in xs)).astype(dtype)
+
+
+def _stack(g: Array) -> Array:
+    """One number per matrix as (..., 1, 1)."""
+    return g.reshape((*g.shape, 1, 1))
+
+
+@op(x=lambda g, out, x: -matmul(matmul(out.mT, g), out.mT))
+def inv(x: Array) -> Array:
+    """The inverse of each matrix in x (..., n, n).
+
+    Raises ValueError for a matrix that is singular or not square.  Prefer `solve` to a product with
+    an inverse: it is faster and more accurate.
+
+    >>> import numpy as np
+    >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
+    _square("inv", x)
+    return _lapack(np.linalg.inv, x)
+
+
+@op(
+    a=lambda g, out, a, b: unbroadcast(-matmul(solve_columns(a.mT, g), out.mT), a),
+    b=lambda g, out, a, b: unbroadcast(solve_columns(a.mT, g), b),
+)
+def solve_columns(a: Array, b: Array) -> Array:
+    """x with a x = b: a (..., n, n), b (..., n, k) -> (..., n, k); the core of `solve`.
+
+    >>> import numpy as np
+    >>> solve_columns(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([[2.0], [2.0]]))
+    array([[1. ],
+           [0.5]])
+    """
+    _square("solve", a)
+    if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
+        raise misfit("solve", "the right side must have one row per row of the matrix", a, b)
+    return _lapack(np.linalg.solve, a, b)
+
+
+@composition
+def solve(a: Array, b: Array) -> Array:
+    """x with a x = b: a (..., n, n), b a vector (n,) or matrices (..., n, k), which broadcast.
+
+    Raises ValueError for a matrix that is singular or not square, or a right side that does not
+    fit.
+
+    >>> import numpy as np
+    >>> solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 2.0]))
+    array([1. , 0.5])
+    """
+    if b.ndim == 1:
+        return solve_columns(a, b.reshape((*b.shape, 1)))[..., 0]
+    return solve_columns(a, b)
+
+
+@op(x=lambda g, out, x: _stack(g * out) * inv(x).mT)
+def det(x: Array) -> Array:
+    """The determinant of each matrix in x (..., n, n).
+
+    At a singular matrix the value is right, but the gradient, det(x) inv(x)^T, raises ValueError.
+
+    >>> import numpy as np
+    >>> det(np.array([[2.0, 1.0], [0.0, 4.0]])).round(4).item()
+    8.0
+    """
+    _square("det", x)
+    return _lapack(np.linalg.det, x)
+
+
+@op(x=lambda g, out, x: _stack(g) * inv(x).mT)
+def logabsdet(x: Array) -> Array:
+    """log(|det|) of each matrix in x (..., n, n), without overflow; -inf for a singular one, whose
+    gradient raises ValueError.
+
+    >>> import numpy as np
+    >>> logabsdet(np.array([[2.0, 0.0], [0.0, -4.0]])).round(4).item()
+    2.0794
+    """
+    _square("logabsdet", x)
+    return _lapack(lambda x: np.linalg.slogdet(x)[1], x)
+
+
+class SlogdetResult(NamedTuple):
+    """Sign and logarithm of the absolute value of a determinant."""
+
+    sign: np.ndarray
+    logabsdet: Array
+
+
+@composition
+def slogdet(x: Array) -> SlogdetResult:
+    """Sign (a plain array) and `logabsdet` of each matrix in x (..., n, n).
+
+    >>> import numpy as np
+    >>> slogdet(np.array([[1.0, 0.0], [0.0, -1.0]])).sign.item()
+    -1.0
+    """
+    _square("slogdet", x)
+    sign = _lapack(lambda x: np.linalg.slogdet(x)[0], values(x))
+    return SlogdetResult(sign, logabsdet(x))
+
+
+def _cholesky_x(g: Array, factor: Array) -> Array:
+    """L^-T phi(L^T g) L^-1, symmetrised; phi keeps the lower triangle and half the diagonal."""
+    inverse = inv(factor)
+    product = tril(matmul(factor.mT, g))
+    half = where(np.eye(product.shape[-1], dtype=bool), 0.5 * product, product)
+    found = matmul(matmul(inverse.mT, half), inverse)
+    return 0.5 * (found + found.mT)
+
+
+@op(x=lambda g, out, x: _cholesky_x(g, out))
+def cholesky(x: Array) -> Array:
+    """The lower triangular L with L L^T = x, for symmetric positive definite x (..., n, n).
+
+    Uses the symmetric part of x, so the gradient is symmetric.  Raises ValueError when a matrix is
+    not square or not positive definite.
+
+    >>> import numpy as np
+    >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
+    array([[2., 0.],
+           [1., 2.]])
+    """
+    _square("cholesky", x)
+    return _lapack(np.linalg.cholesky, 0.5 * (x + x.mT))
+
+
+@composition
+def matrix_power(x: Array, *, n: int) -> Array:
+    """Each matrix in x (..., n, n) times itself, `n` times over; negative powers invert.
+
+    >>> import numpy as np
+    >>> matrix_power(np.array([[1.0, 1.0], [0.0, 1.0]]), 3)
+    array([[1., 3.],
+           [0., 1.]])
+    """
+    _square("matrix_power", x)
+    if n < 0:
+        x, n = inv(x), -n
+    out, square = None, x
+    while n:
+        if n & 1:
+            out = square if out is None else matmul(out, square)
+        n >>= 1
+        square = matmul(square, square) if n else square
+    return x * 0.0 + np.eye(x.shape[-1], dtype=x.dtype) if out is None else out

@@ -1,0 +1,199 @@
+"""NumPy's methods on tensors, each an op or a composition of the same name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import Node
+from autograd_cnn.ops import (
+    accumulation,
+    axes,
+    broadcast,
+    contraction,
+    elementwise,
+    reduction,
+    rounding,
+    selection,
+    shaping,
+)
+
+
+class ArrayMethods(Node):
+    """Methods with NumPy's names and arguments.  What gives positions or truth values gives plain
+    arrays; `sort`, `fill` and `put`, which would change the tensor, are left out.
+    """
+
+    __slots__ = ()
+
+    # ---------------------------------------------------------------------------------------- shape
+
+    @property
+    def T(self) -> Any:  # noqa: N802
+        """The axes reversed."""
+        return shaping.transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        """The last two axes exchanged."""
+        return axes.matrix_transpose(self)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """Two axes exchanged."""
+        return axes.swapaxes(self, axis1=axis1, axis2=axis2)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Axes in the given order, reversed by default; see `ops.transpose`."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return shaping.transpose(self, axes=None if order is None else tuple(order))
+
+    def reshape(self, *shape: Any) -> Any:
+        """The same values under another shape; see `ops.reshape`."""
+        return shaping.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
+
+    def flatten(self) -> Any:
+        """All values along one axis."""
+        return axes.ravel(self)
+
+    def ravel(self) -> Any:
+        """All values along one axis."""
+        return axes.ravel(self)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """Without the axes of size 1, or without those in `axis`; see `squeeze`."""
+        return axes.squeeze(self, axis=axis)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+        """Each value `repeats` times along `axis`; see `repeat`."""
+        return axes.repeat(self, repeats=repeats, axis=axis)
+
+    def broadcast_to(self, shape: Any) -> Any:
+        """Values repeated to `shape`."""
+        return broadcast.broadcast_to(self, shape=shape)
+
+    def astype(self, dtype: Any) -> Any:
+        """Values converted to `dtype`."""
+        return elementwise.astype(self, dtype=np.dtype(dtype))
+
+    def copy(self) -> Any:
+        """The same values in new memory, differentiable."""
+        return elementwise.astype(self, dtype=self.array.dtype)
+
+    # ----------------------------------------------------------------------------------- reductions
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Sum over `axis`."""
+        return reduction.sum(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Product over `axis`; see `prod`."""
+        return accumulation.prod(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Mean over `axis`."""
+        return reduction.mean(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """Variance over `axis`; see `ops.var`."""
+        return reduction.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
+
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """Standard deviation over `axis`; see `std`."""
+        return accumulation.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Largest value over `axis`."""
+        return reduction.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Smallest value over `axis`."""
+        return reduction.min(self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Any:
+        """Running sum along `axis`."""
+        return accumulation.cumsum(self, axis=axis)
+
+    def cumprod(self, axis: int | None = None) -> Any:
+        """Running product along `axis`."""
+        return accumulation.cumprod(self, axis=axis)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """The sum of a diagonal."""
+        return selection.trace(self, offset=offset, axis1=axis1, axis2=axis2)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """The values on a diagonal; see `diagonal`."""
+        return selection.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
+
+    def take(self, indices: Any, axis: int | None = None) -> Any:
+        """The values at `indices` along `axis`; see `take`."""
+        return selection.take(self, indices=indices, axis=axis)
+
+    def dot(self, other: Any) -> Any:
+        """NumPy's dot product; see `dot`."""
+        return contraction.dot(self, other)
+
+    # ------------------------------------------------------------------------------------ constants
+
+    def argmax(self, axis: int | None = None) -> Any:
+        """Position of the largest value over `axis`, a plain array of integers."""
+        return self.array.argmax(axis=axis)
+
+    def argmin(self, axis: int | None = None) -> Any:
+        """Position of the smallest value over `axis`, a plain array of integers."""
+        return self.array.argmin(axis=axis)
+
+    def argsort(self, axis: int | None = -1) -> Any:
+        """Positions in ascending order along `axis`, plain integers; the sort is stable."""
+        return self.array.argsort(axis=axis, kind="stable")
+
+    def nonzero(self) -> tuple[np.ndarray, ...]:
+        """Positions of the values that are not 0, one plain array per axis."""
+        return self.array.nonzero()
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether all values over `axis` are true or not 0, a plain array."""
+        return self.array.all(axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether a value over `axis` is true or not 0, a plain array."""
+        return self.array.any(axis=axis, keepdims=keepdims)
+
+    # -------------------------------------------------------------------------------- single values
+
+    def exp(self) -> Any:
+        """e to the power of each value."""
+        return elementwise.exp(self)
+
+    def log(self) -> Any:
+        """Natural logarithm."""
+        return elementwise.log(self)
+
+    def sqrt(self) -> Any:
+        """Square root."""
+        return elementwise.sqrt(self)
+
+    def abs(self) -> Any:
+        """Absolute value."""
+        return elementwise.abs(self)
+
+    def round(self, decimals: int = 0) -> Any:
+        """Rounded to `decimals` places, with gradient 0."""
+        return rounding.round(self, decimals=decimals)
+
+    def tanh(self) -> Any:
+        """Hyperbolic tangent."""
+        return elementwise.tanh(self)
+
+    def sigmoid(self) -> Any:
+        """Logistic function."""
+        return elementwise.sigmoid(self)
+
+    def relu(self) -> Any:
+        """max(x, 0)."""
+        return elementwise.relu(self)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        """Values limited to [min, max]."""
+        return elementwise.clip(self, min=min, max=max)

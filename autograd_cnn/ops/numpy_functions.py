@@ -1,0 +1,234 @@
+"""NumPy's own functions on tensors: which op each becomes, which answers are constants.
+
+`apply_ufunc` and `apply_function` are what NumPy's protocols call.  A function in none of the
+tables raises TypeError: NumPy never cuts the graph in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import Node, values
+from autograd_cnn.ops import (
+    accumulation,
+    axes,
+    broadcast,
+    contraction,
+    elementwise,
+    exponential,
+    linalg,
+    matrix,
+    order,
+    reduction,
+    rounding,
+    selection,
+    shaping,
+    trigonometry,
+)
+from autograd_cnn.ops.numpy_special import SPECIAL, copied, refuse
+
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
+    getattr(np, name): getattr(module, name)
+    for module, names in (
+        (elementwise, "add subtract multiply divide negative power exp log sqrt sign tanh"),
+        (elementwise, "maximum minimum"),
+        (exponential, "log1p expm1 exp2 log2 log10 cbrt logaddexp square reciprocal"),
+        (rounding, "floor ceil trunc floor_divide remainder"),
+        (trigonometry, "sin cos tan arcsin arccos arctan sinh cosh arcsinh arccosh arctanh hypot"),
+        (trigonometry, "arctan2 degrees radians"),
+        (linalg, "matmul"),
+    )
+    for name in names.split()
+} | {
+    np.absolute: elementwise.abs,
+    np.fabs: elementwise.abs,
+    np.positive: copied,
+    np.conjugate: copied,
+    np.rint: rounding.round,
+    np.rad2deg: trigonometry.degrees,
+    np.deg2rad: trigonometry.radians,
+}
+
+_CONSTANT_UFUNC_NAMES = """
+less less_equal equal not_equal greater greater_equal isnan isinf isfinite signbit logical_and
+logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor invert left_shift right_shift
+gcd lcm
+"""
+CONSTANT_UFUNCS = {getattr(np, name) for name in _CONSTANT_UFUNC_NAMES.split()}
+
+# Arguments in NumPy's order.  "*" marks an input, "-" an option that is not supported, "a:b" the
+# argument a that is called b here.
+_REDUCTION = "a* axis -dtype -out keepdims -initial -where"
+_EXTREME = "a* axis -out keepdims -initial -where"
+FUNCTIONS: dict[Callable[..., Any], tuple[Callable[..., Any], str]] = {
+    np.sum: (reduction.sum, _REDUCTION),
+    np.prod: (accumulation.prod, _REDUCTION),
+    np.mean: (reduction.mean, "a* axis -dtype -out keepdims -where"),
+    np.max: (reduction.max, _EXTREME),
+    np.min: (reduction.min, _EXTREME),
+    np.ptp: (accumulation.ptp, "a* axis -out keepdims"),
+    np.median: (order.median, "a* axis -out -overwrite_input keepdims"),
+    np.average: (accumulation.average, "a* axis weights* -returned keepdims"),
+    np.cumsum: (accumulation.cumsum, "a* axis -dtype -out"),
+    np.cumprod: (accumulation.cumprod, "a* axis -dtype -out"),
+    np.diff: (accumulation.diff, "a* n axis -prepend -append"),
+    np.round: (rounding.round, "a* decimals -out"),
+    np.sort: (order.sort, "a* axis -kind -order -stable"),
+    np.reshape: (shaping.reshape, "a* shape -order -copy"),
+    np.ravel: (axes.ravel, "a* -order"),
+    np.transpose: (shaping.transpose, "a* axes"),
+    np.squeeze: (axes.squeeze, "a* axis"),
+    np.expand_dims: (axes.expand_dims, "a* axis"),
+    np.swapaxes: (axes.swapaxes, "a* axis1 axis2"),
+    np.moveaxis: (axes.moveaxis, "a* source destination"),
+    np.broadcast_to: (broadcast.broadcast_to, "array* shape -subok"),
+    np.copy: (copied, "a* -order -subok"),
+    np.flip: (shaping.flip, "m* axis"),
+    np.flipud: (axes.flipud, "m*"),
+    np.fliplr: (axes.fliplr, "m*"),
+    np.roll: (axes.roll, "a* shift axis"),
+    np.repeat: (axes.repeat, "a* repeats axis"),
+    np.tile: (axes.tile, "A* reps"),
+    np.stack: (shaping.stack, "arrays* axis -out -dtype -casting"),
+    np.vstack: (axes.vstack, "tup* -dtype -casting"),
+    np.hstack: (axes.hstack, "tup* -dtype -casting"),
+    np.column_stack: (axes.column_stack, "tup*"),
+    np.split: (axes.split, "ary* indices_or_sections axis"),
+    np.array_split: (axes.array_split, "ary* indices_or_sections axis"),
+    np.take: (selection.take, "a* indices axis -out -mode"),
+    np.take_along_axis: (order.take_along_axis, "arr* indices axis"),
+    np.diag: (selection.diag, "v* k"),
+    np.diagonal: (selection.diagonal, "a* offset axis1 axis2"),
+    np.trace: (selection.trace, "a* offset axis1 axis2 -dtype -out"),
+    np.tril: (selection.tril, "m* k"),
+    np.triu: (selection.triu, "m* k"),
+    np.dot: (contraction.dot, "a* b* -out"),
+    np.inner: (contraction.inner, "a* b*"),
+    np.outer: (contraction.outer, "a* b* -out"),
+    np.vdot: (contraction.vdot, "a* b*"),
+    np.tensordot: (contraction.tensordot, "a* b* axes"),
+    np.linalg.norm: (accumulation.norm, "x* ord axis keepdims"),
+    np.linalg.inv: (matrix.inv, "a*"),
+    np.linalg.solve: (matrix.solve, "a* b*"),
+    np.linalg.det: (matrix.det, "a*"),
+    np.linalg.slogdet: (matrix.slogdet, "a*"),
+    np.linalg.cholesky: (matrix.cholesky, "a* -upper"),
+    np.linalg.matrix_power: (matrix.matrix_power, "a* n"),
+}
+# Names that NumPy gained later, or has twice as functions of their own.
+for _name, _like, _spec in (
+    ("amax", np.max, _EXTREME),
+    ("amin", np.min, _EXTREME),
+    ("around", np.round, "a* decimals -out"),
+    ("matrix_transpose", axes.matrix_transpose, "x*"),
+    ("linalg.matrix_transpose", axes.matrix_transpose, "x*"),
+    ("linalg.matmul", linalg.matmul, "x1* x2*"),
+    ("linalg.tensordot", contraction.tensordot, "x1* x2* axes"),
+    ("linalg.outer", contraction.outer, "x1* x2*"),
+    ("astype", elementwise.astype, "x* dtype -device"),
+    ("cumulative_sum", accumulation.cumsum, "x* axis -dtype -out -include_initial"),
+    ("cumulative_prod", accumulation.cumprod, "x* axis -dtype -out -include_initial"),
+):
+    _found: Any = np
+    for _part in _name.split("."):
+        _found = getattr(_found, _part, None)
+    if _found is not None:
+        FUNCTIONS.setdefault(_found, (FUNCTIONS.get(_like, (_like, ""))[0], _spec))
+
+_CONSTANT_NAMES = """
+all allclose any argmax argmin argpartition argsort argwhere array2string array_equal array_equiv
+array_repr array_str can_cast common_type count_nonzero diag_indices_from digitize empty_like
+flatnonzero full_like isclose iscomplex iscomplexobj isin isneginf isposinf isreal isrealobj
+lexsort may_share_memory min_scalar_type nonzero ndim ones_like ravel_multi_index result_type save
+savetxt savez savez_compressed searchsorted shape shares_memory size tril_indices_from
+triu_indices_from unique unravel_index zeros_like
+"""
+CONSTANTS = {getattr(np, name) for name in _CONSTANT_NAMES.split()} | {np.linalg.matrix_rank}
+
+# What an option may hold without changing anything.
+_HARMLESS = (None, False, "C", "raise", "same_kind")
+
+
+def full_name(function: Any) -> str:
+    """``np.linalg.inv`` and the like."""
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"np{module.removeprefix('numpy')}.{function.__name__}"
+
+
+def apply_ufunc(ufunc: np.ufunc, method: str, args: Any, options: dict[str, Any]) -> Any:
+    """A ufunc on tensors: the op, or plain values where the answer is a constant.
+
+    Raises TypeError for a ufunc that is neither, for its methods (reduce, at) and its options.
+    """
+    if method == "__call__" and not options:
+        if ufunc in UFUNCS:
+            return UFUNCS[ufunc](*args)
+        if ufunc in CONSTANT_UFUNCS:
+            return ufunc(*map(values, args))
+    elif ufunc in UFUNCS and method == "__call__":
+        return refuse(
+            f"np.{ufunc.__name__}", f"no op takes the options {', '.join(map(repr, options))}"
+        )
+    return refuse(f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method}")
+
+
+def apply_function(function: Any, args: Any, options: dict[str, Any]) -> Any:
+    """One of NumPy's other functions on tensors: an op, a composition, or plain values.
+
+    Raises TypeError for a function that is none of these and for options that no op has.
+    """
+    if function in FUNCTIONS:
+        ours, spec = FUNCTIONS[function]
+        inputs, settings = _sorted(full_name(function), spec, args, options)
+        return ours(*inputs, **settings)
+    if function in SPECIAL:
+        return SPECIAL[function](*args, **options)
+    if function in CONSTANTS:
+        return function(*plain(args), **plain(options))
+    return refuse(full_name(function))
+
+
+def plain(x: Any) -> Any:
+    """`x` with arrays in the place of tensors, also inside lists, tuples and dictionaries."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
+    if isinstance(x, dict):
+        return {key: plain(value) for key, value in x.items()}
+    return values(x) if isinstance(x, Node) else x
+
+
+def _sorted(
+    name: str, spec: str, args: Any, options: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """A call's arguments as inputs and settings of the op, by the table's `spec`."""
+    words = spec.split()
+    names = [word.strip("*-") for word in words]
+    if len(args) > len(names):
+        raise TypeError(f"{name}: got {len(args)} arguments, it takes {len(names)}")
+    given = dict(zip(names, args))
+    for key, value in options.items():
+        if key in given:
+            raise TypeError(f"{name}: got {key!r} twice")
+        given[key] = value
+    inputs, settings = [], {}
+    for key, value in given.items():
+        word = words[names.index(key)] if key in names else f"-{key}"
+        if value is np._NoValue:
+            continue
+        if word.endswith("*"):
+            inputs.append((names.index(key), value))
+        elif not word.startswith("-"):
+            settings[key] = value
+        elif not any(value is harmless for harmless in _HARMLESS):
+            refuse(name, f"no op takes {key}=")
+    return [value for _, value in sorted(inputs, key=lambda pair: pair[0])], settings
+
+
+def status(function: Any) -> str:
+    """'differentiable', 'constant' or 'unsupported': what becomes of a NumPy function here."""
+    if function in UFUNCS or function in FUNCTIONS or function in SPECIAL:
+        return "differentiable"
+    return "constant" if function in CONSTANTS or function in CONSTANT_UFUNCS else "unsupported"

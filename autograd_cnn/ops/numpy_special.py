@@ -1,0 +1,173 @@
+"""NumPy's functions whose arguments do not map one by one to an op's, and the words of refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from autograd_cnn.graph import Array, Node, values
+from autograd_cnn.ops import accumulation, contraction, elementwise, reduction, shaping
+from autograd_cnn.ops.axes import ravel
+from autograd_cnn.ops.broadcast import broadcast_to
+
+_ALTERNATIVES = {
+    "np.add.reduce": "np.sum",
+    "np.multiply.reduce": "np.prod",
+    "np.maximum.reduce": "np.max",
+    "np.minimum.reduce": "np.min",
+    "np.add.accumulate": "np.cumsum",
+    "np.add.at": "ag.scatter_add",
+    "np.append": "np.concatenate",
+    "np.insert": "np.concatenate",
+    "np.delete": "an index, x[kept]",
+    "np.select": "np.where",
+    "np.choose": "np.where",
+    "np.piecewise": "np.where",
+    "np.nan_to_num": "np.where(np.isnan(x), 0.0, x)",
+    "np.nansum": "np.sum(np.where(np.isnan(x), 0.0, x))",
+    "np.fmax": "np.maximum",
+    "np.fmin": "np.minimum",
+    "np.fmod": "np.remainder",
+    "np.float_power": "np.power",
+    "np.kron": "np.einsum",
+    "np.cross": "np.einsum",
+    "np.percentile": "np.sort",
+    "np.quantile": "np.sort",
+    "np.linalg.vector_norm": "np.linalg.norm",
+    "np.linalg.matrix_norm": "np.linalg.norm",
+    "np.linalg.pinv": "np.linalg.solve",
+    "np.linalg.lstsq": "np.linalg.solve",
+    "np.put": "item assignment, x[index] = v",
+    "np.place": "item assignment, x[index] = v",
+    "np.putmask": "item assignment, x[index] = v",
+    "np.copyto": "item assignment, x[...] = v",
+    "np.fill_diagonal": "item assignment, x[index] = v",
+    "np.put_along_axis": "item assignment, x[index] = v",
+    "np.apply_along_axis": "np.stack of the function's results",
+}
+
+
+def refuse(name: str, problem: str = "no op of that name") -> NoReturn:
+    """Raise the TypeError for what would cut the graph, with an alternative."""
+    instead = _ALTERNATIVES.get(name, "an autograd_cnn op") if "op of" in problem else "an op"
+    raise TypeError(
+        f"{name} on a Tensor would cut the graph ({problem}); use {instead}, or .numpy() for plain "
+        "values"
+    )
+
+
+def _only(name: str, options: dict[str, Any]) -> None:
+    """Refuse options that hold anything but what they hold by default."""
+    for key, value in options.items():
+        if not any(value is default for default in (None, False, "same_kind", "safe", "K")):
+            refuse(name, f"no op takes {key}=")
+
+
+def copied(x: Array) -> Array:
+    """The same values in new memory.
+
+    >>> copied(np.array([1.0]))
+    array([1.])
+    """
+    return elementwise.astype(x, dtype=x.dtype)
+
+
+def _where(condition: Any, *branches: Any) -> Any:
+    if not branches:
+        return np.nonzero(values(condition))
+    return elementwise.where(values(condition), *branches)
+
+
+def _concatenate(arrays: Any, /, axis: int | None = 0, out: Any = None, **options: Any) -> Any:
+    _only("np.concatenate", {"out": out, **options})
+    if axis is None:
+        arrays, axis = [ravel(x) for x in arrays], 0
+    return shaping.concatenate(arrays, axis=axis)
+
+
+def _clip(
+    a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None,
+    max: Any = None, **options: Any,
+) -> Any:  # fmt: skip
+    _only("np.clip", {"out": out, **options})
+    low, high = (
+        None if bound is np._NoValue else bound
+        for bound in (a_min if min is None else min, a_max if max is None else max)
+    )
+    if not any(isinstance(bound, Node) and bound.requires_grad for bound in (low, high)):
+        return elementwise.clip(a, min=values(low), max=values(high))
+    a = a if low is None else elementwise.maximum(a, low)
+    return a if high is None else elementwise.minimum(a, high)
+
+
+def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    value = options.pop("constant_values", 0.0)
+    if mode != "constant" or options or np.ndim(value):
+        refuse("np.pad", "its op fills with one constant value only")
+    if isinstance(pad_width, dict):
+        widths = np.zeros((array.ndim, 2), int)
+        for axis, width in pad_width.items():
+            widths[axis] = width
+    else:
+        widths = np.broadcast_to(np.asarray(values(pad_width)), (array.ndim, 2))
+    pairs = tuple((int(before), int(after)) for before, after in widths)
+    return shaping.pad(array, widths=pairs, value=values(value))
+
+
+def _spread(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
+    def call(
+        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0,
+        keepdims: bool = False, *, correction: Any = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        _only(name, {"dtype": dtype, "out": out})
+        if any(value is not np._NoValue for value in options.values()):
+            refuse(name, f"no op takes {next(iter(options))}=")
+        count = ddof if correction is None else correction
+        return ours(a, axis=axis, ddof=count, keepdims=keepdims)
+
+    return call
+
+
+def _einsum(*operands: Any, out: Any = None, optimize: Any = None, **options: Any) -> Any:
+    _only("np.einsum", {"out": out, **options})
+    return contraction.einsum(*operands)
+
+
+def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
+    shape = np.broadcast_shapes(*(np.shape(values(x)) for x in args))
+    return tuple(broadcast_to(x, shape=shape) for x in args)
+
+
+def _plain_lines(ndim: int) -> Callable[..., Any]:
+    def at_least(*arrays: Any) -> Any:
+        found = []
+        for array in arrays:
+            x: Any = array if isinstance(array, Node) else np.asarray(array)
+            new = {1: (1,), 2: (1, -1), 3: (1, -1, 1)}[ndim] if x.ndim < ndim else None
+            if new is not None and x.ndim == 0:
+                new = (1,) * ndim
+            elif new is not None and x.ndim == 2:
+                new = (*x.shape, 1)
+            elif new is not None:
+                new = tuple(x.size if n == -1 else n for n in new)
+            found.append(x if new is None else x.reshape(new))
+        return found[0] if len(found) == 1 else tuple(found)
+
+    return at_least
+
+
+SPECIAL: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.where: _where,
+    np.concatenate: _concatenate,
+    np.clip: _clip,
+    np.pad: _pad,
+    np.var: _spread("np.var", reduction.var),
+    np.std: _spread("np.std", accumulation.std),
+    np.einsum: _einsum,
+    np.broadcast_arrays: _broadcast_arrays,
+    np.atleast_1d: _plain_lines(1),
+    np.atleast_2d: _plain_lines(2),
+    np.atleast_3d: _plain_lines(3),
+}

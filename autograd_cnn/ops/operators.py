@@ -1,0 +1,189 @@
+"""Python's operators on tensors, also in place, and item assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn import modes
+from autograd_cnn.graph import GraphError, Node, describe, values
+from autograd_cnn.ops import elementwise, indexing, linalg, rounding, selection, versions
+
+
+class Operators(Node):
+    """Arithmetic gives tensors; comparisons answer with plain boolean arrays, which are constants.
+
+    In-place arithmetic and item assignment write into a leaf, or into a tensor without gradients.
+    On anything that a graph records they rebind: ``x[i] = v`` makes x the result of an op (`put`),
+    differentiable in its old value and in v, and everything computed from the old value keeps it.
+    Views and detached tensors made before see the old value too.
+    """
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        return elementwise.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return elementwise.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return elementwise.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return elementwise.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return elementwise.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return elementwise.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return elementwise.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return elementwise.divide(other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return rounding.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return rounding.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return rounding.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return rounding.remainder(other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return elementwise.power(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return elementwise.power(other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return linalg.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return linalg.matmul(other, self)
+
+    def __neg__(self) -> Any:
+        return elementwise.negative(self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return elementwise.abs(self)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return rounding.round(self, decimals=ndigits or 0)
+
+    def __getitem__(self, index: Any) -> Any:
+        return indexing.getitem(self, index=indexing.plain_index(index))
+
+    # ----------------------------------------------------------------------------- changes in place
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        index = indexing.plain_index(index)
+        if isinstance(value, (list, tuple)):
+            if any(isinstance(part, Node) for part in value):
+                raise TypeError("item assignment: got a list of tensors; join them with ag.stack")
+            value = np.asarray(value, self.array.dtype)
+        if not self._recorded_with("item assignment", value):
+            self.array[index] = values(value)
+            self.touch()
+            return
+
+        def assigned(old: Node) -> Any:
+            new: Any = old if value is self else value
+            rank = np.ndim(values(new))
+            surplus = rank - np.ndim(self.array[index]) if rank else 0
+            if surplus > 0 and all(n == 1 for n in new.shape[:surplus]):
+                new = new.reshape(new.shape[surplus:])  # as NumPy does, but an op need not
+            return selection.put(old, new, index=index)
+
+        self._become(assigned)
+
+    def _recorded_with(self, what: str, value: Any) -> bool:
+        """Whether a change of this tensor by `value` concerns a graph, so that it must rebind."""
+        if self.op is not None and self.requires_grad:
+            return True
+        recording = modes.is_grad_enabled()
+        if self.requires_grad and recording:
+            raise GraphError(
+                f"{what} on a leaf that requires gradients would lose the leaf; write x = x + y "
+                "instead of x += y, or wrap an update of a leaf in ag.no_grad()"
+            )
+        tracked = recording and isinstance(value, Node) and value.requires_grad
+        if tracked and self.array.dtype.kind != "f":
+            raise TypeError(
+                f"{what}: a tensor of dtype {self.array.dtype} cannot take gradients; convert it "
+                "first, for example with .astype('float32')"
+            )
+        return tracked
+
+    def _become(self, change: Callable[[Node], Any]) -> None:
+        """Take over what `change` makes of the old value."""
+        old = versions.hidden_copy(self)
+        versions.take_over(self, old, change(old))
+
+    def _update(self, function: Any, ufunc: np.ufunc, other: Any) -> Any:
+        if not self._recorded_with(f"in-place {ufunc.__name__}", other):
+            ufunc(self.array, values(other), out=self.array, casting="same_kind")
+            self.touch()
+            return self
+
+        def updated(old: Node) -> Any:
+            result = function(old, old if other is self else other)
+            if result.array.shape != self.array.shape:
+                raise ValueError(
+                    f"in-place {ufunc.__name__}: the result has shape {result.array.shape}, but "
+                    f"the tensor is {describe(self)}; write x = x + y instead of x += y"
+                )
+            same = result.array.dtype == self.array.dtype
+            return result if same else elementwise.astype(result, dtype=self.array.dtype)
+
+        self._become(updated)
+        return self
+
+    def __iadd__(self, other: Any) -> Any:
+        return self._update(elementwise.add, np.add, other)
+
+    def __isub__(self, other: Any) -> Any:
+        return self._update(elementwise.subtract, np.subtract, other)
+
+    def __imul__(self, other: Any) -> Any:
+        return self._update(elementwise.multiply, np.multiply, other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._update(elementwise.divide, np.true_divide, other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return self._update(elementwise.power, np.power, other)
+
+    # ---------------------------------------------------------------------------------- comparisons
+
+    def __lt__(self, other: Any) -> Any:
+        return self.array < values(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.array <= values(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.array > values(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.array >= values(other)
+
+    def __eq__(self, other: Any) -> Any:
+        return self.array == values(other)
+
+    def __ne__(self, other: Any) -> Any:
+        return self.array != values(other)
+
+    __hash__ = object.__hash__

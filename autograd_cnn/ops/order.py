@@ -1,0 +1,106 @@
+"""Sorting, the largest few, and the median: gathers whose order is a constant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import Array, values
+from autograd_cnn.ops.accumulation import last, reduced
+from autograd_cnn.ops.broadcast import Axis
+from autograd_cnn.ops.composition import composition, normal_axis, positions
+from autograd_cnn.ops.indexing import plain_index
+from autograd_cnn.ops.reduction import mean
+
+
+@composition
+def take_along_axis(x: Array, *, indices: Any, axis: int | None = -1) -> Array:
+    """The values at `indices` along `axis`, one index array per line, as `argsort` gives it.
+
+    `indices` (integers) broadcasts against the other axes of x; None takes from all values in
+    row-major order.
+
+    Raises ValueError for another number of axes, IndexError for an index out of range.
+
+    >>> import numpy as np
+    >>> take_along_axis(np.array([[3.0, 1.0], [2.0, 5.0]]), indices=np.array([[1], [0]]), axis=1)
+    array([[1.],
+           [2.]])
+    """
+    indices = np.asarray(plain_index(indices))
+    if axis is None:
+        x, axis = x.reshape((x.size,)), 0
+    axis = normal_axis("take_along_axis", axis, x.ndim)
+    if indices.ndim != x.ndim:
+        raise ValueError(
+            f"take_along_axis: indices must have {x.ndim} axes as the values have, got shape "
+            f"{indices.shape}"
+        )
+    return x[positions(x.shape, axis, indices)]
+
+
+@composition
+def sort(x: Array, *, axis: int | None = -1) -> Array:
+    """Values in ascending order along `axis` (of all values when None), NaN last.
+
+    The sort is stable: equal values keep their order, and each its own gradient.
+
+    >>> import numpy as np
+    >>> sort(np.array([3.0, 1.0, 2.0]))
+    array([1., 2., 3.])
+    """
+    if axis is None:
+        x, axis = x.reshape((x.size,)), 0
+    order = np.argsort(values(x), axis=axis, kind="stable")
+    return take_along_axis(x, indices=order, axis=axis)
+
+
+@composition
+def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Array, np.ndarray]:
+    """The `k` largest (or smallest) values along `axis` in order, and where they are.
+
+    Returns values and integer positions, both with size k along `axis`.  Among equal values the
+    first wins; NaN counts as the largest.
+
+    Raises ValueError when k is not between 0 and the size of the axis.
+
+    >>> import numpy as np
+    >>> topk(np.array([1.0, 5.0, 3.0]), k=2)
+    (array([5., 3.]), array([1, 2]))
+    """
+    axis = normal_axis("topk", axis, x.ndim)
+    size = x.shape[axis]
+    if not 0 <= k <= size:
+        raise ValueError(f"topk: k must be between 0 and {size}, the size of axis {axis}, got {k}")
+    plain = np.moveaxis(values(x), axis, -1)
+    if largest:  # ascending order of the reversed line, read backwards: the first of equals first
+        order = size - 1 - np.argsort(plain[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    else:
+        order = np.argsort(plain, axis=-1, kind="stable")
+    where = np.ascontiguousarray(np.moveaxis(order[..., :k], -1, axis))
+    return take_along_axis(x, indices=where, axis=axis), where
+
+
+@composition
+def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The middle value over `axis`, or the mean of the two middle ones; NaN propagates.
+
+    The gradient goes to the value in the middle of a stable sort, half to each of two.  The median
+    of nothing is NaN.
+
+    >>> import numpy as np
+    >>> median(np.array([4.0, 1.0, 2.0, 8.0])).item()
+    3.0
+    """
+    line = last("median", x, axis)
+    size = line.shape[-1]
+    if not size:
+        return mean(x, axis=axis, keepdims=keepdims)
+    plain = values(line)
+    order = np.argsort(plain, axis=-1, kind="stable")
+    middle = order[..., (size - 1) // 2 : size // 2 + 1]
+    if plain.dtype.kind == "f":
+        middle = np.where(np.isnan(plain).any(axis=-1, keepdims=True), order[..., -1:], middle)
+    out = mean(take_along_axis(line, indices=middle, axis=-1), axis=-1)
+    return reduced(out, x, axis, keepdims)

@@ -1,0 +1,100 @@
+"""Watchers see every operation and every backward rule of a block of code.
+
+They belong to the thread or async task that opened the block.  While no block is open anywhere,
+an operation pays for one look at an empty list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+Compute = Callable[[], Any]
+
+
+class Watcher:
+    """The base of what looks on while operations run; each method may do more than it does here."""
+
+    def operation(self, op: Any, args: Sequence[Any], compute: Compute) -> Any:
+        """Around the forward of `op`: returns what ``compute()`` returns, the plain result."""
+        return compute()
+
+    def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
+        """After `op` has made the tensor `node` from `args`, whether or not it was recorded."""
+
+    def rule(self, node: Any, name: str, g: Any, compute: Compute) -> Any:
+        """Around a backward rule of the op that made `node`, for its input `name`: `g` comes in."""
+        return compute()
+
+
+open_blocks: list[Watcher] = []
+"""The watchers of all threads; only whether there are any matters."""
+
+watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("autograd_cnn.watchers", default=())
+"""The watchers of this thread or task, outer before inner."""
+
+layers: ContextVar[tuple[Any, ...]] = ContextVar("autograd_cnn.layers", default=())
+"""The modules whose forward is running, outer before inner, kept while somebody watches."""
+
+
+@contextmanager
+def watch(watcher: Watcher) -> Iterator[None]:
+    """Let `watcher` see what this thread or task does in the ``with`` block.
+
+    >>> import autograd_cnn as ag
+    >>> class Names(Watcher):
+    ...     def operation(self, op, args, compute):
+    ...         print(op.name)
+    ...         return compute()
+    >>> with watch(Names()):
+    ...     _ = ag.exp(ag.tensor(0.0)) + 1.0
+    exp
+    add
+    """
+    open_blocks.append(watcher)
+    token = watchers.set((*watchers.get(), watcher))
+    try:
+        yield
+    finally:
+        watchers.reset(token)
+        open_blocks.remove(watcher)
+
+
+@contextmanager
+def unwatched_by(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
+    """Let others look on `instead` of `watcher` in the ``with`` block.
+
+    >>> seen = Watcher()
+    >>> with watch(seen), unwatched_by(seen):
+    ...     watchers.get()
+    ()
+    """
+    others = tuple(w for w in watchers.get() if w is not watcher)
+    token = watchers.set((*others, *instead))
+    try:
+        yield
+    finally:
+        watchers.reset(token)
+
+
+def compute_operation(op: Any, args: Sequence[Any], compute: Compute) -> Any:
+    """The result of ``compute()``, seen by the watchers here, the inner ones nearest to it."""
+    for watcher in reversed(watchers.get()):
+        compute = partial(watcher.operation, op, args, compute)
+    return compute()
+
+
+def compute_rule(node: Any, name: str, g: Any, compute: Compute) -> Any:
+    """As `compute_operation`, for a backward rule."""
+    for watcher in reversed(watchers.get()):
+        compute = partial(watcher.rule, node, name, g, compute)
+    return compute()
+
+
+def tell_made(node: Any, op: Any, args: Sequence[Any]) -> None:
+    """Tell the watchers here of a new tensor."""
+    for watcher in watchers.get():
+        watcher.made(node, op, args)

@@ -1,0 +1,61 @@
+"""Write docs/numpy-functions.md: what becomes of every NumPy function that is called on a tensor.
+
+Run it after a change of autograd_cnn/ops/numpy_functions.py: python docs/make_numpy_table.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from autograd_cnn.ops.numpy_functions import status
+
+PAGE = Path(__file__).with_name("numpy-functions.md")
+INTRODUCTION = """# NumPy's functions on tensors
+
+Called with a tensor, a NumPy function is one of three things:
+
+- **differentiable**: it runs as the op or the composition of ops of that name, the answer is a
+  tensor, and gradients flow through it. Options that no op has (`out=`, `dtype=`, `where=`) raise a
+  TypeError.
+- **constant**: its answer does not change with small changes of the values (positions, comparisons,
+  shapes, sets of values), or is a new array of constants; it is computed from the values, and is
+  plain.
+- **unsupported**: it raises a TypeError that names an alternative. NumPy never cuts the graph in
+  silence.
+
+`np.asarray(t)` and `t.numpy()` always give the values, for which all of NumPy works. Methods of
+ufuncs (`np.add.reduce`) are unsupported. Written by `docs/make_numpy_table.py` from the tables in
+`autograd_cnn/ops/numpy_functions.py`, for the public functions and ufuncs of NumPy that ask their
+arguments what to do; a function with two names has two rows.
+
+| function | on a tensor |
+|---|---|
+"""
+
+
+def public_functions() -> dict[str, object]:
+    """NumPy's ufuncs, and its functions that ask their arguments what to do, by name."""
+    found: dict[str, object] = {}
+    modules: list[tuple[str, ModuleType]] = [
+        ("np", np),
+        ("np.linalg", np.linalg),
+        ("np.fft", np.fft),
+    ]
+    for prefix, module in modules:
+        for name in module.__all__:
+            value = getattr(module, name)
+            if isinstance(value, np.ufunc) or hasattr(value, "_implementation"):
+                found[f"{prefix}.{name}"] = value
+    return dict(sorted(found.items()))
+
+
+def rows() -> list[str]:
+    """The lines of the table, one per function."""
+    return [f"| `{name}` | {status(function)} |" for name, function in public_functions().items()]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(INTRODUCTION + "\n".join(rows()) + "\n", encoding="utf-8")

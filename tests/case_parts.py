@@ -1,0 +1,51 @@
+"""What cases are made of: inputs and parameters, and the generators that many ops share."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from autograd_cnn.testing import strategies as ag_st
+
+
+class Case(NamedTuple):
+    """Inputs and keyword parameters of one call."""
+
+    inputs: tuple[Any, ...]
+    params: dict[str, Any]
+
+
+def make(*inputs: Any, **params: Any) -> Case:
+    return Case(inputs, params)
+
+
+def unary(strategy: Any = None) -> Any:
+    shape = ag_st.shapes(min_side=0)
+    return (strategy(shape) if strategy else ag_st.arrays(shape)).map(make)
+
+
+def binary(low: float = -2.0, high: float = 2.0) -> Any:
+    return ag_st.broadcastable(2, low, high).map(lambda xs: make(*xs))
+
+
+def reductions(minimum: int = 1, **more: Any) -> Any:
+    @st.composite
+    def build(draw: Any) -> Case:
+        shape = draw(ag_st.shapes(min_dims=0 if minimum < 2 else 1, min_side=minimum))
+        axes = st.integers(-len(shape), len(shape) - 1) if shape else st.none()
+        several = st.lists(
+            st.integers(0, max(len(shape) - 1, 0)), unique=True, max_size=len(shape)
+        ).map(tuple)
+        axis = draw(st.one_of(st.none(), axes, several if shape and minimum < 2 else axes))
+        params = {"axis": axis, "keepdims": draw(st.booleans())}
+        params |= {k: draw(v) for k, v in more.items()}
+        return make(draw(ag_st.arrays(shape)), **params)
+
+    return build()
+
+
+@st.composite
+def along_axis(draw: Any) -> Case:
+    shape = draw(ag_st.shapes(min_dims=1))
+    return make(draw(ag_st.arrays(shape)), axis=draw(st.integers(-len(shape), len(shape) - 1)))

@@ -1,0 +1,233 @@
+"""Cases of the ops that networks are made of: convolution, pooling, normalisation, losses.
+
+Windows have one, two or three spatial axes; three-dimensional ones are kept small.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from autograd_cnn.kernels.window import Window, conv_window, pool_window, transpose_window
+from autograd_cnn.ops.pool import winners
+from autograd_cnn.testing import strategies as ag_st
+from tests import naive
+from tests.case_parts import Case, make
+
+
+def per_axis(axes: int, low: int, high: int) -> Any:
+    return st.tuples(*[st.integers(low, high)] * axes)
+
+
+@st.composite
+def conv_settings(draw: Any) -> dict[str, Any]:
+    """Size, kernel and settings: every stride, padding, dilation, 1x1 kernels, leftover rows."""
+    axes = draw(st.sampled_from([1, 2, 2, 3]))
+    spare = 3 if axes < 3 else 1
+    kernel = draw(per_axis(axes, 1, 3 if axes < 3 else 2))
+    stride = draw(st.one_of(st.integers(1, 3), per_axis(axes, 1, 3)))
+    dilation = draw(st.one_of(st.integers(1, 2), per_axis(axes, 1, 3 if axes < 3 else 2)))
+    padding = draw(st.one_of(per_axis(axes, 0, 2), st.sampled_from([0, 1, "same", "valid"])))
+    numbers = (0 if isinstance(padding, str) else padding, dilation)
+    pads, steps = (v if isinstance(v, tuple) else (v,) * axes for v in numbers)
+    least = [max(1, d * (k - 1) + 1 - 2 * p) for d, k, p in zip(steps, kernel, pads)]
+    size = tuple(n + draw(st.integers(0, spare)) for n in least)
+    settings = {"stride": stride, "padding": padding, "dilation": dilation}
+    return {"size": size, "kernel": kernel, **settings}
+
+
+@st.composite
+def transpose_settings(draw: Any) -> dict[str, Any]:
+    """The settings of a transposed convolution, whose `out` is the size of its input."""
+    axes = draw(st.sampled_from([1, 2, 2, 3]))
+    kernel = draw(per_axis(axes, 1, 3 if axes < 3 else 2))
+    stride, dilation = draw(per_axis(axes, 1, 3)), draw(per_axis(axes, 1, 2))
+    extra = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation))
+    out = draw(per_axis(axes, 1, 3 if axes < 3 else 2))
+    bare = naive.transpose_geometry(out, kernel, stride, 0, extra, dilation).size
+    padding = tuple(draw(st.integers(0, min(2, (n - 1) // 2))) for n in bare)
+    settings = {"stride": stride, "padding": padding, "output_padding": extra}
+    return {"out": out, "kernel": kernel, **settings, "dilation": dilation}
+
+
+@st.composite
+def pool_settings(draw: Any, dilated: bool = True) -> dict[str, Any]:
+    """Size and settings: overlapping windows, padding, dilation, ceil_mode."""
+    axes = draw(st.sampled_from([1, 2, 2, 3]))
+    kernel = draw(per_axis(axes, 1, 3 if axes < 3 else 2))
+    stride = draw(st.one_of(st.none(), st.integers(1, 3), per_axis(axes, 1, 3)))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    dilation = draw(st.integers(1, 2)) if dilated else 1
+    least = [max(1, dilation * (k - 1) + 1 - 2 * p) for k, p in zip(kernel, padding)]
+    size = tuple(n + draw(st.integers(0, 3 if axes < 3 else 1)) for n in least)
+    return {
+        "size": size,
+        "kernel": kernel,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "ceil_mode": draw(st.booleans()),
+    }
+
+
+conv_windows = st.one_of(
+    conv_settings().map(lambda s: conv_window(**s)),
+    transpose_settings().map(lambda s: transpose_window(**s)),
+)
+
+
+@st.composite
+def trilinear(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], Any]:
+    """Shapes of x, w and the output, and the parameters."""
+    window = draw(conv_windows)
+    groups = draw(st.sampled_from([1, 1, 2, 3] if len(window.size) < 3 else [1, 2]))
+    each, filters = draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
+    n = draw(st.sampled_from([1, 2, 2, 0]))
+    x, w = (n, groups * each, *window.size), (filters, each, *window.kernel)
+    return x, w, (n, filters, *window.out), {"window": window, "groups": groups}
+
+
+@st.composite
+def convolutions(draw: Any) -> Case:
+    x, w, _, params = draw(trilinear())
+    shapes = [x, w, (w[0],)] if draw(st.booleans()) else [x, w]
+    return make(*(draw(ag_st.arrays(s)) for s in shapes), **params)
+
+
+@st.composite
+def input_gradients(draw: Any) -> Case:
+    _, w, out, params = draw(trilinear())
+    return make(draw(ag_st.arrays(out)), draw(ag_st.arrays(w)), **params)
+
+
+@st.composite
+def weight_gradients(draw: Any) -> Case:
+    x, _, out, params = draw(trilinear())
+    return make(draw(ag_st.arrays(x)), draw(ag_st.arrays(out)), **params)
+
+
+@st.composite
+def columns(draw: Any, folded: bool) -> Case:
+    window = draw(conv_windows)
+    x = np.zeros((draw(st.integers(0, 2)), draw(st.integers(1, 2)), *window.size))
+    shape = naive.unfold(x, window=window).shape if folded else x.shape
+    return make(draw(ag_st.arrays(shape)), window=window)
+
+
+@st.composite
+def pooled(draw: Any, dilated: bool = True) -> tuple[np.ndarray, Window]:
+    window = pool_window(**draw(pool_settings(dilated)))
+    return draw(
+        ag_st.arrays((draw(st.integers(1, 2)), draw(st.integers(1, 2)), *window.size))
+    ), window
+
+
+@st.composite
+def max_pools(draw: Any) -> Case:
+    x, window = draw(pooled())
+    # A window over nothing but padding is -inf, which has no numerical derivative (see test_edges.py).
+    assume(np.isfinite(naive.max_pool(x, window=window)).all())
+    return make(x, window=window)
+
+
+@st.composite
+def window_gathers(draw: Any, scatter: bool = False) -> Case:
+    x, window = draw(pooled())
+    out = naive.max_pool(x, window=window)
+    found = winners(x, out, window)
+    return make(draw(ag_st.arrays(out.shape)) if scatter else x, winners=found, window=window)
+
+
+@st.composite
+def average_pools(draw: Any, gradient: bool = False) -> Case:
+    x, window = draw(pooled(dilated=False))
+    shape = (*x.shape[:2], *window.out) if gradient else x.shape
+    return make(
+        draw(ag_st.arrays(shape)),
+        window=window,
+        count_include_pad=draw(st.booleans()),
+        divisor_override=draw(st.sampled_from([None, None, 5])),
+    )
+
+
+@st.composite
+def batch_norms(draw: Any) -> Case:
+    shape = draw(st.sampled_from([(4, 2), (3, 1), (2, 2, 3), (2, 3, 2, 2), (1, 2, 2, 2)]))
+    inputs = [draw(ag_st.arrays(shape))]
+    affine = draw(st.sampled_from([0, 1, 2]))
+    inputs += [draw(ag_st.arrays(shape[1:2])) for _ in range(affine)]
+    return make(*inputs, eps=draw(st.sampled_from([1e-5, 0.1])))
+
+
+@st.composite
+def cross_entropies(draw: Any) -> Case:
+    n, k = draw(st.integers(0, 3)), draw(st.integers(1, 4))
+    rest = draw(st.sampled_from([(), (2,), (2, 1)]))
+    target = np.random.default_rng(draw(st.integers(0, 99))).integers(0, k, (n, *rest))
+    dtype = draw(st.sampled_from([np.int64, np.uint8, np.int32]))
+    return make(draw(ag_st.arrays((n, k, *rest))), target=target.astype(dtype))
+
+
+@st.composite
+def sigmoid_cross_entropies(draw: Any) -> Case:
+    shape = draw(ag_st.shapes(min_side=0))
+    logits, target = draw(ag_st.arrays(shape)), draw(ag_st.arrays(shape, 0.0, 1.0))
+    return make(logits, target, pos_weight=draw(st.sampled_from([1.0, 2.5])))
+
+
+CASES: dict[str, Any] = {
+    "avg_pool": average_pools(),
+    "avg_pool_grad": average_pools(gradient=True),
+    "batch_norm": batch_norms(),
+    "conv": convolutions(),
+    "conv_input_grad": input_gradients(),
+    "conv_weight_grad": weight_gradients(),
+    "fold": columns(folded=True),
+    "max_pool": max_pools(),
+    "sigmoid_cross_entropy": sigmoid_cross_entropies(),
+    "softmax_cross_entropy": cross_entropies(),
+    "unfold": columns(folded=False),
+    "window_gather": window_gathers(),
+    "window_scatter": window_gathers(scatter=True),
+}
+
+
+def _log_softmax(x: np.ndarray) -> np.ndarray:
+    return x - np.log(np.exp(x).sum())
+
+
+def _cross_entropy(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+    losses = np.empty(target.shape)
+    for place in np.ndindex(target.shape):
+        n, rest = place[0], place[1:]
+        losses[place] = -_log_softmax(logits[(n, slice(None), *rest)])[target[place]]
+    return losses
+
+
+def _sigmoid_cross_entropy(x: np.ndarray, target: np.ndarray, pos_weight: Any) -> np.ndarray:
+    s = 1.0 / (1.0 + np.exp(-x))
+    return -(pos_weight * target * np.log(s) + (1.0 - target) * np.log(1.0 - s))
+
+
+REFERENCES: dict[str, Any] = {
+    "sigmoid_cross_entropy": _sigmoid_cross_entropy,
+    "softmax_cross_entropy": _cross_entropy,
+    **{name: getattr(naive, name) for name in CASES if hasattr(naive, name)},
+}
+
+# Ops linear in these inputs, for the exact adjoint test on whole numbers; averages divide.
+LINEAR = {
+    "conv": (0, 1),
+    "conv_input_grad": (0, 1),
+    "conv_weight_grad": (0, 1),
+    "fold": (0,),
+    "unfold": (0,),
+    "window_gather": (0,),
+    "window_scatter": (0,),
+}
+
+# Ops whose forward is analytic and runs on complex arrays, for the complex-step test.
+ANALYTIC = {"conv", "conv_input_grad", "conv_weight_grad", "fold", "unfold"}

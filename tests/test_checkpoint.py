@@ -1,0 +1,258 @@
+"""checkpoint and custom_gradient: the numbers of a plain call, less memory, and their edges."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import func, nn
+from autograd_cnn import functional as F
+from autograd_cnn.graph import OPS
+from autograd_cnn.testing import gradcheck, gradgradcheck
+
+
+def leaf(*shape: int, seed: int = 0) -> ag.Tensor:
+    return ag.tensor(np.random.default_rng(seed).standard_normal(shape), requires_grad=True)
+
+
+def block(x: Any) -> Any:
+    return ag.tanh(ag.exp(x * 0.3) @ x.T).sum(axis=0)
+
+
+def test_first_and_second_derivatives_are_those_of_a_plain_call() -> None:
+    x = leaf(3, 2)
+    assert gradcheck(lambda x: ag.checkpoint(block, x), [x])
+    assert gradgradcheck(lambda x: ag.checkpoint(block, x), [x])
+    plain, checked = block(x), ag.checkpoint(block, x)
+    assert np.array_equal(plain.numpy(), checked.numpy())
+    cotangent = np.arange(3.0)
+    a, b = ag.grad(plain, x, cotangent)[0], ag.grad(checked, x, cotangent)[0]
+    assert np.array_equal(a.numpy(), b.numpy())
+
+
+def test_closed_over_leaves_and_results_get_their_gradients() -> None:
+    w = leaf(2, 2)
+    h = ag.exp(w)
+
+    def f(x: Any) -> Any:
+        return ((x @ h) * (x @ w)).sum()
+
+    x = leaf(3, 2, seed=1)
+    expected = ag.grad(f(x), [x, w, h], retain_graph=True)
+    found = ag.grad(ag.checkpoint(f, x), [x, w, h], retain_graph=True)
+    for a, b in zip(expected, found, strict=True):
+        assert np.allclose(a.numpy(), b.numpy(), rtol=1e-14)
+    only = ag.grad(ag.checkpoint(f, x.detach()), w)[0]
+    assert np.allclose(only.numpy(), expected[1].numpy())
+
+
+def test_a_network_with_dropout_and_batch_norm_trains_as_without() -> None:
+    def gradients(checkpointed: bool) -> tuple[list[Any], dict[str, Any]]:
+        ag.manual_seed(0)
+        net = nn.Sequential(
+            nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(0.5), nn.Flatten(), nn.Linear(32, 3)
+        )
+        x = ag.tensor(np.random.default_rng(0).standard_normal((4, 1, 6, 6)), dtype="float32")
+        out = ag.checkpoint(net, x) if checkpointed else net(x)
+        after = ag.random.generator().random()
+        (out**2).sum().backward()
+        assert after != ag.random.generator().random()
+        grads = [p.grad.numpy() for p in net.parameters() if p.grad is not None]
+        return grads, net.state_dict()
+
+    plain, plain_state = gradients(False)
+    checked, checked_state = gradients(True)
+    assert len(plain) == len(checked) == 6
+    assert all(np.array_equal(a, b) for a, b in zip(plain, checked, strict=True))
+    assert all(np.array_equal(plain_state[k], checked_state[k]) for k in plain_state)
+
+
+def test_the_random_numbers_drawn_after_a_backward_go_on_as_before() -> None:
+    drawn = []
+    for checkpointed in (False, True):
+        ag.manual_seed(3)
+        x = leaf(4)
+        y = ag.checkpoint(F.dropout, x) if checkpointed else F.dropout(x)
+        y.sum().backward()
+        drawn.append(ag.random.generator().random())
+    assert drawn[0] == drawn[1]
+
+
+def test_checkpoints_nest_and_several_outputs_keep_structure_and_dtypes() -> None:
+    x = leaf(3)
+
+    def inner(x: Any) -> Any:
+        return ag.exp(x) * x
+
+    def outer(x: Any) -> Any:
+        y = ag.checkpoint(inner, x)
+        return {
+            "y": ag.checkpoint(inner, y),
+            "small": (y.astype("float32"), None),
+            "count": 3,
+            "label": ag.tensor([1, 2]),
+        }
+
+    def total(found: Any) -> Any:
+        return (found["y"] ** 2).sum() + found["small"][0].astype("float64").sum()
+
+    plain = {"y": inner(inner(x)), "small": (inner(x).astype("float32"), None)}
+    found = ag.checkpoint(outer, x)
+    assert found["small"][0].dtype == np.float32
+    assert found["small"][1] is None
+    assert found["count"] == 3
+    assert found["label"].tolist() == [1, 2]
+    a = ag.grad(total(plain), x, create_graph=True)[0]
+    b = ag.grad(total(found), x, create_graph=True)[0]
+    assert np.allclose(a.numpy(), b.numpy(), rtol=1e-12)
+    a2, b2 = ag.grad(a.sum(), x)[0], ag.grad(b.sum(), x)[0]
+    assert np.allclose(a2.numpy(), b2.numpy(), rtol=1e-6)  # float32 on the way
+
+
+def test_transforms_of_checkpointed_functions() -> None:
+    x = np.array([0.5, 1.5])
+    f = lambda x: ag.checkpoint(lambda x: (ag.exp(x) * x).sum(), x)  # noqa: E731
+    plain = lambda x: (ag.exp(x) * x).sum()  # noqa: E731
+    assert np.allclose(func.hessian(f)(x), func.hessian(plain)(x))
+    assert np.allclose(func.jvp(f, (x,), (x,))[1], func.jvp(plain, (x,), (x,))[1])
+
+
+def test_checkpointing_needs_less_memory() -> None:
+    def deep(x: Any) -> Any:
+        for _ in range(20):
+            x = ag.tanh(x)
+        return x
+
+    def peak(checkpointed: bool) -> int:
+        x = ag.tensor(np.ones(20_000), requires_grad=True)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            y = x
+            for _ in range(5):
+                y = ag.checkpoint(deep, y) if checkpointed else deep(y)
+            y.sum().backward()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(True) < 0.4 * peak(False)  # 5 + 20 arrays instead of 100
+
+
+def test_no_gradients_wanted_is_a_plain_call() -> None:
+    x = leaf(2)
+    with ag.no_grad():
+        assert not ag.checkpoint(ag.exp, x).requires_grad
+    assert not ag.checkpoint(ag.exp, x.detach()).requires_grad
+    assert isinstance(ag.checkpoint(ag.exp, np.ones(2)), np.ndarray)
+    assert np.array_equal(ag.grad(ag.checkpoint(lambda x: x, x).sum(), x)[0].numpy(), np.ones(2))
+
+
+def test_changed_values_and_changed_functions_are_refused() -> None:
+    x, w = leaf(2), leaf(2, seed=1)
+    y = ag.checkpoint(lambda x: (x * w).sum(), x)
+    with ag.no_grad():
+        w += 1.0
+    with pytest.raises(ag.GraphError, match="input of checkpoint .* changed in place"):
+        y.backward()
+    h = ag.exp(x)
+    y = ag.checkpoint(lambda x: (x * h).sum(), x)
+    h += 1.0
+    with pytest.raises(ag.GraphError, match="input of checkpoint was changed in place"):
+        y.backward()
+    calls: list[int] = []
+
+    def unsteady(x: Any) -> Any:
+        calls.append(1)
+        return x[: len(calls)]
+
+    y = ag.checkpoint(unsteady, x)
+    with pytest.raises(ag.GraphError, match="other shapes when it ran again"):
+        y.sum().backward()
+
+
+def test_no_reference_cycles() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(2)
+        y = ag.checkpoint(lambda x: ag.exp(x) * x, x)
+        z = y.sum()
+        watched = [weakref.ref(t) for t in (x, y, z)]
+        del x, y, z
+        assert [ref() for ref in watched] == [None] * 3
+    finally:
+        gc.enable()
+
+
+# ---------------------------------------------------------------------------------- custom gradients
+
+
+def test_a_function_with_a_gradient_of_its_own() -> None:
+    @ag.custom_gradient(lambda g, out, x, y, *, scale: (g * y, g * x * scale))
+    def product(x: Any, y: Any, *, scale: float = 1.0) -> Any:
+        """x * y with a scaled gradient of y."""
+        return x * y
+
+    x, y = leaf(3), leaf(3, seed=1)
+    out = product(x, y, scale=10.0)
+    assert out.op.name == "product"
+    assert "product" not in OPS
+    assert product.__doc__ == "x * y with a scaled gradient of y."
+    gx, gy = ag.grad(out.sum(), [x, y], create_graph=True)
+    assert np.array_equal(gx.numpy(), y.numpy())
+    assert np.array_equal(gy.numpy(), 10.0 * x.numpy())
+    assert ag.grad(gx.sum(), y)[0].tolist() == [1.0] * 3
+    assert isinstance(product(np.ones(2), np.ones(2)), np.ndarray)
+
+
+def test_straight_through_rounding_with_methods_and_modules_inside() -> None:
+    @ag.custom_gradient(lambda g, out, x: g)
+    def rounded(x: Any) -> Any:
+        return ag.tensor(np.round(x.relu().numpy()))
+
+    x = ag.tensor([1.2, -0.7, 2.6], requires_grad=True)
+    y = rounded(x)
+    assert y.tolist() == [1.0, 0.0, 3.0]
+    (y * 2.0).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2.0] * 3
+
+
+def test_misuse_of_custom_gradients_is_explained() -> None:
+    @ag.custom_gradient(lambda g, out, x, y: g)
+    def one_short(x: Any, y: Any) -> Any:
+        return x + y
+
+    with pytest.raises(ValueError, match="one_short: its rule returned 1 gradients for 2 inputs"):
+        one_short(leaf(2), leaf(2)).sum().backward()
+
+    @ag.custom_gradient(lambda g, out, x: g)
+    def pair(x: Any) -> Any:
+        return x, x
+
+    with pytest.raises(TypeError, match="pair: the function must return one tensor"):
+        pair(leaf(2))
+    with pytest.raises(TypeError, match="already registered"):
+
+        @ag.op(x=lambda g, out, x: g)
+        def exp(x: Any) -> Any:
+            """A name that is taken."""
+            return x
+
+    @ag.op(register=False, x=lambda g, out, x: g * 2.0)
+    def add(x: Any) -> Any:
+        """A private op may have any name."""
+        return x * 2.0
+
+    x = leaf(2)
+    add(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2.0, 2.0]
+    assert OPS["add"] is ag.add.op  # type: ignore[attr-defined]

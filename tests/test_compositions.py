@@ -1,0 +1,145 @@
+"""Every composed function against NumPy and its numerical derivatives, and third derivatives of elementwise ops."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import autograd_cnn as ag
+from autograd_cnn.graph import OPS
+from autograd_cnn.ops import contraction, elementwise, exponential, rounding, trigonometry
+from autograd_cnn.ops.composition import COMPOSITIONS, composition
+from autograd_cnn.testing import check_op, gradgradcheck
+from tests.cases import CASES
+from tests.cases_compositions import COMPOSITION_CASES, REFERENCES, WRAPPED, einsums
+
+
+def test_every_composition_has_a_case_and_no_case_is_left_over() -> None:
+    assert set(COMPOSITION_CASES) == set(COMPOSITIONS)
+    assert not set(COMPOSITIONS) & set(OPS)
+
+
+@pytest.mark.parametrize("name", [*sorted(COMPOSITION_CASES), "einsum"])
+def test_composition(name: str) -> None:
+    """Forward, first and second derivative, dtype, layout, untouched inputs."""
+
+    @given(COMPOSITION_CASES[name] if name != "einsum" else einsums())
+    def check(case: Any) -> None:
+        check_op(
+            WRAPPED.get(name) or COMPOSITIONS[name],
+            *case.inputs,
+            reference=REFERENCES.get(name) or getattr(np, name),
+            **case.params,
+        )
+
+    check()
+
+
+def test_compositions_take_what_ops_take() -> None:
+    assert ag.squeeze([[1.0, 2.0]]).dtype == np.float32
+    assert ag.squeeze(np.ones((1, 2)), 0).shape == (2,)
+    assert ag.median(3.0) == 3.0
+    assert ag.vstack([[1.0], [2.0]]).tolist() == [[1.0], [2.0]]
+    with pytest.raises(TypeError, match=r"squeeze: got 1 arguments too many; .*squeeze\(x"):
+        ag.squeeze(np.ones(2), 0, 1)
+    with pytest.raises(TypeError, match=r"squeeze: .*list of tensors; use ag\.stack"):
+        ag.squeeze([ag.tensor([1.0])])
+    with pytest.raises(TypeError, match="multiple values"):
+        ag.squeeze(np.ones((1, 2)), 0, axis=0)
+
+
+def test_a_composition_is_registered_by_name() -> None:
+    @composition
+    def thrice(x: Any) -> Any:
+        return x * 3.0
+
+    assert COMPOSITIONS.pop("thrice") is thrice
+
+
+# ----------------------------------------------------------------------------- third derivatives
+
+ELEMENTWISE = sorted(
+    name
+    for module in (elementwise, exponential, rounding, trigonometry)
+    for name, function in vars(module).items()
+    if name in OPS and getattr(function, "op", None) is OPS[name] and name != "astype"
+)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_third_derivatives_of_elementwise_ops(name: str) -> None:
+    """The second derivative of each first derivative, against central differences."""
+    modules = (elementwise, exponential, rounding, trigonometry)
+    function = next(getattr(m, name) for m in modules if hasattr(m, name))
+
+    @given(CASES[name])
+    def check(case: Any) -> None:
+        free = [
+            i for i, x in enumerate(case.inputs) if isinstance(x, np.ndarray) and x.dtype == float
+        ]
+        inputs = [
+            ag.tensor(x, requires_grad=True) if i in free else x for i, x in enumerate(case.inputs)
+        ]
+        shape = np.broadcast_shapes(*(np.shape(x) for x in case.inputs))
+        g = np.random.default_rng(4).standard_normal(shape)
+
+        def slopes(*xs: Any) -> Any:
+            variables = [xs[i] for i in free]
+            found = ag.grad(
+                function(*xs, **case.params), variables, g, create_graph=True, allow_unused=True
+            )
+            # 0 * x keeps a slope that does not depend on x in the graph.
+            return sum((f * (1.7 + 0.0 * v)).sum() for f, v in zip(found, variables))
+
+        # Second differences of a derivative are good to about 1e-6 here, as in check_op.
+        assert gradgradcheck(slopes, inputs, atol=1e-5, rtol=1e-5)
+
+    check()
+
+
+# ------------------------------------------------------------------------------------------- erf
+
+
+def test_erf_is_exact_to_rounding() -> None:
+    x = np.concatenate([np.linspace(-7, 7, 20_001), np.logspace(-300, 0, 500), [1.0, -1.0, 6.0]])
+    exact = np.array([math.erf(v) for v in x])
+    found = exponential.erf(x)
+    assert np.abs(found - exact).max() < 6e-16  # measured 4.5e-16
+    assert (np.abs(found - exact) <= 6e-16 * np.abs(exact)).all()
+    assert np.signbit(exponential.erf(np.array([-0.0]))).all()
+    assert exponential.erf(np.array([np.inf, -np.inf])).tolist() == [1.0, -1.0]
+    assert np.isnan(exponential.erf(np.array([np.nan]))).all()
+    assert exponential.erf(np.array([1])).dtype == np.float64
+
+
+# ---------------------------------------------------------------------------------------- einsum
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes", "message"),
+    [
+        ("ij,jk->ik", [(2, 3)], "names 2 operands, but 1 were given"),
+        ("ij->i", [(2,)], "does not name the axes of its operand"),
+        ("i->i", [(2, 3)], "does not name the axes of its operand"),
+        ("i,i->i", [(2,), (3,)], "axis 'i' of 'i,i->i' has sizes 2 and 3"),
+        ("i->ii", [(2,)], "must occur in an operand, and once"),
+        ("i->j", [(2,)], "must occur in an operand, and once"),
+        ("i...->i", [(2, 3)], "lacks the '...'"),
+        ("i1->i", [(2, 3)], "may hold letters"),
+    ],
+)
+def test_einsum_says_what_does_not_fit(subscripts: str, shapes: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("...", r"\.\.\.")):
+        contraction.einsum(subscripts, *(np.ones(s) for s in shapes))
+
+
+def test_einsum_with_one_tensor_in_two_places() -> None:
+    x = ag.tensor(np.array([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True)
+    (found,) = ag.grad(ag.einsum("ij,ij->", x, x), x)
+    assert found.tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    with pytest.raises(TypeError, match="give the axes first"):
+        ag.einsum(x, [0, 1])  # type: ignore[arg-type]

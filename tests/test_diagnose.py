@@ -1,0 +1,391 @@
+"""Finding NaN, lost gradients, time, memory and shapes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import func, nn, watching
+from autograd_cnn import functional as F
+from autograd_cnn.diagnose.origin import layer_path
+
+
+def leaf(*numbers: float) -> ag.Tensor:
+    return ag.tensor(numbers, requires_grad=True)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        self.features = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+        self.heads = [nn.Linear(8, 3)]
+
+    def forward(self, x: Any) -> Any:
+        return self.heads[0](F.flatten(self.features(x), 1))
+
+
+IMAGES = np.random.default_rng(0).standard_normal((5, 1, 4, 4)).astype("f")
+
+
+@pytest.fixture(autouse=True)
+def nobody_watches_after_a_test() -> Any:
+    yield
+    assert watching.open_blocks == []
+    assert watching.watchers.get() == ()
+    assert watching.layers.get() == ()
+
+
+# -------------------------------------------------------------------------------------- NaN, infinity
+
+
+def test_the_first_nan_of_a_forward_is_named_with_line_inputs_and_layer() -> None:
+    net = Net()
+    with ag.no_grad():
+        net.features[0].weight[1] = np.nan
+    with pytest.raises(FloatingPointError) as caught, ag.detect_anomaly():
+        net(IMAGES)
+    text = str(caught.value)
+    assert text.startswith("conv made NaN in 80 of 160 values, first at [0, 1, 0, 0]\n")
+    assert "input x of shape (5, 1, 4, 4) and dtype float32 lies between" in text
+    assert "input w of shape (2, 1, 3, 3) and dtype float32 holds NaN in 9 of 18 values" in text
+    assert "test_diagnose.py:" in text
+    assert "in forward: return self.heads[0](F.flatten(self.features(x), 1))" in text
+    assert text.endswith("(layer Net.features.0 (Conv2d))")
+
+
+def test_infinity_in_a_forward_without_gradients_is_found_too() -> None:
+    x = ag.tensor([1.0, 1000.0])
+    with (
+        pytest.raises(
+            FloatingPointError, match=r"exp made infinity in 1 of 2 values, first at \[1"
+        ),
+        ag.detect_anomaly(),
+        ag.no_grad(),
+    ):
+        ag.exp(x)
+    with ag.detect_anomaly(check_inf=False):
+        assert np.isinf(ag.exp(x).numpy()[1])
+        with pytest.raises(FloatingPointError, match="subtract made NaN"):
+            ag.exp(x) - ag.exp(x)
+
+
+def test_a_backward_rule_is_named_with_the_line_of_its_forward() -> None:
+    x = leaf(4.0, 0.0)
+
+    def step() -> None:
+        roots = ag.sqrt(x)  # this line
+        roots.sum().backward()
+
+    with pytest.raises(FloatingPointError) as caught, ag.detect_anomaly():
+        step()
+    text = str(caught.value)
+    assert text.startswith("the backward rule of sqrt for x made infinity in 1 of 2 values")
+    assert "incoming gradient of shape (2,) and dtype float32 lies between 1 and 1" in text
+    assert text.endswith("roots = ag.sqrt(x)  # this line")
+
+
+def test_a_forward_outside_the_block_is_an_unknown_place() -> None:
+    y = ag.sqrt(leaf(0.0)).sum()
+    unknown = "unknown place: run the forward inside"
+    with pytest.raises(FloatingPointError, match=unknown), ag.detect_anomaly():
+        y.backward()
+
+
+def test_joint_rules_and_second_derivatives_are_checked() -> None:
+    layer = nn.BatchNorm1d(2)
+    x = ag.tensor(np.ones((3, 2), np.float32), requires_grad=True)
+    rule = r"the backward rule of batch_norm .* NaN"
+    with pytest.raises(FloatingPointError, match=rule), ag.detect_anomaly():
+        layer(x).backward(np.full((3, 2), np.nan, np.float32))
+    z = leaf(0.0)
+    with ag.detect_anomaly():
+        (first,) = ag.grad(z**1.5, z, create_graph=True)  # 1.5 sqrt(z), fine at 0
+        with pytest.raises(FloatingPointError, match="the backward rule of"):
+            first.backward()
+
+
+def test_integers_and_finite_values_pass() -> None:
+    x = leaf(1.0, 2.0)
+    with ag.detect_anomaly():
+        (x * ag.tensor([1, 2])).sum().backward()
+        assert ag.tensor([1, 2]).sum().item() == 3
+        assert func.hessian(lambda t: (t**3).sum())(np.ones(2)).tolist() == [[6, 0], [0, 6]]
+    assert x.grad is not None
+    assert x.grad.tolist() == [1.0, 2.0]
+
+
+def test_the_path_of_a_layer_that_is_called_but_not_held() -> None:
+    inner = nn.Sequential(nn.ReLU())
+    assert layer_path([nn.Tanh(), inner, inner[0]]) == "Tanh, Sequential.0 (ReLU)"
+    assert layer_path([inner]) == "Sequential"
+
+
+# ------------------------------------------------------------------------------------------- profiles
+
+
+def test_a_profile_counts_calls_and_time_per_direction() -> None:
+    x = leaf(1.0, 2.0)
+    with ag.profile() as found:
+        y = ag.exp(x) * x
+        ag.grad(y.sum(), x, create_graph=True)
+    assert found.calls["exp", "forward"] == 1
+    assert found.calls["multiply", "forward"] == 1  # those inside rules belong to the rules
+    assert found.calls["multiply", "backward"] == 2
+    assert sum(found.seconds.values()) <= found.elapsed
+    lines = str(found).splitlines()
+    assert lines[0].split() == ["op", "calls", "forward", "ms", "calls", "backward", "ms", "share"]
+    assert any(line.startswith("exp ") for line in lines)
+    assert lines[-2].startswith("outside ops")
+    assert max(map(len, lines)) <= 80
+    ag.exp(x)
+    assert found.calls["exp", "forward"] == 1
+    with found:
+        ag.exp(x)
+    assert found.calls["exp", "forward"] == 2
+
+
+def test_a_profile_of_nothing_and_of_an_op_that_fails() -> None:
+    with ag.profile() as found:
+        pass
+    assert "outside ops" in str(found)
+    with pytest.raises(ValueError, match="multiply"), found:
+        leaf(1.0, 2.0) * leaf(1.0, 2.0, 3.0)
+    assert found.calls == {("multiply", "forward"): 1}
+
+
+def test_profile_and_detect_anomaly_work_together() -> None:
+    x = leaf(0.0)
+    failing = pytest.raises(FloatingPointError, match="rule of sqrt")
+    with failing, ag.profile() as found, ag.detect_anomaly():
+        ag.sqrt(x).sum().backward()
+    assert found.calls["sqrt", "forward"] == found.calls["sqrt", "backward"] == 1
+
+
+# -------------------------------------------------------------------------------------------- threads
+
+
+def test_watching_in_one_thread_does_not_concern_another() -> None:
+    watching_now, finished = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+    profiles: list[ag.diagnose.Profile] = []
+
+    def diagnosed() -> None:
+        try:
+            with ag.profile() as found, ag.detect_anomaly():
+                watching_now.set()
+                for _ in range(50):
+                    x = leaf(1.0, 2.0)
+                    (ag.exp(x) * x).sum().backward()
+                    assert x.grad is not None
+                finished.wait(10)
+            profiles.append(found)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=diagnosed)
+    thread.start()
+    assert watching_now.wait(10)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(50):
+            z = leaf(0.0)
+            ag.sqrt(z).sum().backward()
+            assert z.grad is not None
+            assert np.isinf(z.grad.numpy()[0])
+            assert z.op is None
+            assert z.attached is None
+    finished.set()
+    thread.join()
+    assert failures == []
+    assert set(profiles[0].calls) == {
+        (name, way) for name in ("exp", "multiply", "sum") for way in ("forward", "backward")
+    }
+    assert profiles[0].calls["exp", "forward"] == 50
+
+
+def test_watching_in_one_async_task_does_not_concern_another() -> None:
+    async def diagnosed(entered: asyncio.Event, leave: asyncio.Event) -> Any:
+        with ag.profile() as found:
+            entered.set()
+            await leave.wait()
+            ag.exp(leaf(1.0))
+        return found.calls
+
+    async def main() -> Any:
+        entered, leave = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(diagnosed(entered, leave))
+        await entered.wait()
+        ag.tanh(leaf(1.0))
+        leave.set()
+        return await task
+
+    assert asyncio.run(main()) == {("exp", "forward"): 1}
+
+
+# ------------------------------------------------------------------------------------- lost gradients
+
+
+def test_a_whole_path_is_said_to_be_whole() -> None:
+    w = leaf(1.0)
+    assert ag.why_no_grad((w * 2.0).sum(), w) == (
+        "The path is whole: loss <- sum <- multiply <- parameter. loss.backward() fills the "
+        "parameter's .grad."
+    )
+    h = w * 2.0
+    assert "result of multiply" in ag.why_no_grad(h.sum(), h)
+    assert "retain_grad()" in ag.why_no_grad(h.sum(), h)
+
+
+def test_parameters_that_cannot_get_gradients() -> None:
+    loss = leaf(1.0).sum()
+    assert "not a tensor (of shape (1,)" in ag.why_no_grad(loss, np.ones(1))
+    assert "dtype int64" in ag.why_no_grad(loss, ag.tensor([1]))
+    assert "frozen (requires_grad=False)" in ag.why_no_grad(loss, ag.tensor([1.0]))
+
+
+def test_losses_without_a_graph() -> None:
+    w = leaf(1.0, 2.0)
+    assert "not a tensor (= 3.0)" in ag.why_no_grad(w.sum().item(), w)
+    with ag.no_grad():
+        loss = (w * 2.0).sum()
+    assert "recorded" in ag.why_no_grad(loss, w)
+    assert "pass a function" in ag.why_no_grad(loss, w)
+
+
+def test_paths_that_break_on_the_way() -> None:
+    w, v = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    used = (w.detach() * v).sum()
+    assert ag.why_no_grad(used, w).startswith("The parameter enters multiply cut off")
+    assert "enters multiply cut off" in ag.why_no_grad((v * w.numpy()).sum(), w)
+    copied = (ag.tensor(w.numpy()) * v).sum()
+    assert "as a copy with the same values" in ag.why_no_grad(copied, w)
+    assert "derivative is zero" in ag.why_no_grad((ag.sign(w) * v).sum(), w)
+    unused = ag.why_no_grad((v * 2.0).sum(), w)
+    assert "its 1 leaves uses the parameter" in unused
+    assert "of shape (2,) and dtype float32" in unused
+    h = ag.exp(w)
+    h.sum().backward()
+    assert "result of exp (of shape (2,) and dtype float32) was freed" in ag.why_no_grad(
+        (h * v).sum(), w
+    )
+
+
+def test_given_a_function_the_line_is_named() -> None:
+    w, v = leaf(1.0, 2.0), leaf(3.0, 4.0)
+
+    def hidden() -> Any:
+        h = w * 2.0
+        with ag.no_grad():
+            h = ag.exp(h)  # the culprit
+        return (h * v).sum()
+
+    text = ag.why_no_grad(hidden, w)
+    assert text.startswith("The path ends in exp, which ran under no_grad. That is at ")
+    assert "in hidden: h = ag.exp(h)  # the culprit" in text
+
+    def detached() -> Any:
+        h = (w * 2.0).detach() * 3.0  # here
+        return (h + v).sum()
+
+    text = ag.why_no_grad(detached, w)
+    assert text.startswith("The parameter enters multiply cut off from its graph")
+    assert text.endswith("# here.")
+    assert "path is whole" in ag.why_no_grad(lambda: (w * v).sum(), w)
+    assert "not a tensor" in ag.why_no_grad(lambda: (w * v).sum().item(), w)
+
+
+# -------------------------------------------------------------------------------------------- summary
+
+
+def test_a_summary_counts_parameters_work_and_memory() -> None:
+    net = Net()
+    found = ag.summary(net, (5, 1, 4, 4))
+    rows = {row.path: row for row in found.rows}
+    assert rows["features.0"].shape == "(5, 2, 4, 4)"
+    assert rows["features.0"].parameters == 2 * 9 + 2
+    assert rows["features.0"].multiply_adds == 5 * 2 * 16 * 9
+    assert rows["heads.0"].multiply_adds == 5 * 3 * 8
+    assert found.parameters == sum(p.size for p in net.parameters())
+    # input and result of the convolution; relu keeps its result
+    assert rows["features.0"].kept_bytes == 4 * (5 * 16 + 5 * 2 * 16)
+    assert rows["features.1"].kept_bytes == 4 * 5 * 2 * 16
+    lines = str(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[2].startswith("Net ")
+    assert lines[3].startswith("  features Sequential ")
+    assert lines[4].startswith("    0 Conv2d ")
+    assert any(line.startswith("  heads.0 Linear ") for line in lines)
+    assert lines[-1].split()[0] == "total"
+
+
+def test_a_summary_changes_nothing() -> None:
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout())
+    before = net.state_dict()
+    ag.manual_seed(0)
+    expected = ag.random.generator().random()
+    ag.manual_seed(0)
+    ag.summary(net, np.ones((2, 3), np.float32))
+    assert ag.random.generator().random() == expected
+    assert all(np.array_equal(a, b) for a, b in zip(before.values(), net.state_dict().values()))
+    assert all(p.grad is None for p in net.parameters())
+    assert net[0]._hooks is not None
+    assert list(net[0]._hooks.after) == []
+
+
+def test_shared_parameters_unused_layers_large_numbers_and_misuse() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            self.first = nn.Linear(2, 2, bias=False)
+            self.second = nn.Linear(2, 2, bias=False)
+            self.second.weight = self.first.weight
+            self.never = nn.Linear(2000, 1000)
+
+        def forward(self, x: Any) -> Any:
+            return self.second(self.first(self.first(x)))
+
+    found = ag.summary(Tied(), ag.tensor([[1.0, 2.0]]))
+    rows = {row.path: row for row in found.rows}
+    assert rows["second"].parameters == 0
+    assert rows["first"].multiply_adds == 2 * rows["second"].multiply_adds == 8
+    assert rows["never"].shape == "-"
+    assert "2,001 k" in str(found)
+    with pytest.raises(TypeError, match="expected a module, got int"):
+        ag.summary(3, (1,))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="give the model's inputs"):
+        ag.summary(nn.ReLU())
+    with pytest.raises(TypeError, match="an array, a tensor or a shape, got of type str"):
+        ag.summary(nn.ReLU(), "x")
+
+
+# -------------------------------------------------------------------------------------------- drawing
+
+
+def test_drawings_name_parameters_shapes_and_constants() -> None:
+    net = nn.Sequential(nn.Linear(3, 2))
+    out = net(np.ones((4, 3), np.float32))
+    total = (out * 2.0).sum()
+    text = ag.draw(total, net)
+    assert text.startswith("graph TD\n")
+    for part in ('["0.weight (2, 3)"]', '["0.bias (2,)"]', '(["linear (4, 2)"])', '["2.0"]'):
+        assert part in text
+    dot = ag.draw([total, out], {"out": out}, format="dot")
+    assert dot.startswith("digraph {\n")
+    assert dot.endswith("}")
+    assert 'label="out = linear (4, 2)", shape=ellipse' in dot
+    assert dot.count("->") == text.count("-->") == 6
+    total.backward()
+    assert "sum (freed) ()" in ag.draw(total)
+
+
+def test_drawing_a_shared_input_twice_and_misuse() -> None:
+    x = leaf(1.0)
+    text = ag.draw(x * x, {'a"b': x})
+    assert text.count("a#quot;b (1,)") == 1
+    assert text.count("n0 --> n1") == 2
+    with pytest.raises(TypeError, match="expected a tensor, got float"):
+        ag.draw(3.0)
+    with pytest.raises(ValueError, match="'mermaid' or 'dot', got 'png'"):
+        ag.draw(x, format="png")

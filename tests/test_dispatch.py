@@ -1,0 +1,268 @@
+"""NumPy's own functions on tensors: differentiable, constant, or refused with an alternative."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn.ops import numpy_functions
+from autograd_cnn.ops.numpy_functions import CONSTANT_UFUNCS, CONSTANTS, FUNCTIONS, UFUNCS
+from autograd_cnn.ops.numpy_special import SPECIAL
+
+X = np.array([[0.4, -0.7], [1.1, 0.2]])
+Y = np.array([[0.9, 0.3], [0.6, 1.4]])
+SPD = np.array([[2.0, 0.3], [0.3, 1.5]])
+LINE = np.array([0.3, -0.7, 1.1, 0.5])
+
+
+def tracked(x: Any) -> Any:
+    return ag.tensor(x, requires_grad=True)
+
+
+def compare(found: Any, expected: Any) -> None:
+    """Equal values, and tensors with a gradient wherever NumPy gives arrays of floats."""
+    if isinstance(expected, (list, tuple)):
+        assert len(found) == len(expected)
+        for a, b in zip(found, expected):
+            compare(a, b)
+        return
+    assert isinstance(found, ag.Tensor)
+    assert found.requires_grad
+    assert found.dtype == np.asarray(expected).dtype
+    assert found.shape == np.shape(expected)
+    assert np.allclose(found.numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+# ------------------------------------------------------------------------------------------- ufuncs
+
+
+@pytest.mark.parametrize(
+    "ufunc", sorted(UFUNCS, key=lambda u: u.__name__), ids=lambda u: u.__name__
+)
+def test_ufuncs_stay_differentiable(ufunc: Any) -> None:
+    arrays = [Y + (1.0 if ufunc is np.arccosh else 0.0), np.abs(X) + 0.1][: ufunc.nin]
+    if ufunc in (np.arcsin, np.arccos, np.arctanh):
+        arrays = [Y * 0.5]
+    compare(ufunc(*map(tracked, arrays)), ufunc(*arrays))
+    if ufunc.nin == 2:
+        compare(ufunc(arrays[0], tracked(arrays[1])), ufunc(*arrays))
+
+
+@pytest.mark.parametrize(
+    "ufunc", sorted(CONSTANT_UFUNCS, key=lambda u: u.__name__), ids=lambda u: u.__name__
+)
+def test_constant_ufuncs_give_plain_arrays(ufunc: Any) -> None:
+    whole = all(kind not in "fe" for kind in "".join(t.split("->")[0] for t in ufunc.types))
+    arrays = [np.array([3, 0]), np.array([1, 2])] if whole else [X, Y]
+    found = ufunc(*map(ag.tensor, arrays[: ufunc.nin]))
+    assert type(found) is np.ndarray
+    assert np.array_equal(found, ufunc(*arrays[: ufunc.nin]))
+
+
+# ---------------------------------------------------------------------------------------- functions
+
+CALLS: dict[Any, list[Any]] = {
+    np.sum: [lambda x: np.sum(a=x, axis=1, keepdims=True), lambda x: np.sum(x, None, None, None)],
+    np.prod: [lambda x: np.prod(x, axis=0)],
+    np.mean: [lambda x: np.mean(x, (0, 1))],
+    np.max: [np.max, lambda x: np.max(x, 1, None, True)],
+    np.min: [lambda x: np.min(x, axis=0)],
+    np.ptp: [np.ptp],
+    np.median: [np.median, lambda x: np.median(x, axis=0, keepdims=True)],
+    np.average: [np.average, lambda x: np.average(x, 1, np.array([1.0, 3.0]))],
+    np.cumsum: [np.cumsum, lambda x: np.cumsum(x, 1)],
+    np.cumprod: [np.cumprod, lambda x: np.cumprod(x, axis=0)],
+    np.diff: [np.diff, lambda x: np.diff(x, 1, 0)],
+    np.round: [lambda x: np.round(x, 1)],
+    np.sort: [np.sort, lambda x: np.sort(x, axis=None)],
+    np.reshape: [lambda x: np.reshape(x, (4,)), lambda x: np.reshape(x, (1, -1), order="C")],
+    np.ravel: [np.ravel],
+    np.transpose: [np.transpose, lambda x: np.transpose(x, (1, 0))],
+    np.squeeze: [lambda x: np.squeeze(x[None]), lambda x: np.squeeze(x[None], axis=0)],
+    np.expand_dims: [lambda x: np.expand_dims(x, (0, 2))],
+    np.swapaxes: [lambda x: np.swapaxes(x, 0, 1)],
+    np.moveaxis: [lambda x: np.moveaxis(x, 0, 1)],
+    np.broadcast_to: [lambda x: np.broadcast_to(x, (3, 2, 2))],
+    np.copy: [np.copy],
+    np.flip: [np.flip, lambda x: np.flip(x, 0)],
+    np.flipud: [np.flipud],
+    np.fliplr: [np.fliplr],
+    np.roll: [lambda x: np.roll(x, 1), lambda x: np.roll(x, -1, axis=1)],
+    np.repeat: [lambda x: np.repeat(x, 2), lambda x: np.repeat(x, [1, 2], axis=1)],
+    np.tile: [lambda x: np.tile(x, (2, 1, 2))],
+    np.stack: [lambda x: np.stack([x, x * 2.0], axis=1), lambda x: np.stack((X, x))],
+    np.vstack: [lambda x: np.vstack([x, X])],
+    np.hstack: [lambda x: np.hstack((x, X))],
+    np.column_stack: [lambda x: np.column_stack([x[0], x[1]])],
+    np.split: [lambda x: np.split(x, 2, axis=1)],
+    np.array_split: [lambda x: np.array_split(x, 2)],
+    np.take: [lambda x: np.take(x, [0, 0, 3]), lambda x: np.take(x, 1, axis=1)],
+    np.take_along_axis: [lambda x: np.take_along_axis(x, np.array([[1], [0]]), axis=1)],
+    np.diag: [np.diag, lambda x: np.diag(x[0], 1)],
+    np.diagonal: [np.diagonal, lambda x: np.diagonal(x, offset=1)],
+    np.trace: [np.trace],
+    np.tril: [np.tril, lambda x: np.tril(x, -1)],
+    np.triu: [lambda x: np.triu(x, k=1)],
+    np.dot: [lambda x: np.dot(x, Y), lambda x: np.dot(Y, x[0])],
+    np.inner: [lambda x: np.inner(x, Y)],
+    np.outer: [lambda x: np.outer(x, Y)],
+    np.vdot: [lambda x: np.vdot(x, Y)],
+    np.tensordot: [lambda x: np.tensordot(x, Y), lambda x: np.tensordot(x, Y, axes=([0], [1]))],
+    np.linalg.norm: [np.linalg.norm, lambda x: np.linalg.norm(x, axis=1, ord=1)],
+    np.linalg.inv: [lambda x: np.linalg.inv(x + SPD)],
+    np.linalg.solve: [lambda x: np.linalg.solve(SPD, x), lambda x: np.linalg.solve(x, X[0])],
+    np.linalg.det: [np.linalg.det],
+    np.linalg.slogdet: [lambda x: np.linalg.slogdet(x)[1]],
+    np.linalg.cholesky: [lambda x: np.linalg.cholesky(SPD + 0.1 * (x + x.T))],
+    np.linalg.matrix_power: [lambda x: np.linalg.matrix_power(x, 3)],
+    np.linalg.matmul: [lambda x: np.linalg.matmul(x, Y)],
+    np.linalg.tensordot: [lambda x: np.linalg.tensordot(x, Y, axes=1)],
+    np.linalg.outer: [lambda x: np.linalg.outer(x[0], Y[0])],
+    np.matrix_transpose: [np.matrix_transpose],
+    np.linalg.matrix_transpose: [np.linalg.matrix_transpose],
+    np.amax: [lambda x: np.amax(x, axis=(0, 1))],
+    np.amin: [lambda x: np.amin(x, axis=(0, 1))],
+    np.around: [lambda x: np.around(x, decimals=1)],
+    np.where: [lambda x: np.where(X > 0, x, 0.0)],
+    np.concatenate: [
+        lambda x: np.concatenate([x, X], axis=1),
+        lambda x: np.concatenate((x, X), axis=None),
+    ],
+    np.clip: [
+        lambda x: np.clip(x, 0.0, 1.0),
+        lambda x: np.clip(x, a_min=None, a_max=0.3),
+        lambda x: np.clip(X, x - 0.1, None),
+    ],
+    np.pad: [
+        lambda x: np.pad(x, 1),
+        lambda x: np.pad(x, ((1, 0), (0, 2)), mode="constant", constant_values=2.0),
+        lambda x: np.pad(x, (1, 2)),
+    ],
+    np.var: [np.var, lambda x: np.var(x, axis=0, ddof=1), lambda x: np.var(x, correction=1)],
+    np.std: [np.std, lambda x: np.std(x, 1, ddof=1, keepdims=True)],
+    np.einsum: [lambda x: np.einsum("ij,kj->ik", x, Y), lambda x: np.einsum("ii", x)],
+    np.broadcast_arrays: [lambda x: np.broadcast_arrays(x, x[0])],
+    np.atleast_1d: [lambda x: np.atleast_1d(x[0, 0])],
+    np.atleast_2d: [np.atleast_2d, lambda x: np.atleast_2d(x[0])],
+    np.atleast_3d: [np.atleast_3d, lambda x: np.atleast_3d(x[0]), lambda x: np.atleast_3d(x[0, 0])],
+}
+for name, call in (
+    ("astype", lambda x: np.astype(x, np.float32)),
+    ("cumulative_sum", lambda x: np.cumulative_sum(x, axis=0)),
+    ("cumulative_prod", lambda x: np.cumulative_prod(x, axis=1)),
+):
+    if hasattr(np, name):
+        CALLS[getattr(np, name)] = [call]
+
+
+def test_every_function_in_the_tables_is_tried() -> None:
+    assert set(CALLS) == set(FUNCTIONS) | set(SPECIAL)
+
+
+@pytest.mark.parametrize(
+    "function", list(CALLS), ids=lambda f: numpy_functions.full_name(f).removeprefix("np.")
+)
+def test_functions_stay_differentiable(function: Any) -> None:
+    for call in CALLS[function]:
+        compare(call(tracked(X)), call(X))
+
+
+CONSTANT_CALLS = [
+    lambda x: np.argmax(x, axis=0),
+    lambda x: np.argsort(x),
+    lambda x: np.array_equal(x, x),
+    lambda x: np.allclose(x, [[1.0, 2.0], [3.0, 4.0]]),
+    np.shape,
+    np.ndim,
+    np.size,
+    np.zeros_like,
+    np.ones_like,
+    lambda x: np.full_like(x, 3.0),
+    np.nonzero,
+    np.where,
+    np.unique,
+    np.all,
+    np.any,
+    np.array_repr,
+    np.count_nonzero,
+    lambda x: np.searchsorted(np.array([0.0, 1.0]), x),
+    lambda x: np.result_type(x, np.float32),
+    lambda x: np.lexsort((x[0], x[1])),
+]
+
+
+@pytest.mark.parametrize("call", CONSTANT_CALLS)
+def test_constants_are_plain(call: Any) -> None:
+    found, expected = call(tracked(X)), call(X)
+    assert type(found) is type(expected)
+    assert repr(found) == repr(expected)
+
+
+def test_no_function_is_in_two_tables() -> None:
+    assert not (set(FUNCTIONS) | set(SPECIAL)) & CONSTANTS
+    assert not set(FUNCTIONS) & set(SPECIAL)
+    assert not set(UFUNCS) & CONSTANT_UFUNCS
+
+
+# ------------------------------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: np.mean(x, dtype=np.float32), "np.mean .*no op takes dtype="),
+        (lambda x: np.sum(x, where=X > 0), "np.sum .*no op takes where="),
+        (lambda x: np.sum(x, out=np.empty(())), "np.sum .*no op takes out="),
+        (lambda x: np.var(x, dtype="float32"), "np.var .*no op takes dtype="),
+        (lambda x: np.std(x, mean=0.0), "np.std .*no op takes mean="),
+        (lambda x: np.sum(x, initial=1.0), "np.sum .*no op takes initial="),
+        (lambda x: np.ravel(x, order="F"), "np.ravel .*no op takes order="),
+        (lambda x: np.pad(x, 1, mode="edge"), "np.pad .*one constant value"),
+        (lambda x: np.concatenate([x, x], dtype="float32"), "np.concatenate .*takes dtype="),
+        (lambda x: np.clip(x, 0.0, 1.0, dtype="float32"), "np.clip .*takes dtype="),
+        (lambda x: np.exp(x, out=np.empty((2, 2))), "np.exp .*options 'out'"),
+        (lambda x: np.exp(x, where=X > 0), "np.exp .*options 'where'"),
+        (lambda x: np.add.reduce(x), r"np\.add\.reduce .*use np\.sum"),
+        (lambda x: np.kron(x, x), r"np\.kron .*use np\.einsum"),
+        (lambda x: np.select([X > 0], [x]), r"np\.select .*use np\.where"),
+        (lambda x: np.linalg.svd(x), r"np\.linalg\.svd .*use an autograd_cnn op, or \.numpy\(\)"),
+        (lambda x: np.fft.fft(x), r"np\.fft\.fft .*cut the graph"),
+        (lambda x: np.copyto(x, 1.0), r"np\.copyto .*item assignment"),
+        (lambda x: np.fmax(x, 1.0), r"np\.fmax .*use np\.maximum"),
+    ],
+)
+def test_what_would_cut_the_graph_is_refused_with_an_alternative(call: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call(tracked(X))
+
+
+def test_too_many_arguments_and_arguments_given_twice_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"np\.flipud: got 2 arguments"):
+        numpy_functions.apply_function(np.flipud, (tracked(X), 1), {})
+    with pytest.raises(TypeError, match=r"np\.sum: got 'a' twice"):
+        numpy_functions.apply_function(np.sum, (tracked(X),), {"a": X})
+
+
+# ---------------------------------------------------------------------------------------- the table
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_committed_table_of_functions_is_current() -> None:
+    """Row by row for the functions that this NumPy has: other versions have a few more or less."""
+    rows = runpy.run_path(str(DOCS / "make_numpy_table.py"))["rows"]()
+    committed = (DOCS / "numpy-functions.md").read_text(encoding="utf-8")
+    known = dict(re.findall(r"^\| `(\S+)` \| (\w+) \|$", committed, re.M))
+    found = dict(re.findall(r"^\| `(\S+)` \| (\w+) \|$", "\n".join(rows), re.M))
+    assert {k: v for k, v in found.items() if k in known} == {
+        k: v for k, v in known.items() if k in found
+    }, "run docs/make_numpy_table.py"
+    assert len(set(found) & set(known)) > 300
+    if np.__version__.startswith("2.4."):
+        assert found == known, "run docs/make_numpy_table.py"

@@ -1,0 +1,172 @@
+"""The choices at kinks, ties and edges of NumPy's functions, one test per documented choice."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn.ops import activation
+from tests.test_edges import INF, NAN, gradient
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "expected"),
+    [
+        (ag.floor, [[0.0, 1.5]], [[0.0, 0.0]]),
+        (ag.ceil, [[0.0, 1.5]], [[0.0, 0.0]]),
+        (ag.trunc, [[0.0, 1.5]], [[0.0, 0.0]]),
+        (ag.round, [[0.5, 1.2]], [[0.0, 0.0]]),
+        (ag.floor_divide, [[4.0, 3.0], [2.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]]),
+        (ag.remainder, [[4.0, -3.0], [2.0, 2.0]], [[1.0, 1.0], [-2.0, 2.0]]),
+        (ag.hypot, [[0.0, 3.0], [0.0, 4.0]], [[0.0, 0.6], [0.0, 0.8]]),
+        (ag.arctan2, [[0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, -1.0]]),
+        (ag.logaddexp, [[-INF, 0.0, INF], [-INF, -INF, INF]], [[0.5, 1.0, 0.5], [0.5, 0.0, 0.5]]),
+        (ag.std, [[2.0, 2.0, 2.0]], [[0.0, 0.0, 0.0]]),
+        (ag.norm, [[0.0, 0.0]], [[0.0, 0.0]]),
+        (lambda x: ag.norm(x, axis=1), [[[0.0, 0.0], [3.0, 4.0]]], [[[0.0, 0.0], [0.6, 0.8]]]),
+        (lambda x: ag.norm(x, ord=3), [[0.0, 0.0]], [[0.0, 0.0]]),
+        (lambda x: ag.norm(x, ord=1.5), [[0.0, 4.0]], [[0.0, 1.0]]),
+        (lambda x: ag.norm(x, ord=1), [[0.0, -4.0]], [[0.0, -1.0]]),
+        (lambda x: ag.norm(x, ord=INF), [[-4.0, 4.0]], [[-0.5, 0.5]]),
+        (ag.prod, [[2.0, 0.0, 3.0]], [[0.0, 6.0, 0.0]]),
+        (ag.prod, [[0.0, 0.0, 3.0]], [[0.0, 0.0, 0.0]]),
+        (ag.cumprod, [[2.0, 0.0, 3.0]], [[1.0, 8.0, 0.0]]),
+        (ag.median, [[1.0, 5.0, 2.0, 9.0]], [[0.0, 0.5, 0.5, 0.0]]),
+        (ag.median, [[3.0, 3.0, 3.0]], [[0.0, 1.0, 0.0]]),
+        (ag.median, [[3.0, NAN, 1.0]], [[0.0, 1.0, 0.0]]),
+        (lambda x: ag.sort(x) * [1.0, 2.0, 4.0], [[2.0, 1.0, 2.0]], [[2.0, 1.0, 4.0]]),
+        (lambda x: ag.topk(x, 2)[0] * [1.0, 2.0], [[5.0, 1.0, 5.0]], [[1.0, 0.0, 2.0]]),
+        (lambda x: ag.topk(x, 1)[0], [[5.0, NAN, 6.0]], [[0.0, 1.0, 0.0]]),
+        (ag.ptp, [[1.0, 4.0, 4.0]], [[-1.0, 0.5, 0.5]]),
+        (ag.amax, [[[1.0, 4.0], [4.0, 0.0]]], [[[0.0, 0.5], [0.5, 0.0]]]),
+        (activation.leaky_relu, [[0.0, -1.0, 1.0]], [[0.01, 0.01, 1.0]]),
+        (lambda x: activation.elu(x, alpha=0.5), [[0.0, 1.0, -1000.0]], [[0.5, 1.0, 0.0]]),
+        (activation.hardtanh, [[-1.0, 0.0, 1.0, 3.0]], [[0.0, 1.0, 0.0, 0.0]]),
+        (activation.softplus, [[-1000.0, 0.0, 1000.0]], [[0.0, 0.5, 1.0]]),
+        (activation.log_sigmoid, [[-1000.0, 0.0, 1000.0]], [[1.0, 0.5, 0.0]]),
+        (activation.gelu, [[-1000.0, 0.0, 1000.0]], [[0.0, 0.5, 1.0]]),
+        (activation.mish, [[-1000.0, 1000.0]], [[0.0, 1.0]]),
+        (activation.silu, [[-1000.0, 0.0, 1000.0]], [[0.0, 0.5, 1.0]]),
+    ],
+)
+def test_gradient_at_a_kink_tie_or_edge(function: Any, inputs: Any, expected: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = gradient(function, *inputs)
+    assert np.allclose(found, expected, rtol=1e-12, atol=0.0)
+
+
+def test_slopes_at_the_end_of_a_domain_are_infinite() -> None:
+    for function, end in ((ag.arcsin, 1.0), (ag.arctanh, 1.0), (ag.arccosh, 1.0), (ag.cbrt, 0.0)):
+        with pytest.warns(RuntimeWarning, match="divide by zero"):
+            assert gradient(function, [end]) == [[INF]]
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert gradient(ag.arccos, [1.0]) == [[-INF]]
+
+
+def test_slopes_of_inverse_functions_do_not_overflow() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert gradient(ag.arctan, [1e200, -1e150]) == [[0.0, 1e-300]]
+        assert np.allclose(gradient(ag.arcsinh, [1e200]), 1e-200, rtol=1e-12)
+        assert np.allclose(gradient(ag.hypot, [3e200], [4e200]), [[0.6], [0.8]])
+        assert np.allclose(gradient(ag.arctan2, [3e200], [4e200]), [[1.6e-201], [-1.2e-201]])
+
+
+def test_second_derivatives_of_products_with_zeros_are_exact() -> None:
+    x = ag.tensor(np.array([2.0, 0.0, 0.0, 3.0]), requires_grad=True)
+    (first,) = ag.grad(ag.prod(x), x, create_graph=True)
+    assert first.tolist() == [0.0, 0.0, 0.0, 0.0]
+    (second,) = ag.grad(first[1], x)
+    assert second.tolist() == [0.0, 0.0, 6.0, 0.0]
+
+
+def test_products_and_middles_of_nothing() -> None:
+    nothing = ag.tensor(np.zeros((0, 2)), requires_grad=True)
+    out = ag.prod(nothing, axis=0)
+    assert out.tolist() == [1.0, 1.0]
+    out.sum().backward()
+    assert nothing.grad is not None
+    assert nothing.grad.shape == (0, 2)
+    assert np.isnan(ag.median(np.zeros(0)))
+    assert ag.cumprod(np.zeros(0)).shape == (0,)
+    assert ag.roll(np.zeros((0, 2)), 1, axis=0).shape == (0, 2)
+
+
+def test_singular_matrices() -> None:
+    singular = np.array([[1.0, 2.0], [2.0, 4.0]])
+    with pytest.raises(ValueError, match="inv: Singular"):
+        ag.inv(singular)
+    with pytest.raises(ValueError, match="solve_columns: Singular"):
+        ag.solve(singular, np.ones(2))
+    assert ag.det(singular) == 0.0
+    assert ag.logabsdet(singular) == -INF
+    x = ag.tensor(singular, requires_grad=True)
+    with pytest.raises(ValueError, match="Singular"):
+        ag.det(x).backward()
+
+
+def test_cholesky_uses_the_symmetric_part_and_needs_a_definite_matrix() -> None:
+    x = np.array([[4.0, 3.0], [1.0, 5.0]])
+    assert np.allclose(ag.cholesky(x), [[2.0, 0.0], [1.0, 2.0]])
+    (g,) = gradient(ag.cholesky, x)
+    assert np.allclose(g, np.transpose(g))
+    with pytest.raises(ValueError, match="cholesky: Matrix is not positive definite"):
+        ag.cholesky(-np.eye(2))
+
+
+def test_matrices_of_half_precision_keep_their_dtype() -> None:
+    x = np.array([[2.0, 0.5], [0.5, 1.0]], np.float16)
+    for out in (ag.inv(x), ag.solve(x, x[0]), ag.det(x), ag.cholesky(x), *ag.slogdet(x)):
+        assert out.dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ag.squeeze(np.ones((2, 1)), 0), "squeeze: axis 0 must have size 1, got of shape"),
+        (lambda: ag.expand_dims(np.ones(2), 5), "expand_dims: axis 5 is out of range for 2 axes"),
+        (lambda: ag.swapaxes(np.ones(2), 0, 1), "swapaxes: axis 1 is out of range"),
+        (lambda: ag.moveaxis(np.ones((2, 3)), (0, 1), 0), "moveaxis: .* do not pair up"),
+        (lambda: ag.moveaxis(np.ones((2, 3)), (0, 0), (0, 1)), "moveaxis: .* names an axis twice"),
+        (lambda: ag.split(np.ones(5), 2), "split: axis 0 does not divide into 2 equal parts"),
+        (lambda: ag.array_split(np.ones(5), 0), "array_split: expected 1 part or more"),
+        (lambda: ag.diff(np.ones(3), n=-1), "diff: n must be 0 or more"),
+        (lambda: ag.diag(np.ones((2, 2, 2))), "diag: needs a vector or a matrix"),
+        (lambda: ag.diagonal(np.ones(3)), "diagonal: needs two axes or more"),
+        (lambda: ag.trace(np.ones((3, 3)), axis1=1), "diagonal: axis1 and axis2 are the same"),
+        (lambda: ag.topk(np.ones(3), k=4), "topk: k must be between 0 and 3"),
+        (lambda: ag.tensordot(np.ones(3), np.ones(3), axes=2), "tensordot: cannot pair 2 axes"),
+        (
+            lambda: ag.tensordot(np.ones((2, 3)), np.ones((2, 3)), 1),
+            "tensordot: axes .* do not match",
+        ),
+        (lambda: ag.norm(np.ones((2, 2)), ord=2), "norm: ord=2 over axes"),
+        (lambda: ag.norm(np.ones(2), ord="nuc"), "norm: ord='nuc'"),
+        (lambda: ag.average(np.ones((2, 3)), np.ones(2), axis=1), "average: weights must have"),
+        (lambda: ag.inv(np.ones((2, 3))), r"inv: needs square matrices \(\.\.\., n, n\)"),
+        (lambda: ag.solve(np.eye(2), np.ones(3)), "solve: the right side must have one row"),
+        (lambda: ag.std(np.ones(1), ddof=1), "var: .*ddof=1"),
+        (
+            lambda: ag.take_along_axis(np.ones((2, 2)), [0], 0),
+            "take_along_axis: indices must have 2",
+        ),
+        (lambda: activation.gelu(np.ones(1), approximate="erf"), "gelu: approximate must be"),
+        (
+            lambda: activation.hardtanh(np.ones(1), min_val=2.0),
+            "hardtanh: min_val 2.0 must be less",
+        ),
+    ],
+)
+def test_errors_name_the_function_and_what_was_given(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_take_wants_whole_numbers() -> None:
+    with pytest.raises(TypeError, match="take: indices must be integers"):
+        ag.take(np.ones(3), 1.0)

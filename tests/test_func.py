@@ -1,0 +1,397 @@
+"""Transforms of functions: against numerical derivatives, against each other, nested, and at the edges."""
+
+from __future__ import annotations
+
+import threading
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import autograd_cnn as ag
+from autograd_cnn import func, nn
+from autograd_cnn import functional as F
+from autograd_cnn.func.tree import flatten, matching
+from tests.cases import CASES
+from tests.test_ops import FUNCTIONS
+
+
+def numbers(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def numerical_hessian(f: Any, x: np.ndarray, eps: float = 1e-5) -> np.ndarray:
+    """Central differences of the gradient that `ag.grad` gives."""
+
+    def gradient(values: np.ndarray) -> np.ndarray:
+        t = ag.tensor(values, requires_grad=True)
+        return ag.grad(f(t), t)[0].numpy()
+
+    columns = []
+    for element in range(x.size):
+        step = np.zeros(x.size)
+        step[element] = eps
+        step = step.reshape(x.shape)
+        columns.append((gradient(x + step) - gradient(x - step)) / (2 * eps))
+    return np.stack(columns, axis=-1).reshape(*x.shape, *x.shape)
+
+
+# --------------------------------------------------------------------------- every op of the registry
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_jvp_is_the_directional_derivative_and_the_adjoint_of_vjp(name: str) -> None:
+    @given(CASES[name])
+    def check(case: Any) -> None:
+        free = [
+            i
+            for i, x in enumerate(case.inputs)
+            if isinstance(x, np.ndarray) and x.dtype.kind == "f"
+        ]
+
+        def f(*xs: Any) -> Any:
+            args = list(case.inputs)
+            for i, x in zip(free, xs):
+                args[i] = x
+            return FUNCTIONS[name](*args, **case.params)
+
+        primals = tuple(case.inputs[i] for i in free)
+        if not free:
+            return
+        rng = np.random.default_rng(0)
+        tangents = tuple(rng.standard_normal(x.shape) for x in primals)
+        out, moved = func.jvp(f, primals, tangents)
+        assert np.array_equal(out, f(*primals))
+        eps = 1e-6
+        ends = [
+            f(*(x + s * eps * t for x, t in zip(primals, tangents, strict=True))) for s in (1, -1)
+        ]
+        # Central differences in float64 are good to about 1e-9; curvature and values up to 100 cost two digits.
+        assert np.allclose(moved, (ends[0] - ends[1]) / (2 * eps), rtol=1e-6, atol=1e-6)
+        again, pull = func.vjp(f, *primals)
+        u = rng.standard_normal(np.shape(again))
+        right = sum(float((g * t).sum()) for g, t in zip(pull(u), tangents, strict=True))
+        assert np.isclose(float((u * moved).sum()), right, rtol=1e-10, atol=1e-10)
+
+    check()
+
+
+# ------------------------------------------------------------------------------- values and structures
+
+
+def test_grad_of_numbers_arrays_and_tensors_gives_their_kind() -> None:
+    assert func.grad(lambda x: x * x)(3.0) == 6.0
+    assert type(func.grad(lambda x: x * x)(3)) is float
+    by_array = func.grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
+    assert type(by_array) is np.ndarray
+    assert by_array.dtype == np.float64
+    by_tensor = func.grad(lambda x: (x * x).sum())(ag.tensor([1.0, 2.0]))
+    assert isinstance(by_tensor, ag.Tensor)
+    assert by_tensor.tolist() == [2.0, 4.0]
+    assert not by_tensor.requires_grad
+    assert type(func.grad(lambda x: (x * x).sum())(np.float32(2.0))) is np.ndarray
+
+
+def test_argnums_aux_and_keywords() -> None:
+    def f(x: Any, y: Any, *, scale: float = 1.0) -> Any:
+        return (x * y * scale).sum(), {"product": x * y, "name": "f"}
+
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    (gx, gy), aux = func.grad(f, argnums=(0, 1), has_aux=True)(x, y, scale=2.0)
+    assert gx.tolist() == [6.0, 8.0]
+    assert gy.tolist() == [2.0, 4.0]
+    assert type(aux["product"]) is np.ndarray
+    assert aux["name"] == "f"
+    (value, aux), gy = func.value_and_grad(f, argnums=-1, has_aux=True)(x, y)
+    assert value == 11.0
+    assert aux["product"].tolist() == [3.0, 8.0]
+    assert gy.tolist() == [1.0, 2.0]
+
+
+def test_structures_are_kept() -> None:
+    Pair = namedtuple("Pair", "a b")
+    parameters = {
+        "layer": [np.ones(2), Pair(ag.tensor([2.0]), 3.0)],
+        "none": None,
+        "plain": (np.float32(1.0),),
+    }
+    found = func.grad(lambda p: (p["layer"][0] * p["layer"][1].a * p["layer"][1].b).sum())(
+        parameters
+    )
+    assert found["layer"][0].tolist() == [6.0, 6.0]
+    assert isinstance(found["layer"][1], Pair)
+    assert found["layer"][1].a.tolist() == [6.0]
+    assert found["layer"][1].b == 4.0
+    assert found["none"] is None
+    assert found["plain"][0] == 0.0
+
+
+def test_flatten_and_matching() -> None:
+    leaves, rebuild = flatten([1, {"b": (2, None)}])
+    assert leaves == [1, 2]
+    assert rebuild([3, 4]) == [3, {"b": (4, None)}]
+    assert matching("f", {"b": 1, "a": 2}, {"a": 0, "b": 0}) == [2, 1]
+    with pytest.raises(TypeError, match=r"f: expected the structure \(\*, \*\), got \*"):
+        matching("f", 1, (1, 2))
+
+
+def test_vjp_can_be_pulled_often_and_follows_structures() -> None:
+    x, y = numbers(3), numbers(3, seed=1)
+    out, pull = func.vjp(lambda x, y: {"p": x * y, "s": (x.sum(),)}, x, y)
+    assert np.allclose(out["p"], x * y)
+    for _ in range(2):
+        gx, gy = pull({"p": np.ones(3), "s": (10.0,)})
+        assert np.allclose(gx, y + 10.0)
+        assert np.allclose(gy, x)
+    with pytest.raises(TypeError, match="vjp: expected the structure"):
+        pull(np.ones(3))
+    with pytest.raises(ValueError, match=r"direction 0 of shape \(2,\).* must have shape \(3,\)"):
+        pull({"p": np.ones(2), "s": (1.0,)})
+
+
+def test_jvp_with_structures_constant_outputs_and_unused_inputs() -> None:
+    x, y = numbers(2), numbers(2, seed=1)
+    out, moved = func.jvp(
+        lambda p, y: (p["x"] ** 2, ag.tensor([5.0])), ({"x": x}, y), ({"x": np.ones(2)}, y)
+    )
+    assert np.allclose(out[0], x**2)
+    assert np.allclose(moved[0], 2 * x)
+    assert moved[1].tolist() == [0.0]
+
+
+def test_outputs_of_integers_have_no_derivative() -> None:
+    x = np.array([1.0, 3.0, 2.0])
+    out, moved = func.jvp(lambda x: (x.sum(), ag.tensor(x.argmax())), (x,), (x,))
+    assert out[1] == 1
+    assert [float(t) for t in moved] == [6.0, 0.0]
+    assert func.vjp(lambda x: ag.tensor(x.argmax()), x)[1](0)[0].tolist() == [0.0] * 3
+
+
+def test_jacobians_agree_and_have_the_promised_structure() -> None:
+    a, x, y = numbers(3, 2), numbers(2), numbers(4, seed=1)
+
+    def f(p: Any, y: Any) -> Any:
+        return {"ax": ag.matmul(a, p["x"]), "xy": p["x"].sum() * y}
+
+    for method in (func.jacobian, func.jacrev, func.jacfwd):
+        found = method(f, argnums=(0, 1))({"x": x}, y)
+        assert np.allclose(found["ax"][0]["x"], a)
+        assert np.allclose(found["ax"][1], np.zeros((3, 4)))
+        assert np.allclose(found["xy"][0]["x"], np.repeat(y[:, None], 2, axis=1))
+        assert np.allclose(found["xy"][1], x.sum() * np.eye(4))
+
+
+@pytest.mark.parametrize("method", [func.jacobian, func.jacrev, func.jacfwd])
+def test_jacobians_at_the_edges(method: Any) -> None:
+    assert method(lambda x: x * x)(3.0) == 6.0
+    assert method(lambda x: x * x)(np.zeros((0, 2))).shape == (0, 2, 0, 2)
+    assert method(lambda x: x.sum())(np.ones((2, 3))).shape == (2, 3)
+    single = method(ag.exp)(np.zeros((2, 1), np.float32))
+    assert single.dtype == np.float32
+    assert single.shape == (2, 1, 2, 1)
+
+
+# ------------------------------------------------------------------------------------ second derivatives
+
+
+def cnn_loss(images: np.ndarray, labels: np.ndarray) -> Any:
+    def loss(w: Any, v: Any) -> Any:
+        h = F.max_pool2d(ag.tanh(F.conv2d(images, w, padding=1)), 2)
+        return F.cross_entropy(ag.linear(F.flatten(h, 1), v), labels)
+
+    return loss
+
+
+def test_hessian_of_a_small_cnns_loss_is_symmetric_and_equals_the_numerical_one() -> None:
+    loss = cnn_loss(numbers(2, 1, 4, 4), np.array([0, 2]))
+    w, v = numbers(2, 1, 3, 3, seed=1), numbers(3, 8, seed=2)
+    (ww, wv), (vw, vv) = func.hessian(loss, argnums=(0, 1))(w, v)
+    assert np.allclose(ww, numerical_hessian(lambda t: loss(t, v), w), atol=1e-7)
+    assert np.allclose(vv, numerical_hessian(lambda t: loss(w, t), v), atol=1e-7)
+    assert np.allclose(wv.reshape(18, 24), vw.reshape(24, 18).T, atol=1e-12)
+    assert np.allclose(ww.reshape(18, 18), ww.reshape(18, 18).T, atol=1e-12)
+
+
+def test_hvp_equals_the_hessian_times_the_vector() -> None:
+    loss = cnn_loss(numbers(2, 1, 4, 4), np.array([0, 2]))
+    w, v = numbers(2, 1, 3, 3, seed=1), numbers(3, 8, seed=2)
+    dw, dv = numbers(*w.shape, seed=3), numbers(*v.shape, seed=4)
+    (ww, wv), (vw, vv) = func.hessian(loss, argnums=(0, 1))(w, v)
+    hw, hv = func.hvp(loss, (w, v), (dw, dv))
+    assert np.allclose(hw, np.tensordot(ww, dw, 4) + np.tensordot(wv, dv, 2), atol=1e-12)
+    assert np.allclose(hv, np.tensordot(vw, dw, 4) + np.tensordot(vv, dv, 2), atol=1e-12)
+    _, pushed = func.jvp(func.grad(loss, argnums=(0, 1)), (w, v), (dw, dv))
+    assert np.allclose(pushed[0], hw, atol=1e-12)
+
+
+def test_hessian_of_a_vector_function_and_of_a_linear_one() -> None:
+    found = func.hessian(lambda x: ag.stack([x[0] * x[1], x[0] ** 3]))(np.array([2.0, 3.0]))
+    assert np.allclose(found, [[[0, 1], [1, 0]], [[12, 0], [0, 0]]])
+    assert func.hessian(lambda x: 3.0 * x)(2.0) == 0.0
+
+
+# ----------------------------------------------------------------------------------------------- nesting
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
+def test_grad_nests(order: int) -> None:
+    f = lambda x: x**5  # noqa: E731
+    expected = 1.0
+    for k in range(order):
+        f, expected = func.grad(f), expected * (5 - k)
+    assert np.isclose(f(np.float64(1.5)), expected * 1.5 ** (5 - order), rtol=1e-12)
+
+
+def test_inner_and_outer_variables_are_not_confused() -> None:
+    # d/dx (x * d/dy (x + y)) = 1, the standard example; and a function that closes over its argument.
+    assert func.grad(lambda x: x * func.grad(lambda y: x + y)(1.0))(1.0) == 1.0
+    t = ag.tensor(3.0, requires_grad=True)
+    g = func.grad(lambda y: y * t)(t)
+    assert g.item() == 3.0
+    assert func.grad(lambda x: func.grad(lambda y: x * y * y)(2.0))(3.0) == 4.0
+    assert func.grad(lambda x: x * func.grad(lambda y: y * y)(2.0))(3.0) == 4.0
+
+
+def test_transforms_of_transforms_of_transforms() -> None:
+    f = lambda x: (ag.sin(x) if hasattr(ag, "sin") else ag.tanh(x)).sum()  # noqa: E731
+    x = numbers(3)
+    third = func.jacfwd(func.hessian(f))(x)
+    again = func.jacrev(func.jacfwd(func.grad(f)))(x)
+    assert np.allclose(third, again)
+    eps = 1e-5
+    step = np.array([eps, 0, 0])
+    differences = (func.hessian(f)(x + step) - func.hessian(f)(x - step)) / (2 * eps)
+    assert np.allclose(third[..., 0], differences, atol=1e-8)
+
+
+def test_hessian_of_a_function_that_calls_grad() -> None:
+    def penalty(x: Any) -> Any:
+        return (func.grad(lambda y: (y**3).sum())(x) ** 2).sum()  # sum of 9 x^4
+
+    x = np.array([1.0, 2.0])
+    assert np.allclose(func.hessian(penalty)(x), np.diag(108 * x**2))
+
+
+def test_jvp_and_vjp_differentiate_by_tangents_and_cotangents() -> None:
+    x = np.array([1.0, 2.0])
+    by_tangent = func.grad(lambda t: func.jvp(lambda x: x**3, (x,), (t,))[1].sum())(np.ones(2))
+    assert np.allclose(by_tangent, 3 * x**2)
+    by_cotangent = func.grad(lambda u: func.vjp(lambda x: x**3, x)[1](u)[0].sum())(np.ones(2))
+    assert np.allclose(by_cotangent, 3 * x**2)
+    by_primal = func.grad(lambda x: func.jvp(lambda y: y**3, (x,), (np.ones(2),))[1].sum())(x)
+    assert np.allclose(by_primal, 6 * x)
+    mixed = func.grad(lambda v: func.hvp(lambda y: (y**3).sum(), (x,), (v,))[0].sum())(np.ones(2))
+    assert np.allclose(mixed, 6 * x)
+
+
+def test_value_and_grad_inside_grad_keeps_the_value_connected() -> None:
+    def f(x: Any) -> Any:
+        value, gradient = func.value_and_grad(lambda y: y**3)(x)
+        return value + gradient
+
+    assert func.grad(f)(2.0) == 3 * 4 + 6 * 2
+
+
+# --------------------------------------------------------------------------------- what is around a call
+
+
+def test_works_under_no_grad_and_leaves_closed_over_tensors_alone() -> None:
+    w = ag.tensor([2.0, 3.0], requires_grad=True)
+    x = np.array([1.0, 1.0], np.float32)
+    with ag.no_grad():
+        inside = func.grad(lambda x: (w * x * x).sum())(x)
+        linked = func.grad(lambda x: (w * x * x).sum())(ag.tensor(x))
+        second = func.hessian(lambda x: (w * x * x).sum())(x)
+        assert not ag.is_grad_enabled()
+    assert inside.tolist() == [4.0, 6.0]
+    assert not linked.requires_grad
+    assert second.tolist() == [[4.0, 0.0], [0.0, 6.0]]
+    assert func.grad(lambda x: (w * x * x).sum())(x).tolist() == [4.0, 6.0]
+    assert w.grad is None
+
+
+def test_a_tensor_argument_keeps_the_graph_to_what_is_closed_over() -> None:
+    layer = nn.Linear(3, 1)
+    g = func.grad(lambda x: (layer(x) ** 2).sum())(ag.tensor(numbers(4, 3), dtype="float32"))
+    (g * g).sum().backward()
+    assert layer.weight.grad is not None
+    t = ag.tensor(2.0, requires_grad=True)
+    func.grad(lambda x: x**3)(t).backward()
+    assert t.grad is not None
+    assert t.grad.item() == 12.0
+
+
+def test_an_enclosing_no_grad_cuts_inner_results() -> None:
+    def f(x: Any) -> Any:
+        with ag.no_grad():
+            constant = func.grad(lambda y: y**3)(x)
+        return constant * x
+
+    assert func.grad(f)(2.0) == 12.0
+
+
+def test_closed_over_results_with_a_freed_graph_are_constants() -> None:
+    h = ag.exp(ag.tensor([1.0], requires_grad=True))
+    h.sum().backward()
+    assert np.allclose(func.grad(lambda x: (h * x).sum())(np.ones(1)), np.e)
+
+
+def test_arguments_are_not_written_to_and_results_own_their_memory() -> None:
+    x = np.ones(3)
+
+    def f(t: Any) -> Any:
+        t *= 5.0
+        return (t * t).sum()
+
+    for argument in (x, ag.tensor(x), ag.tensor(x, requires_grad=True)):
+        assert func.grad(f)(argument).tolist() == [50.0] * 3
+        assert argument.tolist() == [1.0] * 3
+    _, pull = func.vjp(lambda t: t, x)
+    u = np.full(3, 7.0)
+    (g,) = pull(u)
+    g[:] = 0.0
+    assert u.tolist() == [7.0] * 3
+
+
+def test_unused_arguments_have_gradient_zero() -> None:
+    assert func.grad(lambda x, y: y * 2.0, argnums=0)(1.0, ag.tensor(2.0)) == 0.0
+    assert func.grad(lambda x: ag.sign(x).sum())(np.ones(2)).tolist() == [0.0, 0.0]
+
+
+def test_misuse_is_explained() -> None:
+    x = np.ones(2)
+    with pytest.raises(ValueError, match=r"grad: .* single value, got shapes \[\(2,\)\]"):
+        func.grad(lambda x: x * 2.0)(x)
+    with pytest.raises(TypeError, match=r"grad: the function returned = 2\.0, not a tensor: .item"):
+        func.grad(lambda x: x.sum().item())(x)
+    with pytest.raises(TypeError, match="differentiate by floating .* dtype int64"):
+        func.grad(lambda x: x.sum())(np.arange(3))
+    with pytest.raises(TypeError, match="of type str"):
+        func.grad(lambda x: x)("x")
+    with pytest.raises(ValueError, match="argnums 2 but 1 positional"):
+        func.grad(lambda x: x, argnums=2)(1.0)
+    with pytest.raises(TypeError, match="argnums is a position"):
+        func.grad(lambda x: x, argnums="x")(1.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"has_aux=True the function returns \(output, aux\)"):
+        func.grad(lambda x: x, has_aux=True)(1.0)
+    with pytest.raises(TypeError, match="jvp: primals is a tuple"):
+        func.jvp(lambda x: x, x, (x,))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"jvp: direction 0 of shape \(3,\)"):
+        func.jvp(lambda x: x, (x,), (np.ones(3),))
+
+
+def test_threads_transform_at_the_same_time() -> None:
+    found: dict[int, float] = {}
+
+    def work(k: int) -> None:
+        for _ in range(20):
+            found[k] = func.grad(func.grad(lambda x: x**3))(float(k))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {k: 6.0 * k for k in range(4)}

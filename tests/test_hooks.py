@@ -1,0 +1,218 @@
+"""Hooks on tensors and modules: what they see, what they may change, and when they are gone."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import func, nn
+
+
+def leaf(*numbers: float) -> ag.Tensor:
+    return ag.tensor(numbers, requires_grad=True)
+
+
+def test_a_hook_sees_the_final_gradient_once_and_can_be_removed() -> None:
+    seen: list[Any] = []
+    x = leaf(1.0, 2.0)
+    handle = x.register_hook(lambda g: seen.append(g.tolist()))
+    (x * 2.0 + x * 3.0).sum().backward()
+    assert seen == [[5.0, 5.0]]
+    handle.remove()
+    handle.remove()
+    (x * 2.0).sum().backward()
+    assert len(seen) == 1
+    assert x.grad is not None
+    assert x.grad.tolist() == [7.0, 7.0]
+
+
+def test_hooks_on_results_replace_what_goes_further_back_in_order() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * x
+    y.register_hook(lambda g: g * 10.0)
+    y.register_hook(lambda g: g + 1.0)
+    (gy, gx) = ag.grad((y * 3.0).sum(), [y, x])
+    assert gy.tolist() == [31.0, 31.0]
+    assert gx.tolist() == [62.0, 124.0]
+    x.register_hook(lambda g: np.array([7, 8]))
+    (x * 2.0).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [7.0, 8.0]
+    assert x.grad.dtype == np.float32
+
+
+def test_hooks_run_before_the_gradient_is_stored_and_from_the_output_to_the_leaf() -> None:
+    order: list[str] = []
+    x = leaf(1.0)
+    h = ag.exp(x)
+    y = h.sum()
+    for name, t in {"x": x, "h": h, "y": y}.items():
+        t.register_hook(lambda g, name=name: order.append(name))
+    y.backward()
+    assert order == ["y", "h", "x"]
+
+
+def test_a_hook_may_remove_itself_and_add_another() -> None:
+    x = leaf(1.0)
+    calls: list[str] = []
+
+    def once(g: Any) -> None:
+        calls.append("once")
+        handle.remove()
+        x.register_hook(lambda g: calls.append("later"))
+
+    handle = x.register_hook(once)
+    for _ in range(2):
+        (x * 1.0).sum().backward()
+    assert calls == ["once", "later"]
+
+
+def test_under_create_graph_hooks_are_part_of_the_derivative() -> None:
+    x = leaf(2.0)
+    x.register_hook(lambda g: g * g)
+    (first,) = ag.grad((x**3).sum(), x, create_graph=True)  # (3 x^2)^2 = 9 x^4
+    assert first.tolist() == [144.0]
+    x2 = leaf(2.0)
+    y = x2 * 1.0
+    with y.register_hook(lambda g: g * g):
+        (first,) = ag.grad((y**3).sum(), x2, create_graph=True)
+    assert ag.grad(first.sum(), x2)[0].tolist() == [288.0]
+
+
+def test_a_zero_derivative_reaches_the_hook_as_zeros() -> None:
+    seen: list[Any] = []
+    x = leaf(1.0)
+    x.register_hook(lambda g: seen.append(g.tolist()))
+    ag.sign(x).sum().backward()
+    assert seen == [[0.0]]
+
+
+def test_gradients_shown_to_hooks_are_safe_to_keep_and_cannot_be_written() -> None:
+    kept: list[ag.Tensor] = []
+    x, z = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    x.register_hook(kept.append)
+    (x + z).sum().backward()
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0] += 1.0
+    assert x.grad is not None
+    assert z.grad is not None
+    x.grad.array += 5.0
+    z.grad.array += 5.0
+    assert kept[0].tolist() == [1.0, 1.0]
+
+
+def test_mistakes_in_hooks_are_explained() -> None:
+    x = leaf(1.0, 2.0)
+    handle = x.register_hook(lambda g: g.sum())
+    with pytest.raises(ValueError, match=r"a hook on a tensor .* gradient of shape \(\)"):
+        (x * 2.0).sum().backward()
+    handle.remove()
+    x.register_hook(lambda g: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as caught:
+        (x * 2.0).sum().backward()
+    assert "in a hook on a tensor of shape (2,) and dtype float32" in caught.value.__notes__
+    with pytest.raises(TypeError, match="a hook is a function, got int"):
+        x.register_hook(3)  # type: ignore[arg-type]
+    for method in (lambda t: t.register_hook(print), lambda t: t.retain_grad()):
+        with pytest.raises(ag.GraphError, match="does not require gradients"):
+            method(ag.tensor([1.0]))
+
+
+def test_retain_grad_adds_up_like_a_leaf_and_only_in_backward() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * x
+    y.retain_grad()
+    assert y.grad is None
+    ag.grad((y * 3.0).sum(), x, retain_graph=True)
+    assert y.grad is None
+    for expected in (3.0, 6.0):
+        (y * 3.0).sum().backward(retain_graph=True)
+        assert y.grad is not None
+        assert y.grad.tolist() == [expected, expected]
+    y.grad.array[:] = 0.0
+    assert x.grad is not None
+    assert x.grad.tolist() == [12.0, 24.0]
+
+
+def test_hooks_are_not_copied_and_make_no_cycles() -> None:
+    x = leaf(1.0)
+    x.register_hook(lambda g: g * 100.0)
+    for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x)), x.detach()):
+        assert other.attached is None
+    gc.collect()
+    gc.disable()
+    try:
+        y = x * 2.0
+        y.register_hook(print)
+        y.retain_grad()
+        watched = weakref.ref(y)
+        del y
+        assert watched() is None
+    finally:
+        gc.enable()
+
+
+def test_hooks_inside_transforms() -> None:
+    def f(x: Any) -> Any:
+        y = x * x
+        y.register_hook(lambda g: g.clip(-1.0, 1.0))
+        return (y * 5.0).sum()
+
+    assert func.grad(f)(np.array([1.0, 2.0])).tolist() == [2.0, 4.0]
+
+
+# ------------------------------------------------------------------------------------------- modules
+
+
+def test_forward_hooks_see_and_replace_the_output() -> None:
+    net = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    shapes: list[Any] = []
+    first = net[0].register_forward_hook(lambda m, args, out: shapes.append((args[0].shape, out)))
+    second = net.register_forward_hook(lambda m, args, out: out * 0.0)
+    y = net(np.ones((4, 3), np.float32))
+    assert shapes[0][0] == (4, 3)
+    assert shapes[0][1].shape == (4, 2)
+    assert not y.numpy().any()
+    first.remove()
+    second.remove()
+    net(np.ones((4, 3), np.float32))
+    assert len(shapes) == 1
+
+
+def test_pre_hooks_see_and_replace_the_arguments_in_order() -> None:
+    layer = nn.ReLU()
+    layer.register_forward_pre_hook(lambda m, args: args[0] + 1.0)
+    layer.register_forward_pre_hook(lambda m, args: (args[0] * 2.0,))
+    layer.register_forward_pre_hook(lambda m, args: None)
+    assert layer(np.array([-3.0, 2.0])).tolist() == [0.0, 6.0]
+
+
+def test_a_forward_hook_reaches_the_gradient_of_a_layer() -> None:
+    net = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    norms: list[float] = []
+
+    def watch(module: Any, args: Any, out: Any) -> None:
+        out.register_hook(lambda g: norms.append(float((g * g).sum().item())))
+
+    net[0].register_forward_hook(watch)
+    net(np.ones((4, 3), np.float32)).sum().backward()
+    assert len(norms) == 1
+
+
+def test_errors_in_module_hooks_carry_the_path_and_hooks_are_not_state() -> None:
+    net = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    names = list(net.state_dict())
+    net[1].register_forward_hook(lambda m, args, out: 1 / 0)
+    net[1].register_forward_hook(nn.Linear(2, 2))
+    assert list(net.state_dict()) == names
+    assert len(list(net.modules())) == 3
+    with pytest.raises(ZeroDivisionError) as caught:
+        net(np.ones((1, 3), np.float32))
+    assert caught.value.__notes__ == ["in Sequential.1 (ReLU)"]
