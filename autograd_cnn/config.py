@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.version import __version__
-
-# Names under which builds of OpenBLAS export the same function.
-_BLAS_SETTERS = (
-    "scipy_openblas_set_num_threads64_",
-    "scipy_openblas_set_num_threads",
-    "openblas_set_num_threads64_",
-    "openblas_set_num_threads",
-)
 
 
 def set_num_threads(threads: int) -> None:
@@ -43,29 +31,17 @@ def set_num_threads(threads: int) -> None:
     if threads < 1:
         raise ValueError(f"set_num_threads: expected 1 or more, got {threads}")
     kernels.set_threads(threads)
-    for setter in _blas_setters():
-        setter(threads)
+    kernels.threads.set_blas_threads(threads)
 
 
 def get_num_threads() -> int:
-    """How many threads the compiled kernels use; see `set_num_threads`."""
+    """How many threads the compiled kernels use; see `set_num_threads`.
+
+    >>> import autograd_cnn as ag
+    >>> ag.get_num_threads() >= 1
+    True
+    """
     return kernels.get_threads()
-
-
-def _blas_setters() -> list[Callable[[int], Any]]:
-    """The functions that set the threads of every OpenBLAS in this process."""
-    try:
-        maps = Path("/proc/self/maps").read_text(encoding="utf-8")
-    except OSError:
-        return []
-    paths = {line.split(maxsplit=5)[-1] for line in maps.splitlines() if "openblas" in line}
-    found = []
-    for path in sorted(paths):
-        library = ctypes.CDLL(path)
-        name = next((n for n in _BLAS_SETTERS if hasattr(library, n)), None)
-        if name:
-            found.append(getattr(library, name))
-    return found
 
 
 def show_config() -> str:

@@ -5,7 +5,7 @@ chooses between the two.  `window` is the geometry of sliding windows, `memory` 
 freed memory.  Ops call the functions from here, so that they never know which set serves them.
 """
 
-from autograd_cnn.kernels import memory, reference, serving, window
+from autograd_cnn.kernels import memory, reference, serving, threads, window
 from autograd_cnn.kernels.reference import fold, rows_count, unfold
 from autograd_cnn.kernels.serving import ACTIVE, REASON, get_threads, set_threads
 
@@ -14,6 +14,7 @@ batch_norm_grad = ACTIVE.batch_norm_grad
 conv2d = ACTIVE.conv2d
 conv2d_input_grad = ACTIVE.conv2d_input_grad
 conv2d_weight_grad = ACTIVE.conv2d_weight_grad
+matmul = ACTIVE.matmul
 relu = ACTIVE.relu
 relu_grad = ACTIVE.relu_grad
 window_gather = ACTIVE.window_gather
@@ -32,6 +33,7 @@ __all__ = [
     "conv2d_weight_grad",
     "fold",
     "get_threads",
+    "matmul",
     "memory",
     "reference",
     "relu",
@@ -39,6 +41,7 @@ __all__ = [
     "rows_count",
     "serving",
     "set_threads",
+    "threads",
     "unfold",
     "window",
     "window_gather",

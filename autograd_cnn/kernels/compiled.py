@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd_cnn.kernels import _compiled, reference
 from autograd_cnn.kernels.reference import batch_first, batch_innermost
+from autograd_cnn.kernels.threads import matmul as matmul
 from autograd_cnn.kernels.window import Window
 
 _TYPES = (np.dtype(np.float32), np.dtype(np.float64))

@@ -252,7 +252,12 @@ def rows_count(x: np.ndarray) -> int:
     return x.size // max(x.shape[1], 1)
 
 
-# -------------------------------------------------------------------------------------- elementwise
+# ---------------------------------------------------------------------- matrix product, elementwise
+
+
+def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``x @ y`` for matrices."""
+    return np.matmul(x, y)
 
 
 def relu(x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import importlib
 import os
 from types import ModuleType
 
-from autograd_cnn.kernels import reference
+from autograd_cnn.kernels import reference, threads
 
 _SETTING = "AUTOGRAD_CNN_KERNELS"
 
@@ -21,10 +21,7 @@ def choose(setting: str | None) -> tuple[ModuleType, str]:
         raise ValueError(f"{_SETTING} must be 'numpy' or 'compiled', got {setting!r}")
     if setting == "numpy":
         return reference, f"numpy, because {_SETTING}=numpy"
-    # Threads of OpenMP that wait for work by spinning would take a core from NumPy's own threads: a
-    # step of S4 at batch 32 took 38 ms with spinning and 6 ms without on two cores.  Read when the
-    # library is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    threads.prepare_openmp()
     try:
         importlib.import_module("autograd_cnn.kernels._compiled")
     except ImportError as error:
@@ -38,19 +35,10 @@ def choose(setting: str | None) -> tuple[ModuleType, str]:
     return importlib.import_module("autograd_cnn.kernels.compiled"), "compiled"
 
 
-def default_threads() -> int:
-    """OMP_NUM_THREADS where it is a number, else the processors that this process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted):
-        return int(wanted)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def set_threads(threads: int) -> None:
+def set_threads(number: int) -> None:
     """Use this many threads in the kernels; NumPy's have none of their own to set."""
     if ACTIVE is not reference:
-        ACTIVE.set_threads(threads)
+        ACTIVE.set_threads(number)
 
 
 def get_threads() -> int:
@@ -59,4 +47,4 @@ def get_threads() -> int:
 
 
 ACTIVE, REASON = choose(os.environ.get(_SETTING))
-set_threads(default_threads())
+set_threads(threads.default_threads())

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.graph import Array, op
 from autograd_cnn.ops.broadcast import unbroadcast
 
@@ -60,9 +61,11 @@ def matmul(x: Array, y: Array) -> Array:
 
 def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """x @ y in the memory order of x, so that batch-innermost activations stay batch-innermost."""
-    if x.ndim == 2 and y.ndim == 2 and x.flags.f_contiguous and not x.flags.c_contiguous:
-        return np.matmul(y.T, x.T).T
-    return np.matmul(x, y)
+    if x.ndim != 2 or y.ndim != 2:
+        return np.matmul(x, y)
+    if x.flags.f_contiguous and not x.flags.c_contiguous:
+        return kernels.matmul(y.T, x.T).T
+    return kernels.matmul(x, y)
 
 
 def _rows(x: Array) -> Array:
