@@ -4,10 +4,11 @@
  * Images are contiguous and batch-innermost, (C, H, W, N); filters are (F, C / groups, KH, KW).
  */
 
+#define PART(K) (LANES / (K) ? LANES / (K) : 1)
 #define VECTOR(LENGTH) __attribute__((vector_size((LENGTH) * sizeof(T)), aligned(sizeof(T)), may_alias))
 typedef T NAME(vec) VECTOR(LANES);
-typedef T NAME(half) VECTOR(LANES / 2);
-typedef T NAME(quarter) VECTOR(LANES / 4);
+typedef T NAME(half) VECTOR(PART(2));
+typedef T NAME(quarter) VECTOR(PART(4));
 
 /* ------------------------------------------------------------------------------- convolution */
 
@@ -87,8 +88,8 @@ static void NAME(sweep)(const T *x, const T *w, const T *b, T *out, long step, l
     }
     for (; l + 2 * LANES <= run; l += 2 * LANES) NAME(micro_two)(x + l, w, b, out + l, step, f, q);
     if (run >= LANES) { REST(micro_one, LANES) }
-    else if (run >= LANES / 2) { REST(micro_half, LANES / 2) }
-    else if (run >= LANES / 4) { REST(micro_quarter, LANES / 4) }
+    else if (run >= PART(2)) { REST(micro_half, PART(2)) }
+    else if (run >= PART(4)) { REST(micro_quarter, PART(4)) }
     else { REST(micro_single, 1) }
 #undef REST
 }
@@ -309,4 +310,5 @@ static void NAME(relu_grad)(const T *g, const T *x, T *out, long m) {
     for (long l = 0; l < m; l++) out[l] = x[l] > 0 ? g[l] : 0;
 }
 
+#undef PART
 #undef VECTOR
