@@ -9,12 +9,14 @@ gradient checks.
 tensor([2., 4., 6.])
 """
 
-from autograd_cnn import data, func, functional, nn, optim
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from autograd_cnn import functional, nn, optim
 from autograd_cnn.backward import grad
 from autograd_cnn.checkpoint import checkpoint
 from autograd_cnn.config import get_num_threads, set_num_threads, show_config
 from autograd_cnn.custom import custom_gradient
-from autograd_cnn.diagnose import detect_anomaly, draw, profile, summary, why_no_grad
 from autograd_cnn.functional import avg_pool2d, conv2d, max_pool2d
 from autograd_cnn.graph import OPS, GraphError, Op, op
 from autograd_cnn.modes import (
@@ -166,6 +168,32 @@ from autograd_cnn.ops.trigonometry import (
 from autograd_cnn.random import manual_seed
 from autograd_cnn.tensor import Tensor, tensor
 from autograd_cnn.version import __version__
+
+if TYPE_CHECKING:
+    from autograd_cnn import data, func
+    from autograd_cnn import diagnose as diagnose
+    from autograd_cnn import testing as testing
+    from autograd_cnn.diagnose.anomaly import detect_anomaly
+    from autograd_cnn.diagnose.drawing import draw
+    from autograd_cnn.diagnose.profiling import profile
+    from autograd_cnn.diagnose.summary import summary
+    from autograd_cnn.diagnose.why import why_no_grad
+else:
+    # What no training step needs is imported when it is first asked for (PEP 562).
+    _LAZY = dict.fromkeys(("data", "diagnose", "func", "testing")) | dict.fromkeys(
+        ("detect_anomaly", "draw", "profile", "summary", "why_no_grad"), "diagnose"
+    )
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = importlib.import_module(f"{__name__}.{_LAZY[name] or name}")
+        globals()[name] = found if _LAZY[name] is None else getattr(found, name)
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LAZY})
+
 
 __all__ = [
     "OPS",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import modes, random
-from autograd_cnn.func.tree import Rebuild, flatten
 from autograd_cnn.graph import GraphError, Op, next_serial, recorded, values
 from autograd_cnn.ops import elementwise, shaping
 from autograd_cnn.tensor import Tensor
+from autograd_cnn.tree import Rebuild, flatten
 from autograd_cnn.walk import backpropagate
 from autograd_cnn.watching import Watcher, watch
 
@@ -40,6 +40,8 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     >>> ag.grad(y.sum(), x)[0].shape
     (2,)
     """
+    if not callable(f):
+        raise TypeError(f"checkpoint: f must be a function, got {type(f).__name__}")
     if not modes.is_grad_enabled():
         return f(*args, **kwargs)
     state = random.generator().bit_generator.state

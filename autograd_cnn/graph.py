@@ -154,7 +154,7 @@ def _caller(record: Op) -> Callable[..., Any]:
         else:
             params = defaults
         node = None
-        tracked = False
+        tracked = exposed = False
         arrays = []
         for x in args:
             if isinstance(x, Node):
@@ -164,6 +164,7 @@ def _caller(record: Op) -> Callable[..., Any]:
             elif isinstance(x, (list, tuple)):
                 return call(*(_plain(a) for a in args), **params)
             else:
+                exposed = exposed or type(x) is np.ndarray
                 arrays.append(x)
         try:
             if open_blocks:
@@ -171,7 +172,7 @@ def _caller(record: Op) -> Callable[..., Any]:
                 out = watching.compute_operation(record, args, compute)
             else:
                 out = forward(*arrays, **params)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise _explained(record, arrays, error) from error
         if saves:
             out, saved = out
@@ -188,8 +189,8 @@ def _caller(record: Op) -> Callable[..., Any]:
         if tracked and recording():
             result.requires_grad = True
             result.op = record
-            result.inputs = args
-            result.params = params
+            result.inputs = tuple(map(_private, args)) if exposed else args
+            result.params = _private_values(params) if params else params
         else:
             result.requires_grad = False
             result.op = None
@@ -202,6 +203,20 @@ def _caller(record: Op) -> Callable[..., Any]:
         return result
 
     return call
+
+
+def _private(x: Any) -> Any:
+    """An array that backward may need, out of the caller's reach: a copy unless it is read-only."""
+    if type(x) is np.ndarray and x.flags.writeable:
+        return x.copy(order="K")
+    return tuple(map(_private, x)) if type(x) is tuple else x
+
+
+def _private_values(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with their arrays (targets, indices) out of the caller's reach."""
+    if any(type(value) in (np.ndarray, tuple) for value in params.values()):
+        return {name: _private(value) for name, value in params.items()}
+    return params
 
 
 def _share_writes(result: Node, inputs: Sequence[Any]) -> None:
@@ -252,7 +267,7 @@ def _bind(record: Op, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[An
             raise _misuse(record, f"got {name!r} twice")
         params = {**params, name: value}
     params = {**record.defaults, **params}
-    if len(params) != len(record.params):
+    if len(params) != len(record.params) or not all(map(params.__contains__, record.params)):
         unknown = [p for p in params if p not in record.params]
         missing = [p for p in record.params if p not in params]
         problem = (
@@ -284,6 +299,10 @@ def _explained(record: Op, arrays: Sequence[Any], error: Exception) -> Exception
     if text.startswith(f"{record.name}:"):
         return type(error)(text)
     names = record.inputs if not record.variadic else [record.inputs[0]] * len(arrays)
+    for n, a in zip(names, arrays):
+        if a is not None and not isinstance(a, (np.ndarray, np.generic, bool, int, float, complex)):
+            return TypeError(f"{record.name}: expected an array, got {n} {describe(a)}")
     shown = ", ".join(f"{n} {describe(a)}" for n, a in zip(names, arrays) if a is not None)
-    kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+    kinds = (ValueError, TypeError, IndexError, AttributeError)
+    kind = next(k for k in kinds if isinstance(error, k))
     return kind(f"{record.name}: {text} (got {shown})")

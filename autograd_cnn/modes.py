@@ -13,7 +13,13 @@ recording: ContextVar[bool] = ContextVar("autograd_cnn.recording", default=True)
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations on tensors are being recorded in this thread or async task."""
+    """Whether operations on tensors are being recorded in this thread or async task.
+
+    >>> import autograd_cnn as ag
+    >>> with ag.no_grad():
+    ...     ag.is_grad_enabled()
+    False
+    """
     return recording.get()
 
 
@@ -92,7 +98,12 @@ def default_array(x: Any) -> np.ndarray:
 
 
 def get_default_dtype() -> np.dtype[Any]:
-    """The dtype that Python floats become in `tensor` (float32 unless changed)."""
+    """The dtype that Python floats become in `tensor` (float32 unless changed).
+
+    >>> import autograd_cnn as ag
+    >>> ag.get_default_dtype()
+    dtype('float32')
+    """
     return _default_dtype
 
 

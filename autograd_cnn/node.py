@@ -27,6 +27,11 @@ class Op:
     A rule of None says that the derivative is zero everywhere it exists.  `joint`, where an op has
     it, replaces the rules: it returns the gradients of all inputs at once because they share work.
     `variadic` ops take any number of inputs; their one rule learns which from `position`.
+
+    >>> import autograd_cnn as ag
+    >>> multiply = ag.OPS["multiply"]
+    >>> multiply.inputs, multiply.params
+    (('x', 'y'), ())
     """
 
     name: str
@@ -51,6 +56,13 @@ class Op:
 class GraphError(RuntimeError):
     """A gradient was asked of a graph that cannot give it: never recorded, freed, or changed in
     place.
+
+    >>> import autograd_cnn as ag
+    >>> try:
+    ...     ag.tensor(1.0).backward()
+    ... except ag.GraphError as error:
+    ...     print(str(error).split(":")[0])
+    backward
     """
 
 
@@ -89,17 +101,41 @@ class Node:
     _grad: Any
 
     def attach(self) -> Attached:
-        """What this tensor carries beside its values, made when somebody first needs it."""
+        """What this tensor carries beside its values, made when somebody first needs it.
+
+        >>> import autograd_cnn as ag
+        >>> x = ag.tensor(1.0)
+        >>> x.attached is None, x.attach() is x.attached
+        (True, True)
+        """
         if self.attached is None:
             self.attached = Attached()
         return self.attached
 
     def touch(self) -> None:
-        """Note that `array` has been written to: graphs recorded before must not use it."""
+        """Note that `array` has been written to: graphs recorded before must not use it.
+
+        >>> import autograd_cnn as ag
+        >>> x = ag.tensor([2.0], requires_grad=True)
+        >>> y = x * x
+        >>> x.array[...] = 3.0
+        >>> x.touch()
+        >>> try:
+        ...     y.backward()
+        ... except ag.GraphError:
+        ...     print("y was made from another x")
+        y was made from another x
+        """
         self.write_record()[0] = next(serials)
 
     def write_record(self) -> list[int]:
-        """The record of in-place writes to this memory, made when somebody first needs it."""
+        """The record of in-place writes to this memory, made when somebody first needs it.
+
+        >>> import autograd_cnn as ag
+        >>> x = ag.tensor(1.0)
+        >>> x.write_record()
+        [0]
+        """
         if self.written is None:
             self.written = [0]
         return self.written

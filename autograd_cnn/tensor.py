@@ -50,27 +50,48 @@ class Tensor(Operators, ArrayMethods):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes of the axes."""
+        """Sizes of the axes.
+
+        >>> Tensor([[1.0, 2.0]]).shape
+        (1, 2)
+        """
         return self.array.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """NumPy dtype of the values."""
+        """NumPy dtype of the values.
+
+        >>> Tensor([1.0, 2.0]).dtype
+        dtype('float32')
+        """
         return self.array.dtype
 
     @property
     def ndim(self) -> int:
-        """Number of axes."""
+        """Number of axes.
+
+        >>> Tensor([[1.0, 2.0]]).ndim
+        2
+        """
         return self.array.ndim
 
     @property
     def size(self) -> int:
-        """Number of values."""
+        """Number of values.
+
+        >>> Tensor([[1.0, 2.0]]).size
+        2
+        """
         return self.array.size
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation made this tensor."""
+        """Whether no recorded operation made this tensor.
+
+        >>> x = Tensor(1.0, requires_grad=True)
+        >>> x.is_leaf, (x + 1.0).is_leaf
+        (True, False)
+        """
         return self.op is None
 
     @property
@@ -79,6 +100,11 @@ class Tensor(Operators, ArrayMethods):
 
         Assigning replaces the values (same shape and dtype) and makes graphs recorded before refuse
         to run backward.
+
+        >>> x = Tensor([1.0, 2.0])
+        >>> x.data = [3.0, 4.0]
+        >>> x.data
+        array([3., 4.], dtype=float32)
         """
         return self.numpy()
 
@@ -93,23 +119,34 @@ class Tensor(Operators, ArrayMethods):
         self.touch()
 
     def numpy(self) -> np.ndarray:
-        """The values as an array without a copy, read-only if the tensor takes part in a graph.
+        """The values as a read-only array, without a copy: a graph may need them as they are.
 
-        To change values, assign to `data` or use in-place arithmetic under `no_grad`.
+        To change values, assign to `data` or use in-place arithmetic under `no_grad`; for an array
+        to write to, take ``.numpy().copy()``.
+
+        >>> Tensor([1.0, 2.0]).numpy()
+        array([1., 2.], dtype=float32)
         """
         view = self.array.view()
-        if self.requires_grad:
-            view.flags.writeable = False
+        view.flags.writeable = False
         return view
 
     def item(self) -> Any:
-        """The single value as a Python number."""
+        """The single value as a Python number.
+
+        >>> Tensor([[2.5]]).item()
+        2.5
+        """
         if self.size != 1:
             raise ValueError(f"item: only a tensor of one value has one, got shape {self.shape}")
         return self.array.item()
 
     def tolist(self) -> Any:
-        """The values as nested lists of Python numbers."""
+        """The values as nested lists of Python numbers.
+
+        >>> Tensor([[1.0, 2.0]]).tolist()
+        [[1.0, 2.0]]
+        """
         return self.array.tolist()
 
     def __len__(self) -> int:
@@ -145,6 +182,11 @@ class Tensor(Operators, ArrayMethods):
     def grad(self) -> Tensor | None:
         """The gradient that `backward` has added up here, a tensor of this shape and dtype, or
         None.
+
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> (x * x).backward()
+        >>> x.grad
+        tensor(6.)
         """
         return self._grad
 
@@ -165,6 +207,9 @@ class Tensor(Operators, ArrayMethods):
 
         Raises TypeError for integers, booleans and complex numbers, and GraphError for a tensor
         made by an op.
+
+        >>> Tensor([1.0]).requires_grad_()
+        tensor([1.], requires_grad=True)
         """
         if requires_grad and self.dtype.kind != "f":
             raise TypeError(
@@ -181,7 +226,11 @@ class Tensor(Operators, ArrayMethods):
         return self
 
     def detach(self) -> Tensor:
-        """A tensor with the same values (memory shared) that is cut off from the graph."""
+        """A tensor with the same values (memory shared) that is cut off from the graph.
+
+        >>> (Tensor([1.0], requires_grad=True) * 2.0).detach()
+        tensor([2.])
+        """
         detached: Tensor = wrap(self.array)
         detached.written = self.write_record()
         return detached

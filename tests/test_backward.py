@@ -332,12 +332,42 @@ def test_in_place_changes_that_would_not_be_recorded_are_refused() -> None:
         z.sum().backward()
 
 
-def test_views_handed_out_are_read_only_where_a_graph_needs_them() -> None:
+def test_views_handed_out_are_read_only() -> None:
     x = leaf(1.0)
-    for array in (x.data, x.numpy(), np.asarray(x), (x * 2.0).numpy()):
+    constant = ag.tensor([1.0])
+    for array in (x.data, x.numpy(), np.asarray(x), (x * 2.0).numpy(), constant.numpy()):
         with pytest.raises(ValueError, match="read-only"):
             array += 1.0
-    ag.tensor([1.0]).numpy()[0] = 2.0
+    copy = constant.numpy().copy()
+    copy[0] = 2.0
+    assert constant.tolist() == [1.0]
+
+
+def test_arrays_that_a_graph_needs_may_be_changed_by_their_owner() -> None:
+    x, mask = leaf(1.0, 2.0, 3.0), np.array([1.0, 0.0, 1.0], np.float32)
+    index, target = np.array([0, 2]), np.array([1])
+    condition = np.array([True, False, True])
+    results = [
+        (x * mask).sum(),
+        x[index].sum(),
+        x[(index,)].sum(),
+        ag.where(condition, x, 0.0).sum(),
+        F.cross_entropy(x.reshape(1, 3), target),
+    ]
+    expected = [ag.grad(r, x, retain_graph=True)[0].tolist() for r in results]
+    mask[:] = 7.0
+    index[:] = 1
+    target[:] = 0
+    condition[:] = False
+    assert [ag.grad(r, x)[0].tolist() for r in results] == expected
+
+
+def test_read_only_arrays_are_not_copied() -> None:
+    x, constant = leaf(1.0, 2.0), np.ones(2, np.float32)
+    constant.flags.writeable = False
+    y = x * constant
+    assert y.inputs is not None
+    assert y.inputs[1] is constant
 
 
 def test_the_callers_array_is_copied() -> None:

@@ -149,7 +149,7 @@ def test_matrices_of_half_precision_keep_their_dtype() -> None:
         (lambda: ag.norm(np.ones(2), ord="nuc"), "norm: ord='nuc'"),
         (lambda: ag.average(np.ones((2, 3)), np.ones(2), axis=1), "average: weights must have"),
         (lambda: ag.inv(np.ones((2, 3))), r"inv: needs square matrices \(\.\.\., n, n\)"),
-        (lambda: ag.solve(np.eye(2), np.ones(3)), "solve: the right side must have one row"),
+        (lambda: ag.solve(np.eye(2), np.ones(3)), "solve: .*the right side must have one row"),
         (lambda: ag.std(np.ones(1), ddof=1), "var: .*ddof=1"),
         (
             lambda: ag.take_along_axis(np.ones((2, 2)), [0], 0),

@@ -13,7 +13,7 @@ from hypothesis import given
 import autograd_cnn as ag
 from autograd_cnn import func, nn
 from autograd_cnn import functional as F
-from autograd_cnn.func.tree import flatten, matching
+from autograd_cnn.tree import flatten, matching
 from tests.cases import CASES
 from tests.test_ops import FUNCTIONS
 

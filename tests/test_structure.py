@@ -14,7 +14,7 @@ PACKAGE = Path(ag.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = [
     ["version"],
-    ["modes", "kernels", "random", "data", "hooks", "watching"],
+    ["modes", "kernels", "random", "data", "hooks", "watching", "tree"],
     ["node", "config"],
     ["graph"],
     ["ops"],

@@ -63,7 +63,13 @@ class DataLoader:
 
     @property
     def epoch(self) -> int:
-        """The number of the next pass."""
+        """The number of the next pass.
+
+        >>> loader = DataLoader(np.arange(4), batch_size=2)
+        >>> _ = list(loader)
+        >>> loader.epoch
+        1
+        """
         return self._epoch
 
     @epoch.setter

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import modes, random, watching
-from autograd_cnn.func.tree import flatten
 from autograd_cnn.graph import describe, values, wrap
 from autograd_cnn.nn.module import Module
+from autograd_cnn.tree import flatten
 from autograd_cnn.watching import Watcher, watch
 
 
@@ -32,7 +32,13 @@ class Row:
 
 @dataclass
 class Summary:
-    """What `summary` found; ``print`` shows it as a table of at most 80 columns."""
+    """What `summary` found; ``print`` shows it as a table of at most 80 columns.
+
+    >>> import autograd_cnn as ag
+    >>> found = ag.summary(ag.nn.Linear(3, 2), (1, 3))
+    >>> found.parameters, found.multiply_adds
+    (8, 6)
+    """
 
     rows: list[Row] = field(default_factory=list)
 

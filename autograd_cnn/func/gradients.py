@@ -19,9 +19,9 @@ from autograd_cnn.func.tracing import (
     trace,
     walk,
 )
-from autograd_cnn.func.tree import matching
 from autograd_cnn.graph import describe, wrap
 from autograd_cnn.tensor import Tensor
+from autograd_cnn.tree import matching
 
 Function = Callable[..., Any]
 

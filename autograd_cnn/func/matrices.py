@@ -64,7 +64,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     array([[6., 2.],
            [2., 0.]])
     """
-    return jacrev(jacrev(f, argnums), argnums)
+    return _transform("hessian", _transform("hessian", f, argnums, _rows), argnums, _rows)
 
 
 def _transform(

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import modes
-from autograd_cnn.func.tree import Rebuild, flatten
 from autograd_cnn.graph import describe, op, wrap
 from autograd_cnn.tensor import Tensor
+from autograd_cnn.tree import Rebuild, flatten
 from autograd_cnn.walk import backpropagate
 
 Gradient = Any  # what a walk finds: a Tensor, an array, or None where the derivative is zero

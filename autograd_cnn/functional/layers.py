@@ -73,7 +73,9 @@ def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int
         return input
     kept = random.generator().random(shape, np.float32) >= p
     factor = 1.0 / (1.0 - p) if p < 1.0 else 0.0
-    return input * (kept * values(input).dtype.type(factor))
+    mask = kept * values(input).dtype.type(factor)
+    mask.flags.writeable = False  # nobody else has it, so the graph need not copy it
+    return input * mask
 
 
 def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:

@@ -25,7 +25,7 @@ class Hooked:
     _hooks: ForwardHooks | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What calling the module computes; `Module` says more."""
+        """What calling the module computes; see `Module.forward`."""
         raise NotImplementedError
 
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:

@@ -8,7 +8,6 @@ dtype).
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
@@ -136,8 +135,7 @@ def _truncated(draw: np.random.Generator, size: int, low: float, high: float) ->
 
     Proposals are normal where those often fit, and uniform in a narrow or far interval.
     """
-    normal = NormalDist()
-    likely = normal.cdf(high) - normal.cdf(low) > 0.1
+    likely = (math.erf(high / math.sqrt(2.0)) - math.erf(low / math.sqrt(2.0))) / 2.0 > 0.1
     nearest = min(max(0.0, low), high)
     reach = 40.0 / max(abs(nearest), 1.0)  # the density beyond is less than e^-40 of the largest
     low, high = max(low, nearest - reach), min(high, nearest + reach)

@@ -43,7 +43,15 @@ class Module(Hooked):
     _buffer_names: tuple[str, ...] = ()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What calling the module computes; every subclass defines it."""
+        """What calling the module computes; every subclass defines it.
+
+        >>> from autograd_cnn import nn
+        >>> class Double(nn.Module):
+        ...     def forward(self, x):
+        ...         return 2.0 * x
+        >>> Double()(3.0)
+        6.0
+        """
         raise NotImplementedError(
             f"{type(self).__name__}: define forward(self, ...) to say what it computes"
         )
@@ -93,11 +101,21 @@ class Module(Hooked):
             stack.extend(reversed(inner))
 
     def modules(self) -> Iterator[Module]:
-        """This module and all inside it, each once; see `named_modules`."""
+        """This module and all inside it, each once; see `named_modules`.
+
+        >>> from autograd_cnn import nn
+        >>> list(nn.Sequential(nn.ReLU()).modules())[-1]
+        ReLU()
+        """
         return (module for _, module in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """(name, module) for the modules held directly, each once."""
+        """(name, module) for the modules held directly, each once.
+
+        >>> from autograd_cnn import nn
+        >>> list(nn.Sequential(nn.ReLU(), nn.Tanh()).named_children())
+        [('0', ReLU()), ('1', Tanh())]
+        """
         seen: set[int] = set()
         for name, member in self._members():
             if isinstance(member, Module) and id(member) not in seen:
@@ -105,7 +123,12 @@ class Module(Hooked):
                 yield name, member
 
     def children(self) -> Iterator[Module]:
-        """The modules held directly, each once."""
+        """The modules held directly, each once.
+
+        >>> from autograd_cnn import nn
+        >>> list(nn.Sequential(nn.ReLU(), nn.Tanh()).children())
+        [ReLU(), Tanh()]
+        """
         return (module for _, module in self.named_children())
 
     def named_parameters(
@@ -127,7 +150,12 @@ class Module(Hooked):
                     yield join(path, name), member
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters here and, with `recurse`, in all inner modules, each once."""
+        """The parameters here and, with `recurse`, in all inner modules, each once.
+
+        >>> from autograd_cnn import nn
+        >>> [p.shape for p in nn.Linear(3, 2).parameters()]
+        [(2, 3), (2,)]
+        """
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(
@@ -144,7 +172,12 @@ class Module(Hooked):
                 yield join(path, name), array
 
     def buffers(self, recurse: bool = True) -> Iterator[np.ndarray]:
-        """The buffers here and, with `recurse`, in all inner modules."""
+        """The buffers here and, with `recurse`, in all inner modules.
+
+        >>> from autograd_cnn import nn
+        >>> [b.shape for b in nn.BatchNorm2d(3).buffers()]
+        [(3,), (3,), ()]
+        """
         return (array for _, array in self.named_buffers(recurse=recurse))
 
     def register_buffer(self, name: str, array: Any) -> None:
@@ -224,6 +257,10 @@ class Module(Hooked):
         """Set `training`, which dropout and batch norm obey, here and in all inner modules.
 
         Returns self; raises TypeError for what is not a bool.
+
+        >>> from autograd_cnn import nn
+        >>> nn.Sequential(nn.Dropout()).train(False)[0].training
+        False
         """
         if not isinstance(mode, bool):
             raise TypeError(f"train: mode must be True or False, got {type(mode).__name__}")
@@ -232,17 +269,35 @@ class Module(Hooked):
         return self
 
     def eval(self) -> Self:
-        """Stop training mode here and in all inner modules; see `train`.  Returns self."""
+        """Stop training mode here and in all inner modules; see `train`.  Returns self.
+
+        >>> from autograd_cnn import nn
+        >>> nn.Dropout(0.9).eval().training
+        False
+        """
         return self.train(False)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters: None, or zeros where there was one."""
+        """Forget the gradients of all parameters: None, or zeros where there was one.
+
+        >>> from autograd_cnn import nn
+        >>> net = nn.Linear(1, 1)
+        >>> net(np.ones((1, 1), np.float32)).sum().backward()
+        >>> net.zero_grad(set_to_none=False)
+        >>> net.weight.grad
+        tensor([[0.]])
+        """
         for p in self.parameters():
             if p.grad is not None:
                 p.grad = None if set_to_none else Tensor(np.zeros_like(p.array))
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Ask for gradients of all parameters, or freeze them.  Returns self."""
+        """Ask for gradients of all parameters, or freeze them.  Returns self.
+
+        >>> from autograd_cnn import nn
+        >>> nn.Linear(1, 1).requires_grad_(False).bias.requires_grad
+        False
+        """
         for p in self.parameters():
             p.requires_grad_(requires_grad)
         return self
@@ -270,7 +325,12 @@ class Module(Hooked):
     # ---------------------------------------------------------------------------------- being shown
 
     def extra_repr(self) -> str:
-        """The settings shown between the parentheses of ``repr``; subclasses say theirs."""
+        """The settings shown between the parentheses of ``repr``; subclasses say theirs.
+
+        >>> from autograd_cnn import nn
+        >>> nn.Flatten().extra_repr()
+        'start_dim=1, end_dim=-1'
+        """
         return ""
 
     @reprlib.recursive_repr("...")

@@ -11,7 +11,13 @@ from autograd_cnn.graph import Node, values
 
 
 class IncompatibleKeys(NamedTuple):
-    """What `Module.load_state_dict` did not find and did not expect."""
+    """What `Module.load_state_dict` did not find and did not expect.
+
+    >>> from autograd_cnn import nn
+    >>> net = nn.Linear(3, 2)
+    >>> net.load_state_dict({"scale": 1.0}, strict=False)
+    IncompatibleKeys(missing_keys=['weight', 'bias'], unexpected_keys=['scale'])
+    """
 
     missing_keys: list[str]
     unexpected_keys: list[str]

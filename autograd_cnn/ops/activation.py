@@ -101,6 +101,8 @@ def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
     >>> softplus(np.array([-1000.0, 0.0, 30.0])).round(4)
     array([ 0.    ,  0.6931, 30.    ])
     """
+    if beta == 0.0:
+        raise ValueError("softplus: beta must not be 0")
     scaled = x if beta == 1.0 else x * beta
     smooth = logaddexp(scaled, 0.0)
     return where(values(scaled) > threshold, x, smooth if beta == 1.0 else smooth * (1.0 / beta))

@@ -214,7 +214,7 @@ def hstack(*xs: Array) -> Array:
     >>> hstack([np.zeros(2), np.ones(1)])
     array([0., 0., 1.])
     """
-    return concatenate(*(_at_least(x, 1) for x in xs), axis=0 if xs[0].ndim < 2 else 1)
+    return concatenate(*(_at_least(x, 1) for x in xs), axis=0 if not xs or xs[0].ndim < 2 else 1)
 
 
 @composition

@@ -23,9 +23,10 @@ def composition(function: F) -> F:
 
     Positional parameters are inputs, keyword-only ones plain values, which may also follow the
     inputs by position (``squeeze(x, 0)``); lists of numbers become arrays.  The derivatives are
-    those of the ops it calls.
+    those of the ops it calls, and so are the errors, which get the function's name in front.
 
-    Raises TypeError for a list of tensors, whose graph a conversion would cut.
+    Raises TypeError for a list of tensors, whose graph a conversion would cut, and for what is no
+    array or number.
 
     >>> import numpy as np
     >>> from autograd_cnn.ops.composition import COMPOSITIONS, composition
@@ -57,7 +58,13 @@ def composition(function: F) -> F:
                 f"{name}{inspect.signature(function)}"
             )
         xs = tuple(_input(name, x, arity == 1 or variadic) for x in xs)
-        return function(*xs, **dict(zip(settings, extra)), **given)
+        try:
+            return function(*xs, **dict(zip(settings, extra)), **given)
+        except (ValueError, TypeError, IndexError) as error:
+            if str(error).startswith((f"{name}:", f"{name}()")):
+                raise
+            kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+            raise kind(f"{name}: {error}") from error
 
     COMPOSITIONS[name] = call
     return call  # type: ignore[return-value]
@@ -69,9 +76,11 @@ def _input(name: str, x: Any, numbers: bool) -> Any:
         if any(isinstance(part, Node) for part in x):
             raise TypeError(f"{name}: expected an array, got a list of tensors; use ag.stack")
         return default_array(x)
-    if numbers and isinstance(x, (bool, int, float, complex)):
-        return default_array(x)
-    return x
+    if isinstance(x, (bool, int, float, complex)):
+        return default_array(x) if numbers else x
+    if x is None or isinstance(x, (Node, np.ndarray)) or hasattr(x, "__array__"):
+        return x
+    raise TypeError(f"{name}: expected an array, got a value {describe(x)}")
 
 
 def normal_axis(name: str, axis: Any, ndim: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from autograd_cnn.ops import reduction
 from autograd_cnn.ops.composition import composition, misfit, normal_axes, normal_axis
 from autograd_cnn.ops.linalg import matmul
 from autograd_cnn.ops.selection import diagonal
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _factor_gradient(g: Array, xs: tuple[Array, ...], position: int, subscripts: str) -> Array:
@@ -78,7 +79,7 @@ def _names(subscripts: str, xs: list[Array]) -> tuple[list[str], str]:
             f"einsum: {subscripts!r} names {len(terms)} operands, but {len(xs)} were given"
         )
     counts = [x.ndim - len(t.replace("...", "")) for x, t in zip(xs, terms)]
-    free = [c for c in string.ascii_letters if c not in text]
+    free = [c for c in _LETTERS if c not in text]
     most = max((n for n, t in zip(counts, terms) if "..." in t), default=0)
     dots = "".join(free[:most])
     for x, term, n in zip(xs, terms, counts):
@@ -91,7 +92,7 @@ def _names(subscripts: str, xs: list[Array]) -> tuple[list[str], str]:
     names = [t.replace("...", dots[len(dots) - n :] if n else "") for t, n in zip(terms, counts)]
     result = result.replace("...", dots)
     known = set("".join(names))
-    if not set("".join(names) + result) <= set(string.ascii_letters):
+    if not set("".join(names) + result) <= set(_LETTERS):
         raise ValueError(f"einsum: {subscripts!r} may hold letters, ',', '...' and '->' only")
     if len(set(result)) != len(result) or not set(result) <= known:
         raise ValueError(

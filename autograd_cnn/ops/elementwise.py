@@ -16,7 +16,13 @@ from autograd_cnn.ops.broadcast import unbroadcast
     y=lambda g, out, x, y: unbroadcast(g, y),
 )
 def add(x: Array, y: Array) -> Array:
-    """x + y."""
+    """x + y.
+
+    >>> import numpy as np
+    >>> add(np.array([[1.0], [2.0]]), np.array([10.0, 20.0]))
+    array([[11., 21.],
+           [12., 22.]])
+    """
     return np.add(x, y)
 
 
@@ -25,7 +31,12 @@ def add(x: Array, y: Array) -> Array:
     y=lambda g, out, x, y: unbroadcast(-g, y),
 )
 def subtract(x: Array, y: Array) -> Array:
-    """x - y."""
+    """x - y.
+
+    >>> import numpy as np
+    >>> subtract(np.array([3.0, 1.0]), 1.0)
+    array([2., 0.])
+    """
     return np.subtract(x, y)
 
 
@@ -34,7 +45,12 @@ def subtract(x: Array, y: Array) -> Array:
     y=lambda g, out, x, y: unbroadcast(g * x, y),
 )
 def multiply(x: Array, y: Array) -> Array:
-    """x * y."""
+    """x * y.
+
+    >>> import numpy as np
+    >>> multiply(np.array([3.0, 1.0]), 2.0)
+    array([6., 2.])
+    """
     return np.multiply(x, y)
 
 
@@ -43,13 +59,23 @@ def multiply(x: Array, y: Array) -> Array:
     y=lambda g, out, x, y: unbroadcast(-g * out / y, y),
 )
 def divide(x: Array, y: Array) -> Array:
-    """x / y; integers divide to floats."""
+    """x / y; integers divide to floats.
+
+    >>> import numpy as np
+    >>> divide(np.array([3, 1]), 2)
+    array([1.5, 0.5])
+    """
     return np.divide(x, y)
 
 
 @op(x=lambda g, out, x: -g)
 def negative(x: Array) -> Array:
-    """-x."""
+    """-x.
+
+    >>> import numpy as np
+    >>> negative(np.array([3.0, -1.0]))
+    array([-3.,  1.])
+    """
     return np.negative(x)
 
 
@@ -101,37 +127,67 @@ def _log_of_base(x: Array, y: Array) -> Array:
 
 @op(x=lambda g, out, x: g * out)
 def exp(x: Array) -> Array:
-    """e to the power x."""
+    """e to the power x.
+
+    >>> import numpy as np
+    >>> exp(np.array([0.0, -np.inf]))
+    array([1., 0.])
+    """
     return np.exp(x)
 
 
 @op(x=lambda g, out, x: g / x)
 def log(x: Array) -> Array:
-    """Natural logarithm: -inf at 0 and NaN below, with NumPy's warnings."""
+    """Natural logarithm: -inf at 0 and NaN below, with NumPy's warnings.
+
+    >>> import numpy as np
+    >>> log(np.array([1.0, np.inf]))
+    array([ 0., inf])
+    """
     return np.log(x)
 
 
 @op(x=lambda g, out, x: g * 0.5 / out)
 def sqrt(x: Array) -> Array:
-    """Square root; the slope at 0 is infinite, as the mathematics says."""
+    """Square root; the slope at 0 is infinite, as the mathematics says.
+
+    >>> import numpy as np
+    >>> sqrt(np.array([0.0, 9.0]))
+    array([0., 3.])
+    """
     return np.sqrt(x)
 
 
 @op(x=None)
 def sign(x: Array) -> Array:
-    """-1, 0 or 1, with gradient 0."""
+    """-1, 0 or 1, with gradient 0.
+
+    >>> import numpy as np
+    >>> sign(np.array([-2.0, 0.0, 5.0]))
+    array([-1.,  0.,  1.])
+    """
     return np.sign(x)
 
 
 @op(x=lambda g, out, x: g * sign(x))
 def abs(x: Array) -> Array:
-    """Absolute value, with gradient 0 at 0."""
+    """Absolute value, with gradient 0 at 0.
+
+    >>> import numpy as np
+    >>> abs(np.array([-2.0, 3.0]))
+    array([2., 3.])
+    """
     return np.abs(x)
 
 
 @op(x=lambda g, out, x: g * (1.0 - out * out))
 def tanh(x: Array) -> Array:
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    >>> import numpy as np
+    >>> tanh(np.array([0.0, np.inf]))
+    array([0., 1.])
+    """
     return np.tanh(x)
 
 
@@ -152,13 +208,23 @@ def sigmoid(x: Array) -> Array:
     x=None,
 )
 def relu_grad(g: Array, x: Array) -> Array:
-    """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN)."""
+    """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN).
+
+    >>> import numpy as np
+    >>> relu_grad(np.array([2.0, np.inf]), np.array([1.0, -1.0]))
+    array([2., 0.])
+    """
     return kernels.relu_grad(g, x)
 
 
 @op(x=lambda g, out, x: relu_grad(g, x))
 def relu(x: Array) -> Array:
-    """max(x, 0), with gradient 0 at 0; NaN stays NaN."""
+    """max(x, 0), with gradient 0 at 0; NaN stays NaN.
+
+    >>> import numpy as np
+    >>> relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
     return kernels.relu(x)
 
 
@@ -171,7 +237,12 @@ def _winning(won: Array, tied: Array, g: Array) -> Array:
     y=lambda g, out, x, y: unbroadcast(_winning(y > x, x == y, g), y),
 )
 def maximum(x: Array, y: Array) -> Array:
-    """The larger of x and y; NaN propagates; a tie gives half the gradient to each."""
+    """The larger of x and y; NaN propagates; a tie gives half the gradient to each.
+
+    >>> import numpy as np
+    >>> maximum(np.array([1.0, 5.0]), 3.0)
+    array([3., 5.])
+    """
     return np.maximum(x, y)
 
 
@@ -180,7 +251,12 @@ def maximum(x: Array, y: Array) -> Array:
     y=lambda g, out, x, y: unbroadcast(_winning(y < x, x == y, g), y),
 )
 def minimum(x: Array, y: Array) -> Array:
-    """The smaller of x and y; NaN propagates; a tie gives half the gradient to each."""
+    """The smaller of x and y; NaN propagates; a tie gives half the gradient to each.
+
+    >>> import numpy as np
+    >>> minimum(np.array([1.0, 5.0]), 3.0)
+    array([1., 3.])
+    """
     return np.minimum(x, y)
 
 
@@ -195,6 +271,10 @@ def where(condition: Array, x: Array, y: Array) -> Array:
     What that branch's own functions make of a gradient of 0 may still be NaN (0 * inf).  Guard
     their argument too: ``where(x > 0, log(where(x > 0, x, 1.0)), 0.0)`` is differentiable
     everywhere.
+
+    >>> import numpy as np
+    >>> where(np.array([True, False]), np.array([1.0, 2.0]), 0.0)
+    array([1., 0.])
     """
     return np.where(condition, x, y)
 
@@ -228,5 +308,10 @@ def clip(x: Array, *, min: Any = None, max: Any = None) -> Array:
 
 @op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))
 def astype(x: Array, *, dtype: Any) -> Array:
-    """x converted to `dtype` (floating dtypes stay differentiable)."""
+    """x converted to `dtype` (floating dtypes stay differentiable).
+
+    >>> import numpy as np
+    >>> astype(np.array([1.5, 2.0]), dtype="float32")
+    array([1.5, 2. ], dtype=float32)
+    """
     return np.asarray(x).astype(dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -138,9 +139,14 @@ _NEAR = [
     2.0 / math.sqrt(math.pi) * (-1.0) ** n / (math.factorial(n) * (2 * n + 1))
     for n in reversed(range(19))
 ]
-_TAIL = np.polynomial.chebyshev.cheb2poly(
-    np.polynomial.chebyshev.chebinterpolate(np.vectorize(_scaled_tail), 18)
-)[::-1].tolist()
+
+
+@functools.cache
+def _tail() -> list[float]:
+    """Coefficients of `_scaled_tail`, worked out at first use (numpy.polynomial takes 4 ms)."""
+    chebyshev = np.polynomial.chebyshev
+    series = chebyshev.chebinterpolate(np.vectorize(_scaled_tail), 18)
+    return chebyshev.cheb2poly(series)[::-1].tolist()
 
 
 def _polynomial(coefficients: Sequence[float], t: np.ndarray) -> np.ndarray:
@@ -166,7 +172,7 @@ def _erf(x: np.ndarray) -> np.ndarray:
         return np.copysign(inner, x)
     far = np.clip(size, 1.0, 6.0)
     t = ((far - 4.0) / (far + 2.0) + 0.375) / 0.625
-    outer = 1.0 - np.exp(-far * far) * _polynomial(_TAIL, t)
+    outer = 1.0 - np.exp(-far * far) * _polynomial(_tail(), t)
     return np.copysign(np.where(size < 1.0, inner, outer), x)
 
 

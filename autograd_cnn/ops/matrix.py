@@ -65,9 +65,11 @@ def solve_columns(a: Array, b: Array) -> Array:
     array([[1. ],
            [0.5]])
     """
-    _square("solve", a)
+    _square("solve_columns", a)
     if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
-        raise misfit("solve", "the right side must have one row per row of the matrix", a, b)
+        raise misfit(
+            "solve_columns", "the right side must have one row per row of the matrix", a, b
+        )
     return _lapack(np.linalg.solve, a, b)
 
 
@@ -169,6 +171,8 @@ def matrix_power(x: Array, *, n: int) -> Array:
            [0., 1.]])
     """
     _square("matrix_power", x)
+    if not isinstance(n, (int, np.integer)):
+        raise TypeError(f"matrix_power: n must be an integer, got {n!r}")
     if n < 0:
         x, n = inv(x), -n
     out, square = None, x

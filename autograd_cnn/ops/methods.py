@@ -31,33 +31,33 @@ class ArrayMethods(Node):
 
     @property
     def T(self) -> Any:  # noqa: N802
-        """The axes reversed."""
+        """The axes reversed; see `transpose`."""
         return shaping.transpose(self)
 
     @property
     def mT(self) -> Any:  # noqa: N802
-        """The last two axes exchanged."""
+        """The last two axes exchanged; see `matrix_transpose`."""
         return axes.matrix_transpose(self)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
-        """Two axes exchanged."""
+        """Two axes exchanged; see `swapaxes`."""
         return axes.swapaxes(self, axis1=axis1, axis2=axis2)
 
     def transpose(self, *axes: Any) -> Any:
-        """Axes in the given order, reversed by default; see `ops.transpose`."""
+        """Axes in the given order, reversed by default; see `transpose`."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return shaping.transpose(self, axes=None if order is None else tuple(order))
 
     def reshape(self, *shape: Any) -> Any:
-        """The same values under another shape; see `ops.reshape`."""
+        """The same values under another shape; see `reshape`."""
         return shaping.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
 
     def flatten(self) -> Any:
-        """All values along one axis."""
+        """All values along one axis; see `ravel`."""
         return axes.ravel(self)
 
     def ravel(self) -> Any:
-        """All values along one axis."""
+        """All values along one axis; see `ravel`."""
         return axes.ravel(self)
 
     def squeeze(self, axis: Any = None) -> Any:
@@ -69,21 +69,26 @@ class ArrayMethods(Node):
         return axes.repeat(self, repeats=repeats, axis=axis)
 
     def broadcast_to(self, shape: Any) -> Any:
-        """Values repeated to `shape`."""
+        """Values repeated to `shape`; see `broadcast_to`."""
         return broadcast.broadcast_to(self, shape=shape)
 
     def astype(self, dtype: Any) -> Any:
-        """Values converted to `dtype`."""
+        """Values converted to `dtype`; see `astype`."""
         return elementwise.astype(self, dtype=np.dtype(dtype))
 
     def copy(self) -> Any:
-        """The same values in new memory, differentiable."""
+        """The same values in new memory, differentiable.
+
+        >>> from autograd_cnn import tensor
+        >>> tensor([1.0, 2.0]).copy()
+        tensor([1., 2.])
+        """
         return elementwise.astype(self, dtype=self.array.dtype)
 
     # ----------------------------------------------------------------------------------- reductions
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Sum over `axis`."""
+        """Sum over `axis`; see `sum`."""
         return reduction.sum(self, axis=axis, keepdims=keepdims)
 
     def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
@@ -91,11 +96,11 @@ class ArrayMethods(Node):
         return accumulation.prod(self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Mean over `axis`."""
+        """Mean over `axis`; see `mean`."""
         return reduction.mean(self, axis=axis, keepdims=keepdims)
 
     def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-        """Variance over `axis`; see `ops.var`."""
+        """Variance over `axis`; see `var`."""
         return reduction.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
     def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
@@ -103,23 +108,23 @@ class ArrayMethods(Node):
         return accumulation.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Largest value over `axis`."""
+        """Largest value over `axis`; see `max`."""
         return reduction.max(self, axis=axis, keepdims=keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Smallest value over `axis`."""
+        """Smallest value over `axis`; see `min`."""
         return reduction.min(self, axis=axis, keepdims=keepdims)
 
     def cumsum(self, axis: int | None = None) -> Any:
-        """Running sum along `axis`."""
+        """Running sum along `axis`; see `cumsum`."""
         return accumulation.cumsum(self, axis=axis)
 
     def cumprod(self, axis: int | None = None) -> Any:
-        """Running product along `axis`."""
+        """Running product along `axis`; see `cumprod`."""
         return accumulation.cumprod(self, axis=axis)
 
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-        """The sum of a diagonal."""
+        """The sum of a diagonal; see `trace`."""
         return selection.trace(self, offset=offset, axis1=axis1, axis2=axis2)
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
@@ -137,63 +142,93 @@ class ArrayMethods(Node):
     # ------------------------------------------------------------------------------------ constants
 
     def argmax(self, axis: int | None = None) -> Any:
-        """Position of the largest value over `axis`, a plain array of integers."""
+        """Position of the largest value over `axis`, a plain array of integers.
+
+        >>> from autograd_cnn import tensor
+        >>> tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
+        array([1, 0])
+        """
         return self.array.argmax(axis=axis)
 
     def argmin(self, axis: int | None = None) -> Any:
-        """Position of the smallest value over `axis`, a plain array of integers."""
+        """Position of the smallest value over `axis`, a plain array of integers.
+
+        >>> from autograd_cnn import tensor
+        >>> tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
+        array([0, 1])
+        """
         return self.array.argmin(axis=axis)
 
     def argsort(self, axis: int | None = -1) -> Any:
-        """Positions in ascending order along `axis`, plain integers; the sort is stable."""
+        """Positions in ascending order along `axis`, plain integers; the sort is stable.
+
+        >>> from autograd_cnn import tensor
+        >>> tensor([3.0, 1.0, 2.0]).argsort()
+        array([1, 2, 0])
+        """
         return self.array.argsort(axis=axis, kind="stable")
 
     def nonzero(self) -> tuple[np.ndarray, ...]:
-        """Positions of the values that are not 0, one plain array per axis."""
+        """Positions of the values that are not 0, one plain array per axis.
+
+        >>> from autograd_cnn import tensor
+        >>> tensor([3.0, 0.0, 2.0]).nonzero()
+        (array([0, 2]),)
+        """
         return self.array.nonzero()
 
     def all(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Whether all values over `axis` are true or not 0, a plain array."""
+        """Whether all values over `axis` are true or not 0, a plain array.
+
+        >>> from autograd_cnn import tensor
+        >>> tensor([[1.0, 0.0], [5.0, 2.0]]).all(axis=1)
+        array([False,  True])
+        """
         return self.array.all(axis=axis, keepdims=keepdims)
 
     def any(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Whether a value over `axis` is true or not 0, a plain array."""
+        """Whether a value over `axis` is true or not 0, a plain array.
+
+        >>> from autograd_cnn import tensor
+        >>> tensor([[0.0, 0.0], [5.0, 2.0]]).any(axis=1)
+        array([False,  True])
+        """
         return self.array.any(axis=axis, keepdims=keepdims)
 
     # -------------------------------------------------------------------------------- single values
 
     def exp(self) -> Any:
-        """e to the power of each value."""
+        """e to the power of each value; see `exp`."""
         return elementwise.exp(self)
 
     def log(self) -> Any:
-        """Natural logarithm."""
+        """Natural logarithm; see `log`."""
         return elementwise.log(self)
 
     def sqrt(self) -> Any:
-        """Square root."""
+        """Square root; see `sqrt`."""
         return elementwise.sqrt(self)
 
     def abs(self) -> Any:
-        """Absolute value."""
+        """Absolute value; see `abs`."""
         return elementwise.abs(self)
 
     def round(self, decimals: int = 0) -> Any:
-        """Rounded to `decimals` places, with gradient 0."""
+        """Rounded to `decimals` places, with gradient 0; see `round`."""
         return rounding.round(self, decimals=decimals)
 
     def tanh(self) -> Any:
-        """Hyperbolic tangent."""
+        """Hyperbolic tangent; see `tanh`."""
         return elementwise.tanh(self)
 
     def sigmoid(self) -> Any:
-        """Logistic function."""
+        """Logistic function; see `sigmoid`."""
         return elementwise.sigmoid(self)
 
     def relu(self) -> Any:
-        """max(x, 0)."""
+        """max(x, 0); see `relu`."""
         return elementwise.relu(self)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
-        """Values limited to [min, max]."""
+        """Values limited to [min, max]; see `clip`."""
         return elementwise.clip(self, min=min, max=max)

@@ -69,7 +69,12 @@ def batch_norm(
 
     The variance is the biased one, `eps` is added to it.  `statistics`, if given, is an array (2,
     C) that receives the mean and variance of the batch.  The op behind `functional.batch_norm`,
-    which see.
+    which see.  Ioffe and Szegedy, "Batch normalization" (2015).
+
+    >>> import numpy as np
+    >>> batch_norm(np.array([[1.0], [3.0]]), eps=0.0)
+    array([[-1.],
+           [ 1.]])
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: input must have shape (N, C, ...), got {x.shape}")

@@ -56,6 +56,12 @@ def max_pool(x: Array, *, window: Window) -> Array:
 def window_scatter(g: Array, *, winners: np.ndarray, window: Window) -> Array:
     """Each value of g (N, C, OH, OW) added to an image (N, C, H, W) at the winning offset of its
     window.
+
+    >>> import numpy as np
+    >>> from autograd_cnn.kernels.window import pool_window
+    >>> window = pool_window((4,), 2, None, 0, 1, False)
+    >>> window_scatter(np.array([[[5.0, 6.0]]]), winners=np.array([[[1, 0]]]), window=window)
+    array([[[0., 5., 6., 0.]]])
     """
     _check("window_scatter", "g", g, window.out)
     _check("window_scatter", "winners", winners, window.out)
@@ -64,7 +70,15 @@ def window_scatter(g: Array, *, winners: np.ndarray, window: Window) -> Array:
 
 @op(x=lambda g, out, x, *, winners, window: window_scatter(g, winners=winners, window=window))
 def window_gather(x: Array, *, winners: np.ndarray, window: Window) -> Array:
-    """The value of x (N, C, H, W) at the winning offset of each window: (N, C, OH, OW)."""
+    """The value of x (N, C, H, W) at the winning offset of each window: (N, C, OH, OW).
+
+    >>> import numpy as np
+    >>> from autograd_cnn.kernels.window import pool_window
+    >>> window = pool_window((4,), 2, None, 0, 1, False)
+    >>> x = np.array([[[1.0, 3.0, 4.0, 2.0]]])
+    >>> window_gather(x, winners=np.array([[[1, 0]]]), window=window)
+    array([[[3., 4.]]])
+    """
     _check("window_gather", "x", x, window.size)
     _check("window_gather", "winners", winners, window.out)
     return kernels.window_gather(x, winners, window)
@@ -127,6 +141,12 @@ def avg_pool_grad(
 ) -> Array:
     """The gradient of `avg_pool`: each value of g (N, C, OH, OW), divided, added to its window in
     (N, C, H, W).
+
+    >>> import numpy as np
+    >>> from autograd_cnn.kernels.window import pool_window
+    >>> window = pool_window((4,), 2, None, 0, 1, False)
+    >>> avg_pool_grad(np.array([[[2.0, 6.0]]]), window=window)
+    array([[[1., 1., 3., 3.]]])
     """
     _check("avg_pool_grad", "g", g, window.out)
     share = _share(window, bool(count_include_pad), divisor_override, g.dtype)

@@ -120,8 +120,10 @@ def trace(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     return reduction.sum(diagonal(x, offset=offset, axis1=axis1, axis2=axis2), axis=-1)
 
 
-def _below(x: Array, k: int) -> np.ndarray:
+def _below(name: str, x: Array, k: int) -> np.ndarray:
     """Where the last two axes are on diagonal `k` or below."""
+    if x.ndim < 2:
+        raise misfit(name, "needs two axes or more", x)
     rows, columns = x.shape[-2:]
     return np.tri(rows, columns, k, dtype=bool)
 
@@ -135,7 +137,7 @@ def tril(x: Array, *, k: int = 0) -> Array:
     array([[1., 0.],
            [1., 1.]])
     """
-    return where(_below(x, k), x, 0.0)
+    return where(_below("tril", x, k), x, 0.0)
 
 
 @composition
@@ -147,4 +149,4 @@ def triu(x: Array, *, k: int = 0) -> Array:
     array([[1., 1.],
            [0., 1.]])
     """
-    return where(_below(x, k - 1), 0.0, x)
+    return where(_below("triu", x, k - 1), 0.0, x)

@@ -24,6 +24,17 @@ class Optimizer:
 
     Raises TypeError for what is not a tensor and ValueError for no parameters, a repeated one, one
     that is not a leaf or does not require gradients, and settings out of range.
+
+    >>> import autograd_cnn as ag
+    >>> class SignDescent(Optimizer):
+    ...     def _update(self, p, g, state, group):
+    ...         p -= group["lr"] * np.sign(g)
+    >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = SignDescent([x], {"lr": 0.5})
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> x.tolist()
+    [0.5, -1.5]
     """
 
     def __init__(self, params: Iterable[Any], defaults: Group) -> None:
@@ -75,7 +86,16 @@ class Optimizer:
 
         `closure`, if given, computes the loss and its gradients first; its result is returned.
         Graphs recorded before refuse to run backward afterwards.  Raises RuntimeError when no
-        parameter has a gradient, ValueError for a gradient of another shape."""
+        parameter has a gradient, ValueError for a gradient of another shape.
+
+        >>> from autograd_cnn import optim, tensor
+        >>> x = tensor([2.0], requires_grad=True)
+        >>> optimizer = optim.SGD([x], lr=0.25)
+        >>> (x * x).sum().backward()
+        >>> optimizer.step()
+        >>> x
+        tensor([1.], requires_grad=True)
+        """
         loss = None
         if closure is not None:
             with enable_grad():
@@ -101,7 +121,15 @@ class Optimizer:
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters: None, or zeros where there was one."""
+        """Forget the gradients of all parameters: None, or zeros where there was one.
+
+        >>> from autograd_cnn import optim, tensor
+        >>> x = tensor([2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> optim.SGD([x], lr=0.25).zero_grad()
+        >>> x.grad is None
+        True
+        """
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
@@ -169,6 +197,12 @@ class Optimizer:
         """Take over settings and state from `state_dict`, as copies in each parameter's dtype.
 
         Raises ValueError, and changes nothing, when the groups or the shapes of arrays do not fit.
+
+        >>> from autograd_cnn import optim, tensor
+        >>> fast, slow = (optim.SGD([tensor(1.0, requires_grad=True)], lr=r) for r in (1.0, 0.1))
+        >>> fast.load_state_dict(slow.state_dict())
+        >>> fast.param_groups[0]["lr"]
+        0.1
         """
         name = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):

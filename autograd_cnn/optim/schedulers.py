@@ -20,6 +20,15 @@ class LRScheduler:
 
     Raises TypeError for what is not an optimizer, ValueError when there are no notes to continue
     from.
+
+    >>> from autograd_cnn import optim, tensor
+    >>> class Halving(LRScheduler):
+    ...     def _lr(self, position):
+    ...         return self.base_lrs[position] / 2**self.last_epoch
+    >>> schedule = Halving(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0))
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
@@ -51,16 +60,38 @@ class LRScheduler:
             group["lr"] = self._lr(position)
 
     def step(self) -> None:
-        """Go on to the next epoch; call it after ``optimizer.step()``."""
+        """Go on to the next epoch; call it after ``optimizer.step()``.
+
+        >>> from autograd_cnn import optim, tensor
+        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
+        >>> schedule = optim.StepLR(optimizer, step_size=1)
+        >>> schedule.step()
+        >>> optimizer.param_groups[0]["lr"]
+        0.1
+        """
         self.last_epoch += 1
         self._apply()
 
     def get_last_lr(self) -> list[float]:
-        """The learning rate of each group now."""
+        """The learning rate of each group now.
+
+        >>> from autograd_cnn import optim, tensor
+        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
+        >>> schedule = optim.StepLR(optimizer, step_size=1)
+        >>> schedule.get_last_lr()
+        [1.0]
+        """
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer: plain numbers, strings and lists of them."""
+        """Everything but the optimizer: plain numbers, strings and lists of them.
+
+        >>> from autograd_cnn import optim, tensor
+        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
+        >>> schedule = optim.StepLR(optimizer, step_size=1)
+        >>> sorted(schedule.state_dict())
+        ['base_lrs', 'gamma', 'last_epoch', 'step_size']
+        """
         return {
             name: list(value) if isinstance(value, list) else value
             for name, value in vars(self).items()
@@ -72,6 +103,13 @@ class LRScheduler:
 
         Raises ValueError, and changes nothing, when it was taken from another kind of schedule or
         other groups.
+
+        >>> from autograd_cnn import optim, tensor
+        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
+        >>> schedule = optim.StepLR(optimizer, step_size=1)
+        >>> schedule.load_state_dict({**schedule.state_dict(), "last_epoch": 1})
+        >>> schedule.get_last_lr()
+        [0.1]
         """
         mine = self.state_dict()
         if set(state_dict) != set(mine):

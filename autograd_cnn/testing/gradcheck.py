@@ -14,7 +14,17 @@ from autograd_cnn.tensor import Tensor
 
 
 class GradientError(AssertionError):
-    """A gradient check failed; the message names input, element and both values."""
+    """A gradient check failed; the message names input, element and both values.
+
+    >>> import autograd_cnn as ag
+    >>> wrong = ag.custom_gradient(lambda g, out, x: g)(lambda x: x * x)
+    >>> x = ag.tensor([3.0], dtype="float64", requires_grad=True)
+    >>> try:
+    ...     gradcheck(wrong, [x])
+    ... except GradientError:
+    ...     print("wrong")
+    wrong
+    """
 
 
 class Step(NamedTuple):
