@@ -32,9 +32,10 @@ def check_op(
     Checks that the forward equals `reference` (a NumPy function of the same arguments), that
     tensors give what arrays give, that inputs stay as they are, that transposed, sliced and
     reversed inputs and incoming gradients change nothing, that float32 stays float32 in result and
-    gradients, and that derivatives up to `order` (1 or 2) equal the numerical ones.  Inputs are
-    float64 arrays away from kinks and ties; positions in `constant` are not differentiated;
-    `keeps_dtype` is False for conversions; `params` are the op's keyword parameters.
+    gradients, that gradients are linear in the incoming gradient, and that derivatives up to
+    `order` (1 or 2) equal the numerical ones.  Inputs are float64 arrays away from kinks and ties;
+    positions in `constant` are not differentiated; `keeps_dtype` is False for conversions; `params`
+    are the op's keyword parameters.
 
     Raises GradientError with what was expected and what was found.
 
@@ -55,6 +56,8 @@ def check_op(
     tensors = _lift(inputs, free)
     _equal("the result on tensors", values(call(*tensors)), out, 0.0)
     check_layout(call, inputs, free)
+    if free:
+        check_linear(call, inputs, free)
     if keeps_dtype:
         check_dtype(call, inputs, free)
     if free:
@@ -120,6 +123,20 @@ def check_layout(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence
             )
 
 
+def check_linear(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]) -> None:
+    """Gradients are linear in the cotangent: a full Jacobian, a row at a time, sees neither a
+    square of it nor a rounding to fewer digits.
+    """
+    out = np.asarray(call(*inputs))
+    a, b = np.random.default_rng(4).standard_normal((2, *out.shape)).astype(out.dtype)
+    found, parts, rest = (_gradients(call, inputs, free, g) for g in (a - 0.7 * b, a, b))
+    for i, whole, part, other in zip(free, found, parts, rest):
+        # Rounding of float64, as between layouts; single precision would be off by 1e-8.
+        _equal(
+            f"the gradient of input {i} for a sum of cotangents", whole, part - 0.7 * other, 1e-10
+        )
+
+
 def _transposed(x: np.ndarray) -> np.ndarray:
     return x.T.copy().T
 
@@ -159,6 +176,10 @@ def check_adjoint(call: Callable[..., Any], inputs: Sequence[Any], position: int
 
     `inputs` hold whole-valued floats, small enough that every sum is exact.  Raises GradientError
     otherwise.
+
+    >>> import numpy as np
+    >>> from autograd_cnn import matmul
+    >>> check_adjoint(matmul, [np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])], 0)
     """
     out = np.asarray(call(*inputs))
     rng = np.random.default_rng(2)
@@ -181,6 +202,10 @@ def check_complex_step(
     analytic.
 
     Squire and Trapp, "Using complex variables to estimate derivatives of real functions" (1998).
+
+    >>> import numpy as np
+    >>> from autograd_cnn import exp
+    >>> check_complex_step(exp, [np.array([0.5, -1.0])], [0])
     """
     out = np.asarray(call(*inputs))
     g = np.random.default_rng(3).standard_normal(out.shape)
