@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 import autograd_cnn as ag
-from autograd_cnn import func, nn
+from autograd_cnn import func, nn, optim
 from autograd_cnn import functional as F
 from autograd_cnn.tree import flatten, matching
 from tests.cases import CASES
@@ -395,3 +395,21 @@ def test_threads_transform_at_the_same_time() -> None:
     for thread in threads:
         thread.join()
     assert found == {k: 6.0 * k for k in range(4)}
+
+
+def test_a_gradient_penalty_trains() -> None:
+    """The slope of a network is trained to 1 everywhere, as in WGAN-GP (Gulrajani et al., 2017)."""
+    ag.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    points = np.random.default_rng(0).standard_normal((64, 2)).astype("f")
+    losses = []
+    for _ in range(100):
+        x = ag.tensor(points, requires_grad=True)
+        (slope,) = ag.grad(net(x).sum(), x, create_graph=True)
+        penalty = ((ag.norm(slope, axis=1) - 1.0) ** 2).mean()
+        optimizer.zero_grad()
+        penalty.backward()
+        optimizer.step()
+        losses.append(penalty.item())
+    assert losses[-1] < 0.05 * losses[0]
