@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,17 @@ from autograd_cnn.kernels import _compiled, compiled
 
 # float32 sums of up to a few thousand products of order 1, in another order.
 TOLERANCE = {np.dtype(np.float32): 2e-4, np.dtype(np.float64): 1e-11}
+
+
+@pytest.fixture(params=["any", "avx2", "avx512"], scope="module", autouse=True)
+def instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test runs with the loops for every instruction set that this machine has."""
+    try:
+        _compiled.set_level(request.param)
+    except ValueError as error:
+        pytest.skip(str(error))
+    yield
+    _compiled.set_level(None)
 
 
 @pytest.fixture(autouse=True)
@@ -65,12 +77,13 @@ def same(found: Any, expected: Any, factor: float = 1.0) -> None:
 def convolutions(draw: Any) -> Any:
     groups = draw(st.sampled_from([1, 1, 2, 3]))
     each, filters = draw(st.integers(1, 4)), groups * draw(st.integers(1, 18))
-    pair = lambda low, high: draw(st.tuples(st.integers(low, high), st.integers(low, high)))  # noqa: E731
-    kernel, stride, dilation = pair(1, 4), pair(1, 3), pair(1, 3)
-    padding = draw(st.one_of(st.just("same"), st.tuples(st.integers(0, 4), st.integers(0, 4))))
-    pads = (0, 0) if padding == "same" else padding
+    axes = draw(st.sampled_from([2, 2, 1, 3]))
+    each_axis = lambda low, high: draw(st.tuples(*[st.integers(low, high)] * axes))  # noqa: E731
+    kernel, stride, dilation = each_axis(1, 4 if axes < 3 else 2), each_axis(1, 3), each_axis(1, 3)
+    padding = "same" if draw(st.booleans()) else each_axis(0, 4 if axes < 3 else 2)
+    pads = (0,) * axes if padding == "same" else padding
     least = [max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, pads)]
-    size = tuple(n + draw(st.integers(0, 8)) for n in least)
+    size = tuple(n + draw(st.integers(0, 8 if axes < 3 else 3)) for n in least)
     window = conv_window(size, kernel, stride, padding, dilation)
     return (
         groups,
@@ -91,16 +104,16 @@ def test_convolution_and_its_gradients(case: Any) -> None:
     x = layouts(rng.standard_normal((n, groups * each, *window.size)).astype(dtype), how)
     w = rng.standard_normal((filters, each, *window.kernel)).astype(dtype)
     b = rng.standard_normal(filters).astype(dtype) if seed % 2 else None
-    out = reference.conv2d(x, w, b, window, groups)
-    same(compiled.conv2d(x, w, b, window, groups), out)
+    out = reference.conv(x, w, b, window, groups)
+    same(compiled.conv(x, w, b, window, groups), out)
     g = layouts(rng.standard_normal(out.shape).astype(dtype), how)
     same(
-        compiled.conv2d_input_grad(g, w, window, groups),
-        reference.conv2d_input_grad(g, w, window, groups),
+        compiled.conv_input_grad(g, w, window, groups),
+        reference.conv_input_grad(g, w, window, groups),
     )
     same(
-        compiled.conv2d_weight_grad(x, g, window, groups),
-        reference.conv2d_weight_grad(x, g, window, groups),
+        compiled.conv_weight_grad(x, g, window, groups),
+        reference.conv_weight_grad(x, g, window, groups),
         10.0,
     )
 
@@ -114,12 +127,12 @@ def test_the_number_of_threads_changes_no_bit(case: Any) -> None:
     found = []
     for threads in (1, 2, 5, 2):
         _compiled.set_threads(threads)
-        y = compiled.conv2d(x, w, None, window, groups)
+        y = compiled.conv(x, w, None, window, groups)
         found.append(
             (
                 y,
-                compiled.conv2d_input_grad(y, w, window, groups),
-                compiled.conv2d_weight_grad(x, y, window, groups),
+                compiled.conv_input_grad(y, w, window, groups),
+                compiled.conv_weight_grad(x, y, window, groups),
             )
         )
     for other in found[1:]:
@@ -134,24 +147,25 @@ def test_nan_and_infinity_reach_the_outputs_that_they_reach_in_numpy(value: floa
     x, w = rng.standard_normal((3, 2, 6, 6)), rng.standard_normal((4, 2, 3, 3))
     x[1, 0, 2, 3] = value
     with np.errstate(invalid="ignore"):
-        out = reference.conv2d(x, w, None, window, 1)
-        same(compiled.conv2d(x, w, None, window, 1), out)
+        out = reference.conv(x, w, None, window, 1)
+        same(compiled.conv(x, w, None, window, 1), out)
         g = rng.standard_normal(out.shape)
         g[2, 1, 0, 0] = value
         same(
-            compiled.conv2d_input_grad(g, w, window, 1),
-            reference.conv2d_input_grad(g, w, window, 1),
+            compiled.conv_input_grad(g, w, window, 1),
+            reference.conv_input_grad(g, w, window, 1),
         )
         assert np.array_equal(
-            np.isfinite(compiled.conv2d_weight_grad(x, g, window, 1)),
-            np.isfinite(reference.conv2d_weight_grad(x, g, window, 1)),
+            np.isfinite(compiled.conv_weight_grad(x, g, window, 1)),
+            np.isfinite(reference.conv_weight_grad(x, g, window, 1)),
         )
 
 
 @st.composite
 def pools(draw: Any) -> Any:
-    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    stride = draw(st.one_of(st.none(), st.tuples(st.integers(1, 4), st.integers(1, 4))))
+    axes = draw(st.sampled_from([2, 2, 1, 3]))
+    each_axis = st.tuples(*[st.integers(1, 4 if axes < 3 else 2)] * axes)
+    kernel, stride = draw(each_axis), draw(st.none() | each_axis)
     padding = draw(st.tuples(*(st.integers(0, k // 2) for k in kernel)))
     dilation = draw(st.integers(1, 3))
     least = [max(1, dilation * (k - 1) + 1 - 2 * p) for k, p in zip(kernel, padding)]
@@ -179,13 +193,30 @@ def test_pooling_and_its_gradients(case: Any) -> None:
     x = layouts(x, how)
     out = reference.window_max(x, window)
     assert np.array_equal(compiled.window_max(x, window), out, equal_nan=True)
-    theirs, ours = reference.window_winners(x, out, window), compiled.window_winners(x, out, window)
     g = layouts(rng.standard_normal(out.shape).astype(dtype), how)
-    same(compiled.window_scatter(g, ours, window), reference.window_scatter(g, theirs, window))
-    same(compiled.window_gather(x, ours, window), reference.window_gather(x, theirs, window))
+    same(compiled.window_max_grad(g, x, out, window), reference.window_max_grad(g, x, out, window))
     finite = np.nan_to_num(x, posinf=1.0, neginf=-1.0)
     same(compiled.window_sum(finite, window), reference.window_sum(finite, window))
     same(compiled.window_spread(g, window), reference.window_spread(g, window))
+
+
+SIZES = st.sampled_from([1, 2, 3, 7, 8, 9, 16, 17, 40, 130, 260])
+
+
+@given(SIZES, SIZES, SIZES, DTYPES, *[st.sampled_from(["plain", "transposed", "sliced"])] * 2)
+def test_matrix_products(m: int, n: int, k: int, dtype: Any, how_x: str, how_y: str) -> None:
+    rng = np.random.default_rng(m + n + k)
+
+    def matrix(rows: int, columns: int, how: str) -> np.ndarray:
+        if how == "transposed":
+            return rng.standard_normal((columns, rows)).astype(dtype).T
+        return layouts(rng.standard_normal((rows, columns)).astype(dtype), how)
+
+    x, y = matrix(m, k, how_x), matrix(k, n, how_y)
+    same(compiled.matmul(x, y), reference.matmul(x, y), 4.0)
+    w, b = matrix(n, k, how_y), rng.standard_normal(n).astype(dtype)
+    same(compiled.linear(x, w, b), reference.linear(x, w, b), 4.0)
+    same(compiled.linear(x, w, None), reference.linear(x, w, None), 4.0)
 
 
 @given(
@@ -225,6 +256,88 @@ def test_relu_and_its_gradient(n: int, dtype: Any, how: str) -> None:
     assert np.array_equal(compiled.relu_grad(g[::-1], x), reference.relu_grad(g[::-1], x))
 
 
+@given(
+    st.sampled_from([(1, 1), (3, 10), (40, 7), (5, 3, 4), (2500, 2)]), DTYPES, st.integers(0, 99)
+)
+def test_cross_entropy_and_its_gradient(shape: Any, dtype: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = (rng.standard_normal(shape) * 10).astype(dtype)
+    if seed % 3 == 0:
+        logits.reshape(-1)[rng.integers(0, logits.size, 2)] = [[np.nan, -np.inf], [np.inf, 1e4]][
+            seed % 2
+        ]
+    target = rng.integers(0, shape[1], (shape[0], *shape[2:])).astype(
+        [np.int64, np.uint8][seed % 2]
+    )
+    with np.errstate(invalid="ignore"):
+        losses, probabilities = reference.cross_entropy(logits, target)
+    found, theirs = compiled.cross_entropy(logits, target)
+    same(found, losses)
+    same(theirs, probabilities)
+    g = rng.standard_normal(losses.shape).astype(dtype)
+    same(
+        compiled.cross_entropy_grad(g, probabilities, target),
+        reference.cross_entropy_grad(g, probabilities, target),
+    )
+    assert compiled.first_outside(target, shape[1]) == -1
+    wrong = target.astype(np.int64)
+    wrong.reshape(-1)[-1] = shape[1]
+    assert compiled.first_outside(wrong, shape[1]) == reference.first_outside(wrong, shape[1])
+    assert reference.first_outside(wrong, shape[1]) == wrong.size - 1
+    with pytest.raises(ValueError, match="is none of"):
+        compiled.cross_entropy(logits, wrong)
+
+
+@given(
+    st.sampled_from([(1,), (37,), (9, 5), (3000, 3)]),
+    DTYPES,
+    st.sampled_from(["plain", "batch-innermost", "sliced"]),
+    *[st.booleans()] * 3,
+)
+def test_updates(
+    shape: Any, dtype: Any, how: str, momentum: bool, decay: bool, maximize: bool
+) -> None:
+    rng = np.random.default_rng(len(shape))
+    start, g = (layouts(rng.standard_normal(shape).astype(dtype), how) for _ in "pg")
+    ours, theirs = ([start.copy(), *(np.zeros_like(start) for _ in range(3))] for _ in "ab")
+    for _ in range(3):
+        for kernels, (p, b, *_) in ((compiled, ours), (reference, theirs)):
+            numbers = (0.1, 0.9, 0.7, 0.01 * decay)
+            kernels.sgd(p, g, b if momentum else None, numbers, decay, maximize)
+    for a, b in zip(ours, theirs):
+        same(a, b)
+    for _ in range(3):
+        for kernels, (p, m, v, most) in ((compiled, ours), (reference, theirs)):
+            numbers = (0.1, 1e-8, 0.9, 0.99, 0.01 * decay, 1 - 0.01 * momentum)
+            kernels.adam(p, g, m, v, most if momentum else None, numbers, maximize)
+    for a, b in zip(ours, theirs):
+        same(a, b)
+
+
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    code = """if True:
+        import os, warnings
+        import numpy as np
+        from autograd_cnn.kernels import compiled
+        compiled.set_threads(2)
+        x = np.ones((64, 8, 32, 32), np.float32)
+        before = compiled.relu(x)
+        child = os.fork()
+        if not child:
+            os._exit(0 if (compiled.relu(x) == before).all() else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    """
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+
+
+def test_python_threads_share_the_kernels_threads() -> None:
+    x = np.random.default_rng(0).standard_normal((64, 8, 32, 32)).astype(np.float32)
+    expected = reference.relu(x)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: compiled.relu(x), range(200)):
+            assert np.array_equal(found, expected)
+
+
 def test_what_the_compiled_loops_do_not_do_goes_to_numpy() -> None:
     window = conv_window((4, 4), (3, 3), 1, 1, 1)
     for x, w in (
@@ -233,24 +346,26 @@ def test_what_the_compiled_loops_do_not_do_goes_to_numpy() -> None:
         (np.ones((0, 1, 4, 4)), np.ones((1, 1, 3, 3))),
         (np.ones((1, 1, 4, 4), np.uint8), np.ones((1, 1, 3, 3), np.float32)),
     ):
-        out = compiled.conv2d(x, w, None, window, 1)
-        expected = reference.conv2d(x, w, None, window, 1)
+        out = compiled.conv(x, w, None, window, 1)
+        expected = reference.conv(x, w, None, window, 1)
         assert out.dtype == expected.dtype
         assert np.array_equal(out, expected)
 
 
 def test_the_extension_refuses_arrays_that_are_not_what_the_numbers_say() -> None:
     x, w, out = np.ones((1, 4, 4, 1)), np.ones((1, 1, 3, 3)), np.ones((1, 2, 2, 1))
-    numbers = (1, 1, 4, 4, 1, 1, 3, 3, 1, 1, 1, 1, 0, 0, 1, 1, 2, 2)
+    numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1)), 1, 1, 1, 1
     _compiled.correlate(x, w, None, out, *numbers)
     assert (out == 9.0).all()
     with pytest.raises(ValueError, match="array 3 does not hold"):
         _compiled.correlate(x, w, None, out[:, :1].copy(), *numbers)
     with pytest.raises(ValueError, match="does not hold"):
         _compiled.correlate(x.astype(np.float32), w, None, out, *numbers)
+    with pytest.raises(ValueError, match="array 4 does not hold"):
+        _compiled.correlate(x, w, None, out, numbers[0][:3], 1, 1, 1, 1)
     with pytest.raises((ValueError, BufferError), match="contiguous"):
         _compiled.correlate(x[:, ::-1], w, None, out, *numbers)
-    with pytest.raises(TypeError, match="expected 22 arguments, got 4"):
+    with pytest.raises(TypeError, match="expected 9 arguments, got 4"):
         _compiled.correlate(x, w, None, out)
 
 

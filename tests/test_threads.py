@@ -1,10 +1,7 @@
-"""Matrix products that leave BLAS's threads asleep, and give them back."""
+"""How many threads there are, and telling BLAS."""
 
 from __future__ import annotations
 
-import os
-
-import numpy as np
 import pytest
 
 from autograd_cnn.kernels import threads
@@ -25,31 +22,11 @@ class FakeBlas:
         self.history.append(count)
 
 
-def test_a_small_product_borrows_one_thread_and_a_large_one_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    blas = FakeBlas(4)
-    monkeypatch.setattr(threads, "_blas", lambda: ((blas.get, blas.set),))
-    x, y = np.ones((2, 3)), np.ones((3, 4))
-    assert np.array_equal(threads.matmul(x, y), x @ y)
-    assert blas.history == [1, 4]
-    with pytest.raises(ValueError, match="matmul"):
-        threads.matmul(x, y.T)
-    assert blas.count == 4  # given back after an error too
-    blas.history.clear()
-    monkeypatch.setattr(threads, "SMALL_PRODUCT", 23)
-    threads.matmul(x, y)
-    assert blas.history == []
-
-
-def test_the_users_own_setting_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    blas = FakeBlas(1)
-    monkeypatch.setattr(threads, "_blas", lambda: ((blas.get, blas.set),))
-    threads.matmul(np.ones((2, 2)), np.ones((2, 2)))
-    assert blas.history == []
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    threads.prepare_openmp()
-    assert os.environ["OMP_WAIT_POLICY"] == "active"
+def test_every_blas_in_the_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    libraries = [FakeBlas(4), FakeBlas(1)]
+    monkeypatch.setattr(threads, "_blas", lambda: tuple((b.get, b.set) for b in libraries))
+    threads.set_blas_threads(2)
+    assert [b.history for b in libraries] == [[2], [2]]
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("3", 3), ("0", None), ("many", None)])

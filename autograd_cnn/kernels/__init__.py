@@ -6,33 +6,49 @@ freed memory.  Ops call the functions from here, so that they never know which s
 """
 
 from autograd_cnn.kernels import memory, reference, serving, threads, window
-from autograd_cnn.kernels.reference import fold, rows_count, unfold
+from autograd_cnn.kernels.reference import (
+    fold,
+    rows_count,
+    unfold,
+    window_gather,
+    window_scatter,
+    window_winners,
+)
 from autograd_cnn.kernels.serving import ACTIVE, REASON, get_threads, set_threads
 
+adam = ACTIVE.adam
 batch_norm = ACTIVE.batch_norm
 batch_norm_grad = ACTIVE.batch_norm_grad
-conv2d = ACTIVE.conv2d
-conv2d_input_grad = ACTIVE.conv2d_input_grad
-conv2d_weight_grad = ACTIVE.conv2d_weight_grad
+conv = ACTIVE.conv
+conv_input_grad = ACTIVE.conv_input_grad
+conv_weight_grad = ACTIVE.conv_weight_grad
+cross_entropy = ACTIVE.cross_entropy
+cross_entropy_grad = ACTIVE.cross_entropy_grad
+first_outside = ACTIVE.first_outside
+linear = ACTIVE.linear
 matmul = ACTIVE.matmul
 relu = ACTIVE.relu
 relu_grad = ACTIVE.relu_grad
-window_gather = ACTIVE.window_gather
+sgd = ACTIVE.sgd
 window_max = ACTIVE.window_max
-window_scatter = ACTIVE.window_scatter
+window_max_grad = ACTIVE.window_max_grad
 window_spread = ACTIVE.window_spread
 window_sum = ACTIVE.window_sum
-window_winners = ACTIVE.window_winners
 
 __all__ = [
     "REASON",
+    "adam",
     "batch_norm",
     "batch_norm_grad",
-    "conv2d",
-    "conv2d_input_grad",
-    "conv2d_weight_grad",
+    "conv",
+    "conv_input_grad",
+    "conv_weight_grad",
+    "cross_entropy",
+    "cross_entropy_grad",
+    "first_outside",
     "fold",
     "get_threads",
+    "linear",
     "matmul",
     "memory",
     "reference",
@@ -41,11 +57,13 @@ __all__ = [
     "rows_count",
     "serving",
     "set_threads",
+    "sgd",
     "threads",
     "unfold",
     "window",
     "window_gather",
     "window_max",
+    "window_max_grad",
     "window_scatter",
     "window_spread",
     "window_sum",

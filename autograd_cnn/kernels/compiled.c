@@ -1,9 +1,10 @@
 /* The compiled twin of reference.py: the loops in which NumPy cannot reach the machine.
  *
- * reference.py says what each function computes; compiled.py checks shapes, dtypes and contiguity before it
- * calls anything here, and this file checks that every buffer has the size that the geometry says.  The
- * loops stand in compiled_loops.h, once for float and once for double.  Limited API and buffer protocol only, so one
- * build serves every Python from 3.11 on.
+ * reference.py says what each function computes; compiled.py checks shapes, dtypes and contiguity before it calls
+ * anything here, and this file checks that every buffer has the size that the numbers say.  The loops stand in
+ * compiled_conv.h, compiled_pool.h and compiled_rows.h, and are compiled for float and double and for every instruction
+ * set; the best that the machine has is chosen when the module is loaded.  Limited API and buffer protocol only, so one build
+ * serves every Python from 3.11 on.
  */
 
 #define Py_LIMITED_API 0x030B0000
@@ -12,79 +13,126 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
-#define REGISTER 64 /* bytes in a vector register */
-#define FILTERS 8   /* filters that a micro-kernel sums at a time ... */
-#define TAPS 3      /* ... and taps, in the weight gradient: FILTERS * TAPS sums and TAPS values in registers */
-#elif defined(__AVX__)
-#define REGISTER 32
-#define FILTERS 4
-#define TAPS 2
-#else
-#define REGISTER 16
-#define FILTERS 4
-#define TAPS 2
-#endif
-#define CACHE 65536  /* bytes of gradients that the weight gradient goes through at a time */
-#define SMALL 16384  /* values below which waking a thread costs more than it brings */
-#define NOBODY 255   /* no tap of the window holds the maximum: there is only padding */
+#include "compiled_threads.h"
 
-/* Loads a value into a register and keeps it: GCC would read it again from memory for every use, and the loads are
- * the limit of the weight gradient (88 to 140 GFLOP/s on two cores). */
-#if defined(__x86_64__) && defined(__GNUC__)
-#define IN_REGISTER(value) __asm__("" : "+v"(value))
-#else
-#define IN_REGISTER(value)
-#endif
-
-static int threads = 1;
+#define AXES 3          /* spatial axes; images with fewer have leading ones of size 1 */
+#define CACHE 65536     /* bytes of gradients that the weight gradient goes through at a time */
+#define MOST_SETS 16    /* sets of taps that it sums in one go */
+#define PANEL 128       /* columns of a matrix product that one item computes */
+#define BLOCK 2048      /* values that one item of an elementwise loop computes */
+#define MOST_ARRAYS 10
+#define MOST_NUMBERS 5
+#define SQUARE 16       /* side of the squares in which a matrix is turned around */
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }
 
 typedef struct {
-    long n, c, h, w, f, groups; /* images (C, H, W, N), F filters in groups */
-    long kernel[2], stride[2], dilation[2], before[2], insert[2], out[2];
-    long each, taps;            /* channels and taps (channel, row, column) of one filter */
-    long rows, phases, columns; /* laid-out images: (C, rows, phases, columns, N) */
-    long row_step, group_step;  /* values from an output row, a group, to the next */
-    long *offsets;              /* where each tap lies in them */
+    long n, c, f, groups; /* images (C, D, H, W, N), F filters in groups */
+    long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], insert[AXES], out[AXES];
+    long each, taps;                        /* channels and taps (channel, cell) of one filter */
+    long slabs, rows, phases, columns;      /* laid-out images: (C, slabs, rows, phases, columns, N) */
+    long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */
+    long *offsets;                          /* where each tap lies in them */
+    long sets;                              /* sets of taps that an item of the weight gradient sums */
+    int adds;                               /* gradients of windows add up, or do not reach every cell */
 } Geometry;
 
-#define JOIN(a, b) a##b
-#define T float
-#define LANES (REGISTER / 4)
-#define NAME(f) JOIN(f, _float)
-#include "compiled_loops.h"
-#undef T
-#undef LANES
-#undef NAME
-#define T double
-#define LANES (REGISTER / 8)
-#define NAME(f) JOIN(f, _double)
-#include "compiled_loops.h"
+/* A call's arrays and numbers, and what is made of them. */
+struct Call {
+    Py_buffer view[MOST_ARRAYS];
+    void *data[MOST_ARRAYS]; /* null for None */
+    void *laid;              /* images laid out for a convolution, or as they are */
+    int held, wide;          /* wide: double rather than float */
+    long numbers[MOST_NUMBERS];
+    Geometry q;
+};
+
+/* ------------------------------------------------------------------------------- instruction sets */
+
+#define JOIN_(a, b, c) a##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+
+/* Loads a value into a register and keeps it: GCC would read it again from memory for every use, and the loads are
+ * the limit of the weight gradient (88 to 140 GFLOP/s on two cores). */
+#if defined(__x86_64__)
+#define IN_REGISTER(value) __asm__("" : "+v"(value))
+#else
+#define IN_REGISTER(value)
+#endif
+
+#define LEVEL _base
+#define REGISTER 16
+#define FILTERS 4
+#define TAPS 2
+#include "compiled_level.h"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define LEVELS 3
+#include <immintrin.h>
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define LEVEL _avx2
+#define REGISTER 32
+#define FILTERS 4
+#define TAPS 2
+#include "compiled_level.h"
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")
+#define LEVEL _avx512
+#define REGISTER 64
+#define FILTERS 8
+#define TAPS 3
+#include "compiled_level.h"
+#pragma GCC pop_options
+#define LOOPS(f) {f##_base_float, f##_base_double, f##_avx2_float, f##_avx2_double, f##_avx512_float, f##_avx512_double}
+#else
+#define LEVELS 1
+#define LOOPS(f) {f##_base_float, f##_base_double}
+#endif
+
+static const struct { const char *name; long filters, taps; } levels[] = {
+    {"any", 4, 2}, {"avx2", 4, 2}, {"avx512", 8, 3}};
+static int level = 0;
+
+static int best_level(void) {
+#if LEVELS == 3
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma")) return 2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 1;
+#endif
+    return 0;
+}
+
+/* Run a loop for the type of the arrays over `items`, each of about `cost` nanoseconds. */
+#define RUN(f, items, cost)                                                        \
+    do {                                                                           \
+        static const Part loops[] = LOOPS(f);                                      \
+        PyThreadState *state = PyEval_SaveThread();                                \
+        share(&call, loops[2 * level + call.wide], (items), (long)(cost));         \
+        PyEval_RestoreThread(state);                                               \
+    } while (0)
+
+/* What a core does in a nanosecond, roughly: multiply-adds, and values read or written. */
+#define SUMS (call.wide ? 16.0 : 32.0)
+#define MOVES (call.wide ? 2.0 : 4.0)
 
 /* ---------------------------------------------------------------------------------------- arguments */
 
-#define MOST 9
-
-/* A call's arrays, its numbers, and the geometry made of the first 18 of them. */
-typedef struct {
-    Py_buffer view[MOST];
-    void *data[MOST]; /* null for None */
-    int held, wide;   /* wide: double rather than float */
-    long numbers[20];
-    Geometry q;
-} Call;
-
 static void release(Call *call) {
+    if (call->laid != call->data[0] && call->laid != call->data[1]) free(call->laid);
     free(call->q.offsets);
     while (call->held) PyBuffer_Release(&call->view[--call->held]);
 }
 
 /* Take `arrays` contiguous arrays (None allowed), then numbers; -1 with an exception set on anything odd. */
 static int take(Call *call, PyObject *const *args, Py_ssize_t given, int arrays, int numbers) {
-    memset(call, 0, sizeof *call);
+    memset(&call->q, 0, sizeof call->q);
+    memset(call->data, 0, sizeof call->data);
+    memset(call->numbers, 0, sizeof call->numbers);
+    call->laid = NULL;
+    call->held = call->wide = 0;
     if (given != arrays + numbers) {
         PyErr_Format(PyExc_TypeError, "expected %d arguments, got %zd", arrays + numbers, given);
         return -1;
@@ -96,12 +144,14 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, int arrays,
         call->data[k] = view->buf;
         if (call->held++ == 0) call->wide = view->itemsize == 8;
     }
+    call->laid = call->data[0];
     for (int k = 0; k < numbers; k++) {
         call->numbers[k] = PyLong_AsLong(args[arrays + k]);
         if (call->numbers[k] == -1 && PyErr_Occurred()) goto fail;
     }
     return 0;
 fail:
+    call->laid = call->data[0];
     release(call);
     return -1;
 }
@@ -115,231 +165,296 @@ static int holds(const Call *call, int k, long values, long size, int optional) 
     return 0;
 }
 
-static void read_geometry(Call *call) {
-    const long *from = call->numbers;
+/* Read array k, the numbers of a window, and n, c, f, groups. */
+static int read_geometry(Call *call, int k) {
     Geometry *q = &call->q;
-    long *to[] = {&q->n, &q->c, &q->h, &q->w, &q->f, &q->groups};
-    for (int k = 0; k < 6; k++) *to[k] = *from++;
-    long *pairs[] = {q->kernel, q->stride, q->dilation, q->before, q->insert, q->out};
-    for (int k = 0; k < 6; k++)
-        for (int axis = 0; axis < 2; axis++) pairs[k][axis] = *from++;
-}
-
-/* What a convolution needs beyond the numbers: the laid-out size and where each tap lies in it. */
-static int prepare(Geometry *q) {
-    q->each = q->c / q->groups;
-    q->taps = q->each * q->kernel[0] * q->kernel[1];
-    q->rows = (q->out[0] - 1) * q->stride[0] + (q->kernel[0] - 1) * q->dilation[0] + 1;
-    q->phases = q->stride[1];
-    q->columns = q->out[1] + (q->kernel[1] - 1) * q->dilation[1] / q->phases;
-    const long row = q->phases * q->columns * q->n, plane = q->rows * row;
-    q->row_step = q->stride[0] * row;
-    q->group_step = q->each * plane;
-    long *at = q->offsets = malloc(max(1, q->taps) * sizeof(long));
-    if (!at) return -1;
-    for (long c = 0; c < q->each; c++)
-        for (long i = 0; i < q->kernel[0]; i++)
-            for (long j = 0; j < q->kernel[1]; j++) {
-                const long step = j * q->dilation[1];
-                *at++ = c * plane + i * q->dilation[0] * row +
-                        (step % q->phases * q->columns + step / q->phases) * q->n;
-            }
+    if (!holds(call, k, 7 * AXES, sizeof(long long), 0)) return -1;
+    const long long *from = call->data[k];
+    long *to[] = {q->size, q->kernel, q->stride, q->dilation, q->before, q->insert, q->out};
+    for (int field = 0; field < 7; field++)
+        for (int axis = 0; axis < AXES; axis++) to[field][axis] = (long)*from++;
+    q->n = call->numbers[0], q->c = call->numbers[1], q->f = call->numbers[2], q->groups = call->numbers[3];
     return 0;
 }
 
-static int plain(const Geometry *q) { /* the images serve as they are */
-    return !q->before[0] && !q->before[1] && q->insert[0] == 1 && q->insert[1] == 1 && q->phases == 1 &&
-           q->rows <= q->h && q->columns == q->w;
-}
+static long product_of(const long *sizes) { return sizes[0] * sizes[1] * sizes[2]; }
 
-/* The same call for the type of the arrays, without the interpreter lock. */
-#define EITHER(FUNCTION, ...)                              \
-    do {                                                   \
-        PyThreadState *state = PyEval_SaveThread();        \
-        if (call.wide) FUNCTION##_double(__VA_ARGS__);     \
-        else FUNCTION##_float(__VA_ARGS__);                \
-        PyEval_RestoreThread(state);                       \
-    } while (0)
 #define D(k) call.data[k]
+#define SIZE (call.wide ? 8 : 4)
 #define FAIL(RESULT) do { PyObject *result = (RESULT); release(&call); return result; } while (0)
 #define DONE do { release(&call); Py_INCREF(Py_None); return Py_None; } while (0)
+#define FUNCTION(NAME_) static PyObject *NAME_(PyObject *self, PyObject *const *args, Py_ssize_t given)
+#define TAKE(ARRAYS, NUMBERS) Call call; (void)self; if (take(&call, args, given, ARRAYS, NUMBERS) < 0) return NULL
 
 /* ------------------------------------------------------------------------------- convolution */
 
-/* Counts that a convolution's arrays must have. */
-static int conv_sizes(const Call *call, int filters, int output, long size) {
-    const Geometry *q = &call->q;
-    return holds(call, 0, q->c * q->h * q->w * q->n, size, 0) && holds(call, filters, q->f * q->taps, size, 0) &&
-           holds(call, output, q->f * q->out[0] * q->out[1] * q->n, size, 0);
+/* What a convolution needs beyond the numbers: the laid-out size and where each tap lies in it. */
+static int prepare(Geometry *q) {
+    const long *k = q->kernel, *d = q->dilation;
+    q->each = q->c / q->groups;
+    q->taps = q->each * product_of(k);
+    q->slabs = (q->out[0] - 1) * q->stride[0] + (k[0] - 1) * d[0] + 1;
+    q->rows = (q->out[1] - 1) * q->stride[1] + (k[1] - 1) * d[1] + 1;
+    q->phases = q->stride[2];
+    q->columns = q->out[2] + (k[2] - 1) * d[2] / q->phases;
+    int plain = q->phases == 1 && q->slabs <= q->size[0] && q->rows <= q->size[1] && q->columns == q->size[2];
+    for (int axis = 0; axis < AXES; axis++) plain = plain && !q->before[axis] && q->insert[axis] == 1;
+    if (plain) q->slabs = q->size[0], q->rows = q->size[1]; /* the images serve as they are */
+    const long row = q->phases * q->columns * q->n, slab = q->rows * row, channel = q->slabs * slab;
+    q->slab_step = q->stride[0] * slab;
+    q->row_step = q->stride[1] * row;
+    q->group_step = q->each * channel;
+    long *at = q->offsets = malloc(max(1, q->taps) * sizeof(long));
+    if (!at) return -1;
+    for (long c = 0; c < q->each; c++)
+        for (long z = 0; z < k[0]; z++)
+            for (long y = 0; y < k[1]; y++)
+                for (long x = 0; x < k[2]; x++) {
+                    const long step = x * d[2];
+                    *at++ = c * channel + z * d[0] * slab + y * d[1] * row +
+                            (step % q->phases * q->columns + step / q->phases) * q->n;
+                }
+    return plain;
 }
 
-/* The images laid out, or as they are where that serves; to be freed if it is not the images' own memory. */
-static void *laid_out(Call *call_) {
-    Call call = *call_;
+/* Read the geometry from array `window`, lay the images out; -1 with an exception set if something does not fit. */
+static int begin_convolution(Call *call_, int window, int filters, int output) {
+    if (read_geometry(call_, window) < 0) return -1;
     Geometry *q = &call_->q;
-    if (plain(q)) { /* rows below the last window are not looked at, but lie between the channels */
-        const long spare = (q->h - q->rows) * q->columns * q->n;
-        for (long t = 0; t < q->taps; t++) q->offsets[t] += t / (q->kernel[0] * q->kernel[1]) * spare;
-        q->group_step += q->each * spare;
-        return D(0);
-    }
-    void *laid = malloc(max(1, q->c * q->rows * q->phases * q->columns * q->n) * (call.wide ? 8 : 4));
-    if (laid) EITHER(lay_out, D(0), laid, q);
-    return laid;
+    const int plain = prepare(q);
+    const long size = call_->wide ? 8 : 4;
+    if (plain < 0) { PyErr_NoMemory(); return -1; }
+    if (!holds(call_, 0, q->c * product_of(q->size) * q->n, size, 0) || !holds(call_, filters, q->f * q->taps, size, 0) ||
+        !holds(call_, output, q->f * product_of(q->out) * q->n, size, 0)) return -1;
+    if (plain) return 0;
+    const long rows = q->c * q->slabs * q->rows, row = q->phases * q->columns * q->n;
+    call_->laid = malloc(max(1, rows * row) * size);
+    if (!call_->laid) { PyErr_NoMemory(); return -1; }
+#define call (*call_)
+    RUN(lay_out, rows, row / MOVES);
+#undef call
+    return 0;
 }
 
-/* correlate(x, w, b or None, out, *geometry): reference.conv2d. */
-static PyObject *correlate(PyObject *self, PyObject *const *args, Py_ssize_t given) {
-    Call call;
-    (void)self;
-    if (take(&call, args, given, 4, 18) < 0) return NULL;
+/* correlate(x, w, b or None, out, window, N, C, F, groups): reference.conv. */
+FUNCTION(correlate) {
+    TAKE(5, 4);
     Geometry *q = &call.q;
-    read_geometry(&call);
-    const long size = call.wide ? 8 : 4;
-    if (prepare(q) < 0) FAIL(PyErr_NoMemory());
-    if (!conv_sizes(&call, 1, 3, size) || !holds(&call, 2, q->f, size, 1)) FAIL(NULL);
-    const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS * q->groups;
-    void *laid = laid_out(&call), *packed = malloc(max(1, blocks * q->taps * FILTERS) * size);
-    const int whole = laid && packed;
-    if (whole) {
-        EITHER(pack, D(1), packed, q);
-        EITHER(correlate, laid, packed, D(2), D(3), q);
-    }
-    if (laid != D(0)) free(laid);
-    free(packed);
-    if (!whole) FAIL(PyErr_NoMemory());
+    if (begin_convolution(&call, 4, 1, 3) < 0 || !holds(&call, 2, q->f, SIZE, 1)) FAIL(NULL);
+    const long filters = levels[level].filters, per = q->f / q->groups;
+    const long items = (per + filters - 1) / filters * q->groups * q->out[0] * q->out[1];
+    RUN(correlate, items, min(per, filters) * q->taps * q->out[2] * q->n / SUMS);
     DONE;
 }
 
-/* weights(x, g, w, *geometry): reference.conv2d_weight_grad, into w. */
-static PyObject *weights(PyObject *self, PyObject *const *args, Py_ssize_t given) {
-    Call call;
-    (void)self;
-    if (take(&call, args, given, 3, 18) < 0) return NULL;
+/* weights(x, g, w, window, N, C, F, groups): reference.conv_weight_grad, into w. */
+FUNCTION(weights) {
+    TAKE(4, 4);
     Geometry *q = &call.q;
-    read_geometry(&call);
-    if (prepare(q) < 0) FAIL(PyErr_NoMemory());
-    if (!conv_sizes(&call, 2, 1, call.wide ? 8 : 4)) FAIL(NULL);
-    const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS * q->groups;
-    void *laid = laid_out(&call), *totals = NULL;
-    const long bytes = blocks * ((q->taps + TAPS - 1) / TAPS) * FILTERS * TAPS * REGISTER;
-    if (laid) totals = aligned_alloc(REGISTER, max(REGISTER, bytes));
-    if (totals) EITHER(weights, laid, D(1), D(2), totals, q);
-    if (laid != D(0)) free(laid);
-    const int whole = totals != NULL;
-    free(totals);
-    if (!whole) FAIL(PyErr_NoMemory());
+    if (begin_convolution(&call, 3, 2, 1) < 0) FAIL(NULL);
+    const long filters = levels[level].filters, per = q->f / q->groups, sets = (q->taps - 1) / levels[level].taps + 1;
+    const long blocks = (per + filters - 1) / filters * q->groups;
+    q->sets = max(1, min(MOST_SETS, blocks * sets / (4 * crew.wanted)));
+    const long items = blocks * ((sets + q->sets - 1) / q->sets);
+    RUN(weights, items, q->sets * min(per, filters) * levels[level].taps * product_of(q->out) * q->n / SUMS);
+    DONE;
+}
+
+/* ---------------------------------------------------------------------------- matrix products */
+
+static int step_offsets(Geometry *q, long count, long step) {
+    q->offsets = malloc(max(1, count) * sizeof(long));
+    if (!q->offsets) { PyErr_NoMemory(); return -1; }
+    for (long t = 0; t < count; t++) q->offsets[t] = t * step;
+    return 0;
+}
+
+static int product_sizes(Call *call, long *numbers) {
+    const long m = numbers[0], n = numbers[1], k = numbers[2], size = call->wide ? 8 : 4;
+    return holds(call, 0, m * k, size, 0) && holds(call, 1, k * n, size, 0) && holds(call, 2, m, size, 1) &&
+           holds(call, 3, m * n, size, 0);
+}
+
+/* product(a, b, bias or None, out, M, N, K, a turned, b turned): out (M, N) = a (M, K) @ b (K, N) + bias, where a turned
+ * matrix lies as (K, M) or (N, K). */
+FUNCTION(product) {
+    TAKE(4, 5);
+    const long m = call.numbers[0], n = call.numbers[1], k = call.numbers[2], filters = levels[level].filters;
+    if (!product_sizes(&call, call.numbers) || step_offsets(&call.q, k, n) < 0) FAIL(NULL);
+    if (call.numbers[4]) {
+        call.laid = malloc(k * n * SIZE);
+        if (!call.laid) FAIL(PyErr_NoMemory());
+        RUN(turn, (k + SQUARE - 1) / SQUARE, SQUARE * n / MOVES * 4);
+    } else call.laid = D(1);
+    const long items = (m + filters - 1) / filters * ((n + PANEL - 1) / PANEL);
+    RUN(product, items, filters * k * min(n, PANEL) / SUMS);
+    DONE;
+}
+
+/* dots(a, b, bias or None, out, M, N, K): out (M, N) = a (M, K) @ b (N, K)^T + bias. */
+FUNCTION(dots) {
+    TAKE(4, 3);
+    const long m = call.numbers[0], n = call.numbers[1], k = call.numbers[2], filters = levels[level].filters;
+    if (!product_sizes(&call, call.numbers) || step_offsets(&call.q, n, k) < 0) FAIL(NULL);
+    RUN(dots, (m + filters - 1) / filters, filters * n * (k + 64) / SUMS);
     DONE;
 }
 
 /* ----------------------------------------------------------------------------------- pooling */
 
-/* One array of images (C, H, W, N), one or two of positions (C, OH, OW, N), winners among them bytes. */
-static PyObject *pooled(PyObject *const *args, Py_ssize_t given, int arrays, int image, int winners, int which) {
-    Call call;
-    if (take(&call, args, given, arrays, 18) < 0) return NULL;
-    Geometry *q = &call.q;
-    read_geometry(&call);
-    const long size = call.wide ? 8 : 4, cells = q->c * q->h * q->w * q->n;
-    const long places = q->c * q->out[0] * q->out[1] * q->n;
-    for (int k = 0; k < arrays; k++)
-        if (!holds(&call, k, k == image ? cells : places, k == winners ? 1 : size, 0)) FAIL(NULL);
-    switch (which) {
-    case 0: EITHER(window_max, D(0), D(1), q); break;
-    case 1: EITHER(window_winners, D(0), D(1), D(2), q); break;
-    case 2: EITHER(window_gather, D(0), D(1), D(2), q); break;
-    case 3: EITHER(window_scatter, D(0), D(1), D(2), q); break;
-    case 4: EITHER(window_sum, D(0), D(1), q); break;
-    default: EITHER(window_spread, D(0), D(1), q);
-    }
-    DONE;
+/* The geometry of a pooling, from array `window`; of the arrays before it, those with a bit in `images` hold images,
+ * the others positions. */
+static int pooling(Call *call, int window, unsigned images) {
+    if (read_geometry(call, window) < 0) return -1;
+    Geometry *q = &call->q;
+    const long cells = q->c * product_of(q->size) * q->n, places = q->c * product_of(q->out) * q->n;
+    for (int k = 0; k < window; k++)
+        if (!holds(call, k, images >> k & 1 ? cells : places, call->wide ? 8 : 4, 0)) return -1;
+    for (int axis = 0; axis < AXES; axis++)
+        if (q->before[axis] || q->stride[axis] != q->kernel[axis] || q->dilation[axis] != 1 ||
+            q->out[axis] * q->stride[axis] != q->size[axis]) q->adds = 1;
+    return 0;
 }
 
-#define POOLING(NAME_, ARRAYS, IMAGE, WINNERS, WHICH)                                       \
-    static PyObject *NAME_(PyObject *self, PyObject *const *args, Py_ssize_t given) {       \
-        (void)self;                                                                         \
-        return pooled(args, given, ARRAYS, IMAGE, WINNERS, WHICH);                          \
+#define POOLING(NAME_, ARRAYS, IMAGES, GRADIENT)                                                      \
+    FUNCTION(NAME_) {                                                                                 \
+        TAKE(ARRAYS + 1, 2);                                                                          \
+        Geometry *q = &call.q;                                                                        \
+        if (pooling(&call, ARRAYS, IMAGES) < 0) FAIL(NULL);                                           \
+        const long lines = q->out[0] * q->out[1], row = q->out[2] * q->n;                             \
+        const double cost = row * product_of(q->kernel) / MOVES + q->out[2] * 8.0;                    \
+        if (GRADIENT && q->adds) RUN(NAME_, q->c, lines * cost);                                      \
+        else RUN(NAME_, q->c * lines, cost);                                                          \
+        DONE;                                                                                         \
     }
-POOLING(window_max, 2, 0, -1, 0)
-POOLING(window_winners, 3, 0, 2, 1)
-POOLING(window_gather, 3, 0, 1, 2)
-POOLING(window_scatter, 3, 2, 1, 3)
-POOLING(window_sum, 2, 0, -1, 4)
-POOLING(window_spread, 2, 1, -1, 5)
+POOLING(window_max, 2, 1, 0)        /* window_max(x, out, window, N, C) */
+POOLING(window_max_grad, 4, 10, 1)  /* window_max_grad(g, x, out, dx, window, N, C) */
+POOLING(window_sum, 2, 1, 0)        /* window_sum(x, out, window, N, C) */
+POOLING(window_spread, 2, 2, 1)     /* window_spread(g, dx, window, N, C) */
 
-/* --------------------------------------------------------------- normalisation, elementwise */
+/* --------------------------------------------------------- normalisation, elementwise, updates */
 
-/* batch_norm(x, weight or None, bias or None, out, mean, var, eps as bytes of a double, C, M). */
-static PyObject *batch_norm(PyObject *self, PyObject *const *args, Py_ssize_t given) {
-    Call call;
-    (void)self;
-    if (take(&call, args, given, 7, 2) < 0) return NULL;
-    const long c = call.numbers[0], m = call.numbers[1], size = call.wide ? 8 : 4;
+FUNCTION(batch_norm) {
+    TAKE(7, 2);
+    const long c = call.numbers[0], m = call.numbers[1], size = SIZE;
     if (!holds(&call, 0, c * m, size, 0) || !holds(&call, 1, c, size, 1) || !holds(&call, 2, c, size, 1) ||
         !holds(&call, 3, c * m, size, 0) || !holds(&call, 4, c, size, 0) || !holds(&call, 5, c, size, 0) ||
         !holds(&call, 6, 1, 8, 0)) FAIL(NULL);
-    EITHER(batch_norm, D(0), D(1), D(2), D(3), D(4), D(5), *(double *)D(6), c, m);
+    RUN(batch_norm, c, 3 * m / MOVES);
     DONE;
 }
 
-/* batch_norm_grad(g, x, weight or None, mean, var, dx, dw, db, eps as bytes of a double, C, M). */
-static PyObject *batch_norm_grad(PyObject *self, PyObject *const *args, Py_ssize_t given) {
-    Call call;
-    (void)self;
-    if (take(&call, args, given, 9, 2) < 0) return NULL;
-    const long c = call.numbers[0], m = call.numbers[1], size = call.wide ? 8 : 4;
+FUNCTION(batch_norm_grad) {
+    TAKE(9, 2);
+    const long c = call.numbers[0], m = call.numbers[1];
     for (int k = 0; k < 8; k++)
-        if (!holds(&call, k, k < 2 || k == 5 ? c * m : c, size, k == 2)) FAIL(NULL);
+        if (!holds(&call, k, k < 2 || k == 5 ? c * m : c, SIZE, k == 2)) FAIL(NULL);
     if (!holds(&call, 8, 1, 8, 0)) FAIL(NULL);
-    EITHER(batch_norm_grad, D(0), D(1), D(2), D(3), D(4), D(5), D(6), D(7), *(double *)D(8), c, m);
+    RUN(batch_norm_grad, c, 5 * m / MOVES);
     DONE;
 }
 
-/* relu(x, out, M) and relu_grad(g, x, out, M). */
-static PyObject *relu(PyObject *self, PyObject *const *args, Py_ssize_t given) {
-    Call call;
-    (void)self;
-    if (take(&call, args, given, 2, 1) < 0) return NULL;
-    for (int k = 0; k < 2; k++)
-        if (!holds(&call, k, call.numbers[0], call.wide ? 8 : 4, 0)) FAIL(NULL);
-    EITHER(relu, D(0), D(1), call.numbers[0]);
+#define ELEMENTWISE(NAME_, ARRAYS)                                                              \
+    FUNCTION(NAME_) {                                                                           \
+        TAKE(ARRAYS, 1);                                                                        \
+        for (int k = 0; k < ARRAYS; k++)                                                        \
+            if (!holds(&call, k, call.numbers[0], SIZE, 0)) FAIL(NULL);                         \
+        RUN(NAME_, (call.numbers[0] + BLOCK - 1) / BLOCK, ARRAYS * BLOCK / MOVES);              \
+        DONE;                                                                                   \
+    }
+ELEMENTWISE(relu, 2)
+ELEMENTWISE(relu_grad, 3)
+
+/* first_outside(classes, K): the position of the first of these int64 outside of 0 ... K - 1, or -1. */
+FUNCTION(first_outside) {
+    TAKE(1, 1);
+    const int64_t *classes = D(0);
+    const long count = call.view[0].len / sizeof *classes, limit = call.numbers[0];
+    long found = 0;
+    while (found < count && classes[found] >= 0 && classes[found] < limit) found++;
+    release(&call);
+    return PyLong_FromLong(found < count ? found : -1);
+}
+
+/* The sizes of cross_entropy's arrays or its gradient's, of which two are (K, M), and whether the targets are classes. */
+static int entropy_sizes(Call *call, const int *samples, const int *classes) {
+    const long k = call->numbers[0], m = call->numbers[1], size = call->wide ? 8 : 4;
+    for (int a = 0; a < 2; a++)
+        if (!holds(call, samples[a], m, a ? 8 : size, 0) || !holds(call, classes[a], k * m, size, 0)) return 0;
+    for (long l = 0; l < m; l++) {
+        const int64_t target = ((const int64_t *)call->data[samples[1]])[l];
+        if (target >= 0 && target < k) continue;
+        PyErr_Format(PyExc_ValueError, "target %lld is none of %ld classes", (long long)target, k);
+        return 0;
+    }
+    return 1;
+}
+
+FUNCTION(cross_entropy) {
+    TAKE(4, 2);
+    if (!entropy_sizes(&call, (const int[]){2, 1}, (const int[]){0, 3})) FAIL(NULL);
+    RUN(cross_entropy, (call.numbers[1] + BLOCK - 1) / BLOCK, call.numbers[0] * BLOCK * 6);
     DONE;
 }
 
-static PyObject *relu_grad(PyObject *self, PyObject *const *args, Py_ssize_t given) {
-    Call call;
-    (void)self;
-    if (take(&call, args, given, 3, 1) < 0) return NULL;
+FUNCTION(cross_entropy_grad) {
+    TAKE(4, 2);
+    if (!entropy_sizes(&call, (const int[]){0, 1}, (const int[]){2, 3})) FAIL(NULL);
+    RUN(cross_entropy_grad, (call.numbers[1] + BLOCK - 1) / BLOCK, call.numbers[0] * BLOCK / MOVES);
+    DONE;
+}
+
+FUNCTION(sgd) {
+    TAKE(4, 3);
     for (int k = 0; k < 3; k++)
-        if (!holds(&call, k, call.numbers[0], call.wide ? 8 : 4, 0)) FAIL(NULL);
-    EITHER(relu_grad, D(0), D(1), D(2), call.numbers[0]);
+        if (!holds(&call, k, call.numbers[2], SIZE, k == 2)) FAIL(NULL);
+    if (!holds(&call, 3, 4, 8, 0)) FAIL(NULL);
+    RUN(sgd, (call.numbers[2] + BLOCK - 1) / BLOCK, 5 * BLOCK / MOVES);
     DONE;
 }
+
+FUNCTION(adam) {
+    TAKE(6, 2);
+    for (int k = 0; k < 5; k++)
+        if (!holds(&call, k, call.numbers[1], SIZE, k == 4)) FAIL(NULL);
+    if (!holds(&call, 5, 6, 8, 0)) FAIL(NULL);
+    RUN(adam, (call.numbers[1] + BLOCK - 1) / BLOCK, 10 * BLOCK / MOVES);
+    DONE;
+}
+
+/* ------------------------------------------------------------------------------------- settings */
 
 static PyObject *set_threads(PyObject *self, PyObject *number) {
     const long wanted = PyLong_AsLong(number);
     (void)self;
     if (wanted == -1 && PyErr_Occurred()) return NULL;
-    threads = (int)max(1, min(wanted, 1024));
+    crew.wanted = (int)max(1, min(wanted, MOST_THREADS));
     Py_RETURN_NONE;
+}
+
+/* set_level(name or None): use the loops for an instruction set, or the best; returns the name of those in use. */
+static PyObject *set_level(PyObject *self, PyObject *name) {
+    (void)self;
+    int found = name == Py_None ? best_level() : -1;
+    for (int k = 0; found < 0 && k <= best_level(); k++)
+        if (PyUnicode_CompareWithASCIIString(name, levels[k].name) == 0) found = k;
+    if (found < 0) return PyErr_Format(PyExc_ValueError, "this machine has no instruction set %R", name);
+    level = found;
+    return PyUnicode_FromString(levels[level].name);
 }
 
 static PyMethodDef methods[] = {
 #define FAST(NAME_) {#NAME_, (PyCFunction)(void (*)(void))NAME_, METH_FASTCALL, NULL}
-    FAST(correlate),     FAST(weights),    FAST(window_max),    FAST(window_winners),  FAST(window_gather),
-    FAST(window_scatter), FAST(window_sum), FAST(window_spread), FAST(batch_norm),      FAST(batch_norm_grad),
-    FAST(relu),          FAST(relu_grad),  {"set_threads", set_threads, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+    FAST(correlate),  FAST(weights),         FAST(product),    FAST(dots),
+    FAST(window_max), FAST(window_max_grad), FAST(window_sum), FAST(window_spread),
+    FAST(batch_norm), FAST(batch_norm_grad), FAST(relu),       FAST(relu_grad),
+    FAST(sgd),        FAST(adam),            FAST(cross_entropy),   FAST(cross_entropy_grad), FAST(first_outside),
+    {"set_threads", set_threads, METH_O, NULL}, {"set_level", set_level, METH_O, NULL},
+    {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_compiled", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__compiled(void) {
-    PyObject *found = PyModule_Create(&module);
-#ifdef _OPENMP
-    const long parallel = 1;
-#else
-    const long parallel = 0;
-#endif
-    if (found && PyModule_AddIntConstant(found, "parallel", parallel) < 0) { Py_DECREF(found); return NULL; }
-    if (found && PyModule_AddIntConstant(found, "vector_bytes", REGISTER) < 0) { Py_DECREF(found); return NULL; }
-    return found;
+    level = best_level();
+    return PyModule_Create(&module);
 }

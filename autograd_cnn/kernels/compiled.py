@@ -1,32 +1,36 @@
 """The compiled kernels behind the signatures of reference.py.
 
 Every function takes what its twin takes, and hands the call on to its twin for what the compiled
-loops do not do: dtypes other than float32 and float64, mixed dtypes, windows not over two axes,
+loops do not do: dtypes other than float32 and float64, mixed dtypes, more than three spatial axes,
 empty arrays.  Shapes have been checked by the ops; contiguity is made here.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn.kernels import _compiled, reference
 from autograd_cnn.kernels.reference import batch_first, batch_innermost
-from autograd_cnn.kernels.threads import matmul as matmul
 from autograd_cnn.kernels.window import Window
 
-_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
-_MOST_TAPS = 254  # winners are bytes, and one value says that nobody won
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_AXES = 3
+
+LARGE_PRODUCT = 1 << 27
+"""Multiply-adds from which BLAS computes a matrix product: about a millisecond on two cores."""
+
+_SHORT_SUM = 256  # terms below which turning a matrix around costs less than adding up the lanes
 _threads = 1
 
 
 def set_threads(threads: int) -> None:
-    """Use this many threads; one where the build has no OpenMP."""
+    """Use this many threads."""
     global _threads
-    _threads = threads if _compiled.parallel else 1
+    _threads = threads
     _compiled.set_threads(_threads)
 
 
@@ -36,11 +40,11 @@ def get_threads() -> int:
 
 
 def _serves(*arrays: np.ndarray | None) -> bool:
-    """Whether the compiled loops take these arrays: one of two dtypes, the same for all, none
-    empty.
-    """
+    """Whether the compiled loops take these arrays: float32 or float64, all alike, none empty."""
     dtype = arrays[0].dtype  # type: ignore[union-attr]
-    return dtype in _TYPES and all(a is None or (a.dtype == dtype and a.size) for a in arrays)
+    if dtype not in _FLOATS:
+        return False
+    return all(a is None or (a.dtype == dtype and a.size) for a in arrays)
 
 
 def _inner(x: np.ndarray) -> np.ndarray:
@@ -48,136 +52,154 @@ def _inner(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(batch_innermost(x))
 
 
-def _geometry(n: int, c: int, f: int, groups: int, window: Window) -> tuple[int, ...]:
-    """The numbers that compiled.c reads into its Geometry, in that order."""
-    return (
-        n,
-        c,
-        *window.size,
-        f,
-        groups,
-        *window.kernel,
-        *window.stride,
-        *window.dilation,
-        *window.before,
-        1,
-        1,
-        *window.out,
-    )
+@functools.lru_cache(maxsize=4096)
+def _numbers(window: Window, turned: bool = False) -> np.ndarray:
+    """A window as compiled.c reads it, (7, axes): size, kernel, stride, dilation, before, insert,
+    out.
+
+    `turned` is the window of the gradient in the images, which is a correlation as well: of
+    gradients with stride - 1 zeros between them, with the filters turned around.
+    """
+    one = (1,) * len(window.size)
+    fields = [window.size, window.kernel, window.stride, window.dilation, window.before, one]
+    fields.append(window.out)
+    if turned:
+        ends = zip(window.dilation, window.kernel, window.before)
+        before = tuple(d * (k - 1) - p for d, k, p in ends)
+        fields = [window.out, window.kernel, one, window.dilation, before, window.stride]
+        fields.append(window.size)
+    missing = _AXES - len(one)  # leading axes of size 1, without padding
+    filled = [(*((0,) if row == 4 else (1,)) * missing, *f) for row, f in enumerate(fields)]
+    return np.array(filled, np.int64)
 
 
 # -------------------------------------------------------------------------------------- convolution
 
 
-def conv2d(
+def conv(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, groups: int
 ) -> np.ndarray:
-    """See reference.conv2d."""
-    if not _serves(x, w, b) or len(window.size) != 2:
-        return reference.conv2d(x, w, b, window, groups)
-    out = np.empty((len(w), *window.out, len(x)), x.dtype)  # (F, OH, OW, N)
+    """See reference.conv."""
+    if len(window.size) > _AXES or not _serves(x, w, b):
+        return reference.conv(x, w, b, window, groups)
+    n, c = x.shape[:2]
+    out = np.empty((len(w), *window.out, n), x.dtype)  # (F, OH, OW, N)
     bias = None if b is None else np.ascontiguousarray(b)
-    geometry = _geometry(len(x), x.shape[1], len(w), groups, window)
-    _compiled.correlate(_inner(x), np.ascontiguousarray(w), bias, out, *geometry)
+    weight = np.ascontiguousarray(w)
+    _compiled.correlate(_inner(x), weight, bias, out, _numbers(window), n, c, len(w), groups)
     return batch_first(out)
 
 
-def conv2d_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
-    """See reference.conv2d_input_grad.
-
-    A correlation as well: of g, with stride - 1 zeros between its values, with the filters turned
-    around, from output channels to input channels.
-    """
-    if not _serves(g, w) or len(window.size) != 2:
-        return reference.conv2d_input_grad(g, w, window, groups)
+def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
+    """See reference.conv_input_grad."""
+    if len(window.size) > _AXES or not _serves(g, w):
+        return reference.conv_input_grad(g, w, window, groups)
     f, each = w.shape[:2]
-    turned = w.reshape(groups, f // groups, each, *window.kernel)[:, :, :, ::-1, ::-1]
-    turned = np.ascontiguousarray(turned.swapaxes(1, 2))  # (G, C / G, F / G, KH, KW)
-    x = np.empty((groups * each, *window.size, len(g)), g.dtype)  # (C, H, W, N)
-    before = (d * (k - 1) - p for d, k, p in zip(window.dilation, window.kernel, window.before))
-    geometry = (len(g), f, *window.out, groups * each, groups, *window.kernel, 1, 1)
-    _compiled.correlate(
-        _inner(g),
-        turned,
-        None,
-        x,
-        *geometry,
-        *window.dilation,
-        *before,
-        *window.stride,
-        *window.size,
-    )
+    cells = math.prod(window.kernel)
+    turned = w.reshape(groups, f // groups, each, cells)[..., ::-1]
+    turned = np.ascontiguousarray(turned.swapaxes(1, 2))  # (G, C / G, F / G, KH * KW)
+    n, c = len(g), groups * each
+    x = np.empty((c, *window.size, n), g.dtype)  # (C, H, W, N)
+    _compiled.correlate(_inner(g), turned, None, x, _numbers(window, True), n, f, c, groups)
     return batch_first(x)
 
 
-def conv2d_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
-    """See reference.conv2d_weight_grad."""
-    if not _serves(x, g) or len(window.size) != 2:
-        return reference.conv2d_weight_grad(x, g, window, groups)
-    w = np.empty((g.shape[1], x.shape[1] // groups, *window.kernel), x.dtype)
-    geometry = _geometry(len(x), x.shape[1], g.shape[1], groups, window)
-    _compiled.weights(_inner(x), _inner(g), w, *geometry)
+def conv_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
+    """See reference.conv_weight_grad."""
+    if len(window.size) > _AXES or not _serves(x, g):
+        return reference.conv_weight_grad(x, g, window, groups)
+    (n, c), f = x.shape[:2], g.shape[1]
+    w = np.empty((f, c // groups, *window.kernel), x.dtype)
+    _compiled.weights(_inner(x), _inner(g), w, _numbers(window), n, c, f, groups)
     return w
+
+
+# ---------------------------------------------------------------------------------- matrix products
+
+
+def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """See reference.matmul."""
+    m, k = x.shape
+    n = y.shape[1]
+    if m * n * k >= LARGE_PRODUCT or not _serves(x, y):
+        return reference.matmul(x, y)
+    if x.flags.f_contiguous and not x.flags.c_contiguous:
+        return _product(y.T, x.T, None).T  # in the memory order of x
+    return _product(np.ascontiguousarray(x), y, None)
+
+
+def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    """See reference.linear."""
+    if x.size * len(w) >= LARGE_PRODUCT or not _serves(x, w, b):
+        return reference.linear(x, w, b)
+    return _product(np.ascontiguousarray(w), x.T, None if b is None else np.ascontiguousarray(b)).T
+
+
+def _product(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    """a (M, K) @ b (K, N) + bias (M,), contiguous (M, N)."""
+    (m, k), n = a.shape, b.shape[1]
+    out = np.empty((m, n), a.dtype)
+    if a.flags.c_contiguous and b.flags.f_contiguous and (k >= _SHORT_SUM or n == 1):
+        _compiled.dots(a, b.T, bias, out, m, n, k)
+    else:
+        left, a_turned = _line_up(a)
+        right, b_turned = _line_up(b)
+        _compiled.product(left, right, bias, out, m, n, k, a_turned, b_turned)
+    return out
+
+
+def _line_up(a: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The matrix, or its transpose (True), contiguous; copied if neither is."""
+    if a.flags.f_contiguous and not a.flags.c_contiguous:
+        return a.T, True
+    return np.ascontiguousarray(a), False
 
 
 # ------------------------------------------------------------------------------------------ pooling
 
 
 def _pools(window: Window, *arrays: np.ndarray) -> bool:
-    return len(window.size) == 2 and math.prod(window.kernel) <= _MOST_TAPS and _serves(*arrays)
-
-
-def _pool(
-    name: str, images: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any, window: Window
-) -> np.ndarray:
-    """Call a pooling loop on images (N, C, ...) with an output (C, *shape, N)."""
-    n, c = images[0].shape[:2]
-    out = np.empty((c, *shape, n), dtype)
-    inner = [_inner(image) for image in images]
-    getattr(_compiled, name)(*inner, out, *_geometry(n, c, c, 1, window))
-    return batch_first(out)
+    return len(window.size) <= _AXES and _serves(*arrays)
 
 
 def window_max(x: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_max."""
     if not _pools(window, x):
         return reference.window_max(x, window)
-    return _pool("window_max", (x,), window.out, x.dtype, window)
+    n, c = x.shape[:2]
+    out = np.empty((c, *window.out, n), x.dtype)
+    _compiled.window_max(_inner(x), out, _numbers(window), n, c)
+    return batch_first(out)
 
 
-def window_winners(x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
-    """See reference.window_winners."""
-    if not _pools(window, x, out):
-        return reference.window_winners(x, out, window)
-    return _pool("window_winners", (x, out), window.out, np.uint8, window)
-
-
-def window_gather(x: np.ndarray, winners: np.ndarray, window: Window) -> np.ndarray:
-    """See reference.window_gather."""
-    if not _pools(window, x) or winners.dtype != np.uint8:
-        return reference.window_gather(x, winners, window)
-    return _pool("window_gather", (x, winners), window.out, x.dtype, window)
-
-
-def window_scatter(g: np.ndarray, winners: np.ndarray, window: Window) -> np.ndarray:
-    """See reference.window_scatter."""
-    if not _pools(window, g) or winners.dtype != np.uint8:
-        return reference.window_scatter(g, winners, window)
-    return _pool("window_scatter", (g, winners), window.size, g.dtype, window)
+def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
+    """See reference.window_max_grad."""
+    if not _pools(window, g, x, out):
+        return reference.window_max_grad(g, x, out, window)
+    n, c = x.shape[:2]
+    dx = np.empty((c, *window.size, n), x.dtype)
+    _compiled.window_max_grad(_inner(g), _inner(x), _inner(out), dx, _numbers(window), n, c)
+    return batch_first(dx)
 
 
 def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_sum."""
     if not _pools(window, x):
         return reference.window_sum(x, window)
-    return _pool("window_sum", (x,), window.out, x.dtype, window)
+    n, c = x.shape[:2]
+    out = np.empty((c, *window.out, n), x.dtype)
+    _compiled.window_sum(_inner(x), out, _numbers(window), n, c)
+    return batch_first(out)
 
 
 def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_spread."""
     if not _pools(window, g):
         return reference.window_spread(g, window)
-    return _pool("window_spread", (g,), window.size, g.dtype, window)
+    n, c = g.shape[:2]
+    dx = np.empty((c, *window.size, n), g.dtype)
+    _compiled.window_spread(_inner(g), dx, _numbers(window), n, c)
+    return batch_first(dx)
 
 
 # ------------------------------------------------------------------------------------ normalisation
@@ -218,11 +240,13 @@ def batch_norm_grad(
     return batch_first(dx), dw, db
 
 
-# -------------------------------------------------------------------------------------- elementwise
+# -------------------------------------------------------------------------- elementwise and updates
 
 
 def _dense(x: np.ndarray) -> np.ndarray | None:
     """The values of x in the order of memory, if they lie in one piece in some order of axes."""
+    if x.flags.c_contiguous:
+        return x
     axes = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
     ordered = x.transpose(axes)
     return ordered if ordered.flags.c_contiguous else None
@@ -246,3 +270,82 @@ def relu_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     out = np.empty_like(x)
     _compiled.relu_grad(_dense(g), flat, _dense(out), x.size)
     return out
+
+
+# ------------------------------------------------------------------------ cross entropy and updates
+
+
+def first_outside(classes: np.ndarray, k: int) -> int:
+    """See reference.first_outside."""
+    if classes.dtype != np.int64:
+        return reference.first_outside(classes, k)
+    return _compiled.first_outside(np.ascontiguousarray(classes), k)
+
+
+def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """See reference.cross_entropy."""
+    if not _serves(logits):
+        return reference.cross_entropy(logits, target)
+    rows = _inner(logits)  # (K, ..., N)
+    losses, probabilities = np.empty(rows.shape[1:], rows.dtype), np.empty_like(rows)
+    k = len(rows)
+    _compiled.cross_entropy(rows, _classes(target), losses, probabilities, k, losses.size)
+    return np.moveaxis(losses, -1, 0), batch_first(probabilities)
+
+
+def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """See reference.cross_entropy_grad."""
+    if not _serves(probabilities, g):
+        return reference.cross_entropy_grad(g, probabilities, target)
+    rows, per_sample = _inner(probabilities), np.ascontiguousarray(np.moveaxis(g, 0, -1))
+    dx = np.empty_like(rows)
+    _compiled.cross_entropy_grad(per_sample, _classes(target), rows, dx, len(rows), g.size)
+    return batch_first(dx)
+
+
+def _classes(target: np.ndarray) -> np.ndarray:
+    """Class numbers (N, ...) as contiguous int64 (..., N)."""
+    return np.ascontiguousarray(np.moveaxis(target, 0, -1), np.int64)
+
+
+def _updates(*arrays: np.ndarray | None) -> list[Any] | None:
+    """Arrays that change together, in the order of memory, if the compiled loops take them."""
+    first = arrays[0]
+    assert first is not None
+    if any(a is not None and a.strides != first.strides for a in arrays) or not _serves(*arrays):
+        return None
+    ordered = [None if a is None else _dense(a) for a in arrays]
+    return ordered if ordered[0] is not None else None
+
+
+def sgd(
+    p: np.ndarray,
+    g: np.ndarray,
+    buffer: np.ndarray | None,
+    numbers: tuple[float, float, float, float],
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """See reference.sgd."""
+    arrays = _updates(p, g, buffer)
+    if arrays is None:
+        reference.sgd(p, g, buffer, numbers, nesterov, maximize)
+    else:
+        _compiled.sgd(*arrays, np.array(numbers), nesterov, maximize, p.size)
+
+
+def adam(
+    p: np.ndarray,
+    g: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    largest: np.ndarray | None,
+    numbers: tuple[float, float, float, float, float, float],
+    maximize: bool,
+) -> None:
+    """See reference.adam."""
+    arrays = _updates(p, g, m, v, largest)
+    if arrays is None:
+        reference.adam(p, g, m, v, largest, numbers, maximize)
+    else:
+        _compiled.adam(*arrays, np.array(numbers, float), maximize, p.size)

@@ -69,7 +69,7 @@ def _spread(columns: np.ndarray, window: Window) -> np.ndarray:
     return batch_first(x)
 
 
-def conv2d(
+def conv(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, groups: int
 ) -> np.ndarray:
     """Cross-correlate x (N, C, H, W) with w (F, C / groups, KH, KW), add b (F,): (N, F, OH, OW)."""
@@ -80,8 +80,8 @@ def conv2d(
     return batch_first(out.reshape(len(w), *window.out, len(x)))
 
 
-def conv2d_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
-    """The adjoint of conv2d in x: g (N, F, OH, OW) spread through w to (N, C, H, W)."""
+def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
+    """The adjoint of conv in x: g (N, F, OH, OW) spread through w to (N, C, H, W)."""
     n, f = g.shape[:2]
     rows = batch_innermost(g).reshape(groups, f // groups, -1)  # (G, F/G, OH*OW*N)
     columns = w.reshape(groups, f // groups, -1).mT @ rows  # (G, C/G*KH*KW, OH*OW*N)
@@ -89,8 +89,8 @@ def conv2d_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int)
     return _spread(columns.reshape(groups * w.shape[1], cells, *window.out, n), window)
 
 
-def conv2d_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
-    """The adjoint of conv2d in w: x (N, C, H, W) correlated with g (N, F, OH, OW) to (F, C /
+def conv_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
+    """The adjoint of conv in w: x (N, C, H, W) correlated with g (N, F, OH, OW) to (F, C /
     groups, KH, KW).
     """
     f, c = g.shape[1], x.shape[1] // groups
@@ -168,6 +168,13 @@ def window_scatter(g: np.ndarray, winners: np.ndarray, window: Window) -> np.nda
     for offset, positions, cells in window.overlaps():
         out[:, *cells] += select(winners[:, *positions] == offset, g[:, *positions])
     return batch_first(out)
+
+
+def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
+    """The gradient of ``out = window_max(x)``: each value of g (N, C, OH, OW) added where its
+    window reaches its maximum first.
+    """
+    return window_scatter(g, window_winners(x, out, window), window)
 
 
 def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
@@ -256,8 +263,18 @@ def rows_count(x: np.ndarray) -> int:
 
 
 def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``x @ y`` for matrices."""
+    """``x @ y`` for matrices, in the memory order of x: batch-innermost stays batch-innermost."""
+    if x.flags.f_contiguous and not x.flags.c_contiguous:
+        return np.matmul(y.T, x.T).T
     return np.matmul(x, y)
+
+
+def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    """``x @ w.T + b`` for x (N, in), w (out, in), b (out,): (N, out), batch-innermost."""
+    out = np.matmul(w, x.T)  # (out, N)
+    if b is not None:
+        out = np.add(out, b[:, None], out=out if b.dtype == out.dtype else None)
+    return out.T
 
 
 def relu(x: np.ndarray) -> np.ndarray:
@@ -268,3 +285,97 @@ def relu(x: np.ndarray) -> np.ndarray:
 def relu_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     """g where x is positive, 0 elsewhere."""
     return select(np.greater(x, 0), g)
+
+
+# ------------------------------------------------------------------------------------ cross entropy
+
+
+def first_outside(classes: np.ndarray, k: int) -> int:
+    """The position of the first class number outside of 0 ... k - 1, counted in memory; -1 if there
+    is none.
+    """
+    wrong = ((classes < 0) | (classes >= k)).ravel()
+    return int(wrong.argmax()) if wrong.any() else -1
+
+
+def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """-log(softmax(logits)) of the target classes (N, ...), and softmax(logits) (N, K, ...).
+
+    The maximum is subtracted before exponentials, unless it is infinite and would give NaN.
+    """
+    peak = np.max(logits, axis=1, keepdims=True, initial=-np.inf)
+    shifted = logits - np.where(np.isinf(peak), logits.dtype.type(0), peak)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        probabilities = np.exp(shifted)
+        total = probabilities.sum(axis=1, keepdims=True)  # (N, 1, ...)
+        probabilities /= total
+        losses = np.log(total) - np.take_along_axis(shifted, np.expand_dims(target, 1), axis=1)
+    return losses[:, 0], probabilities
+
+
+def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The gradient of cross_entropy in the logits: g (N, ...) times the probabilities (N, K, ...),
+    less 1 for the target class.
+    """
+    off = probabilities.copy(order="K")
+    place = np.expand_dims(target, 1)
+    np.put_along_axis(off, place, np.take_along_axis(off, place, 1) - 1, 1)
+    off *= np.expand_dims(g, 1)
+    return off
+
+
+# ------------------------------------------------------------------------------ optimizers' updates
+
+
+def sgd(
+    p: np.ndarray,
+    g: np.ndarray,
+    buffer: np.ndarray | None,
+    numbers: tuple[float, float, float, float],
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """A step of gradient descent: changes the parameters p and, if there is one, the buffer of
+    momentum.
+
+    `numbers` are the learning rate, the momentum, the weight of the new gradient in the buffer, and
+    the weight decay.
+    """
+    lr, momentum, fresh, decay = numbers
+    step = -g if maximize else g
+    if decay:
+        step = step + decay * p
+    if buffer is not None:
+        buffer *= momentum
+        buffer += step if fresh == 1 else fresh * step
+        step = step + momentum * buffer if nesterov else buffer
+    p -= lr * step
+
+
+def adam(
+    p: np.ndarray,
+    g: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    largest: np.ndarray | None,
+    numbers: tuple[float, float, float, float, float, float],
+    maximize: bool,
+) -> None:
+    """A step of Adam: changes the parameters p, the moments m and v and, if given, the largest v.
+
+    `numbers` are the rate and the epsilon, both with the corrections for the first steps, the two
+    betas, the weight decay that goes into the gradient, and the factor that shrinks p before.
+    """
+    rate, eps, beta1, beta2, decay, shrink = numbers
+    step = -g if maximize else g
+    if shrink != 1:
+        p *= shrink
+    if decay:
+        step = step + decay * p
+    m *= beta1
+    m += (1 - beta1) * step
+    v *= beta2
+    v += (1 - beta2) * (step * step)
+    if largest is not None:
+        v = np.maximum(largest, v, out=largest)
+    p -= rate * (m / (np.sqrt(v) + eps))

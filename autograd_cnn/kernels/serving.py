@@ -21,7 +21,6 @@ def choose(setting: str | None) -> tuple[ModuleType, str]:
         raise ValueError(f"{_SETTING} must be 'numpy' or 'compiled', got {setting!r}")
     if setting == "numpy":
         return reference, f"numpy, because {_SETTING}=numpy"
-    threads.prepare_openmp()
     try:
         importlib.import_module("autograd_cnn.kernels._compiled")
     except ImportError as error:

@@ -1,10 +1,9 @@
 """How many threads compute, in the compiled kernels and in NumPy's BLAS.
 
-Two pools of threads share the cores.  Each lets its idle threads look for work for a while before
-they sleep, and then they take a core from the other pool: a step of S4 at batch 32 on two cores
-took 38 ms with both as they come and 6 ms with OpenMP's threads sleeping at once; at batch 128 it
-took 26 ms, and 21 ms when matrix products leave BLAS's threads asleep (else they look for work for
-some 20 ms).
+The compiled kernels have threads of their own (compiled_threads.h), which look for work for a
+moment before they sleep.  OpenBLAS's do so as well, for some 20 ms, and take a core from others
+meanwhile; so the matrix products of small networks go to the compiled kernels, and BLAS serves the
+large ones, whose time is worth it.
 """
 
 from __future__ import annotations
@@ -16,18 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 # Prefix and suffix under which builds of OpenBLAS export the same functions.
 _NAMES = (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "64_"), ("openblas", ""))
-
-SMALL_PRODUCT = 1 << 27
-"""Multiply-adds below which a matrix product stays on one thread: about a millisecond."""
-
-
-def prepare_openmp() -> None:
-    """Let idle threads of OpenMP sleep at once, unless the user has decided; read at loading."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def default_threads() -> int:
@@ -64,17 +53,3 @@ def set_blas_threads(threads: int) -> None:
     """Let every OpenBLAS in this process use this many threads."""
     for _, setter in _blas():
         setter(threads)
-
-
-def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``x @ y`` for matrices, a small product on one thread of BLAS."""
-    if x.size * y.shape[1] > SMALL_PRODUCT:
-        return np.matmul(x, y)
-    busy = [(setter, before) for getter, setter in _blas() if (before := getter()) > 1]
-    try:
-        for setter, _ in busy:
-            setter(1)
-        return np.matmul(x, y)
-    finally:
-        for setter, before in busy:
-            setter(before)

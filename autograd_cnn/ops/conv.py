@@ -57,7 +57,7 @@ def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: 
     _expect("conv", "x", x, ("N", w.shape[1] * groups, *window.size))
     if b is not None:
         _expect("conv", "b", b, w.shape[:1])
-    return kernels.conv2d(x, w, b, window, groups)
+    return kernels.conv(x, w, b, window, groups)
 
 
 @op(
@@ -83,7 +83,7 @@ def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> A
     _expect("conv_input_grad", "w", w, ("F", "C / groups", *window.kernel))
     _check_groups("conv_input_grad", groups, w.shape[0])
     _expect("conv_input_grad", "g", g, ("N", w.shape[0], *window.out))
-    return kernels.conv2d_input_grad(g, w, window, groups)
+    return kernels.conv_input_grad(g, w, window, groups)
 
 
 @op(
@@ -105,7 +105,7 @@ def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> 
     _expect("conv_weight_grad", "g", g, (x.shape[0], "F", *window.out))
     _check_groups("conv_weight_grad", groups, x.shape[1])
     _check_groups("conv_weight_grad", groups, g.shape[1])
-    return kernels.conv2d_weight_grad(x, g, window, groups)
+    return kernels.conv_weight_grad(x, g, window, groups)
 
 
 @op(x=lambda g, out, x, *, window: fold(g, window=window))

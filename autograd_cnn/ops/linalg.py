@@ -56,16 +56,7 @@ def matmul(x: Array, y: Array) -> Array:
             f"{'last' if y.ndim == 1 else 'second-to-last'} axis "
             f"of y, got shapes {x.shape} and {y.shape}"
         )
-    return _product(x, y)
-
-
-def _product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """x @ y in the memory order of x, so that batch-innermost activations stay batch-innermost."""
-    if x.ndim != 2 or y.ndim != 2:
-        return np.matmul(x, y)
-    if x.flags.f_contiguous and not x.flags.c_contiguous:
-        return kernels.matmul(y.T, x.T).T
-    return kernels.matmul(x, y)
+    return kernels.matmul(x, y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
 
 
 def _rows(x: Array) -> Array:
@@ -81,8 +72,8 @@ def _rows(x: Array) -> Array:
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """``x @ w.T + b``: x (..., in), weights w (out, in), bias b (out,) -> (..., out).
 
-    One op rather than three (transpose, matmul, add): the result and both gradients keep the memory
-    order of their inputs, which pooling and SGD then read in one piece.
+    One op rather than three (transpose, matmul, add).  For x (N, in) the result is batch-innermost
+    in memory, and both gradients keep the memory order of their inputs.
 
     >>> import numpy as np
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
@@ -100,5 +91,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
         raise ValueError(
             f"linear: bias must have shape {w.shape[:1]}, one value per output, got {b.shape}"
         )
-    out = _product(x, w.T)
+    if x.ndim == 2:
+        return kernels.linear(x, w, b)
+    out = np.matmul(x, w.T)
     return out if b is None else np.add(out, b, out=out if b.dtype == out.dtype else None)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op, values
+from autograd_cnn import kernels
+from autograd_cnn.graph import Array, Node, op, values
 from autograd_cnn.ops.elementwise import sigmoid
-from autograd_cnn.ops.reduction import log_softmax, softmax
+from autograd_cnn.ops.reduction import softmax
 
 
 def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
@@ -22,13 +23,23 @@ def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
     return found
 
 
+def _cross_entropy_logits(
+    g: Array, logits: Array, target: np.ndarray, probabilities: np.ndarray
+) -> Array:
+    """By kernel on arrays; by formula, from the logits again, on tensors."""
+    if isinstance(g, Node) or isinstance(logits, Node):
+        per_class = g.reshape((g.shape[0], 1, *g.shape[1:]))  # (N, 1, ...)
+        return per_class * (softmax(logits, axis=1) - _one_hot(target, logits))
+    return kernels.cross_entropy_grad(g, probabilities, target)
+
+
 @op(
-    logits=lambda g, out, logits, *, target: (
-        g.reshape((g.shape[0], 1, *g.shape[1:]))
-        * (softmax(logits, axis=1) - _one_hot(target, logits))
-    )
+    logits=lambda g, out, logits, *, target, probabilities: _cross_entropy_logits(
+        g, logits, target, probabilities
+    ),
+    saves=("probabilities",),
 )
-def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Array:
+def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
     """-log(softmax(logits)) of the target class, for each sample: (N, ...).
 
     `logits` (N, K, ...) are scores of K classes along axis 1; `target` (N, ...) holds classes 0 ...
@@ -39,8 +50,8 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Array:
     1.3862943611198906
     """
     check_classes("softmax_cross_entropy", logits, target)
-    log_probabilities = log_softmax(logits, axis=1)
-    return -np.take_along_axis(log_probabilities, np.expand_dims(target, 1), axis=1)[:, 0]
+    losses, probabilities = kernels.cross_entropy(logits, target)
+    return losses, {"probabilities": probabilities}
 
 
 def _both_classes(logits: Array, pos_weight: Any) -> Array:
@@ -99,6 +110,8 @@ def check_classes(
             "probabilities of "
             f"shape {logits.shape}, got {target.shape}"
         )
+    if kernels.first_outside(target, k) < 0:
+        return
     wrong = (target < 0) | (target >= k)
     if ignore_index is not None:
         wrong &= target != ignore_index

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, op, values
+from autograd_cnn.graph import Array, Node, op, values
 from autograd_cnn.kernels.window import Window
 
 
@@ -33,9 +33,14 @@ def winners(x: Array, out: Array, window: Window) -> np.ndarray:
     return kernels.window_winners(values(x), values(out), window)
 
 
-@op(
-    x=lambda g, out, x, *, window: window_scatter(g, winners=winners(x, out, window), window=window)
-)
+def _max_pool_x(g: Array, out: Array, x: Array, window: Window) -> Array:
+    """By kernel on arrays; as a scatter, which has gradients itself, on tensors."""
+    if isinstance(g, Node) or isinstance(x, Node):
+        return window_scatter(g, winners=winners(x, out, window), window=window)
+    return kernels.window_max_grad(g, x, out, window)
+
+
+@op(x=lambda g, out, x, *, window: _max_pool_x(g, out, x, window))
 def max_pool(x: Array, *, window: Window) -> Array:
     """The largest value in each window of x (N, C, H, W): (N, C, OH, OW).
 

@@ -1,0 +1,260 @@
+/* Convolution and matrix products.  Both sum taps: out[f][l] = b[f] + sum over t of w[f][t] * x[offset[t] + l], for
+ * rows of neighbouring values l.  For a convolution the offsets lead from one tap of the window to the next, for a
+ * matrix product from one row to the next.
+ */
+
+/* ---------------------------------------------------------------------------------- laying out images */
+
+/* Images with their padding, columns sorted by phase (column modulo stride), so that a window moves by one whatever
+ * the stride: (C, slabs, rows, phases, columns, N).  `insert` puts insert - 1 zeros between neighbours.  Item: a row. */
+static void NAME(lay_out)(const Call *call, long begin, long end) {
+    const Geometry *q = &call->q;
+    const long n = q->n, row = q->phases * q->columns * n;
+    for (long item = begin; item < end; item++) {
+        const long c = item / (q->slabs * q->rows);
+        const long z = item / q->rows % q->slabs - q->before[0], y = item % q->rows - q->before[1];
+        T *to = (T *)call->laid + item * row;
+        memset(to, 0, row * sizeof(T));
+        if (z < 0 || z % q->insert[0] || z / q->insert[0] >= q->size[0]) continue;
+        if (y < 0 || y % q->insert[1] || y / q->insert[1] >= q->size[1]) continue;
+        const long from = (c * q->size[0] + z / q->insert[0]) * q->size[1] + y / q->insert[1];
+        const T *line = (const T *)call->data[0] + from * q->size[2] * n;
+        if (q->phases == 1 && q->insert[2] == 1) { /* one run */
+            const long first = max(0, -q->before[2]), start = first + q->before[2];
+            const long count = min(q->size[2] - first, q->columns - start);
+            if (count > 0) memcpy(to + start * n, line + first * n, count * n * sizeof(T));
+            continue;
+        }
+        for (long k = 0; k < q->size[2]; k++) {
+            const long at = k * q->insert[2] + q->before[2];
+            if (at >= 0 && at / q->phases < q->columns)
+                memcpy(to + (at % q->phases * q->columns + at / q->phases) * n, line + k * n, n * sizeof(T));
+        }
+    }
+}
+
+/* -------------------------------------------------------------------------------------- sums over taps */
+
+/* ROWS filters over WIDTH vectors of a row; the sums stay in registers over all taps.  A filter's weights lie `by`
+ * apart. */
+#define MICRO(SUFFIX, ROWS, VT, WIDTH)                                                                          \
+    static void NAME(SUFFIX##_##ROWS)(const T *x, const long *offsets, long taps, const T *const *w, long by,   \
+                                      const T *b, T *out, long step, long f) {                                  \
+        VT sum[ROWS][WIDTH];                                                                                    \
+        const T *from[ROWS];                                                                                    \
+        for (int k = 0; k < ROWS; k++) {                                                                        \
+            from[k] = w[min(k, f - 1)];                                                                         \
+            for (int v = 0; v < WIDTH; v++) sum[k][v] = (VT){0} + b[k];                                         \
+        }                                                                                                       \
+        for (long t = 0, u = 0; t < taps; t++, u += by) {                                                       \
+            const VT *at = (const VT *)(x + offsets[t]);                                                        \
+            VT value[WIDTH];                                                                                    \
+            for (int v = 0; v < WIDTH; v++) value[v] = at[v];                                                   \
+            _Pragma("GCC unroll 8") for (int k = 0; k < ROWS; k++)                                              \
+                for (int v = 0; v < WIDTH; v++) sum[k][v] += value[v] * from[k][u];                             \
+        }                                                                                                       \
+        for (int k = 0; k < f; k++)                                                                             \
+            for (int v = 0; v < WIDTH; v++) ((VT *)(out + k * step))[v] = sum[k][v];                            \
+    }
+#define MICROS(ROWS)                   \
+    MICRO(two, ROWS, NAME(vec), 2)     \
+    MICRO(one, ROWS, NAME(vec), 1)     \
+    MICRO(half, ROWS, NAME(half), 1)   \
+    MICRO(quarter, ROWS, NAME(quarter), 1) \
+    MICRO(single, ROWS, T, 1)
+MICROS(1)
+MICROS(2)
+MICROS(4)
+#if FILTERS == 8
+MICROS(8)
+#define MOST(SUFFIX) NAME(SUFFIX##_8)
+#else
+#define MOST(SUFFIX) NAME(SUFFIX##_4)
+#endif
+#undef MICRO
+#undef MICROS
+
+typedef void (*NAME(Micro))(const T *, const long *, long, const T *const *, long, const T *, T *, long, long);
+#define SIZES(SUFFIX) {NAME(SUFFIX##_1), NAME(SUFFIX##_1), NAME(SUFFIX##_2), NAME(SUFFIX##_4), NAME(SUFFIX##_4), \
+                       MOST(SUFFIX), MOST(SUFFIX), MOST(SUFFIX), MOST(SUFFIX)}
+
+/* A row of `run` values for f filters.  The last vector overlaps those before it: it writes the same values again. */
+static void NAME(sweep)(const T *x, const long *offsets, long taps, const T *const *w, long by, const T *b, T *out,
+                        long step, long f, long run) {
+    static const NAME(Micro) two[] = SIZES(two), one[] = SIZES(one), half[] = SIZES(half), quarter[] = SIZES(quarter),
+                             single[] = SIZES(single);
+    const NAME(Micro) last = run >= LANES ? one[f] : run >= PART(2) ? half[f] : run >= PART(4) ? quarter[f] : single[f];
+    const long length = run >= LANES ? LANES : run >= PART(2) ? PART(2) : run >= PART(4) ? PART(4) : 1;
+    long l = 0;
+    for (; l + 2 * LANES <= run; l += 2 * LANES) two[f](x + l, offsets, taps, w, by, b, out + l, step, f);
+    for (; l < run; l += length) {
+        const long at = min(l, run - length);
+        last(x + at, offsets, taps, w, by, b, out + at, step, f);
+    }
+}
+#undef MOST
+
+/* laid-out images correlated with filters, plus a bias.  Item: a row of the output for a block of filters. */
+static void NAME(correlate)(const Call *call, long begin, long end) {
+    const Geometry *q = &call->q;
+    const T *x = call->laid, *w = call->data[1], *b = call->data[2];
+    const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, run = q->out[2] * q->n;
+    const long rows = q->out[0] * q->out[1], step = rows * run;
+    for (long item = begin; item < end; item++) {
+        const long row = item % rows, g = item / rows / blocks;
+        const long first = g * per + item / rows % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
+        const T *filters[FILTERS];
+        T bias[FILTERS] = {0};
+        for (long k = 0; k < f; k++) filters[k] = w + (first + k) * q->taps;
+        if (b) memcpy(bias, b + first, f * sizeof(T));
+        NAME(sweep)(x + g * q->group_step + row / q->out[1] * q->slab_step + row % q->out[1] * q->row_step, q->offsets,
+                    q->taps, filters, 1, bias, (T *)call->data[3] + first * step + row * run, step, f, run);
+    }
+}
+
+/* laid (K, N) from b (N, K).  Item: SQUARE columns of b. */
+static void NAME(turn)(const Call *call, long begin, long end) {
+    const T *b = call->data[1];
+    T *out = call->laid;
+    const long n = call->numbers[1], k = call->numbers[2];
+    for (long item = begin; item < end; item++)
+        for (long top = 0; top < n; top += SQUARE) {
+            const long first = item * SQUARE, last = min(first + SQUARE, k), below = min(top + SQUARE, n);
+            for (long c = first; c < last; c++)
+                for (long r = top; r < below; r++) out[c * n + r] = b[r * k + c];
+        }
+}
+
+/* out (M, N) = a (M, K) @ b (K, N) + bias (M,), where a lies as (K, M) if `turned`.  Item: PANEL columns, a block of rows. */
+static void NAME(product)(const Call *call, long begin, long end) {
+    const T *a = call->data[0], *b = call->laid, *bias = call->data[2];
+    const long m = call->numbers[0], n = call->numbers[1], k = call->numbers[2], turned = call->numbers[3];
+    const long blocks = (m + FILTERS - 1) / FILTERS;
+    for (long item = begin; item < end; item++) {
+        const long column = item / blocks * PANEL, first = item % blocks * FILTERS, f = min(FILTERS, m - first);
+        const T *rows[FILTERS];
+        T start[FILTERS] = {0};
+        for (long r = 0; r < f; r++) rows[r] = a + (first + r) * (turned ? 1 : k);
+        if (bias) memcpy(start, bias + first, f * sizeof(T));
+        NAME(sweep)(b + column, call->q.offsets, k, rows, turned ? m : 1, start, (T *)call->data[3] + first * n + column, n,
+                    f, min(PANEL, n - column));
+    }
+}
+
+/* --------------------------------------------------------------------------------- sums over positions */
+
+/* The last values of a run as a vector, zeros behind them. */
+static inline NAME(vec) NAME(tail)(const T *at, long left) {
+#ifdef MASKED_LOAD
+    return (NAME(vec))MASKED_LOAD((1u << left) - 1, at);
+#else
+    NAME(vec) value = {0};
+    memcpy(&value, at, left * sizeof(T));
+    return value;
+#endif
+}
+
+/* Sums over positions of ROWS gradients times TAPS taps, added to FILTERS x TAPS vectors: `lines` lines of `run`
+ * positions, x_step apart in the images.  Gradients and taps beyond the last repeat it; nobody reads their sums. */
+#define OUTER(ROWS)                                                                                             \
+    static void NAME(outer_##ROWS)(const T *x, long x_step, const T *g, long step, long f, long lines, long run, \
+                                   const long *offsets, long taps, NAME(vec) *total) {                          \
+        NAME(vec) sum[ROWS][TAPS], value[TAPS];                                                                 \
+        const T *xs[TAPS], *gs[ROWS];                                                                           \
+        for (int t = 0; t < TAPS; t++) xs[t] = x + offsets[min(t, taps - 1)];                                   \
+        for (int k = 0; k < ROWS; k++) gs[k] = g + min(k, f - 1) * step;                                        \
+        for (int k = 0; k < ROWS; k++)                                                                          \
+            for (int t = 0; t < TAPS; t++) sum[k][t] = total[k * TAPS + t];                                     \
+        for (long line = 0; line < lines; line++) {                                                             \
+            long l = 0;                                                                                         \
+            for (; l + LANES <= run; l += LANES) {                                                              \
+                for (int t = 0; t < TAPS; t++) value[t] = *(const NAME(vec) *)(xs[t] + l);                      \
+                _Pragma("GCC unroll 8") for (int k = 0; k < ROWS; k++) {                                        \
+                    NAME(vec) gradient = *(const NAME(vec) *)(gs[k] + l);                                       \
+                    IN_REGISTER(gradient);                                                                      \
+                    for (int t = 0; t < TAPS; t++) sum[k][t] += gradient * value[t];                            \
+                }                                                                                               \
+            }                                                                                                   \
+            if (l < run) {                                                                                      \
+                for (int t = 0; t < TAPS; t++) value[t] = NAME(tail)(xs[t] + l, run - l);                       \
+                _Pragma("GCC unroll 8") for (int k = 0; k < ROWS; k++) {                                        \
+                    const NAME(vec) gradient = NAME(tail)(gs[k] + l, run - l);                                  \
+                    for (int t = 0; t < TAPS; t++) sum[k][t] += gradient * value[t];                            \
+                }                                                                                               \
+            }                                                                                                   \
+            for (int t = 0; t < TAPS; t++) xs[t] += x_step;                                                     \
+            for (int k = 0; k < ROWS; k++) gs[k] += run;                                                        \
+        }                                                                                                       \
+        for (int k = 0; k < ROWS; k++)                                                                          \
+            for (int t = 0; t < TAPS; t++) total[k * TAPS + t] = sum[k][t];                                     \
+    }
+OUTER(1)
+OUTER(2)
+OUTER(4)
+#if FILTERS == 8
+OUTER(8)
+#define MOST(SUFFIX) NAME(SUFFIX##_8)
+#else
+#define MOST(SUFFIX) NAME(SUFFIX##_4)
+#endif
+#undef OUTER
+
+typedef void (*NAME(Outer))(const T *, long, const T *, long, long, long, long, const long *, long, NAME(vec) *);
+static const NAME(Outer) NAME(outer)[] = SIZES(outer);
+#undef MOST
+#undef SIZES
+
+/* The lanes of f x taps sums added up, into rows `step` apart. */
+static void NAME(collect)(const NAME(vec) *total, long f, long taps, T *out, long step) {
+    for (long k = 0; k < f; k++)
+        for (long t = 0; t < taps; t++) {
+            T sum = 0;
+            for (int l = 0; l < LANES; l++) sum += total[k * TAPS + t][l];
+            out[k * step + t] = sum;
+        }
+}
+
+/* w (F, C / groups, taps) = laid-out images correlated with g (F, rows, run).  Item: a block of filters and
+ * `sets` sets of taps, for which it goes through the positions in pieces of rows that stay in the cache. */
+static void NAME(weights)(const Call *call, long begin, long end) {
+    const Geometry *q = &call->q;
+    const T *x = call->laid, *gradient = call->data[1];
+    const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, run = q->out[2] * q->n;
+    const long all = q->out[0] * q->out[1], step = all * run, sets = (q->taps + TAPS - 1) / TAPS;
+    const long rows = max(1, CACHE / (long)sizeof(T) / FILTERS / max(1, run));
+    NAME(vec) totals[MOST_SETS][FILTERS * TAPS];
+    for (long item = begin; item < end; item++) {
+        const long shares = (sets + q->sets - 1) / q->sets, block = item / shares, g = block / blocks;
+        const long low = item % shares * q->sets, high = min(low + q->sets, sets);
+        const long first = g * per + block % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
+        memset(totals, 0, sizeof totals);
+        for (long top = 0, lines; top < all; top += lines) {
+            const long slab = top / q->out[1], row = top % q->out[1];
+            lines = min(rows, q->out[1] - row);
+            for (long set = low; set < high; set++)
+                NAME(outer)[f](x + g * q->group_step + slab * q->slab_step + row * q->row_step, q->row_step,
+                               gradient + first * step + top * run, step, f, lines, run, q->offsets + set * TAPS,
+                               min(TAPS, q->taps - set * TAPS), totals[set - low]);
+        }
+        for (long set = low; set < high; set++)
+            NAME(collect)(totals[set - low], f, min(TAPS, q->taps - set * TAPS),
+                          (T *)call->data[2] + first * q->taps + set * TAPS, q->taps);
+    }
+}
+
+/* out (M, N) = a (M, K) @ b (N, K)^T + bias (M,).  Item: a block of rows. */
+static void NAME(dots)(const Call *call, long begin, long end) {
+    const T *a = call->data[0], *b = call->data[1], *bias = call->data[2];
+    const long m = call->numbers[0], n = call->numbers[1], k = call->numbers[2];
+    for (long item = begin; item < end; item++) {
+        const long first = item * FILTERS, f = min(FILTERS, m - first);
+        T *out = (T *)call->data[3] + first * n;
+        for (long at = 0; at < n; at += TAPS) {
+            NAME(vec) total[FILTERS * TAPS] = {{0}};
+            NAME(outer)[f](b, 0, a + first * k, k, f, 1, k, call->q.offsets + at, min(TAPS, n - at), total);
+            NAME(collect)(total, f, min(TAPS, n - at), out + at, n);
+        }
+        for (long r = 0; bias && r < f; r++)
+            for (long l = 0; l < n; l++) out[r * n + l] += bias[first + r];
+    }
+}

@@ -1,0 +1,34 @@
+/* The loops for one instruction set, included by compiled.c with
+ *   LEVEL     its name               REGISTER  bytes in a vector register
+ *   FILTERS   filters that a micro-kernel sums at a time ...
+ *   TAPS      ... and taps, in the weight gradient: FILTERS * TAPS sums and TAPS values in registers
+ */
+
+#define NAME(f) JOIN(f, LEVEL, _float)
+#define T float
+#define WORD int32_t
+#define EXP expf
+#define LOG logf
+#define SQRT sqrtf
+#define LANES (REGISTER / 4)
+#if REGISTER == 64
+#define MASKED_LOAD _mm512_maskz_loadu_ps
+#endif
+#include "compiled_loops.h"
+
+#define NAME(f) JOIN(f, LEVEL, _double)
+#define T double
+#define WORD int64_t
+#define EXP exp
+#define LOG log
+#define SQRT sqrt
+#define LANES (REGISTER / 8)
+#if REGISTER == 64
+#define MASKED_LOAD _mm512_maskz_loadu_pd
+#endif
+#include "compiled_loops.h"
+
+#undef LEVEL
+#undef REGISTER
+#undef FILTERS
+#undef TAPS

@@ -1,0 +1,149 @@
+/* Threads that share the items of a loop.
+ *
+ * One crew serves all kernels of a step.  After a loop its threads look for the next one for a while before they
+ * sleep, because waking a sleeping thread takes as long as a small kernel.  An item is computed by one thread, in one order, so
+ * results do not depend on who takes it.  A call that finds the crew at work (another Python thread) computes alone.
+ */
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
+
+#define MOST_THREADS 64
+#define WORTH 4000   /* nanoseconds of work below which sharing it costs more than it brings */
+#define WATCH 200000 /* nanoseconds that an idle thread looks for work before it sleeps */
+
+typedef struct Call Call;
+typedef void (*Part)(const Call *call, long begin, long end);
+
+/* `state` counts loops in its upper half; then a flag, set while threads may join; then those that have joined. */
+#define LOOP (1L << 32)
+#define OPEN (1L << 31)
+#define JOINED (OPEN - 1)
+
+typedef struct {
+    _Alignas(64) atomic_long next;
+    long end;
+} Range;
+
+static struct {
+    Range ranges[MOST_THREADS]; /* of the items, one for each thread, so that a thread finds in its cache what it had before */
+    atomic_long state;
+    atomic_int sleeping;
+    atomic_flag taken;
+    int members, wanted;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    Part part;
+    const Call *call;
+    long grain;
+} crew = {.taken = ATOMIC_FLAG_INIT, .wanted = 1, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static inline void breathe(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static long nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+/* Compute what is left of one's own range, then of the others'. */
+static void take_items(int own) {
+    for (int k = 0; k < crew.wanted; k++) {
+        Range *range = &crew.ranges[(own + k) % crew.wanted];
+        long begin;
+        while ((begin = atomic_fetch_add(&range->next, crew.grain)) < range->end) {
+            const long end = begin + crew.grain;
+            crew.part(crew.call, begin, end < range->end ? end : range->end);
+        }
+    }
+}
+
+/* Returns the state of a loop after `seen`. */
+static long wait_for_loop(long seen) {
+    const long start = nanoseconds();
+    long state;
+    for (int turn = 1; (state = atomic_load(&crew.state)) / LOOP == seen; turn++) {
+        breathe();
+        if (turn % 64 || nanoseconds() - start < WATCH) continue;
+        pthread_mutex_lock(&crew.lock);
+        atomic_fetch_add(&crew.sleeping, 1);
+        while (atomic_load(&crew.state) / LOOP == seen) pthread_cond_wait(&crew.wake, &crew.lock);
+        atomic_fetch_sub(&crew.sleeping, 1);
+        pthread_mutex_unlock(&crew.lock);
+    }
+    return state;
+}
+
+static void *member(void *number) {
+    for (long seen = 0;;) {
+        long state = wait_for_loop(seen);
+        seen = state / LOOP;
+        while (state / LOOP == seen && state & OPEN && (state & JOINED) < crew.wanted - 1)
+            if (atomic_compare_exchange_weak(&crew.state, &state, state + 1)) {
+                take_items((int)(intptr_t)number);
+                atomic_fetch_sub(&crew.state, 1);
+                break;
+            }
+    }
+    return NULL;
+}
+
+static void after_fork(void) { /* the child has none of the threads */
+    crew.members = 0;
+    atomic_store(&crew.state, 0);
+    atomic_store(&crew.sleeping, 0);
+    atomic_flag_clear(&crew.taken);
+    pthread_mutex_init(&crew.lock, NULL);
+    pthread_cond_init(&crew.wake, NULL);
+}
+
+static void hire(void) {
+    static int registered = 0;
+    if (!registered) registered = !pthread_atfork(NULL, NULL, after_fork);
+    sigset_t all, before;
+    sigfillset(&all); /* Ctrl-C is for the main thread */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (crew.members < crew.wanted - 1) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, member, (void *)(intptr_t)(crew.members + 1))) break;
+        pthread_detach(thread);
+        crew.members++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Call part(call, begin, end) over all of `items`, of which each takes about `cost` nanoseconds. */
+static void share(const Call *call, Part part, long items, long cost) {
+    if (crew.wanted < 2 || items < 2 || items * cost < WORTH || atomic_flag_test_and_set(&crew.taken)) {
+        part(call, 0, items);
+        return;
+    }
+    if (crew.members < crew.wanted - 1) hire();
+    crew.part = part;
+    crew.call = call;
+    crew.grain = (items + 8 * crew.wanted - 1) / (8 * crew.wanted);
+    for (int k = 0; k < crew.wanted; k++) {
+        crew.ranges[k].end = items * (k + 1) / crew.wanted;
+        atomic_store_explicit(&crew.ranges[k].next, items * k / crew.wanted, memory_order_relaxed);
+    }
+    atomic_fetch_add(&crew.state, LOOP + OPEN);
+    if (atomic_load(&crew.sleeping)) {
+        pthread_mutex_lock(&crew.lock);
+        pthread_cond_broadcast(&crew.wake);
+        pthread_mutex_unlock(&crew.lock);
+    }
+    take_items(0);
+    atomic_fetch_sub(&crew.state, OPEN);
+    for (int turn = 1; atomic_load(&crew.state) & JOINED; turn++) turn % 1024 ? breathe() : (void)sched_yield();
+    atomic_flag_clear(&crew.taken);
+}
