@@ -173,6 +173,7 @@ if TYPE_CHECKING:
     from autograd_cnn import data, func
     from autograd_cnn import diagnose as diagnose
     from autograd_cnn import testing as testing
+    from autograd_cnn import training as training
     from autograd_cnn.diagnose.anomaly import detect_anomaly
     from autograd_cnn.diagnose.drawing import draw
     from autograd_cnn.diagnose.profiling import profile
@@ -180,7 +181,7 @@ if TYPE_CHECKING:
     from autograd_cnn.diagnose.why import why_no_grad
 else:
     # What no training step needs is imported when it is first asked for (PEP 562).
-    _LAZY = dict.fromkeys(("data", "diagnose", "func", "testing")) | dict.fromkeys(
+    _LAZY = dict.fromkeys(("data", "diagnose", "func", "testing", "training")) | dict.fromkeys(
         ("detect_anomaly", "draw", "profile", "summary", "why_no_grad"), "diagnose"
     )
 

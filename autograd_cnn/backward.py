@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn.arguments import as_numbers, checked, mistake
 from autograd_cnn.graph import Array, GraphError, Node, describe, values, wrap
 from autograd_cnn.walk import backpropagate
 
-__all__ = ["accumulate_gradients", "backpropagate", "grad", "seed_gradient"]
+__all__ = ["accumulate_gradients", "backpropagate", "grad", "seed_gradient", "tensors"]
 
 
 def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) -> Any:
@@ -32,7 +34,9 @@ def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) ->
             )
         seed: Any = np.ones_like(output.array)
     else:
-        seed = gradient if isinstance(gradient, Node) else np.asarray(gradient, output.array.dtype)
+        seed = gradient
+        if not isinstance(seed, Node):
+            seed = as_numbers(name, "gradient", gradient).astype(output.array.dtype, copy=False)
         if seed.shape != output.array.shape:
             raise ValueError(
                 f"{name}: gradient must have the output's shape {output.array.shape}, got "
@@ -81,6 +85,15 @@ def _count_alone() -> int:
 _ALONE = _count_alone()
 
 
+def tensors(where: str, name: str, given: Any) -> list[Any]:
+    """A tensor or several, such as ``model.parameters()``, as a list."""
+    found = [given] if isinstance(given, Node) or not isinstance(given, Iterable) else list(given)
+    if not all(isinstance(x, Node) for x in found):
+        raise mistake(where, name, "a tensor or a sequence of tensors", given)
+    return found
+
+
+@checked
 def grad(
     outputs: Any,
     inputs: Any,
@@ -92,11 +105,13 @@ def grad(
     """Gradients of the (sum of the) outputs with respect to the inputs, as a tuple; `.grad` is left
     alone.
 
-    `grad_outputs` gives a cotangent per output; outputs of one value need none.  Inputs may be
-    intermediate results. With `create_graph` the gradients can be differentiated again.
+    Outputs and inputs are a tensor or a sequence of them; inputs may be intermediate results.
+    `grad_outputs` gives a cotangent per output, of its shape; outputs of one value need none.  With
+    `create_graph` the gradients can be differentiated again; `retain_graph` (by default the same)
+    keeps the graph for another pass.
 
     Raises GraphError when an output does not depend on an input, unless `allow_unused` (its
-    gradient is then None).
+    gradient is then None), and TypeError or ValueError for what is no tensor or does not fit.
 
     >>> from autograd_cnn import tensor
     >>> x = tensor(3.0, requires_grad=True)
@@ -104,11 +119,10 @@ def grad(
     >>> grad(dx, x)
     (tensor(18.),)
     """
-    outs = [outputs] if isinstance(outputs, Node) else list(outputs)
-    ins = [inputs] if isinstance(inputs, Node) else list(inputs)
-    cotangents = (
-        [grad_outputs] if isinstance(outputs, Node) else list(grad_outputs or [None] * len(outs))
-    )
+    outs, ins = tensors("grad", "outputs", outputs), tensors("grad", "inputs", inputs)
+    cotangents = [grad_outputs] if isinstance(outputs, Node) else grad_outputs or [None] * len(outs)
+    if not isinstance(cotangents, (tuple, list)):
+        raise mistake("grad", "grad_outputs", "a sequence, one per output", grad_outputs)
     if len(cotangents) != len(outs):
         raise ValueError(
             f"grad: expected {len(outs)} grad_outputs, one per output, got {len(cotangents)}"

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import modes, random
+from autograd_cnn.arguments import checked
 from autograd_cnn.graph import GraphError, Op, next_serial, recorded, values
+from autograd_cnn.kinds import Function
 from autograd_cnn.ops import elementwise, shaping
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tree import Rebuild, flatten
 from autograd_cnn.walk import backpropagate
 from autograd_cnn.watching import Watcher, watch
 
-Function = Callable[..., Any]
 
-
+@checked
 def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     """``f(*args, **kwargs)``, keeping for backward only what went in: backward runs `f` once more.
 
@@ -40,8 +41,6 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     >>> ag.grad(y.sum(), x)[0].shape
     (2,)
     """
-    if not callable(f):
-        raise TypeError(f"checkpoint: f must be a function, got {type(f).__name__}")
     if not modes.is_grad_enabled():
         return f(*args, **kwargs)
     state = random.generator().bit_generator.state

@@ -27,9 +27,9 @@ def set_num_threads(threads: int) -> None:
     >>> ag.set_num_threads(before)
     """
     if not isinstance(threads, int) or isinstance(threads, bool):
-        raise TypeError(f"set_num_threads: expected an int, got {threads!r}")
+        raise TypeError(f"set_num_threads: threads must be an integer, got {threads!r}")
     if threads < 1:
-        raise ValueError(f"set_num_threads: expected 1 or more, got {threads}")
+        raise ValueError(f"set_num_threads: threads must be 1 or more, got {threads}")
     kernels.set_threads(threads)
     kernels.threads.set_blas_threads(threads)
 

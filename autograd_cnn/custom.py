@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd_cnn import modes
+from autograd_cnn.arguments import checked
 from autograd_cnn.graph import describe, op, values, wrap
+from autograd_cnn.kinds import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def custom_gradient(rule: Callable[..., Any]) -> Callable[[F], F]:
+@checked
+def custom_gradient(rule: Function) -> Callable[[F], F]:
     """Decorate a function of tensors, made of any ops, so that `rule` gives its gradient.
 
     The function has a fixed number of positional parameters, its inputs, and keyword-only ones,

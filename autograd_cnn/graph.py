@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd_cnn import modes, watching
+from autograd_cnn.arguments import EXPLAINED
+from autograd_cnn.calling import PLAIN, as_inputs, bind, explained
 from autograd_cnn.node import (
     Array,
     GraphError,
@@ -49,6 +51,8 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 OPS: dict[str, Op] = {}
+
+_new, _next_serial, _recording = object.__new__, serials.__next__, modes.recording.get
 
 
 def op(
@@ -146,11 +150,12 @@ def _caller(record: Op) -> Callable[..., Any]:
     # Calls with exactly the inputs and no parameters skip the binding (a third of a small op's
     # time).
     arity = -1 if record.variadic or len(record.params) != len(defaults) else len(record.inputs)
-    recording, open_blocks = modes.recording.get, watching.open_blocks
+    known = PLAIN | {type(None)} if record.required < len(record.inputs) else PLAIN
+    open_blocks = watching.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
         if params or len(args) != arity:
-            args, params = _bind(record, args, params)
+            args, params = bind(record, args, params)
         else:
             params = defaults
         node = None
@@ -161,43 +166,25 @@ def _caller(record: Op) -> Callable[..., Any]:
                 node = x
                 tracked = tracked or x.requires_grad
                 arrays.append(x.array)
-            elif isinstance(x, (list, tuple)):
-                return call(*(_plain(a) for a in args), **params)
-            else:
+            elif type(x) in known:
                 exposed = exposed or type(x) is np.ndarray
                 arrays.append(x)
+            else:
+                return call(*as_inputs(record, args), **params)
         try:
             if open_blocks:
                 compute = functools.partial(forward, *arrays, **params)
                 out = watching.compute_operation(record, args, compute)
             else:
                 out = forward(*arrays, **params)
-        except (ValueError, TypeError, IndexError, AttributeError) as error:
-            raise _explained(record, arrays, error) from error
+        except EXPLAINED as error:
+            raise explained(record, arrays, params, error) from error
         if saves:
             out, saved = out
             params = {**params, **saved}
         if node is None:
             return out
-        if type(out) is not np.ndarray:
-            out = np.asarray(out)
-        result = object.__new__(node.result_type)
-        result.array = out
-        result._grad = None
-        result.written = None
-        result.attached = None
-        if tracked and recording():
-            result.requires_grad = True
-            result.op = record
-            result.inputs = tuple(map(_private, args)) if exposed else args
-            result.params = _private_values(params) if params else params
-        else:
-            result.requires_grad = False
-            result.op = None
-            result.inputs = ()
-            if out.base is not None:
-                _share_writes(result, args)
-        result.serial = next(serials)
+        result = _result(record, out, args, params, tracked, exposed)
         if open_blocks:
             watching.tell_made(result, record, args)
         return result
@@ -205,18 +192,51 @@ def _caller(record: Op) -> Callable[..., Any]:
     return call
 
 
+def _result(
+    record: Op, out: Any, args: Any, params: dict[str, Any], tracked: bool, exposed: bool
+) -> Any:
+    """The tensor around `out`, which remembers its origin where an input is `tracked`.
+
+    Arrays that backward may need are kept out of the caller's reach where some are `exposed`.
+    """
+    if type(out) is not np.ndarray:
+        out = np.asarray(out)
+    result = _new(Node.result_type)
+    result.array = out
+    result._grad = None
+    result.written = None
+    result.attached = None
+    if tracked and _recording():
+        result.requires_grad = True
+        result.op = record
+        result.inputs = tuple(map(_private, args)) if exposed else args
+        result.params = _private_values(params) if params else params
+    else:
+        result.requires_grad = False
+        result.op = None
+        result.inputs = ()
+        if out.base is not None:
+            _share_writes(result, args)
+    result.serial = _next_serial()
+    return result
+
+
 def _private(x: Any) -> Any:
     """An array that backward may need, out of the caller's reach: a copy unless it is read-only."""
-    if type(x) is np.ndarray and x.flags.writeable:
-        return x.copy(order="K")
-    return tuple(map(_private, x)) if type(x) is tuple else x
+    return x.copy(order="K") if type(x) is np.ndarray and x.flags.writeable else x
 
 
 def _private_values(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with their arrays (targets, indices) out of the caller's reach."""
-    if any(type(value) in (np.ndarray, tuple) for value in params.values()):
-        return {name: _private(value) for name, value in params.items()}
+    """Parameters with their arrays and lists (targets, indices) out of the caller's reach."""
+    if any(type(value) in (np.ndarray, tuple, list) for value in params.values()):
+        return {name: _private_value(value) for name, value in params.items()}
     return params
+
+
+def _private_value(value: Any) -> Any:
+    if type(value) in (tuple, list):
+        return type(value)(map(_private_value, value))
+    return _private(value.array.copy() if isinstance(value, Node) else value)
 
 
 def _share_writes(result: Node, inputs: Sequence[Any]) -> None:
@@ -224,85 +244,3 @@ def _share_writes(result: Node, inputs: Sequence[Any]) -> None:
     for x in inputs:
         if isinstance(x, Node) and np.may_share_memory(result.array, x.array):
             result.written = x.write_record()
-
-
-def _plain(x: Any) -> Any:
-    """Lists and tuples of numbers as arrays; floats among them take the default dtype."""
-    if not isinstance(x, (list, tuple)):
-        return x
-    if any(isinstance(part, Node) for part in x):
-        raise TypeError(
-            "a list of tensors would be cut off from their graph; join them with ag.stack"
-        )
-    return modes.default_array(x)
-
-
-def _bind(record: Op, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Sort a call's arguments into inputs and parameters, as Python would, with clear errors.
-
-    Positional arguments beyond the inputs are parameters in their order, so NumPy's and PyTorch's
-    habits (``sum(x, 0)``) work.  Inputs may be given by name.
-    """
-    names = record.inputs
-    if record.variadic:
-        if args and isinstance(args[0], (list, tuple)):
-            args, extra = tuple(args[0]), args[1:]
-        else:
-            extra = ()
-        args = tuple(map(_plain, args))
-    else:
-        args, extra = args[: len(names)], args[len(names) :]
-        for name in names[len(args) :]:
-            if name in params:
-                params = dict(params)
-                args = (*args, params.pop(name))
-            elif len(args) >= record.required:
-                args = (*args, None)
-            else:
-                raise _misuse(record, f"input {name!r} is missing")
-    if len(extra) > len(record.params):
-        raise _misuse(record, f"got {len(extra) - len(record.params)} arguments too many")
-    for name, value in zip(record.params, extra):
-        if name in params:
-            raise _misuse(record, f"got {name!r} twice")
-        params = {**params, name: value}
-    params = {**record.defaults, **params}
-    if len(params) != len(record.params) or not all(map(params.__contains__, record.params)):
-        unknown = [p for p in params if p not in record.params]
-        missing = [p for p in record.params if p not in params]
-        problem = (
-            f"unknown argument {unknown[0]!r}" if unknown else f"argument {missing[0]!r} is missing"
-        )
-        raise _misuse(record, problem)
-    for name, value in params.items():
-        if isinstance(value, Node):
-            if value.requires_grad:
-                raise _misuse(
-                    record,
-                    f"argument {name!r} is a plain value, but a tensor that requires gradients "
-                    "was given; "
-                    f"pass .detach() of it",
-                )
-            params[name] = value.array
-    return args, params
-
-
-def _misuse(record: Op, problem: str) -> TypeError:
-    return TypeError(f"{record.name}: {problem}; the signature is {record.name}{record.signature}")
-
-
-def _explained(record: Op, arrays: Sequence[Any], error: Exception) -> Exception:
-    """The same error in the caller's words: which op, which inputs.  Errors that name the op are
-    kept.
-    """
-    text = str(error)
-    if text.startswith(f"{record.name}:"):
-        return type(error)(text)
-    names = record.inputs if not record.variadic else [record.inputs[0]] * len(arrays)
-    for n, a in zip(names, arrays):
-        if a is not None and not isinstance(a, (np.ndarray, np.generic, bool, int, float, complex)):
-            return TypeError(f"{record.name}: expected an array, got {n} {describe(a)}")
-    shown = ", ".join(f"{n} {describe(a)}" for n, a in zip(names, arrays) if a is not None)
-    kinds = (ValueError, TypeError, IndexError, AttributeError)
-    kind = next(k for k in kinds if isinstance(error, k))
-    return kind(f"{record.name}: {text} (got {shown})")

@@ -36,7 +36,9 @@ def set_grad_enabled(mode: bool) -> Iterator[None]:
     ...     (x * x).requires_grad
     False
     """
-    token = recording.set(bool(mode))
+    if not isinstance(mode, bool):
+        raise TypeError(f"set_grad_enabled: mode must be True or False, got {mode!r}")
+    token = recording.set(mode)
     try:
         yield
     finally:
@@ -93,7 +95,7 @@ _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 def default_array(x: Any) -> np.ndarray:
     """`x` as an array: arrays keep their dtype, Python floats take the default one."""
     array = np.asarray(x)
-    plain = not isinstance(x, (np.ndarray, np.generic)) and array.dtype == np.float64
+    plain = not hasattr(x, "__array__") and array.dtype == np.float64
     return array.astype(_default_dtype) if plain else array
 
 
@@ -110,6 +112,8 @@ def get_default_dtype() -> np.dtype[Any]:
 def set_default_dtype(dtype: Any) -> None:
     """Make Python floats become `dtype` in `tensor` and in new layers: float16, float32 or float64.
 
+    Raises TypeError for other dtypes.
+
     >>> import autograd_cnn as ag
     >>> ag.set_default_dtype("float64")
     >>> ag.tensor([1.0]).dtype
@@ -117,9 +121,12 @@ def set_default_dtype(dtype: Any) -> None:
     >>> ag.set_default_dtype("float32")
     """
     global _default_dtype
-    dtype = np.dtype(dtype)
-    if dtype.kind != "f":
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(bool)
+    if found.kind != "f" or dtype is None:
         raise TypeError(
-            f"set_default_dtype: expected a floating dtype such as 'float32', got {dtype}"
+            f"set_default_dtype: dtype must be a floating dtype such as 'float32', got {dtype!r}"
         )
-    _default_dtype = dtype
+    _default_dtype = found

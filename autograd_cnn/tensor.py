@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import backward as walk
 from autograd_cnn import graph, modes
+from autograd_cnn.arguments import as_numbers, checked
 from autograd_cnn.graph import GraphError, Node, describe, values, wrap
 from autograd_cnn.hooks import Handle
+from autograd_cnn.kinds import DType
 from autograd_cnn.ops import numpy_functions
 from autograd_cnn.ops.methods import ArrayMethods
 from autograd_cnn.ops.operators import Operators
@@ -19,9 +21,12 @@ from autograd_cnn.ops.operators import Operators
 class Tensor(Operators, ArrayMethods):
     """An array that records the operations made on it, so that `backward` can give gradients.
 
-    `data` is anything NumPy takes: arrays keep their dtype, Python floats become the default dtype
-    (float32). The values are copied.  Only floating tensors can require gradients; asking for
-    others raises TypeError.
+    `data` holds numbers: an array, a tensor, a number or nested lists of numbers.  Arrays keep
+    their dtype unless `dtype` names another, Python floats become the default dtype (float32).  The
+    values are copied.
+
+    Raises TypeError for what holds no numbers, for a list of tensors (`stack` joins them), and when
+    gradients are asked of others than floating numbers.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -32,17 +37,12 @@ class Tensor(Operators, ArrayMethods):
     __slots__ = ()
     __array_priority__ = 1000
 
-    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
-        if isinstance(data, (list, tuple)) and any(isinstance(x, Node) for x in data):
-            raise TypeError(
-                "Tensor: a list of tensors would be cut off from their graph; join them with "
-                "ag.stack"
-            )
-        plain = values(data)
-        array = np.array(modes.default_array(plain) if dtype is None else plain, dtype=dtype)
-        if array.dtype.kind not in "fiubc":
-            raise TypeError(f"Tensor: expected numbers, got {describe(array)}")
-        graph.fill_node(self, array)
+    @checked
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: DType | None = None) -> None:
+        plain = as_numbers(type(self).__name__, "data", data)
+        if dtype is None:
+            plain = modes.default_array(values(data))
+        graph.fill_node(self, np.array(plain, dtype))
         if requires_grad:
             self.requires_grad_()
 
@@ -202,6 +202,7 @@ class Tensor(Operators, ArrayMethods):
             )
         self._grad = new
 
+    @checked
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients of this leaf (or stop asking) and return it.
 
@@ -213,9 +214,8 @@ class Tensor(Operators, ArrayMethods):
         """
         if requires_grad and self.dtype.kind != "f":
             raise TypeError(
-                f"only floating tensors can require gradients, got dtype {self.dtype}; convert it "
-                "first, for "
-                f"example with .astype('float32')"
+                f"requires_grad_: only floating tensors can require gradients, got dtype "
+                f"{self.dtype}; convert it first, for example with .astype('float32')"
             )
         if self.op is not None and not requires_grad:
             raise GraphError(
@@ -235,12 +235,13 @@ class Tensor(Operators, ArrayMethods):
         detached.written = self.write_record()
         return detached
 
+    @checked
     def backward(
         self,
         gradient: Any = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
-        inputs: Sequence[Tensor] | None = None,
+        inputs: Iterable[Tensor] | None = None,
     ) -> None:
         """Add the gradient of this tensor to `.grad` of the leaves behind it (or of `inputs` only).
 
@@ -256,6 +257,8 @@ class Tensor(Operators, ArrayMethods):
         >>> w.grad
         tensor([2., 4., 6.])
         """
+        if inputs is not None:
+            inputs = walk.tensors("backward", "inputs", inputs)
         seed = walk.seed_gradient("backward", self, gradient, create_graph)
         retain = create_graph if retain_graph is None else retain_graph
         found = walk.backpropagate(
@@ -341,7 +344,7 @@ class Tensor(Operators, ArrayMethods):
 Node.result_type = Tensor
 
 
-def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
+def tensor(data: Any, requires_grad: bool = False, dtype: DType | None = None) -> Tensor:
     """A new tensor with a copy of `data`; see `Tensor`.
 
     >>> tensor([[1, 2], [3, 4]], dtype="float32")

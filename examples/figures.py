@@ -1,8 +1,9 @@
-"""Figures of a training run, drawn with matplotlib."""
+"""Figures of a training run, drawn with matplotlib, and the parts that all pictures are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ try:
     from matplotlib import rc_context
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 except ImportError:  # everything but the figures works without it
     Figure = None
 
-BLUE, ORANGE, GREY = "#2166ac", "#e08214", "#666666"
+BLUE, ORANGE, GREY, LIGHT = "#2166ac", "#e08214", "#666666", "#cccccc"
+INK, SIGNED = "gray_r", "RdBu_r"  # colours of an image; of values below and above zero
 HELD_OUT: dict[str, Any] = {
     "color": ORANGE,
     "marker": "o",
@@ -32,10 +35,14 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": GREY,
+    "axes.axisbelow": True,
     "xtick.color": GREY,
     "ytick.color": GREY,
     "grid.color": "#dddddd",
+    "legend.frameon": False,
 }
+
+# ------------------------------------------------------------------------------------------- parts
 
 
 def available() -> bool:
@@ -43,51 +50,115 @@ def available() -> bool:
     return Figure is not None
 
 
-def _save(figure: Any, path: Path) -> None:
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
-    figure.savefig(path, dpi=110, facecolor="white")
+@contextmanager
+def picture(path: Path, size: tuple[float, float], what: str, about: str) -> Iterator[Any]:
+    """An empty figure of `size` inches to draw on, saved as a PNG when the block ends.
 
-
-def _headline(figure: Any, what: str, where: str) -> None:
-    """A title in bold and, after it, what it is about."""
-    bold = what.replace(" ", r"\ ")
-    figure.suptitle(rf"$\bf{{{bold}}}$   {where}", x=0.015, ha="left", fontsize=12)
-
-
-def draw_curves(path: Path, title: str, steps: Sequence[float], epochs: Sequence[Any]) -> None:
-    """Loss per step and epoch on the left, accuracy per epoch on the right."""
+    Its headline is `what` in bold and, after it, what it is about.
+    """
     with rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
+        bold = what.replace(" ", r"\ ")
+        figure.suptitle(rf"$\bf{{{bold}}}$   {about}", x=0.015, ha="left", fontsize=12)
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+        figure.savefig(path, dpi=110, facecolor="white")
+
+
+def empty_grid(figure: Any, rows: int, columns: int, **shape: Any) -> np.ndarray:
+    """Axes (rows, columns) that stay invisible until something is shown on them."""
+    grid = figure.subplots(rows, columns, squeeze=False, **shape)
+    for axes in grid.flat:
+        axes.axis("off")
+    return grid
+
+
+def show(axes: Any, image: np.ndarray, title: str = "", **colours: Any) -> None:
+    """An image (H, W) in a thin frame: ink on white, or in the colours that are given."""
+    axes.axis("on")
+    axes.imshow(image, **({"cmap": INK} | colours))
+    axes.set_title(title, fontsize=11, loc="center", weight="normal", pad=6)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color=LIGHT)
+
+
+def show_signed(axes: Any, values: np.ndarray, title: str = "", most: float | None = None) -> None:
+    """Values (H, W) in a frame, blue below zero and red above, up to `most` or the largest."""
+    most = most or np.abs(values).max() or 1.0
+    show(axes, values, title, cmap=SIGNED, vmin=-most, vmax=most)
+
+
+def table(
+    axes: Any,
+    values: np.ndarray,
+    left: float = 0,
+    top: float = 0,
+    *,
+    cmap: str = INK,
+    border: bool = False,
+    digits: int = 0,
+) -> None:
+    """Numbers in cells of size 1, lightly coloured; with `border` the outermost are grey."""
+    rows, columns = values.shape
+    most = 1.8 * (np.abs(values).max() or 1.0)
+    box = (left, left + columns, top + rows, top)
+    axes.imshow(values, cmap=cmap, vmin=-most if cmap == SIGNED else 0, vmax=most, extent=box)
+    for (row, column), value in np.ndenumerate(values):
+        outside = border and (row in (0, rows - 1) or column in (0, columns - 1))
+        colour = GREY if outside else "black"
+        text = f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+        place = (left + column + 0.5, top + row + 0.5)
+        axes.text(*place, text, ha="center", va="center", fontsize=10, color=colour)
+    for k in range(rows + 1):
+        axes.plot(box[:2], [top + k] * 2, color=LIGHT, lw=0.8, clip_on=False)
+    for k in range(columns + 1):
+        axes.plot([left + k] * 2, box[2:], color=LIGHT, lw=0.8, clip_on=False)
+
+
+def outline(axes: Any, left: float, top: float, size: float = 1) -> None:
+    """A square in orange around something that matters."""
+    box = Rectangle((left, top), size, size, fill=False, color=ORANGE, lw=2.2)
+    axes.add_patch(box).set(zorder=5, clip_on=False)
+
+
+# ---------------------------------------------------------------------------------- a training run
+
+
+def draw_curves(
+    path: Path, title: str, steps: Sequence[float], history: Sequence[dict[str, Any]]
+) -> None:
+    """Loss per step and epoch on the left, accuracy per epoch on the right.
+
+    `steps` are the losses of all steps, `history` is what `training.fit` notes of each epoch.
+    """
+    with picture(path, (9.5, 4.2), "Training", title) as figure:
         left, right = figure.subplots(1, 2)
-        _headline(figure, "Training", title)
-        _draw_losses(left, np.asarray(steps), epochs)
-        _draw_accuracies(right, epochs)
+        _draw_losses(left, np.asarray(steps), history)
+        _draw_accuracies(right, history)
         for axes in (left, right):
             axes.set_xlabel("epoch")
-            axes.set_xlim(0, len(epochs) * 1.03)
+            axes.set_xlim(0, len(history) * 1.03)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(True)
-            axes.set_axisbelow(True)
-            axes.legend(frameon=False)
-        _save(figure, path)
+            axes.legend()
 
 
-def _draw_losses(axes: Any, steps: np.ndarray, epochs: Sequence[Any]) -> None:
-    at = np.arange(1, len(steps) + 1) * len(epochs) / len(steps)
+def _draw_losses(axes: Any, steps: np.ndarray, history: Sequence[dict[str, Any]]) -> None:
+    at = np.arange(1, len(steps) + 1) * len(history) / len(steps)
     window = max(1, len(steps) // 60)
     smooth = np.convolve(steps, np.ones(window) / window, mode="valid")
     axes.plot(at, steps, color=BLUE, alpha=0.2, linewidth=0.7)
     axes.plot(at[window - 1 :], smooth, color=BLUE, label=f"training, mean of {window} steps")
-    held_out = [e.test_loss for e in epochs]
-    axes.plot(range(1, len(epochs) + 1), held_out, **HELD_OUT)
+    held_out = [epoch["test_loss"] for epoch in history]
+    axes.plot(range(1, len(history) + 1), held_out, **HELD_OUT)
     axes.set_yscale("log")
     axes.set_title("Loss (cross entropy)")
 
 
-def _draw_accuracies(axes: Any, epochs: Sequence[Any]) -> None:
-    ends = range(1, len(epochs) + 1)
-    training = [e.accuracy for e in epochs]
-    held_out = [e.test_accuracy for e in epochs]
+def _draw_accuracies(axes: Any, history: Sequence[dict[str, Any]]) -> None:
+    ends = range(1, len(history) + 1)
+    training = [epoch["accuracy"] for epoch in history]
+    held_out = [epoch["test_accuracy"] for epoch in history]
     axes.plot(ends, training, "o-", color=BLUE, markersize=4, label="training, while it learns")
     axes.plot(ends, held_out, **{**HELD_OUT, "label": f"held-out images: {held_out[-1]:.2%}"})
     low, high = min(training + held_out), max(training + held_out)
@@ -103,9 +174,9 @@ def draw_confusion(path: Path, title: str, confusion: np.ndarray) -> None:
     most = max(mistakes.max(), 2.0)
     shown = np.ma.masked_equal(mistakes, 0.0)
     edges = np.arange(len(confusion) + 1) - 0.5
-    with rc_context({**STYLE, "axes.spines.left": False, "axes.spines.bottom": False}):
-        figure = Figure(figsize=(6.6, 6.8), layout="constrained")
+    with picture(path, (6.6, 6.8), "Confusion", title) as figure:
         axes = figure.subplots()
+        axes.spines[:].set_visible(False)
         axes.imshow(shown, cmap="OrRd", norm=LogNorm(0.6, most))
         for (truth, predicted), count in np.ndenumerate(confusion):
             dark = mistakes[truth, predicted] > most**0.6
@@ -118,26 +189,18 @@ def draw_confusion(path: Path, title: str, confusion: np.ndarray) -> None:
         axes.set_yticks(edges, minor=True)
         axes.grid(True, which="minor")
         axes.tick_params(which="both", length=0)
-        _headline(figure, "Confusion", title)
-        _save(figure, path)
 
 
 def draw_filters(path: Path, filters: np.ndarray) -> None:
     """Filters (F, KH, KW) side by side, each on its own scale: blue below zero, red above."""
     columns = min(8, len(filters))
     rows = -(-len(filters) // columns)
-    with rc_context(STYLE):
-        size = (1.15 * columns + 0.2, 1.15 * rows + 0.45)
-        figure = Figure(figsize=size, layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False)
+    size = (1.15 * columns + 0.2, 1.15 * rows + 0.45)
+    about = "weights below zero are blue, above zero red"
+    with picture(path, size, "First layer", about) as figure:
+        grid = empty_grid(figure, rows, columns)
         for axes, weights in zip(grid.flat, filters):
-            most = np.abs(weights).max() or 1.0
-            axes.imshow(weights, cmap="RdBu_r", vmin=-most, vmax=most)
-        for axes in grid.flat:
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        _headline(figure, "First layer", "weights below zero are blue, above zero red")
-        _save(figure, path)
+            show_signed(axes, weights)
 
 
 def draw_mistakes(path: Path, title: str, split: Any, scores: Any) -> None:
@@ -146,17 +209,9 @@ def draw_mistakes(path: Path, title: str, split: Any, scores: Any) -> None:
     worst = wrong[np.argsort(-scores.losses[wrong], kind="stable")][:24]
     columns = min(8, max(6, len(worst)))
     rows = max(1, -(-len(worst) // columns))
-    with rc_context(STYLE):
-        figure = Figure(figsize=(1.3 * columns, 1.7 * rows + 0.5), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False)
+    what = "Worst mistakes" if len(worst) else "No mistakes"
+    with picture(path, (1.3 * columns, 1.7 * rows + 0.5), what, title) as figure:
+        grid = empty_grid(figure, rows, columns)
         for axes, i in zip(grid.flat, worst):
-            axes.imshow(split.images[i, 0], cmap="gray_r")
-            caption = f"{split.labels[i]} read as {scores.predicted[i]}"
-            axes.set_title(caption, fontsize=10, pad=4, loc="center", weight="normal")
-            axes.set_xlabel(f"loss {scores.losses[i]:.1f}", fontsize=9, color=GREY, labelpad=3)
-        for position, axes in enumerate(grid.flat):
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(position < len(worst))
-            axes.spines[:].set_color("#cccccc")
-        _headline(figure, "Worst mistakes" if len(worst) else "No mistakes", title)
-        _save(figure, path)
+            show(axes, split.images[i, 0], f"{split.labels[i]} read as {scores.predicted[i]}")
+            axes.set_xlabel(f"loss {scores.losses[i]:.1f}", fontsize=10, color=GREY, labelpad=3)

@@ -1,18 +1,8 @@
-"""What a trained classifier got right and wrong, as text; and its weights, as a file."""
+"""What a trained classifier got right and wrong, as text."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-
-
-def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int = 10) -> np.ndarray:
-    """How often each class (row) was taken for each class (column): integers (classes, classes)."""
-    pairs = truth.astype(np.int64) * classes + predicted
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def class_table(confusion: np.ndarray) -> str:
@@ -42,14 +32,3 @@ def confusion_table(confusion: np.ndarray) -> str:
     for digit, row in enumerate(confusion):
         lines.append(f"{digit:5}" + "".join(f"{n or '.':>{width}}" for n in row.tolist()))
     return "\n".join(lines)
-
-
-def save_weights(path: Path, weights: dict[str, Any]) -> None:
-    """Write `weights` to an .npz file.  An interruption leaves the old file whole, or the new."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **weights)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ def unary(f: Any) -> list[Row]:
     """What every function of single values refuses: text, and a call without input."""
     name = f.__name__
     return [
-        (lambda: f("text"), TypeError, rf"^{name}: .*expected an array, got .*of type str"),
+        (lambda: f("text"), TypeError, rf"^{name}: x must be an array of numbers, got 'text'"),
         (lambda: f(), TypeError, rf"^{name}(: input 'x' is missing|\(\) missing .*'x')"),
     ]
 
@@ -31,7 +31,7 @@ def binary(f: Any) -> list[Row]:
     name = f.__name__
     shapes = r".*shape \(2,\).*shape \(3,\)"
     return [
-        (lambda: f(x(2), x(3)), ValueError, rf"^{name}: .*broadcast{shapes}"),
+        (lambda: f(x(2), x(3)), ValueError, rf"^{name}: .*do not broadcast{shapes}"),
         (lambda: f(x(2)), TypeError, rf"^{name}: input '[xy]' is missing; the signature is {name}"),
     ]
 
@@ -65,7 +65,7 @@ ROWS: list[Row] = [
         (
             lambda f=f: f(x(2), axis=3),
             ValueError,
-            rf"^{f.__name__}: .*axis 3 is out of (bounds|range) for .*1",
+            rf"^{f.__name__}: .*axis 3 is out of range for .*1 axes",
         )
         for f in ALONG
     ),
@@ -73,7 +73,11 @@ ROWS: list[Row] = [
     (lambda: ag.where(np.ones(2, bool), x(3), x(3)), ValueError, r"where: .*condition .*\(2,\)"),
     (lambda: ag.astype(x(2), dtype="nonsense"), TypeError, "astype: .*'nonsense'"),
     (lambda: ag.astype(x(2), like=2), TypeError, "astype: unknown argument 'like'; the signature"),
-    (lambda: ag.round(x(2), decimals="a"), TypeError, "round: .*str"),
+    (
+        lambda: ag.round(x(2), decimals="a"),
+        TypeError,
+        "round: decimals must be an integer, got 'a'",
+    ),
     (lambda: ag.getitem(x(2), index=5), IndexError, r"getitem: index 5 is out of .*\(2,\)"),
     (
         lambda: ag.scatter_add(x(2), index=np.array([5, 6]), shape=(3,)),
@@ -82,7 +86,11 @@ ROWS: list[Row] = [
     ),
     (lambda: ag.put(x(2), x(3), index=[0, 1]), ValueError, r"put: .*\(2,\).*\(3,\)"),
     (lambda: ag.take(x(2), 5), IndexError, "take: .*index 5 is out of bounds .*size 2"),
-    (lambda: ag.take(x(2), [0.5]), TypeError, "take: indices must be integers, got .*float64"),
+    (
+        lambda: ag.take(x(2), [0.5]),
+        TypeError,
+        r"take: indices must be an integer or an array of integers, got \[0\.5\]",
+    ),
     (
         lambda: ag.take_along_axis(x(2), np.array([[0]])),
         ValueError,
@@ -100,22 +108,38 @@ ROWS: list[Row] = [
     (lambda: ag.swapaxes(x(2), 0, 5), ValueError, "swapaxes: axis 5 is out of range for 1"),
     (lambda: ag.moveaxis(x(2, 3), (0, 1), 0), ValueError, "moveaxis: source .* do not pair up"),
     (lambda: ag.matrix_transpose(x(2)), ValueError, "^matrix_transpose: .*for 1 axes"),
-    (lambda: ag.repeat(x(2), [1, 2, 3]), ValueError, r"^repeat: .*\(2,\) \(3,\)"),
-    (lambda: ag.tile(x(2), -1), ValueError, "^tile: .*non-negative"),
+    (
+        lambda: ag.repeat(x(2), [1, 2, 3]),
+        ValueError,
+        r"^repeat: repeats must be .* or 2 of them, .* got \[1, 2, 3\]",
+    ),
+    (lambda: ag.tile(x(2), -1), ValueError, "^tile: reps must be 0 or more, got -1"),
     (lambda: ag.roll(x(2), 1, axis=3), ValueError, "roll: axis 3 is out of range for 1 axes"),
     (lambda: ag.split(x(3), 2), ValueError, r"split: axis 0 does not divide into 2 .*\(3,\)"),
     (lambda: ag.array_split(x(2), 0), ValueError, "array_split: expected 1 part or more, got 0"),
-    (lambda: ag.vstack([x(2), x(3)]), ValueError, "^vstack: .*must match"),
-    (lambda: ag.hstack([x(2, 1), x(3, 1)]), ValueError, "^hstack: .*must match"),
-    (lambda: ag.hstack([]), ValueError, "^hstack: .*at least one"),
-    (lambda: ag.column_stack([x(2), x(3)]), ValueError, "^column_stack: .*must match"),
-    (lambda: ag.fliplr(x(2)), ValueError, "^fliplr: .*axis 1 is out of bounds"),
-    (lambda: ag.flipud(x()), ValueError, "^flipud: .*axis 0 is out of bounds"),
+    (
+        lambda: ag.vstack([x(2), x(3)]),
+        ValueError,
+        r"^vstack: .*the same along all axes but 0, got \(1, 2\), \(1, 3\)",
+    ),
+    (lambda: ag.hstack([x(2, 1), x(3, 1)]), ValueError, "^hstack: .*the same along all axes but 1"),
+    (lambda: ag.hstack([]), ValueError, "^hstack: .*give at least one array"),
+    (
+        lambda: ag.column_stack([x(2), x(3)]),
+        ValueError,
+        "^column_stack: .*the same along all axes but 1",
+    ),
+    (lambda: ag.fliplr(x(2)), ValueError, "^fliplr: .*axis 1 is out of range for 1 axes"),
+    (lambda: ag.flipud(x()), ValueError, "^flipud: .*axis 0 is out of range for 0 axes"),
     # reductions
     (lambda: ag.average(x(3), np.ones(2)), ValueError, r"average: weights .*\(3,\).*got \(2,\)"),
     (lambda: ag.diff(x(2), n=-1), ValueError, "diff: n must be 0 or more, got -1"),
     (lambda: ag.norm(x(2), ord="nuc"), ValueError, "norm: ord='nuc' over axes"),
-    (lambda: ag.ptp(x(0)), ValueError, "^ptp: .*zero-size"),
+    (
+        lambda: ag.ptp(x(0)),
+        ValueError,
+        r"^ptp: max: no values to choose from over axis None of shape \(0,\)",
+    ),
     (lambda: ops.broadcast.sum_to(x(2, 3), shape=(4,)), ValueError, r"sum_to: .*\(2, 3\)"),
     # products
     (lambda: ag.matmul(x(2, 3), x(2, 3)), ValueError, r"matmul: .*\(2, 3\) and \(2, 3\)"),
@@ -123,7 +147,7 @@ ROWS: list[Row] = [
     (lambda: ag.dot(x(2), x(3)), ValueError, r"^dot: .*\(2,\) and \(3,\)"),
     (lambda: ag.inner(x(2), x(3)), ValueError, r"^inner: .*do not match.*\(2,\).*\(3,\)"),
     (lambda: ag.vdot(x(2), x(3)), ValueError, r"^vdot: .*\(2,\) and \(3,\)"),
-    (lambda: ag.outer("text", x(2)), TypeError, "outer: expected an array, .*str"),
+    (lambda: ag.outer("text", x(2)), TypeError, "outer: x must be an array of numbers, got 'text'"),
     (lambda: ag.tensordot(x(2, 3), x(2, 3), axes=1), ValueError, r"tensordot: axes \(1,\) of x"),
     (lambda: ag.einsum("ij,jk->ik", x(2, 3), x(4, 2)), ValueError, "einsum: axis 'j' .*3 and 4"),
     (lambda: ag.einsum(x(2)), TypeError, "einsum: give the axes first"),
@@ -144,7 +168,11 @@ ROWS: list[Row] = [
     (lambda: ag.matrix_power(x(2, 2), 0.5), TypeError, "matrix_power: n must be .*got 0.5"),
     # the ops behind functional
     (lambda: ag.batch_norm(x(2)), ValueError, r"batch_norm: input must have shape \(N, C, ...\)"),
-    (lambda: ag.batch_norm("text"), TypeError, "batch_norm: expected an array, got x of type str"),
+    (
+        lambda: ag.batch_norm("text"),
+        TypeError,
+        "batch_norm: x must be an array of numbers, got 'text'",
+    ),
     (
         lambda: ag.softmax_cross_entropy(x(2, 3), target=np.array([0, 3])),
         ValueError,

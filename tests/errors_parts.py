@@ -28,27 +28,35 @@ def total(a: Any) -> Any:
 
 
 Row = tuple[Any, type[Exception], str]
-WORD = "expected an array, .*of type str"
+WORD = "(x|input) must be an array of numbers, got 'text'"
 
 ROWS: list[Row] = [
     # settings of the whole
     (lambda: ag.manual_seed("a"), TypeError, "manual_seed: seed must be an integer, got 'a'"),
     (lambda: ag.manual_seed(-1), ValueError, "manual_seed: seed must be 0 or more, got -1"),
-    (lambda: ag.set_default_dtype("int32"), TypeError, "set_default_dtype: .*got int32"),
-    (lambda: ag.set_num_threads(0), ValueError, "set_num_threads: expected 1 or more, got 0"),
-    (lambda: ag.set_num_threads("2"), TypeError, "set_num_threads: expected an int, got '2'"),
+    (lambda: ag.set_default_dtype("int32"), TypeError, "set_default_dtype: .*got 'int32'"),
+    (
+        lambda: ag.set_num_threads(0),
+        ValueError,
+        "set_num_threads: threads must be 1 or more, got 0",
+    ),
+    (
+        lambda: ag.set_num_threads("2"),
+        TypeError,
+        "set_num_threads: threads must be an integer, got .2.",
+    ),
     # functions of functions
-    (lambda: ag.checkpoint(3), TypeError, "checkpoint: f must be a function, got int"),
+    (lambda: ag.checkpoint(3), TypeError, "checkpoint: f must be a function, got 3"),
     (
         lambda: ag.custom_gradient(lambda g, out, x: g)(lambda x: 1)(x(2)),
         TypeError,
         "the function must return one tensor, got = 1",
     ),
     (lambda: ag.op(y=None)(total), TypeError, r"op 'total' has inputs \['a'\] .*\['y'\]"),
-    (lambda: ag.draw(3), TypeError, "draw: expected a tensor, got int"),
-    (lambda: ag.summary(3, (1,)), TypeError, "summary: expected a module, got int"),
-    (lambda: ag.tensor("a"), TypeError, "Tensor: expected numbers"),
-    (lambda: ag.Tensor([x(1)]), TypeError, r"Tensor: a list of tensors .*ag\.stack"),
+    (lambda: ag.draw(3), TypeError, "draw: output must be a tensor or .*got 3"),
+    (lambda: ag.summary(3, (1,)), TypeError, "summary: model must be a module, got 3"),
+    (lambda: ag.tensor("a"), TypeError, "Tensor: data must be an array of numbers, got 'a'"),
+    (lambda: ag.Tensor([x(1)]), TypeError, r"Tensor: data is a list of tensors.*ag\.stack"),
     # activations
     *(
         (lambda f=f, n=n: f("text"), TypeError, f"{n or f.__name__}: {WORD}")
@@ -61,14 +69,14 @@ ROWS: list[Row] = [
             (F.sigmoid, ""),
             (F.tanh, ""),
             (F.leaky_relu, ""),
-            (F.logsigmoid, "log_sigmoid"),
+            (F.logsigmoid, ""),
         )
     ),
     (lambda: F.gelu(x(2), "erf"), ValueError, "gelu: approximate must be 'none' or 'tanh'"),
     (lambda: F.hardtanh(x(2), 2, 1), ValueError, "hardtanh: min_val 2 must be less than max_val 1"),
     (lambda: F.softplus(x(2), beta=0), ValueError, "softplus: beta must not be 0"),
-    (lambda: F.softmax(x(2), 3), ValueError, "softmax: axis 3 is out of bounds"),
-    (lambda: F.log_softmax(x(2), 3), ValueError, "log_softmax: axis 3 is out of bounds"),
+    (lambda: F.softmax(x(2), 3), ValueError, "softmax: axis 3 is out of range for 1 axes"),
+    (lambda: F.log_softmax(x(2), 3), ValueError, "log_softmax: axis 3 is out of range for 1 axes"),
     *(
         (lambda kind=kind: kind()("text"), TypeError, WORD)
         for kind in (
@@ -76,10 +84,10 @@ ROWS: list[Row] = [
             *(nn.Tanh, nn.ReLU),
         )
     ),
-    (lambda: nn.GELU("erf")(x(2)), ValueError, "gelu: approximate must be .*'erf'"),
-    (lambda: nn.Softmax(3)(x(2)), ValueError, "softmax: axis 3 is out of bounds"),
-    (lambda: nn.LogSoftmax(3)(x(2)), ValueError, "log_softmax: axis 3 is out of bounds"),
-    (lambda: nn.Softplus(beta=0)(x(2)), ValueError, "softplus: beta must not be 0"),
+    (lambda: nn.GELU("erf"), ValueError, "GELU: approximate must be .*'erf'"),
+    (lambda: nn.Softmax(3)(x(2)), ValueError, "softmax: axis 3 is out of range for 1 axes"),
+    (lambda: nn.LogSoftmax(3)(x(2)), ValueError, "log_softmax: axis 3 is out of range for 1 axes"),
+    (lambda: nn.Softplus(beta=0), ValueError, "Softplus: beta must not be 0"),
     # convolution and pooling
     (
         lambda: F.conv_transpose3d(x(1, 1), x(1, 1, 1, 1, 1)),
@@ -94,10 +102,10 @@ ROWS: list[Row] = [
     (lambda: nn.MaxPool1d(0), ValueError, "MaxPool1d: kernel_size must be at least 1, got 0"),
     (lambda: nn.MaxPool2d(2, padding=2), ValueError, "MaxPool2d: padding may be at most half"),
     (lambda: nn.AdaptiveAvgPool1d(2)(x(1, 1)), ValueError, "adaptive_avg_pool1d: input must"),
-    (lambda: nn.AdaptiveAvgPool2d(0)(x(1, 1, 4, 4)), ValueError, "output_size must be positive"),
+    (lambda: nn.AdaptiveAvgPool2d(0), ValueError, "AdaptiveAvgPool2d: output_size must be pos"),
     (lambda: nn.AdaptiveAvgPool3d(1)(x(1, 1)), ValueError, "adaptive_avg_pool3d: input must"),
-    (lambda: nn.AdaptiveMaxPool2d(0)(x(1, 1, 4, 4)), ValueError, "output_size must be positive"),
-    (lambda: nn.Upsample()(x(1, 1, 4)), ValueError, "give either size or scale_factor"),
+    (lambda: nn.AdaptiveMaxPool2d(0), ValueError, "AdaptiveMaxPool2d: output_size must be pos"),
+    (lambda: nn.Upsample(), ValueError, "Upsample: give either size or scale_factor"),
     # normalisation
     (lambda: nn.BatchNorm1d(3)(x(2, 4)), ValueError, "BatchNorm1d: .*4 channels, .* is 3"),
     (lambda: nn.BatchNorm2d(3)(x(2, 3)), ValueError, r"BatchNorm2d: .*\(N, C, H, W\), got \(2, 3"),
@@ -114,7 +122,7 @@ ROWS: list[Row] = [
     ),
     # modules
     (lambda: nn.Module()(1), NotImplementedError, "Module: define forward"),
-    (lambda: nn.Module().train(3), TypeError, "train: mode must be True or False, got int"),
+    (lambda: nn.Module().train(3), TypeError, "Module.train: mode must be True or False, got 3"),
     (lambda: nn.Module().register_buffer("train", 3), ValueError, "'train' is already an attri"),
     (lambda: nn.Linear(2, 1).load_state_dict(3), TypeError, "Linear.load_state_dict: .*got int"),
     (lambda: nn.Linear(2, 1).load_state_dict({}), ValueError, "missing: weight\n  missing: bias"),
@@ -124,18 +132,44 @@ ROWS: list[Row] = [
     (lambda: nn.Unflatten(1, (4, -1))(x(2, 6)), ValueError, r"unflatten: axis 1 .*\(4, -1\)"),
     (lambda: nn.Identity()(), TypeError, "'x'"),
     (lambda: nn.Sequential(3), TypeError, "Sequential: expected modules, got int"),
-    (lambda: nn.Parameter("a"), TypeError, "expected numbers"),
+    (lambda: nn.Parameter("a"), TypeError, "Parameter: data must be an array of numbers, got 'a'"),
     (lambda: nn.Parameter(np.array([1])), TypeError, "only floating tensors .*int64"),
-    (lambda: nn.init.zeros_(3), TypeError, "expected a Tensor, got int"),
+    (lambda: nn.init.zeros_(3), TypeError, "tensor must be a Tensor, got 3"),
     # optimisers and schedules
     (lambda: optim.Optimizer([3], {}), TypeError, "Optimizer: parameter 0 must be a tensor"),
     (lambda: optim.Optimizer([], {}), ValueError, "Optimizer: got no parameters"),
     (lambda: sgd().add_param_group(3), TypeError, 'SGD: a parameter group is a dict .*"params"'),
+    (lambda: optim.Adam([x(1)], betas=0.9), ValueError, "Adam: betas must be two numbers, got 0.9"),
+    (lambda: optim.AdamW([x(1)], eps=-1), ValueError, "AdamW: eps must be at least 0, got -1"),
+    (
+        lambda: optim.NAdam([x(1)], betas=(0.9, 1)),
+        ValueError,
+        r"NAdam: betas\[1\] .* below 1, got 1",
+    ),
+    (lambda: optim.Adagrad([x(1)], lr="a"), TypeError, "Adagrad: lr must be a number, got 'a'"),
+    (
+        lambda: optim.RMSprop([x(1)], alpha=2),
+        ValueError,
+        "RMSprop: alpha must be .* at most 1, got",
+    ),
+    (lambda: optim.Adadelta([x(1)], rho=-1), ValueError, "Adadelta: rho must be at least 0 and at"),
     (lambda: optim.LRScheduler(3), TypeError, "LRScheduler: expected an optimizer, got int"),
     (lambda: optim.LRScheduler(sgd()), NotImplementedError, "LRScheduler: define _lr"),
     (lambda: optim.StepLR(sgd(), 0), ValueError, "StepLR: step_size must be at least 1, got 0"),
     (lambda: optim.CosineAnnealingLR(sgd(), 0), ValueError, "CosineAnnealingLR: T_max must be"),
     (lambda: optim.OneCycleLR(sgd(), 0.1), ValueError, "OneCycleLR: give total_steps, or epochs"),
+    (lambda: optim.MultiStepLR(sgd(), 3), TypeError, "MultiStepLR: milestones must be a list of"),
+    (lambda: optim.ExponentialLR(sgd(), "a"), TypeError, "ExponentialLR: gamma must be a number"),
+    (lambda: optim.InverseTimeLR(sgd(), -1), ValueError, "InverseTimeLR: decay must be at least 0"),
+    (lambda: optim.LinearLR(sgd(), 0), ValueError, "LinearLR: start_factor must be above 0 and at"),
+    (lambda: optim.LambdaLR(sgd(), 0.5), TypeError, "LambdaLR: lr_lambda must be a function"),
+    (lambda: optim.ReduceLROnPlateau(sgd(), "up"), ValueError, "mode must be 'min' or 'max', got"),
+    (
+        lambda: nn.utils.clip_grad_norm_([x(1)], -1),
+        ValueError,
+        "max_norm must be at least 0, got -1",
+    ),
+    (lambda: nn.utils.clip_grad_value_(3, 1), TypeError, "clip_grad_value_: parameters must be an"),
     # data
     (lambda: data.DataLoader(3), TypeError, "dataset: expected a NumPy array, got int"),
     (lambda: data.DataLoader(np.ones(3), 0), ValueError, "DataLoader: batch_size must be 1"),
@@ -155,9 +189,17 @@ ROWS: list[Row] = [
         ValueError,
         r"jvp: direction 0 .*\(3,\).* must have shape \(2,\)",
     ),
-    (lambda: func.hvp(total, np.ones(2), np.ones(2)), TypeError, "hvp: primals is a tuple"),
+    (
+        lambda: func.hvp(total, np.ones(2), np.ones(2)),
+        TypeError,
+        "hvp: primals must be a tuple or a list",
+    ),
     (lambda: func.jacobian(total)(np.array([1])), TypeError, "jacobian: can only .*int64"),
     (lambda: func.jacrev(total, argnums=2)(np.ones(2)), ValueError, "jacrev: argnums 2 but 1"),
-    (lambda: func.jacfwd(total, argnums="a")(1.0), TypeError, "jacfwd: argnums is a position"),
+    (
+        lambda: func.jacfwd(total, argnums="a")(1.0),
+        TypeError,
+        "jacfwd: argnums must be an integer or .*got 'a'",
+    ),
     (lambda: func.hessian(total)("text"), TypeError, "hessian: can only differentiate by floating"),
 ]

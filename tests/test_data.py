@@ -148,6 +148,77 @@ def test_two_passes_at_the_same_time_do_not_disturb_each_other() -> None:
     assert np.concatenate([y for _, y in mixed]).tolist() != expected[0]
 
 
+@given(st.integers(1, 20), st.integers(1, 7), st.booleans(), st.booleans(), st.integers(0, 60))
+def test_a_loader_goes_on_after_any_batch(
+    n: int, size: int, shuffle: bool, drop_last: bool, done: int
+) -> None:
+    def new() -> data.DataLoader:
+        return data.DataLoader(np.arange(n), size, shuffle, drop_last, seed=2)
+
+    def read(loader: data.DataLoader, count: int) -> tuple[list[list[int]], dict[str, Any]]:
+        """The next `count` batches, over as many passes as that takes, and the state after them."""
+        found: list[list[int]] = []
+        state = loader.state_dict()
+        while len(found) < count:
+            for batch in loader:
+                found.append(batch.tolist())
+                state = loader.state_dict()
+                if len(found) == count:
+                    break
+        return found, state
+
+    if not len(new()):
+        return
+    straight, end = read(new(), done + 5)
+    begun, state = read(new(), done)
+    later = new()
+    later.load_state_dict(state)
+    assert later.state_dict() == state
+    rest, same_end = read(later, 5)
+    assert begun + rest == straight
+    assert same_end == end
+
+
+def test_a_pass_left_early_counts_as_done_and_the_last_begun_counts() -> None:
+    loader = data.DataLoader(np.arange(9), 2)
+    for _ in loader:
+        assert loader.state_dict()["epoch"] == 0
+        break
+    state = loader.state_dict()
+    assert (state["epoch"], state["step"]) == (1, 0)
+    first, second = iter(loader), iter(loader)
+    next(second)
+    for _ in range(3):
+        next(first)
+    state = loader.state_dict()
+    assert (state["epoch"], state["step"]) == (2, 1)
+    first.close()
+    assert loader.state_dict() == state
+    loader.epoch = 7
+    state = loader.state_dict()
+    assert (state["epoch"], state["step"]) == (7, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 3}, "batch_size is 2, but 3 in the state; make the loader as it was"),
+        ({"seed": 1}, "seed is 0, but 1"),
+        ({"length": 8}, "length is 9, but 8"),
+        ({"shuffle": True}, "shuffle is False, but True"),
+        ({"step": -1}, "step must be 0 or more, got -1"),
+        ({"place": 3}, r"expected the keys \['length', .*'place'\]"),
+    ],
+)
+def test_a_state_of_another_loader_is_refused(change: dict[str, Any], message: str) -> None:
+    loader = data.DataLoader(np.arange(9), 2)
+    list(loader)
+    before = loader.state_dict()
+    with pytest.raises(ValueError, match=message):
+        loader.load_state_dict({**before, "epoch": 5, **change})
+    assert loader.state_dict() == before
+
+
 def test_batches_in_order_are_views_that_protect_the_data_set() -> None:
     images = np.zeros((4, 2))
     (batch,) = data.DataLoader(images, 4)

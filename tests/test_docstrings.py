@@ -17,13 +17,19 @@ MODULES = [
     ag.functional,
     ag.nn,
     ag.nn.init,
+    ag.nn.utils,
     ag.optim,
     ag.data,
+    ag.data.augment,
     ag.func,
     ag.testing,
     ag.diagnose,
+    ag.training,
 ]
-CLASSES = [ag.Tensor, ag.nn.Module, ag.optim.Optimizer, ag.optim.LRScheduler, ag.data.DataLoader]
+CLASSES = [
+    *(ag.Tensor, ag.nn.Module, ag.optim.Optimizer, ag.optim.LRScheduler, ag.data.DataLoader),
+    *(ag.training.EarlyStopping, ag.training.Progress),
+]
 OPERATIONS = ag.OPS.keys() | COMPOSITIONS.keys()
 
 

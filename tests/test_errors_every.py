@@ -9,14 +9,24 @@ from typing import Any
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn import data, func, nn, optim
+from autograd_cnn import data, func, nn, optim, training
 from autograd_cnn import functional as F
 from autograd_cnn.ops.composition import COMPOSITIONS
-from tests import errors_ops, errors_parts, test_errors, test_errors_network
+from tests import errors_ops, errors_parts, errors_training, test_errors, test_errors_network
 
-ROWS = [*errors_ops.ROWS, *errors_parts.ROWS]
-TABLES = [errors_ops, errors_parts, test_errors, test_errors_network]
-MODULES = {"ag": ag, "F": F, "nn": nn, "optim": optim, "data": data, "func": func}
+ROWS = [*errors_ops.ROWS, *errors_parts.ROWS, *errors_training.ROWS]
+TABLES = [errors_ops, errors_parts, errors_training, test_errors, test_errors_network]
+MODULES = {
+    "ag": ag,
+    "F": F,
+    "nn": nn,
+    "nn.utils": nn.utils,
+    "optim": optim,
+    "data": data,
+    "augment": data.augment,
+    "func": func,
+    "training": training,
+}
 # What has no input that could be wrong: settings to look at, blocks, and records of results.
 NO_INPUT = {
     *("ag.GraphError", "ag.Op", "ag.detect_anomaly", "ag.enable_grad", "ag.get_default_dtype"),

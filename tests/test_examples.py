@@ -13,7 +13,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SCRIPT = [sys.executable, str(EXAMPLES / "mnist.py")]
 FIGURES = ["confusion.png", "curves.png", "filters.png", "mistakes.png"]
-WEIGHTS = ["best.npz", "weights.npz"]
+WEIGHTS = ["best.npz", "checkpoint.npz", "weights.npz"]
 NAME = "embedded digits (UCI), 360 held-out images"
 
 
@@ -87,7 +87,7 @@ def test_saved_weights_give_the_reported_accuracy(default_run, mnist):
     assert f"{100 * accuracy:.2f}" == f"{result(done.stdout):.2f}"
 
 
-@pytest.mark.parametrize("model", ["cnn", "lenet", "mlp"])
+@pytest.mark.parametrize("model", ["cnn", "best", "lenet", "mlp"])
 def test_same_seed_same_numbers(mnist, tmp_path, capsys, monkeypatch, model):
     monkeypatch.setattr(mnist.figures, "Figure", None)  # they take longer than the training
     outputs, weights = [], []
@@ -101,6 +101,37 @@ def test_same_seed_same_numbers(mnist, tmp_path, capsys, monkeypatch, model):
     assert outputs[0] == outputs[1]
     for name, array in weights[0].items():
         np.testing.assert_array_equal(array, weights[1][name])
+
+
+def test_best_is_small(mnist):
+    assert sum(p.size for p in mnist.MODELS["best"]().parameters()) < 500_000
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "expected"),
+    [
+        (["--model", "best"], "MNIST", (12, 128, 0.1)),
+        (["--model", "best", "--lr", "0.2"], "embedded digits (UCI)", (30, 128, 0.2)),
+        (["--epochs", "1", "--batch-size", "8"], "MNIST", (1, 8, 0.05)),
+        ([], "embedded digits (UCI)", (15, 64, 0.05)),
+    ],
+)
+def test_the_recipe_fills_in_what_the_options_leave_open(mnist, given, name, expected):
+    options = mnist.parser().parse_args(given)
+    mnist.fill_in(options, name)
+    assert (options.epochs, options.batch_size, options.lr) == expected
+
+
+def test_only_the_best_recipe_changes_its_training_images(mnist):
+    images = mnist.data.digits().train
+    for model, changed in (("best", True), ("cnn", False)):
+        options = mnist.parser().parse_args(["--model", model, "--batch-size", "32"])
+        mnist.fill_in(options, "embedded digits (UCI)")
+        batches = mnist.build(options, images, options.epochs)["batches"]
+        plain = mnist.data.DataLoader(images, 32, shuffle=True, drop_last=True)
+        (first, labels), (same, same_labels) = next(iter(batches)), next(iter(plain))
+        np.testing.assert_array_equal(labels, same_labels)
+        assert (first != same).any() == changed
 
 
 def test_another_seed_other_numbers(mnist, tmp_path, capsys, monkeypatch):
@@ -188,6 +219,7 @@ def test_ctrl_c_leaves_the_weights_of_the_last_epoch(tmp_path):
     assert run.returncode == 130
     assert "Traceback" not in errors
     assert errors.splitlines()[-1].startswith(f"Interrupted. {tmp_path / 'weights.npz'} holds")
+    assert errors.endswith("--resume goes on from there.\n")
     assert sorted(p.name for p in tmp_path.iterdir()) == WEIGHTS
     with np.load(tmp_path / "weights.npz") as weights:
         assert all(np.isfinite(weights[name]).all() for name in weights)
@@ -208,36 +240,77 @@ def test_without_matplotlib_only_the_figures_are_missing(mnist, tmp_path, capsys
     assert sorted(p.name for p in tmp_path.iterdir()) == WEIGHTS
 
 
-def test_a_failed_save_keeps_the_old_weights(mnist, tmp_path, monkeypatch):
-    path = tmp_path / "weights.npz"
-    mnist.report.save_weights(path, {"w": np.ones(3)})
+def stop_after(mnist, monkeypatch, epochs):
+    """Have the next run interrupted once it has saved so many epochs."""
+    save = mnist.Record.save
 
-    def fail(file, **arrays):
-        file.write(b"half")
-        raise KeyboardInterrupt
+    def save_and_stop(record, *arguments):
+        save(record, *arguments)
+        if len(record.history) == epochs:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez", fail)
-    with pytest.raises(KeyboardInterrupt):
-        mnist.report.save_weights(path, {"w": np.zeros(3)})
-    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"]
-    with np.load(path) as saved:
-        np.testing.assert_array_equal(saved["w"], np.ones(3))
+    monkeypatch.setattr(mnist.Record, "save", save_and_stop)
 
 
-def test_class_table_and_confusion():
-    sys.path.insert(0, str(EXAMPLES))
-    try:
-        import report
-    finally:
-        sys.path.remove(str(EXAMPLES))
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
+def test_a_resumed_run_ends_as_the_straight_one(mnist, tmp_path, capsys, monkeypatch, model):
+    monkeypatch.setattr(mnist.figures, "Figure", None)
+    options = ["--data", "digits", "--epochs", "4", "--model", model, "--out"]
+    assert mnist.main([*options, str(tmp_path / "straight")]) == 0
+    straight = capsys.readouterr().out.replace("straight", "stopped")
+    with monkeypatch.context() as patch:
+        stop_after(mnist, patch, 2)
+        assert mnist.main([*options, str(tmp_path / "stopped")]) == 130
+    stopped = capsys.readouterr().out
+    assert mnist.main([*options, str(tmp_path / "stopped"), "--resume"]) == 0
+    resumed = capsys.readouterr().out
+    lines = without_times(straight).splitlines()
+    assert without_times(stopped).splitlines() == lines[:3]
+    assert without_times(resumed).splitlines() == lines[:2] + lines[4:]
+    for name in ("weights.npz", "best.npz"):
+        with np.load(tmp_path / "straight" / name) as a, np.load(tmp_path / "stopped" / name) as b:
+            assert a.files == b.files
+            for array in a.files:
+                np.testing.assert_array_equal(a[array], b[array])
+
+
+def test_what_cannot_be_resumed_is_explained_in_one_line(mnist, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(mnist.figures, "Figure", None)
+    options = ["--data", "digits", "--epochs", "1", "--out", str(tmp_path)]
+    assert mnist.main(options) == 0
+    capsys.readouterr()
+    for change, message in (
+        (["--lr", "0.1"], "its run had lr 0.05, not 0.1"),
+        (["--model", "mlp"], "its run had model cnn, not mlp"),
+        (["--epochs", "2"], "its run had epochs 1, not 2"),
+        (["--out", str(tmp_path / "new")], "there is no such file; start without --resume"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            mnist.main([*options, "--resume", *change])
+        assert stopped.value.code == 2
+        captured = capsys.readouterr()
+        assert message in captured.err
+        assert (captured.out, len(captured.err.splitlines())) == ("", 1)
+    (tmp_path / "checkpoint.npz").write_bytes(b"half")
+    with pytest.raises(SystemExit):
+        mnist.main([*options, "--resume"])
+    assert "checkpoint.npz: this is no checkpoint" in capsys.readouterr().err
+
+
+def test_class_table(mnist):
     truth = np.array([0, 0, 0, 0, 1, 1], np.uint8)
-    confusion = report.confusion_matrix(truth, np.array([0, 2, 2, 1, 1, 1]))
-    assert confusion.sum() == 6
-    np.testing.assert_array_equal(confusion[:2, :3], [[1, 1, 2], [0, 2, 0]])
-    lines = report.class_table(confusion).splitlines()
+    confusion = mnist.confusion_matrix(np.array([0, 2, 2, 1, 1, 1]), truth, classes=10)
+    lines = mnist.report.class_table(confusion).splitlines()
     assert lines[1].split() == ["0", "4", "1", "25.00", "%", "2", "(twice)"]
     assert lines[2].split() == ["1", "2", "2", "100.00", "%", "-"]
     assert lines[-1].split() == ["all", "6", "3", "50.00", "%"]
+
+
+@pytest.mark.parametrize("name", ["training", "report", "models", "recipes"])
+def test_shared_modules_are_found_as_scripts_and_as_a_package(name):
+    """`python examples/mnist.py` has the folder on its path, `python -m examples.x` its parent."""
+    for folder, module in ((EXAMPLES, name), (EXAMPLES.parent, f"examples.{name}")):
+        subprocess.run([sys.executable, "-c", f"import {module}"], cwd=folder, check=True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals of this kind")
@@ -264,5 +337,5 @@ def test_bar_fits_a_narrow_terminal(tmp_path):
     os.close(mine)
     assert run.returncode == 0
     bars = shown.decode().replace("\n", "\r").split("\r")
-    assert any("img/s" in bar for bar in bars)
+    assert any(re.search(r"loss \d.\d+ accuracy \d.\d+ [\d,]+/s", bar) for bar in bars)
     assert max(map(len, bars)) <= 60

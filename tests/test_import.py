@@ -15,6 +15,7 @@ LAZY = [
     "autograd_cnn.diagnose",
     "autograd_cnn.func",
     "autograd_cnn.testing",
+    "autograd_cnn.training",
 ]
 # Modules that take a millisecond or more to load; a training step needs none of them.
 HEAVY = [
@@ -76,7 +77,7 @@ def test_import_adds_few_modules_from_elsewhere(loaded: set[str]) -> None:
     assert len(foreign) <= 10, sorted(foreign)
 
 
-@pytest.mark.parametrize("name", ["data", "diagnose", "func", "testing", "summary", "profile"])
+@pytest.mark.parametrize("name", ["data", "diagnose", "func", "testing", "training", "summary"])
 def test_lazy_names_arrive_in_every_way_of_asking(name: str) -> None:
     whole = "import autograd_cnn as ag; assert {0!r} in dir(ag); print(ag.{0}.__name__)"
     single = "from autograd_cnn import {0}; print({0}.__name__)"

@@ -1,106 +1,19 @@
-"""SGD and schedules: trajectories against plain transcriptions of the formulas, and the errors."""
+"""Optimizer: groups, gradients, errors, the state that can be kept, and a training; with SGD."""
 
 import copy
 import gc
-import math
 import tracemalloc
 import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import nn, optim
+from tests.optim_parts import gradients, leaf
 
-
-def leaf(values, dtype=np.float64):
-    return ag.tensor(np.array(values, dtype), requires_grad=True)
-
-
-def gradients(shape, steps, seed=0):
-    return np.random.default_rng(seed).normal(size=(steps, *shape))
-
-
-# ---------------------------------------------------------------------------------------------- SGD
-
-
-def plain_sgd(p, grads, lr, momentum, dampening, weight_decay, nesterov, maximize):
-    """The formula of the docstring, one array per line, nothing reused."""
-    b = None
-    path = []
-    for g in grads:
-        g = (-g if maximize else g) + weight_decay * p
-        if momentum:
-            b = g.copy() if b is None else momentum * b + (1 - dampening) * g
-            g = g + momentum * b if nesterov else b
-        p = p - lr * g
-        path.append(p)
-    return path
-
-
-settings = st.fixed_dictionaries(
-    {
-        "lr": st.floats(0, 1),
-        "momentum": st.sampled_from([0, 0.5, 0.9, 1.0]),
-        "dampening": st.sampled_from([0, 0.3, 1.0]),
-        "weight_decay": st.sampled_from([0, 0.01, 0.5]),
-        "nesterov": st.booleans(),
-        "maximize": st.booleans(),
-    }
-).filter(lambda s: not s["nesterov"] or (s["momentum"] and not s["dampening"]))
-
-
-@given(options=settings, shape=st.sampled_from([(), (1,), (3,), (2, 3), (0, 2)]))
-def test_sgd_follows_its_formula(options, shape):
-    start = np.random.default_rng(1).normal(size=shape)
-    grads = gradients(shape, 6)
-    x = leaf(start)
-    optimizer = optim.SGD([x], **options)
-    for g, expected in zip(grads, plain_sgd(start, grads, **options)):
-        x.grad = g.copy()
-        optimizer.step()
-        # The same operations in nearly the same order, in float64.
-        np.testing.assert_allclose(x.numpy(), expected, rtol=1e-12, atol=1e-12)
-        np.testing.assert_array_equal(x.grad.numpy(), g)
-
-
-@pytest.mark.parametrize("momentum", [0, 0.9])
-def test_sgd_writes_in_place_in_any_layout_and_dtype(momentum):
-    start = np.random.default_rng(0).normal(size=(3, 4, 5))
-    grads = gradients((3, 4, 5), 3)
-    expected = plain_sgd(start, grads, 0.1, momentum, 0, 0.1, False, False)[-1]
-    for dtype, rtol in ((np.float32, 1e-5), (np.float64, 1e-12)):
-        for order in ((0, 1, 2), (2, 0, 1)):
-            x = leaf(0, dtype)
-            x.array = np.ascontiguousarray(start.transpose(order).astype(dtype)).transpose(
-                np.argsort(order)
-            )
-            array = x.array
-            optimizer = optim.SGD([x], lr=0.1, momentum=momentum, weight_decay=0.1)
-            for g in grads:
-                x.grad = ag.tensor(np.asfortranarray(g))  # float64 throughout
-                optimizer.step()
-            assert x.array is array
-            assert array.dtype == dtype
-            np.testing.assert_allclose(array, expected, rtol=rtol, atol=1e-6)
-            if momentum:
-                assert optimizer.state[x]["momentum_buffer"].dtype == dtype
-
-
-def test_a_step_makes_no_new_arrays():
-    x = leaf(np.zeros(100_000), np.float32)
-    x.grad = np.ones(100_000)
-    optimizer = optim.SGD([x], lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True)
-    optimizer.step()
-    tracemalloc.start()
-    for _ in range(3):
-        optimizer.step()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 20_000  # bytes; one array of this size has 400,000
+# ------------------------------------------------------------------------------------------ in use
 
 
 def test_groups_have_their_own_settings_and_lr_may_change():
@@ -168,31 +81,6 @@ def test_a_step_between_forward_and_backward_is_an_error():
     optimizer.step()
     with pytest.raises(ag.GraphError, match=r"changed in place.*optimizer\.step"):
         loss.backward()
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("lr", -1),
-        ("lr", math.nan),
-        ("lr", math.inf),
-        ("momentum", -0.1),
-        ("weight_decay", -1),
-        ("dampening", math.nan),
-    ],
-)
-def test_settings_out_of_range_are_named(name, value):
-    with pytest.raises(ValueError, match=f"SGD: {name} must be .*, got {value}"):
-        optim.SGD([leaf([1.0])], **{name: value})
-    with pytest.raises(ValueError, match=f"SGD: {name} must be"):
-        optim.SGD([{"params": [leaf([1.0])], name: value}])
-
-
-def test_nesterov_wants_momentum_without_dampening():
-    with pytest.raises(ValueError, match="momentum must be above 0 with nesterov=True, got 0"):
-        optim.SGD([leaf([1.0])], nesterov=True)
-    with pytest.raises(ValueError, match=r"dampening must be 0 with nesterov=True, got 0\.5"):
-        optim.SGD([leaf([1.0])], momentum=0.9, dampening=0.5, nesterov=True)
 
 
 def test_what_cannot_be_trained_is_refused():
@@ -293,6 +181,22 @@ def test_loading_takes_the_parameters_dtype_and_the_saved_settings():
     assert twin.param_groups[0]["params"][0] is not x
 
 
+def test_loading_numbers_that_were_kept_as_arrays():
+    x, y = leaf([1.0, 2.0], np.float32), leaf(1.0, np.float32)
+    optimizer = optim.Adam([x, y])
+    x.grad, y.grad = np.ones(2), 1.0
+    optimizer.step()
+    saved = optimizer.state_dict()
+    for entry in saved["state"].values():
+        entry.update({name: np.asarray(value) for name, value in entry.items()})
+    optimizer.load_state_dict(saved)
+    assert type(optimizer.state[x]["step"]) is type(optimizer.state[y]["step"]) is int
+    optimizer.step()
+    assert optimizer.state[y]["exp_avg"].dtype == np.float32
+    assert optimizer.state[y]["exp_avg"].shape == ()
+    assert y.item() == x.tolist()[0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -360,177 +264,3 @@ def test_training_learns_and_memory_stays_flat_without_the_garbage_collector():
     # One leaked graph per step would be over 10 MB; Python's free lists of tuples settle at 0.4 MB.
     assert after - before < 1_000_000
     assert np.mean(last[-20:]) < 0.2 * np.mean(first)
-
-
-# ---------------------------------------------------------------------------------------- schedules
-
-
-def path(schedule, steps, names=("lr",)):
-    """The settings of each group before every step."""
-    found = []
-    for _ in range(steps):
-        found.append([[g[n] for n in names] for g in schedule.optimizer.param_groups])
-        schedule.step()
-    return np.array(found)  # (steps, groups, names)
-
-
-def two_groups(**options):
-    groups = [{"params": leaf([1.0])}, {"params": leaf([1.0]), "lr": 0.5}]
-    return optim.SGD(groups, lr=0.1, **options)
-
-
-def test_step_lr():
-    got = path(optim.StepLR(two_groups(), step_size=3, gamma=0.5), 8)[..., 0]
-    rates = [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
-    np.testing.assert_allclose(got, np.outer(rates, [0.1, 0.5]), rtol=1e-12)
-
-
-def test_cosine_annealing():
-    got = path(optim.CosineAnnealingLR(two_groups(), T_max=4, eta_min=0.02), 10)[..., 0]
-    expected = [
-        [0.02 + 0.5 * (base - 0.02) * (1 + math.cos(math.pi * t / 4)) for base in (0.1, 0.5)]
-        for t in range(10)
-    ]
-    np.testing.assert_allclose(got, expected, rtol=1e-12)
-    assert got[4] == pytest.approx(0.02)
-    assert got[8] == pytest.approx([0.1, 0.5])
-
-
-def plain_one_cycle(t, total, high, start, div, final, shape, three, momenta):
-    """lr and momentum of step t: PyTorch's phases written out."""
-    low, end = high / div, high / div / final
-    base, top = momenta
-    first = start * total - 1
-    if three:
-        second = 2 * start * total - 2
-        phases = [
-            (0, first, low, high, top, base),
-            (first, second, high, low, base, top),
-            (second, total - 1, low, end, top, top),
-        ]
-    else:
-        phases = [(0, first, low, high, top, base), (first, total - 1, high, end, base, top)]
-    a, b, lr0, lr1, m0, m1 = next((p for p in phases if t <= p[1]), phases[-1])
-    x = (t - a) / (b - a)
-    x = (1 - math.cos(math.pi * x)) / 2 if shape == "cos" else x
-    return lr0 + (lr1 - lr0) * x, m0 + (m1 - m0) * x
-
-
-@given(
-    total=st.integers(8, 60),
-    start=st.floats(0.26, 0.45),
-    shape=st.sampled_from(["cos", "linear"]),
-    three=st.booleans(),
-    div=st.floats(1.5, 100),
-)
-def test_one_cycle(total, start, shape, three, div):
-    schedule = optim.OneCycleLR(
-        two_groups(),
-        [0.2, 2.0],
-        total,
-        pct_start=start,
-        anneal_strategy=shape,
-        div_factor=div,
-        final_div_factor=50,
-        three_phase=three,
-        base_momentum=[0.8, 0.7],
-    )
-    got = path(schedule, total, ("lr", "momentum"))
-    expected = [
-        [
-            plain_one_cycle(t, total, high, start, div, 50, shape, three, (base, 0.95))
-            for high, base in ((0.2, 0.8), (2.0, 0.7))
-        ]
-        for t in range(total)
-    ]
-    # The smallest rate comes out of a difference of rates up to 2: absolute, too.
-    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-14)
-
-
-@pytest.mark.parametrize("start", [0.0, 0.1, 0.5, 1.0])
-@pytest.mark.parametrize("total", [1, 2, 5, 10])
-def test_one_cycle_has_no_hole_at_the_edges(total, start):
-    schedule = optim.OneCycleLR(two_groups(), 1.0, total, pct_start=start)
-    got = path(schedule, total, ("lr", "momentum"))
-    assert np.isfinite(got).all()
-    assert (got[..., 0] <= 1.0).all()
-    assert schedule.get_last_lr() == pytest.approx([1 / 25 / 1e4] * 2)
-    with pytest.raises(ValueError, match=f"step {total + 1} is beyond total_steps={total}"):
-        schedule.step()
-
-
-def test_one_cycle_counts_steps_and_can_leave_momentum_alone():
-    optimizer = two_groups(momentum=0.5)
-    schedule = optim.OneCycleLR(optimizer, 1.0, epochs=2, steps_per_epoch=5, cycle_momentum=False)
-    assert schedule.total_steps == 10
-    assert set(path(schedule, 10, ("momentum",)).ravel()) == {0.5}
-
-
-def test_changing_lr_and_momentum_reach_the_update():
-    x = leaf([1.0])
-    optimizer = optim.SGD([x])
-    schedule = optim.OneCycleLR(optimizer, 0.5, 10)
-    b, p = 0.0, 1.0
-    for t in range(10):
-        x.grad = np.array([1.0])
-        optimizer.step()
-        lr, momentum = plain_one_cycle(t, 10, 0.5, 0.3, 25, 1e4, "cos", False, (0.85, 0.95))
-        b = 1.0 if t == 0 else momentum * b + 1.0
-        p -= lr * b
-        assert x.item() == pytest.approx(p, rel=1e-12)
-        schedule.step()
-
-
-MAKERS = {
-    "step": lambda o, **k: optim.StepLR(o, 2, **k),
-    "cosine": lambda o, **k: optim.CosineAnnealingLR(o, 5, **k),
-    "cycle": lambda o, **k: optim.OneCycleLR(o, [0.3, 3.0], 12, **k),
-}
-
-
-@pytest.mark.parametrize("name", MAKERS)
-def test_schedules_resume(name):
-    whole = path(MAKERS[name](two_groups()), 12, ("lr", "momentum"))
-    optimizer = two_groups()
-    first = MAKERS[name](optimizer)
-    path(first, 4)
-    second = MAKERS[name](two_groups())
-    second.load_state_dict(first.state_dict())
-    np.testing.assert_array_equal(path(second, 8, ("lr", "momentum")), whole[4:])
-    # Or by last_epoch, with the optimizer's own state: construction is a step.
-    third_optimizer = two_groups()
-    third_optimizer.load_state_dict(optimizer.state_dict())
-    third = MAKERS[name](third_optimizer, last_epoch=3)
-    np.testing.assert_array_equal(path(third, 8, ("lr", "momentum")), whole[4:])
-
-
-def test_schedules_complain():
-    optimizer = two_groups()
-    with pytest.raises(TypeError, match="StepLR: expected an optimizer, got int"):
-        optim.StepLR(3, 1)
-    with pytest.raises(ValueError, match="step_size must be at least 1, got 0"):
-        optim.StepLR(optimizer, 0)
-    with pytest.raises(ValueError, match="T_max must be at least 1, got 0"):
-        optim.CosineAnnealingLR(optimizer, 0)
-    with pytest.raises(ValueError, match=r"last_epoch=3 continues a schedule.*no 'initial_lr'"):
-        optim.StepLR(optimizer, 1, last_epoch=3)
-    for options, message in (
-        ({}, "give total_steps, or epochs and steps_per_epoch"),
-        ({"total_steps": 0}, "total_steps must be at least 1, got 0"),
-        ({"total_steps": 5, "pct_start": 2}, "pct_start must be between 0 and 1, got 2"),
-        ({"total_steps": 5, "anneal_strategy": "exp"}, "'cos' or 'linear', got 'exp'"),
-        ({"total_steps": 5, "base_momentum": [1]}, "base_momentum must be a number or have one"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            optim.OneCycleLR(optimizer, 1.0, **options)
-    plain = optim.Optimizer([leaf([1.0])], {"lr": 1.0})
-    with pytest.raises(ValueError, match="no momentum to cycle; pass cycle_momentum=False"):
-        optim.OneCycleLR(plain, 1.0, 5)
-    one = optim.SGD([leaf([1.0])])
-    saved = optim.StepLR(one, 1).state_dict()
-    with pytest.raises(ValueError, match="expected 2 parameter groups, got 1"):
-        optim.StepLR(optimizer, 1).load_state_dict(saved)
-    with pytest.raises(ValueError, match="expected the keys"):
-        optim.CosineAnnealingLR(optimizer, 1).load_state_dict(saved)
-    with pytest.raises(NotImplementedError, match="LRScheduler: define _lr"):
-        optim.LRScheduler(optimizer)

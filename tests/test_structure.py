@@ -14,8 +14,11 @@ PACKAGE = Path(ag.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = [
     ["version"],
-    ["modes", "kernels", "random", "data", "hooks", "watching", "tree"],
+    ["modes", "kernels", "random", "data", "hooks", "watching", "tree", "caller"],
     ["node", "config"],
+    ["kinds"],
+    ["arguments"],
+    ["calling"],
     ["graph"],
     ["ops"],
     ["walk"],
@@ -23,9 +26,13 @@ LAYERS = [
     ["tensor"],
     ["functional", "testing", "func"],
     ["nn", "optim", "checkpoint", "custom"],
-    ["diagnose"],
+    ["diagnose", "training"],
     ["__init__"],
 ]
+MODULES = (
+    *(ag, ag.functional, ag.nn, ag.optim, ag.data, ag.data.augment, ag.func, ag.diagnose),
+    ag.training,
+)
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 
@@ -87,14 +94,14 @@ def test_numpy_is_the_only_run_time_dependency() -> None:
 
 
 def test_public_names_exist_and_are_listed() -> None:
-    for module in (ag, ag.functional, ag.nn, ag.optim, ag.data, ag.func, ag.diagnose):
+    for module in MODULES:
         assert len(module.__all__) == len(set(module.__all__)), module.__name__
         for name in module.__all__:
             assert hasattr(module, name), f"{module.__name__}.{name}"
 
 
 def test_every_public_function_and_class_has_a_docstring() -> None:
-    for module in (ag, ag.functional, ag.nn, ag.optim, ag.data, ag.func, ag.diagnose):
+    for module in MODULES:
         for name in module.__all__:
             value = getattr(module, name)
             if callable(value):

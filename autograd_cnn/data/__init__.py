@@ -8,6 +8,7 @@
 ((32, 1, 28, 28), (32,))
 """
 
+from autograd_cnn.data import augment
 from autograd_cnn.data.batches import DataLoader
 from autograd_cnn.data.datasets import Subset, TensorDataset, random_split
 from autograd_cnn.data.idx_format import read_idx
@@ -23,6 +24,7 @@ __all__ = [
     "Split",
     "Subset",
     "TensorDataset",
+    "augment",
     "digits",
     "mnist",
     "random_split",

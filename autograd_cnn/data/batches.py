@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.data.datasets import as_dataset
+from autograd_cnn.data.datasets import Indices, as_dataset
 
 
 class DataLoader:
@@ -17,12 +17,16 @@ class DataLoader:
     `dataset` is an array (N, ...), a tuple of arrays of equal length (a `Split` is one), a
     `TensorDataset` or a `Subset`.  A batch is a tuple of arrays (B, ...), or a bare array for a
     bare array; the last is smaller if `batch_size` does not divide N, and left out with
-    `drop_last`.  `transform(*batch)`, if given, is applied to every batch and its result yielded.
+    `drop_last`.  `augment(array, rng)`, if given, makes the first array of every batch, as the
+    functions of `augment` do; `transform(*batch)` is then applied to the batch and its result
+    yielded.
 
     With `shuffle` the order is ``np.random.default_rng([seed, epoch]).permutation(N)`` and nothing
-    else: the same seed gives the same passes.  `epoch` is the number of the next pass, counted
-    from 0 when a pass begins; set it to go on exactly where an earlier run ended.  Passes at the
-    same time are independent of each other, and each has its own number.
+    else, and the `rng` of batch 1, 2, ... is ``np.random.default_rng([seed, epoch, 1])``, ...: the
+    same seed gives the same passes.  `epoch` is the number of the next pass, counted from 0 when a
+    pass begins; set it to go on exactly where an earlier run ended, or use `state_dict` to go on
+    between two batches.  Passes at the same time are independent of each other, and each has its
+    own number.
 
     Batches in order are read-only: views of the arrays, or copies for a `Subset`.  Shuffled
     batches are new arrays.
@@ -51,6 +55,7 @@ class DataLoader:
         drop_last: bool = False,
         *,
         seed: int = 0,
+        augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
         transform: Callable[..., Any] | None = None,
     ) -> None:
         self.dataset = as_dataset(dataset)
@@ -58,6 +63,7 @@ class DataLoader:
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.seed = _whole_number(seed, "seed", 0)
+        self.augment = augment
         self.transform = transform
         self.epoch = 0
 
@@ -70,34 +76,109 @@ class DataLoader:
         >>> loader.epoch
         1
         """
-        return self._epoch
+        return self._start[0]
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        self._epoch = _whole_number(epoch, "epoch", 0)
+        self._begin_at(_whole_number(epoch, "epoch", 0), 0)
+
+    def _begin_at(self, epoch: int, step: int) -> None:
+        self._start = (epoch, step)  # of the next pass
+        self._place = [epoch, step]  # of the next batch in the pass that was begun last
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
-        epoch = self.epoch
-        self.epoch += 1
-        return self._batches(epoch)
+        self._place = place = list(self._start)
+        self._start = (place[0] + 1, 0)
+        return self._batches(place)
 
-    def _batches(self, epoch: int) -> Iterator[Any]:
-        """The batches of pass `epoch`."""
+    def _batches(self, place: list[int]) -> Iterator[Any]:
+        """The batches of a pass from `place`, its epoch and step, which moves on with them."""
+        epoch, first = place
         order: np.ndarray | None = None
         if self.shuffle:
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            chosen = slice(start, start + self.batch_size)
-            batch = self.dataset[chosen if order is None else order[chosen]]
-            arrays = batch if isinstance(batch, tuple) else (batch,)
-            if order is None:
-                for array in arrays:
-                    array.flags.writeable = False
-            yield batch if self.transform is None else self.transform(*arrays)
+        for step in range(first, len(self)):
+            chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            batch = self._batch(chosen if order is None else order[chosen], epoch, step)
+            place[:] = (epoch, step + 1) if step + 1 < len(self) else (epoch + 1, 0)
+            try:
+                yield batch
+            except GeneratorExit:  # the loop was left early
+                place[:] = (epoch + 1, 0)
+                return
+
+    def _batch(self, chosen: Indices, epoch: int, step: int) -> Any:
+        """The elements at `chosen`, augmented and transformed."""
+        batch = self.dataset[chosen]
+        arrays = batch if isinstance(batch, tuple) else (batch,)
+        if isinstance(chosen, slice):
+            for array in arrays:
+                array.flags.writeable = False
+        if self.augment is not None:
+            # NumPy takes [seed, epoch] and [seed, epoch, 0] for the same: 0 belongs to the order.
+            rng = np.random.default_rng([self.seed, epoch, step + 1])
+            arrays = (self.augment(arrays[0], rng), *arrays[1:])
+            batch = arrays if isinstance(batch, tuple) else arrays[0]
+        return batch if self.transform is None else self.transform(*arrays)
+
+    # ---------------------------------------------------------------------------- keeping the place
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next batch comes from, and the settings that the order depends on, as numbers.
+
+        It is the place of the pass that was begun last; a pass whose loop was left early counts as
+        done.
+
+        >>> loader = DataLoader(np.arange(6), batch_size=2)
+        >>> for batch in loader:
+        ...     print(loader.state_dict()["epoch"], loader.state_dict()["step"])
+        0 1
+        0 2
+        1 0
+        """
+        epoch, step = self._place
+        return {**self._settings(), "epoch": epoch, "step": step}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Let the next pass go on where `state_dict` was taken: its first batch is the next one.
+
+        Raises ValueError, and changes nothing, when it is from a loader with another number of
+        elements or other settings, or is no such state.
+
+        >>> loader = DataLoader(np.arange(6), batch_size=2)
+        >>> loader.load_state_dict({**loader.state_dict(), "epoch": 3, "step": 2})
+        >>> list(loader), loader.epoch
+        ([array([4, 5])], 4)
+        """
+        mine = self._settings()
+        if set(state_dict) != {*mine, "epoch", "step"}:
+            raise ValueError(
+                f"DataLoader.load_state_dict: expected the keys {[*mine, 'epoch', 'step']}, got "
+                f"{list(state_dict)}"
+            )
+        for name, value in mine.items():
+            if state_dict[name] != value:
+                raise ValueError(
+                    f"DataLoader.load_state_dict: {name} is {value}, but {state_dict[name]} in the "
+                    f"state; make the loader as it was then"
+                )
+        self._begin_at(
+            _whole_number(state_dict["epoch"], "epoch", 0),
+            _whole_number(state_dict["step"], "step", 0),
+        )
+
+    def _settings(self) -> dict[str, int]:
+        return {
+            "length": len(self.dataset),
+            "batch_size": self.batch_size,
+            "shuffle": bool(self.shuffle),
+            "drop_last": bool(self.drop_last),
+            "seed": self.seed,
+        }
 
 
 def _whole_number(value: int, name: str, least: int) -> int:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.arguments import checked
 from autograd_cnn.diagnose.origin import Origins, here, origin_of
 from autograd_cnn.graph import describe, values
 from autograd_cnn.watching import unwatched_by, watch
 
 
 @contextmanager
+@checked
 def detect_anomaly(check_inf: bool = True) -> Iterator[None]:
     """Raise in the ``with`` block as soon as an op or a backward rule gives NaN or infinity.
 

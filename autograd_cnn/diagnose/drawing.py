@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.arguments import checked, mistake
 from autograd_cnn.graph import Node, values
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tensor import Tensor
@@ -15,6 +16,7 @@ _MERMAID = {"op": '(["{}"])', "leaf": '["{}"]', "constant": '["{}"]:::constant'}
 _DOT = {"op": "ellipse", "leaf": "box", "constant": "plaintext"}
 
 
+@checked
 def draw(
     output: Any,
     names: Module | Mapping[str, Tensor] | None = None,
@@ -44,11 +46,13 @@ def draw(
         classDef constant stroke-dasharray: 3 3
     """
     if format not in ("mermaid", "dot"):
-        raise ValueError(f"draw: format is 'mermaid' or 'dot', got {format!r}")
+        raise ValueError(f"draw: format must be 'mermaid' or 'dot', got {format!r}")
     outputs = list(output) if isinstance(output, (tuple, list)) else [output]
     for x in outputs:
         if not isinstance(x, Tensor):
-            raise TypeError(f"draw: expected a tensor, got {type(x).__name__}")
+            raise mistake("draw", "output", "a tensor or a sequence of tensors", output)
+    if names is not None and not isinstance(names, (Module, Mapping)):
+        raise mistake("draw", "names", "a module or a mapping from names to tensors", names)
     named = names.named_parameters() if isinstance(names, Module) else (names or {}).items()
     picture = _Picture({id(t): name for name, t in named}, format == "dot")
     for node in _behind(outputs):

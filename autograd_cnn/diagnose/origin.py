@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from autograd_cnn import watching
+from autograd_cnn.caller import user_frame
 from autograd_cnn.watching import Watcher
-
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Origin(NamedTuple):
@@ -37,9 +34,7 @@ def here(op: str) -> Origin:
     >>> here("exp").op
     'exp'
     """
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
-        frame = frame.f_back
+    frame, _ = user_frame()
     code = frame.f_code
     return Origin(op, code.co_filename, frame.f_lineno, code.co_name, watching.layers.get())
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import modes, random, watching
-from autograd_cnn.graph import describe, values, wrap
+from autograd_cnn.arguments import mistake
+from autograd_cnn.graph import values, wrap
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tree import flatten
 from autograd_cnn.watching import Watcher, watch
@@ -108,7 +109,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
     Sequential                      (1, 3)...
     """
     if not isinstance(model, Module):
-        raise TypeError(f"summary: expected a module, got {type(model).__name__}")
+        raise mistake("summary", "model", "a module", model)
     if not inputs:
         raise TypeError("summary: give the model's inputs, or their shapes, such as (1, 3, 32, 32)")
     arguments = [_input(x) for x in inputs]
@@ -135,7 +136,7 @@ def _input(x: Any) -> Any:
         return wrap(np.zeros(tuple(x), modes.get_default_dtype()))
     if hasattr(x, "ndim"):
         return x
-    raise TypeError(f"summary: an input is an array, a tensor or a shape, got {describe(x)}")
+    raise mistake("summary", "an input", "an array, a tensor or a shape", x)
 
 
 class _Count(Watcher):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import modes
+from autograd_cnn.arguments import checked
 from autograd_cnn.func.tracing import (
     Gradient,
     Lifted,
@@ -20,12 +21,12 @@ from autograd_cnn.func.tracing import (
     walk,
 )
 from autograd_cnn.graph import describe, wrap
+from autograd_cnn.kinds import Function
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tree import matching
 
-Function = Callable[..., Any]
 
-
+@checked
 def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The function that gives the gradient of `f`, a function with a single value.
 
@@ -56,6 +57,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     return gradient
 
 
+@checked
 def value_and_grad(
     f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Function:
@@ -119,6 +121,7 @@ def arranged_argument(argument: Lifted, found: Sequence[Gradient], traced: Trace
     return argument.rebuild(leaves)
 
 
+@checked
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """``f(*primals)`` and the function that multiplies a cotangent with the Jacobian from the left.
 
@@ -154,6 +157,7 @@ def _linked(traced: Traced) -> Traced:
     return Traced(traced.lifted, traced.outputs, traced.rebuild, True, traced.kind, traced.aux)
 
 
+@checked
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """``f(*primals)`` and the Jacobian times `tangents`: the exact derivative in a direction.
 
@@ -166,9 +170,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     >>> ag.func.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 10.0))
     (6.0, 23.0)
     """
-    primals = _sequence("jvp", "primals", primals)
     traced = trace("jvp", f, primals, range(len(primals)), {})
-    seeds = directions("jvp", tuple(_sequence("jvp", "tangents", tangents)), tuple(primals), None)
+    seeds = directions("jvp", tuple(tangents), tuple(primals), None)
     _fit("jvp", seeds, traced.variables)
     linked = traced.connected or (modes.is_grad_enabled() and any(map(_tracked, seeds)))
     push = pushforward(traced, linked, retain=linked)
@@ -192,6 +195,7 @@ def pushforward(traced: Traced, create_graph: bool, retain: bool = True) -> Func
     return push
 
 
+@checked
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
     """The Hessian of `f`, a function with a single value, times `tangents`: a tuple like `primals`.
 
@@ -202,10 +206,9 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     >>> ag.func.hvp(lambda x: x**3, (2.0,), (10.0,))
     (120.0,)
     """
-    primals = _sequence("hvp", "primals", primals)
     traced = trace("hvp", f, primals, range(len(primals)), {})
     _single_value("hvp", traced)
-    seeds = directions("hvp", tuple(_sequence("hvp", "tangents", tangents)), tuple(primals), None)
+    seeds = directions("hvp", tuple(tangents), tuple(primals), None)
     _fit("hvp", seeds, traced.variables)
     first = traced.pull([np.ones_like(traced.outputs[0].array)], create_graph=True)
     linked = modes.is_grad_enabled() and any(map(_tracked, seeds))
@@ -213,14 +216,6 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     second = walk(first, seeds, traced.variables, linked, retain=linked)
     result = _linked(traced) if linked else traced
     return tuple(arranged(result, second, True))
-
-
-def _sequence(where: str, name: str, given: Any) -> Sequence[Any]:
-    if not isinstance(given, (tuple, list)):
-        raise TypeError(
-            f"{where}: {name} is a tuple with one entry per argument, got {type(given).__name__}"
-        )
-    return given
 
 
 def directions(where: str, given: Any, like: Any, fit: Sequence[Tensor] | None) -> list[Any]:

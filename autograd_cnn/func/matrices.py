@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.func.gradients import Function, pushforward
+from autograd_cnn.arguments import checked
+from autograd_cnn.func.gradients import pushforward
 from autograd_cnn.func.tracing import Traced, kind_of, positions_of, show, trace
+from autograd_cnn.kinds import Function
 from autograd_cnn.ops import shaping
 
 Blocks = list[list[Any]]  # per output and variable, an array or tensor (*output, *variable)
 
 
+@checked
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The function that gives all partial derivatives of `f`, forward or backward as is cheaper.
 
@@ -31,6 +34,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return _transform("jacobian", f, argnums, _cheaper)
 
 
+@checked
 def jacrev(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """As `jacobian`, by one backward pass per output value.
 
@@ -42,6 +46,7 @@ def jacrev(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return _transform("jacrev", f, argnums, _rows)
 
 
+@checked
 def jacfwd(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """As `jacobian`, by one `jvp` per input value.
 
@@ -52,6 +57,7 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return _transform("jacfwd", f, argnums, _columns)
 
 
+@checked
 def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The function that gives all second derivatives of `f`: the Jacobian of its Jacobian.
 

@@ -122,7 +122,7 @@ def positions_of(where: str, argnums: Any, count: int) -> list[int]:
     """`argnums` as a list of positions among `count` arguments; raises ValueError, TypeError."""
     given = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
     if not given or not all(isinstance(n, (int, np.integer)) for n in given):
-        raise TypeError(f"{where}: argnums is a position or a tuple of positions, got {argnums!r}")
+        raise TypeError(f"{where}: argnums must be a position or a tuple of them, got {argnums!r}")
     for n in given:
         if not -count <= n < count:
             raise ValueError(f"{where}: argnums {argnums} but {count} positional arguments")

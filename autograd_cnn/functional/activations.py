@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autograd_cnn.arguments import checked
 from autograd_cnn.graph import Array
 from autograd_cnn.ops import activation, reduction
 from autograd_cnn.ops.elementwise import relu, sigmoid, tanh
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 
+@checked
 def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     """x where it is positive, `negative_slope` times x elsewhere; see `ops.activation.leaky_relu`.
 
@@ -34,6 +36,7 @@ def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     return activation.leaky_relu(input, negative_slope=negative_slope)
 
 
+@checked
 def elu(input: Array, alpha: float = 1.0) -> Array:
     """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere; see `ops.activation.elu`.
 
@@ -44,6 +47,7 @@ def elu(input: Array, alpha: float = 1.0) -> Array:
     return activation.elu(input, alpha=alpha)
 
 
+@checked
 def selu(input: Array) -> Array:
     """`elu` scaled to keep mean 0 and variance 1; see `ops.activation.selu`.
 
@@ -54,6 +58,7 @@ def selu(input: Array) -> Array:
     return activation.selu(input)
 
 
+@checked
 def gelu(input: Array, approximate: str = "none") -> Array:
     """x times the normal distribution function of x, or its approximation by 'tanh'; see
     `ops.activation.gelu`.
@@ -65,6 +70,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     return activation.gelu(input, approximate=approximate)
 
 
+@checked
 def silu(input: Array) -> Array:
     """x * sigmoid(x), also called swish; see `ops.activation.silu`.
 
@@ -75,6 +81,7 @@ def silu(input: Array) -> Array:
     return activation.silu(input)
 
 
+@checked
 def mish(input: Array) -> Array:
     """x * tanh(softplus(x)); see `ops.activation.mish`.
 
@@ -85,6 +92,7 @@ def mish(input: Array) -> Array:
     return activation.mish(input)
 
 
+@checked
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + exp(beta x)) / beta, and x where beta x is above `threshold`; see
     `ops.activation.softplus`.
@@ -96,6 +104,7 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     return activation.softplus(input, beta=beta, threshold=threshold)
 
 
+@checked
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x limited to [min_val, max_val]; see `ops.activation.hardtanh`.
 
@@ -106,6 +115,7 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array
     return activation.hardtanh(input, min_val=min_val, max_val=max_val)
 
 
+@checked
 def logsigmoid(input: Array) -> Array:
     """log(sigmoid(x)), finite for every finite x; see `ops.activation.log_sigmoid`.
 
@@ -116,6 +126,7 @@ def logsigmoid(input: Array) -> Array:
     return activation.log_sigmoid(input)
 
 
+@checked
 def softmax(input: Array, dim: int = -1) -> Array:
     """exp(x) / sum(exp(x)) along `dim`; see `ops.softmax`.
 
@@ -126,6 +137,7 @@ def softmax(input: Array, dim: int = -1) -> Array:
     return reduction.softmax(input, axis=dim)
 
 
+@checked
 def log_softmax(input: Array, dim: int = -1) -> Array:
     """log(softmax(x)) along `dim`; see `ops.log_softmax`.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.functional.arguments import as_array, check_images
+from autograd_cnn.arguments import checked
+from autograd_cnn.functional.arguments import check_images
 from autograd_cnn.functional.pooling import winning_cells
 from autograd_cnn.functional.resampling import along
 from autograd_cnn.graph import Array, values
@@ -14,20 +16,27 @@ from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops import pool
 
 
-def _output_size(name: str, x: Array, output_size: Any) -> tuple[int, ...]:
-    """An int for all axes or one each, where None keeps the input's."""
-    axes = x.ndim - 2
-    given = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * axes
-    if len(given) != axes or not all(
-        v is None or (hasattr(v, "__index__") and v >= 1) for v in given
-    ):
+def output_sizes(name: str, given: Any, axes: int) -> tuple[int | None, ...]:
+    """An int for all axes or one each, where None keeps the input's; ValueError for others.
+
+    >>> output_sizes("adaptive_avg_pool2d", 3, axes=2)
+    (3, 3)
+    """
+    found = tuple(given) if isinstance(given, (tuple, list)) else (given,) * axes
+    if len(found) != axes or not all(v is None or v >= 1 for v in found):
         raise ValueError(
-            f"{name}: output_size must be positive, an int or {axes} of them or None, got "
-            f"{output_size!r}"
+            f"{name}: output_size must be positive, an int or {axes} of them or None, got {given!r}"
         )
+    return found
+
+
+def _output_size(name: str, x: Array, given: Any) -> tuple[int, ...]:
     if not all(x.shape[2:]):
         raise ValueError(f"{name}: input of shape {x.shape} has no cells")
-    return tuple(int(n if v is None else v) for n, v in zip(x.shape[2:], given))
+    return tuple(
+        n if v is None else index(v)
+        for n, v in zip(x.shape[2:], output_sizes(name, given, x.ndim - 2))
+    )
 
 
 def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +48,6 @@ def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
 def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
     """Means of equal parts where the sizes divide, else an averaging matrix along each axis."""
     name = f"adaptive_avg_pool{axes}d"
-    x = as_array(x)
     check_images(name, x, axes)
     out = _output_size(name, x, output_size)
     if not any(n % o for n, o in zip(x.shape[2:], out)):
@@ -54,7 +62,8 @@ def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
     return x
 
 
-def adaptive_avg_pool1d(input: Array, output_size: Any) -> Array:
+@checked
+def adaptive_avg_pool1d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of `output_size` windows that cover input (N, C, L); see `adaptive_avg_pool2d`.
 
     >>> import numpy as np
@@ -64,7 +73,8 @@ def adaptive_avg_pool1d(input: Array, output_size: Any) -> Array:
     return _adaptive_avg_pool(1, input, output_size)
 
 
-def adaptive_avg_pool2d(input: Array, output_size: Any) -> Array:
+@checked
+def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
 
     `output_size` is an int or one for each axis; None keeps the axis.  Window i reaches from
@@ -78,7 +88,8 @@ def adaptive_avg_pool2d(input: Array, output_size: Any) -> Array:
     return _adaptive_avg_pool(2, input, output_size)
 
 
-def adaptive_avg_pool3d(input: Array, output_size: Any) -> Array:
+@checked
+def adaptive_avg_pool3d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of windows that cover input (N, C, D, H, W); see `adaptive_avg_pool2d`.
 
     >>> import numpy as np
@@ -88,7 +99,10 @@ def adaptive_avg_pool3d(input: Array, output_size: Any) -> Array:
     return _adaptive_avg_pool(3, input, output_size)
 
 
-def adaptive_max_pool2d(input: Array, output_size: Any, return_indices: bool = False) -> Any:
+@checked
+def adaptive_max_pool2d(
+    input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
+) -> Any:
     """The largest value of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
 
     Windows as in `adaptive_avg_pool2d`, ties, NaN and indices as in `max_pool2d`.
@@ -98,7 +112,7 @@ def adaptive_max_pool2d(input: Array, output_size: Any, return_indices: bool = F
     array([[ 7.,  9.],
            [12., 14.]])
     """
-    x = as_array(input)
+    x = input
     check_images("adaptive_max_pool2d", x, 2)
     out = _output_size("adaptive_max_pool2d", x, output_size)
     picked, kernel = [], []

@@ -7,15 +7,9 @@ from typing import Any
 
 from autograd_cnn.graph import Array
 from autograd_cnn.kernels.window import Window
-from autograd_cnn.modes import default_array
 
 SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 """The shape of an input with so many spatial axes."""
-
-
-def as_array(x: Any) -> Any:
-    """Arrays and tensors as they are; numbers and lists as arrays of the default dtype."""
-    return x if hasattr(x, "ndim") else default_array(x)
 
 
 def check_images(name: str, x: Array, axes: int) -> None:
@@ -44,12 +38,11 @@ def reduce_losses(name: str, losses: Array, reduction: str) -> Array:
     raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
 
 
-def same_shape(name: str, input: Array, target: Any) -> Array:
-    """`target` as an array of the shape of `input`; ValueError otherwise.
+def same_shape(name: str, input: Array, target: Array) -> Array:
+    """`target`, which must have the shape of `input`; ValueError otherwise.
 
     (N, 1) against (N,) would broadcast to (N, N) and train on nonsense.
     """
-    target = as_array(target)
     if input.shape != target.shape:
         raise ValueError(
             f"{name}: input and target must have the same shape, got {input.shape} and "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn.arguments import checked
+from autograd_cnn.caller import warn
 from autograd_cnn.functional.activations import log_softmax
-from autograd_cnn.functional.arguments import as_array, reduce_losses, same_shape
+from autograd_cnn.functional.arguments import reduce_losses, same_shape
 from autograd_cnn.graph import Array, Node, values
 from autograd_cnn.modes import default_array
 from autograd_cnn.ops.elementwise import where
@@ -41,9 +42,7 @@ def _weighted(
         return reduce_losses(name, losses, reduction)
     total = factors.sum()
     if not total and target.size:
-        warnings.warn(
-            f"{name}: every target is ignored or has weight 0, so the mean is NaN", stacklevel=3
-        )
+        warn(f"{name}: every target is ignored or has weight 0, so the mean is NaN")
     return losses.sum() * (1.0 / total if total else np.nan)
 
 
@@ -59,10 +58,11 @@ def _class_weight(name: str, weight: Any, logits: Array) -> Any:
     return weight
 
 
+@checked
 def cross_entropy(
     input: Array,
-    target: Any,
-    weight: Any = None,
+    target: Array,
+    weight: Array | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
@@ -142,8 +142,13 @@ def _soft_cross_entropy(
     return reduce_losses("cross_entropy", -terms.sum(axis=1), kind)
 
 
+@checked
 def nll_loss(
-    input: Array, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
 ) -> Array:
     """Negative log likelihood: minus the log-probability (N, K, ...) of the target class (N, ...).
 
@@ -155,10 +160,9 @@ def nll_loss(
     2.0
     """
     if _maker(input) == "softmax":
-        warnings.warn(
+        warn(
             "nll_loss: the input is the result of softmax, but log-probabilities are expected; use "
-            "log_softmax, or cross_entropy on the logits",
-            stacklevel=2,
+            "log_softmax, or cross_entropy on the logits"
         )
     target = np.asarray(values(target))
     check_classes("nll_loss", input, target, ignore_index)
@@ -173,12 +177,13 @@ def nll_loss(
     return _weighted("nll_loss", losses, target, weight, ignored, reduction)
 
 
+@checked
 def binary_cross_entropy_with_logits(
     input: Array,
     target: Array,
-    weight: Any = None,
+    weight: Array | None = None,
     reduction: str = "mean",
-    pos_weight: Any = None,
+    pos_weight: Array | None = None,
 ) -> Array:
     """``-(pos_weight * t * log(s) + (1 - t) * log(1 - s))`` of logits `input` and targets t in
     [0, 1] of the same shape, with s = sigmoid(input).  Do not apply sigmoid first.
@@ -194,7 +199,6 @@ def binary_cross_entropy_with_logits(
     np.float64(0.3466)
     """
     name = "binary_cross_entropy_with_logits"
-    input = as_array(input)
     target = same_shape(name, input, target)
     if _maker(input) == "sigmoid":
         _warn_twice(name, "sigmoid", "pass the values before sigmoid")
@@ -227,7 +231,4 @@ def _factor(name: str, argument: str, value: Any, input: Array) -> Any:
 
 
 def _warn_twice(name: str, applied: str, fix: str) -> None:
-    warnings.warn(
-        f"{name}: the input is the result of {applied}, which {name} applies itself; {fix}",
-        stacklevel=3,
-    )
+    warn(f"{name}: the input is the result of {applied}, which {name} applies itself; {fix}")

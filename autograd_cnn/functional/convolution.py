@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd_cnn.functional.arguments import as_array, check_images, window_of
+from autograd_cnn.arguments import checked
+from autograd_cnn.functional.arguments import check_images, window_of
 from autograd_cnn.graph import Array
 from autograd_cnn.kernels.window import conv_window, sizes, transpose_window
 from autograd_cnn.ops import conv
@@ -29,7 +30,6 @@ def _conv(
     axes: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Array:
     name = f"conv{axes}d"
-    x, w, b = as_array(x), as_array(w), None if b is None else as_array(b)
     if w.ndim != axes + 2:
         raise ValueError(
             f"{name}: weight must have shape (filters, channels / groups, {_FILTER[axes]}), got "
@@ -47,13 +47,14 @@ def _conv(
     return conv.conv(x, w, b, window=window, groups=groups)
 
 
+@checked
 def conv1d(
     input: Array,
     weight: Array,
     bias: Array | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] | str = 0,
+    dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
 ) -> Array:
     """Cross-correlation of input (N, C, L) with weight (F, C / groups, K), plus bias (F,): (N, F,
@@ -68,13 +69,14 @@ def conv1d(
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@checked
 def conv2d(
     input: Array,
     weight: Array,
     bias: Array | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] | str = 0,
+    dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
 ) -> Array:
     """Cross-correlation of input (N, C, H, W) with weight (F, C / groups, KH, KW), plus bias (F,):
@@ -98,13 +100,14 @@ def conv2d(
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@checked
 def conv3d(
     input: Array,
     weight: Array,
     bias: Array | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] | str = 0,
+    dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
 ) -> Array:
     """Cross-correlation of input (N, C, D, H, W) with weight (F, C / groups, KD, KH, KW), plus bias
@@ -131,7 +134,6 @@ def _conv_transpose(
     dilation: Any,
 ) -> Array:
     name = f"conv_transpose{axes}d"
-    x, w, b = as_array(x), as_array(w), None if b is None else as_array(b)
     if w.ndim != axes + 2:
         raise ValueError(
             f"{name}: weight must have shape (channels, filters / groups, {_FILTER[axes]}), got "
@@ -148,15 +150,16 @@ def _conv_transpose(
     return out if b is None else out + b.reshape((1, -1, *(1,) * axes))
 
 
+@checked
 def conv_transpose1d(
     input: Array,
     weight: Array,
     bias: Array | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    output_padding: int | tuple[int, ...] = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: int | tuple[int, ...] = 1,
 ) -> Array:
     """Transposed convolution of input (N, C, L) with weight (C, F / groups, K): (N, F, OL).
 
@@ -171,15 +174,16 @@ def conv_transpose1d(
     )
 
 
+@checked
 def conv_transpose2d(
     input: Array,
     weight: Array,
     bias: Array | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    output_padding: int | tuple[int, ...] = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: int | tuple[int, ...] = 1,
 ) -> Array:
     """Transposed convolution of input (N, C, H, W) with weight (C, F / groups, KH, KW), plus bias
     (F,): (N, F, OH, OW).
@@ -203,15 +207,16 @@ def conv_transpose2d(
     )
 
 
+@checked
 def conv_transpose3d(
     input: Array,
     weight: Array,
     bias: Array | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    output_padding: int | tuple[int, ...] = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: int | tuple[int, ...] = 1,
 ) -> Array:
     """Transposed convolution of input (N, C, D, H, W) with weight (C, F / groups, KD, KH, KW): (N,
     F, OD, OH, OW).
@@ -227,8 +232,13 @@ def conv_transpose3d(
     )
 
 
+@checked
 def unfold(
-    input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    input: Array,
+    kernel_size: int | tuple[int, ...],
+    dilation: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    stride: int | tuple[int, ...] = 1,
 ) -> Array:
     """The windows of input (N, C, H, W) as columns, padding as zeros: (N, C * KH * KW, OH * OW).
 
@@ -243,20 +253,20 @@ def unfold(
            [3., 4.],
            [4., 5.]])
     """
-    input = as_array(input)
     check_images("unfold", input, 2)
     kernel = window_of("unfold", _kernel, kernel_size)
     geometry = (input.shape[2:], kernel, stride, padding, dilation)
     return conv.unfold(input, window=window_of("unfold", conv_window, *geometry))
 
 
+@checked
 def fold(
     input: Array,
-    output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
-    stride: Any = 1,
+    output_size: int | tuple[int, ...],
+    kernel_size: int | tuple[int, ...],
+    dilation: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    stride: int | tuple[int, ...] = 1,
 ) -> Array:
     """Columns (N, C * KH * KW, OH * OW) added up in images (N, C, *output_size): the adjoint of
     `unfold`.
@@ -269,7 +279,6 @@ def fold(
     array([[1., 2., 1.],
            [1., 2., 1.]])
     """
-    input = as_array(input)
     kernel = window_of("fold", _kernel, kernel_size)
     size = window_of("fold", _kernel, output_size, "output_size")
     window = window_of("fold", conv_window, size, kernel, stride, padding, dilation)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from autograd_cnn import random
+from autograd_cnn.arguments import checked
 from autograd_cnn.graph import Array, values
 from autograd_cnn.ops import linalg
 from autograd_cnn.ops.elementwise import where
 
 
+@checked
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """``input @ weight.T + bias``: input (..., in), weight (out, in), bias (out,) -> (..., out).
 
@@ -24,6 +24,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     return linalg.linear(input, weight, bias)
 
 
+@checked
 def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     """Axes `start_dim` to `end_dim` joined into one.
 
@@ -43,6 +44,7 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     return input.reshape((*input.shape[:first], joined, *input.shape[last + 1 :]))
 
 
+@checked
 def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
     """Axis `dim` split into axes of `sizes`, of which one may be -1: the reverse of `flatten`.
 
@@ -73,11 +75,12 @@ def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int
         return input
     kept = random.generator().random(shape, np.float32) >= p
     factor = 1.0 / (1.0 - p) if p < 1.0 else 0.0
-    mask = kept * values(input).dtype.type(factor)
+    mask = np.asarray(kept * values(input).dtype.type(factor))
     mask.flags.writeable = False  # nobody else has it, so the graph need not copy it
     return input * mask
 
 
+@checked
 def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     """Zero each value with probability `p` and scale the others by 1 / (1 - p); nothing changes
     unless `training`.
@@ -91,6 +94,7 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     return _dropped("dropout", input, p, training, input.shape)
 
 
+@checked
 def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
     """As `dropout`, for whole channels of input (N, C, ...): a channel of an image is zeroed or
     scaled as one.
@@ -109,7 +113,8 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
     return _dropped("dropout2d", input, p, training, shape)
 
 
-def embedding(input: Any, weight: Array, padding_idx: int | None = None) -> Array:
+@checked
+def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Array:
     """The rows of weight (K, D) named by integers `input` (...): (..., D).
 
     Rows named several times add up their gradients; row `padding_idx` (negative counts from the
@@ -141,7 +146,8 @@ def embedding(input: Any, weight: Array, padding_idx: int | None = None) -> Arra
     return where((index == padding_idx % rows)[..., None], values(out), out)
 
 
-def one_hot(target: Any, num_classes: int = -1) -> np.ndarray:
+@checked
+def one_hot(target: Array, num_classes: int = -1) -> np.ndarray:
     """Integer classes (...,) as rows of 0 and 1 (..., num_classes), a plain integer array.
 
     `num_classes` defaults to the largest class plus one.  Raises ValueError for a class out of

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.arguments import checked
 from autograd_cnn.graph import Array, values
 from autograd_cnn.modes import again
 from autograd_cnn.ops import norm
 
 
+@checked
 def batch_norm(
     input: Array,
     running_mean: np.ndarray | None = None,
@@ -30,7 +32,8 @@ def batch_norm(
     with the unbiased variance. Otherwise the running arrays normalise.  Ioffe and Szegedy, "Batch
     normalization" (2015).
 
-    Raises ValueError in training when a channel has a single value, which has no variance.
+    Raises ValueError for shapes that do not fit, and in training when a channel has a single value,
+    which has no variance.
 
     >>> import numpy as np
     >>> batch_norm(np.array([[1.0], [3.0]]), training=True, eps=0.0)
@@ -38,17 +41,21 @@ def batch_norm(
            [ 1.]])
     """
     x = values(input)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: input must have shape (N, C, ...), got {x.shape}")
+    shape = x.shape[1:2]
+    _check_shapes("batch_norm", shape, running_mean=running_mean, running_var=running_var)
+    _check_shapes("batch_norm", shape, weight=weight, bias=bias)
     if not training:
         return _by_running("batch_norm", input, running_mean, running_var, weight, bias, eps)
-    if x.ndim >= 2 and kernels.rows_count(x) == 1:
+    if kernels.rows_count(x) == 1:
         raise ValueError(
             f"batch_norm: training on input of shape {x.shape} gives one value per channel, which "
-            "has no variance; "
-            f"use a larger batch, or eval()"
+            "has no variance; use a larger batch, or eval()"
         )
     if running_mean is None or running_var is None or again.get():
         return norm.batch_norm(input, weight, bias, eps=eps)
-    statistics = np.empty((2, *x.shape[1:2]), x.dtype)
+    statistics = np.empty((2, *shape), x.dtype)
     out = norm.batch_norm(input, weight, bias, eps=eps, statistics=statistics)
     if x.size:
         _follow(running_mean, running_var, statistics, kernels.rows_count(x), momentum)
@@ -83,15 +90,18 @@ def _scaled(x: Array, weight: Array | None, bias: Array | None, shape: tuple[int
     return x if bias is None else x + bias.reshape(shape)
 
 
-def _check_affine(name: str, shape: tuple[int, ...], **given: Array | None) -> None:
+def _check_shapes(name: str, shape: tuple[int, ...], **given: Array | None) -> None:
     for argument, v in given.items():
         if v is not None and v.shape != shape:
             raise ValueError(f"{name}: {argument} must have shape {shape}, got {v.shape}")
+        if argument.startswith("running") and v is not None and v.dtype.kind != "f":
+            raise TypeError(f"{name}: {argument} must hold floating numbers, got dtype {v.dtype}")
 
 
+@checked
 def layer_norm(
     input: Array,
-    normalized_shape: Any,
+    normalized_shape: int | tuple[int, ...],
     weight: Array | None = None,
     bias: Array | None = None,
     eps: float = 1e-5,
@@ -114,13 +124,14 @@ def layer_norm(
         raise ValueError(
             f"layer_norm: input of shape {input.shape} does not end in normalized_shape {shape}"
         )
-    _check_affine("layer_norm", shape, weight=weight, bias=bias)
+    _check_shapes("layer_norm", shape, weight=weight, bias=bias)
     rows = math.prod(input.shape[:leading])
     # The rows are the channels of one image: batch normalisation normalises each.
     flat = input.reshape((1, rows, math.prod(shape)))
     return _scaled(norm.batch_norm(flat, eps=eps).reshape(input.shape), weight, bias, shape)
 
 
+@checked
 def group_norm(
     input: Array,
     num_groups: int,
@@ -143,12 +154,13 @@ def group_norm(
     n, c, *rest = input.shape
     if num_groups < 1 or c % num_groups:
         raise ValueError(f"group_norm: num_groups must divide the {c} channels, got {num_groups}")
-    _check_affine("group_norm", (c,), weight=weight, bias=bias)
+    _check_shapes("group_norm", (c,), weight=weight, bias=bias)
     flat = input.reshape((1, n * num_groups, c // num_groups * math.prod(rest)))
     out = norm.batch_norm(flat, eps=eps).reshape(input.shape)
     return _scaled(out, weight, bias, (1, c, *(1,) * len(rest)))
 
 
+@checked
 def instance_norm(
     input: Array,
     running_mean: np.ndarray | None = None,
@@ -173,18 +185,19 @@ def instance_norm(
     <BLANKLINE>
            [[-1.,  1.]]])
     """
+    if input.ndim < 3:
+        raise ValueError(f"instance_norm: input must have shape (N, C, L, ...), got {input.shape}")
+    n, c, *rest = input.shape
+    _check_shapes("instance_norm", (c,), running_mean=running_mean, running_var=running_var)
+    _check_shapes("instance_norm", (c,), weight=weight, bias=bias)
     if not use_input_stats:
         return _by_running("instance_norm", input, running_mean, running_var, weight, bias, eps)
-    if input.ndim < 3:
-        raise ValueError(f"instance_norm: input must have shape (N, C, ...), got {input.shape}")
-    n, c, *rest = input.shape
     count = math.prod(rest)
     if count == 1:
         raise ValueError(
             f"instance_norm: input of shape {input.shape} has one value per channel and image, "
             "which has no variance"
         )
-    _check_affine("instance_norm", (c,), weight=weight, bias=bias)
     statistics = np.empty((2, n * c), input.dtype)
     flat = norm.batch_norm(input.reshape((1, n * c, count)), eps=eps, statistics=statistics)
     tracked = running_mean is not None and running_var is not None

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.functional.arguments import as_array, check_images, window_of
+from autograd_cnn.arguments import checked
+from autograd_cnn.functional.arguments import check_images, window_of
 from autograd_cnn.graph import Array
 from autograd_cnn.kernels.window import Window, pool_window
 from autograd_cnn.ops import pool
@@ -34,7 +35,6 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     name = f"max_pool{axes}d"
-    x = as_array(x)
     check_images(name, x, axes)
     settings = (kernel_size, stride, padding, dilation, ceil_mode)
     window = window_of(name, pool_window, x.shape[2:], *settings)
@@ -42,12 +42,13 @@ def _max_pool(
     return (out, winning_cells(x, out, window)) if return_indices else out
 
 
+@checked
 def max_pool1d(
     input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    dilation: int | tuple[int, ...] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -60,12 +61,13 @@ def max_pool1d(
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@checked
 def max_pool2d(
     input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    dilation: int | tuple[int, ...] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -89,12 +91,13 @@ def max_pool2d(
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@checked
 def max_pool3d(
     input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    dilation: int | tuple[int, ...] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
@@ -119,7 +122,6 @@ def _avg_pool(
     divisor_override: int | None,
 ) -> Array:
     name = f"avg_pool{axes}d"
-    x = as_array(x)
     check_images(name, x, axes)
     if divisor_override == 0:
         raise ValueError(f"{name}: divisor_override must not be 0")
@@ -132,11 +134,12 @@ def _avg_pool(
     )
 
 
+@checked
 def avg_pool1d(
     input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Array:
@@ -149,11 +152,12 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@checked
 def avg_pool2d(
     input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -174,11 +178,12 @@ def avg_pool2d(
     )
 
 
+@checked
 def avg_pool3d(
     input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd_cnn.functional.arguments import as_array, reduce_losses, same_shape
+from autograd_cnn.arguments import checked
+from autograd_cnn.functional.arguments import reduce_losses, same_shape
 from autograd_cnn.graph import Array, values
 from autograd_cnn.ops.elementwise import abs, clip, exp, log, where
 
 
 def _difference(name: str, input: Any, target: Any) -> Array:
-    input = as_array(input)
     return input - same_shape(name, input, target)
 
 
+@checked
 def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     """Squared error (input - target)^2, averaged over all values; the shapes must be equal.
 
@@ -28,6 +29,7 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     return reduce_losses("mse_loss", difference * difference, reduction)
 
 
+@checked
 def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     """Absolute error |input - target|, with gradient 0 where they are equal.
 
@@ -46,6 +48,7 @@ def _huber(difference: Array, delta: float) -> Array:
     return clipped * (difference - 0.5 * clipped)
 
 
+@checked
 def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
     """``d^2 / 2`` where |d| = |input - target| is at most `delta`, ``delta * (|d| - delta / 2)``
     beyond.
@@ -63,6 +66,7 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: floa
     return reduce_losses("huber_loss", losses, reduction)
 
 
+@checked
 def smooth_l1_loss(
     input: Array, target: Array, reduction: str = "mean", beta: float = 1.0
 ) -> Array:
@@ -83,6 +87,7 @@ def smooth_l1_loss(
     return reduce_losses("smooth_l1_loss", losses, reduction)
 
 
+@checked
 def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
     """Kullback-Leibler divergence ``target * (log(target) - input)`` of log-probabilities `input`
     from probabilities `target`, value by value; 0 where the target is 0.
@@ -96,7 +101,6 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
     >>> round(kl_div(np.log(q), p, reduction="batchmean").item(), 6)
     0.143841
     """
-    input = as_array(input)
     target = same_shape("kl_div", input, target)
     if log_target:
         nothing = values(target) == -float("inf")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.functional.arguments import SHAPES, as_array
+from autograd_cnn.arguments import checked
+from autograd_cnn.functional.arguments import SHAPES
 from autograd_cnn.graph import Array
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops.linalg import linear
@@ -21,19 +23,33 @@ def along(x: Array, axis: int, matrix: np.ndarray) -> Array:
     return linear(x.swapaxes(axis, -1), matrix).swapaxes(axis, -1)
 
 
+def check_settings(
+    name: str, size: Any, scale_factor: Any, mode: str, align_corners: bool | None
+) -> None:
+    """Raise ValueError for settings that fit no input."""
+    if (size is None) == (scale_factor is None):
+        raise ValueError(f"{name}: give either size or scale_factor")
+    label, value = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
+    least = 1 if scale_factor is None else 0.0
+    for v in value if isinstance(value, (tuple, list)) else (value,):
+        if not (least <= v < math.inf and v):
+            raise ValueError(f"{name}: {label} must be positive and finite, got {value!r}")
+    if mode != "nearest" and mode not in _AXES:
+        listed = ", ".join(map(repr, ("nearest", *_AXES)))
+        raise ValueError(f"{name}: mode must be one of {listed}, got {mode!r}")
+    if mode == "nearest" and align_corners is not None:
+        raise ValueError(f"{name}: align_corners has no meaning for mode='nearest'")
+
+
 def _target(x: Array, size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
     """Output sizes, and how many input cells one output cell spans, along each axis."""
     axes = x.ndim - 2
-    if (size is None) == (scale_factor is None):
-        raise ValueError("interpolate: give either size or scale_factor")
     name, value = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
-    given = list(value) if isinstance(value, (tuple, list)) else [value] * axes
+    given: Any = list(value) if isinstance(value, (tuple, list)) else [value] * axes
     if len(given) != axes:
         raise ValueError(f"interpolate: {name} must be a number or {axes} of them, got {value!r}")
     if scale_factor is None:
-        if not all(hasattr(v, "__index__") for v in given):
-            raise TypeError(f"interpolate: size must be whole, got {value!r}")
-        out = [int(v) for v in given]
+        out = [index(v) for v in given]
     else:
         out = [math.floor(n * v) for n, v in zip(x.shape[2:], given)]
     if not all(n >= 1 for n in (*x.shape[2:], *out)):
@@ -46,10 +62,11 @@ def _target(x: Array, size: Any, scale_factor: Any) -> tuple[list[int], list[flo
     return out, [1.0 / v for v in given]
 
 
+@checked
 def interpolate(
     input: Array,
-    size: Any = None,
-    scale_factor: Any = None,
+    size: int | tuple[int, ...] | None = None,
+    scale_factor: float | tuple[float, ...] | None = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Array:
@@ -71,14 +88,13 @@ def interpolate(
     >>> interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
     array([[[1. , 1.5, 2.5, 3. ]]])
     """
-    x = as_array(input)
+    x = input
+    check_settings("interpolate", size, scale_factor, mode, align_corners)
     if x.ndim - 2 not in SHAPES:
         wanted = " or ".join(SHAPES.values())
         raise ValueError(f"interpolate: input must have shape {wanted}, got {x.shape}")
     out, steps = _target(x, size, scale_factor)
     if mode == "nearest":
-        if align_corners is not None:
-            raise ValueError("interpolate: align_corners has no meaning for mode='nearest'")
         return _nearest(x, out, steps)
     if _AXES.get(mode) != x.ndim - 2:
         fitting = next(m for m, axes in _AXES.items() if axes == x.ndim - 2)

@@ -17,7 +17,7 @@ from autograd_cnn.kernels import _compiled, reference
 from autograd_cnn.kernels.reference import batch_first, batch_innermost
 from autograd_cnn.kernels.window import Window
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)  # NumPy has one object of each
 _AXES = 3
 
 LARGE_PRODUCT = 1 << 27
@@ -41,10 +41,13 @@ def get_threads() -> int:
 
 def _serves(*arrays: np.ndarray | None) -> bool:
     """Whether the compiled loops take these arrays: float32 or float64, all alike, none empty."""
-    dtype = arrays[0].dtype  # type: ignore[union-attr]
-    if dtype not in _FLOATS:
+    dtype = None if arrays[0] is None else arrays[0].dtype
+    if dtype is not _SINGLE and dtype is not _DOUBLE:
         return False
-    return all(a is None or (a.dtype == dtype and a.size) for a in arrays)
+    for a in arrays:  # noqa: SIM110 - all() takes three times as long
+        if a is not None and (a.dtype is not dtype or not a.size):
+            return False
+    return True
 
 
 def _inner(x: np.ndarray) -> np.ndarray:
@@ -254,8 +257,8 @@ def _dense(x: np.ndarray) -> np.ndarray | None:
 
 def relu(x: np.ndarray) -> np.ndarray:
     """See reference.relu."""
-    flat = _dense(x) if isinstance(x, np.ndarray) and x.ndim and _serves(x) else None
-    if flat is None:
+    flat = _dense(x) if type(x) is np.ndarray and x.ndim else None
+    if flat is None or not _serves(x):
         return reference.relu(x)
     out = np.empty_like(x)  # the same order of the axes
     _compiled.relu(flat, _dense(out), x.size)
@@ -264,7 +267,7 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 def relu_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     """See reference.relu_grad."""
-    flat = _dense(x) if isinstance(x, np.ndarray) and x.ndim and _serves(x, g) else None
+    flat = _dense(x) if type(x) is np.ndarray and x.ndim and _serves(x, g) else None
     if flat is None or g.strides != x.strides or g.shape != x.shape:
         return reference.relu_grad(g, x)
     out = np.empty_like(x)
@@ -290,32 +293,33 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, n
     losses, probabilities = np.empty(rows.shape[1:], rows.dtype), np.empty_like(rows)
     k = len(rows)
     _compiled.cross_entropy(rows, _classes(target), losses, probabilities, k, losses.size)
-    return np.moveaxis(losses, -1, 0), batch_first(probabilities)
+    return batch_first(losses), batch_first(probabilities)
 
 
 def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
     """See reference.cross_entropy_grad."""
     if not _serves(probabilities, g):
         return reference.cross_entropy_grad(g, probabilities, target)
-    rows, per_sample = _inner(probabilities), np.ascontiguousarray(np.moveaxis(g, 0, -1))
+    rows = _inner(probabilities)
     dx = np.empty_like(rows)
-    _compiled.cross_entropy_grad(per_sample, _classes(target), rows, dx, len(rows), g.size)
+    _compiled.cross_entropy_grad(_inner(g), _classes(target), rows, dx, len(rows), g.size)
     return batch_first(dx)
 
 
 def _classes(target: np.ndarray) -> np.ndarray:
     """Class numbers (N, ...) as contiguous int64 (..., N)."""
-    return np.ascontiguousarray(np.moveaxis(target, 0, -1), np.int64)
+    return np.ascontiguousarray(batch_innermost(target), np.int64)
 
 
 def _updates(*arrays: np.ndarray | None) -> list[Any] | None:
     """Arrays that change together, in the order of memory, if the compiled loops take them."""
-    first = arrays[0]
-    assert first is not None
-    if any(a is not None and a.strides != first.strides for a in arrays) or not _serves(*arrays):
-        return None
-    ordered = [None if a is None else _dense(a) for a in arrays]
-    return ordered if ordered[0] is not None else None
+    strides = arrays[0].strides  # type: ignore[union-attr]
+    ordered = []
+    for a in arrays:
+        if a is not None and a.strides != strides:
+            return None
+        ordered.append(None if a is None else _dense(a))
+    return ordered if _serves(*ordered) else None
 
 
 def sgd(

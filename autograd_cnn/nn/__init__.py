@@ -1,4 +1,5 @@
-"""Networks: `Module`, layers, losses, and initial values (`init`), in PyTorch's names.
+"""Networks: `Module`, layers, losses, initial values (`init`), clipping of gradients (`utils`), in
+PyTorch's names.
 
 >>> import numpy as np
 >>> from autograd_cnn import nn
@@ -7,7 +8,7 @@
 (2, 10)
 """
 
-from autograd_cnn.nn import init
+from autograd_cnn.nn import init, utils
 from autograd_cnn.nn.activations import (
     ELU,
     GELU,
@@ -147,4 +148,5 @@ __all__ = [
     "Unflatten",
     "Upsample",
     "init",
+    "utils",
 ]

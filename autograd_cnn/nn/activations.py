@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from autograd_cnn import functional as F
+from autograd_cnn.arguments import checked
+from autograd_cnn.nn.arguments import choice
 from autograd_cnn.nn.function import FunctionModule
 
 
@@ -28,6 +30,7 @@ class LeakyReLU(FunctionModule):
     function = staticmethod(F.leaky_relu)
     settings = ("negative_slope",)
 
+    @checked
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
@@ -43,6 +46,7 @@ class ELU(FunctionModule):
     function = staticmethod(F.elu)
     settings = ("alpha",)
 
+    @checked
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
@@ -61,6 +65,8 @@ class SELU(FunctionModule):
 class GELU(FunctionModule):
     """x times the normal distribution function of x; `approximate` is 'none' or 'tanh'.
 
+    Raises ValueError for another.
+
     >>> import numpy as np
     >>> GELU()(np.array([-1.0, 1.0])).round(4)
     array([-0.1587,  0.8413])
@@ -69,8 +75,9 @@ class GELU(FunctionModule):
     function = staticmethod(F.gelu)
     settings = ("approximate",)
 
+    @checked
     def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
+        self.approximate = choice("GELU", "approximate", approximate, ("none", "tanh"))
 
 
 class SiLU(FunctionModule):
@@ -98,6 +105,8 @@ class Mish(FunctionModule):
 class Softplus(FunctionModule):
     """log(1 + exp(beta x)) / beta, and x where beta x is above `threshold`.
 
+    Raises ValueError for a beta of 0.
+
     >>> import numpy as np
     >>> Softplus()(np.array([-1000.0, 0.0, 30.0])).round(4)
     array([ 0.    ,  0.6931, 30.    ])
@@ -106,7 +115,10 @@ class Softplus(FunctionModule):
     function = staticmethod(F.softplus)
     settings = ("beta", "threshold")
 
+    @checked
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        if beta == 0.0:
+            raise ValueError("Softplus: beta must not be 0")
         self.beta = beta
         self.threshold = threshold
 
@@ -122,6 +134,7 @@ class Hardtanh(FunctionModule):
     function = staticmethod(F.hardtanh)
     settings = ("min_val", "max_val")
 
+    @checked
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         if not min_val < max_val:
             raise ValueError(f"Hardtanh: min_val {min_val} must be less than max_val {max_val}")
@@ -175,6 +188,7 @@ class Softmax(FunctionModule):
     function = staticmethod(F.softmax)
     settings = ("dim",)
 
+    @checked
     def __init__(self, dim: int = -1) -> None:
         self.dim = dim
 

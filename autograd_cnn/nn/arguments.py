@@ -1,26 +1,21 @@
-"""Checks of the arguments that layers are built from."""
+"""Checks of the arguments that layers are built from, whose kinds `checked` has seen to."""
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 
-def integer(owner: str, name: str, value: Any, least: int) -> int:
-    """`value` as an int of at least `least`; TypeError or ValueError otherwise.
+def integer(owner: str, name: str, value: int, least: int) -> int:
+    """`value` as an int of at least `least`; ValueError otherwise.
 
     >>> integer("Linear", "in_features", 0, 1)
     Traceback (most recent call last):
         ...
     ValueError: Linear: in_features must be at least 1, got 0
     """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{owner}: {name} must be an integer, got {value!r}") from None
-    if number < least:
+    if value < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}")
-    return number
+    return int(value)
 
 
 def per_axis(owner: str, name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:

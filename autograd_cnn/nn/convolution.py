@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from autograd_cnn import functional as F
+from autograd_cnn.arguments import checked
 from autograd_cnn.nn.arguments import choice, integer, per_axis
 from autograd_cnn.nn.layers import uniform_parameters
 from autograd_cnn.nn.module import Module
@@ -49,14 +50,15 @@ class _Convolution(Module):
 
 
 class _Conv(_Convolution):
+    @checked
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] | str = 0,
+        dilation: int | tuple[int, ...] = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
@@ -131,17 +133,18 @@ class Conv3d(_Conv):
 
 
 class _ConvTranspose(_Convolution):
+    @checked
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        output_padding: int | tuple[int, ...] = 0,
         groups: int = 1,
         bias: bool = True,
-        dilation: Any = 1,
+        dilation: int | tuple[int, ...] = 1,
         padding_mode: str = "zeros",
     ) -> None:
         self._set_sizes(in_channels, out_channels, groups)

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from autograd_cnn import random
+from autograd_cnn.arguments import checked, mistake
 from autograd_cnn.tensor import Tensor
 
 __all__ = [
@@ -37,7 +38,7 @@ _LINEAR = ("linear", *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2
 
 def _check(name: str, tensor: Tensor, floating: bool = True) -> None:
     if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name}: expected a Tensor, got {type(tensor).__name__}")
+        raise mistake(name, "tensor", "a Tensor", tensor)
     if tensor.op is not None:
         raise TypeError(f"{name}: expected a leaf tensor, got a result of {tensor.op.name}")
     if floating and tensor.dtype.kind != "f":
@@ -50,6 +51,7 @@ def _write(tensor: T, new: np.ndarray | float) -> T:
     return tensor
 
 
+@checked
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which weights before `nonlinearity` are enlarged to keep the variance.
 
@@ -60,36 +62,38 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> calculate_gain("leaky_relu", 1.0)
     1.0
     """
+    return _gain("calculate_gain", nonlinearity, param)
+
+
+def _gain(name: str, nonlinearity: str, param: float | None) -> float:
     if nonlinearity in _LINEAR:
         return 1.0
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
-        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
-            raise ValueError(f"calculate_gain: the slope must be a number, got {param!r}")
         return math.sqrt(2.0 / (1.0 + slope**2))
     if nonlinearity not in _GAINS:
         known = ", ".join((*_LINEAR, *_GAINS, "leaky_relu"))
-        raise ValueError(
-            f"calculate_gain: unknown nonlinearity {nonlinearity!r}; there are {known}"
-        )
+        raise ValueError(f"{name}: unknown nonlinearity {nonlinearity!r}; there are {known}")
     return _GAINS[nonlinearity]
 
 
+@checked
 def uniform_(
     tensor: T, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None
 ) -> T:
-    """Values uniform in [a, b).  Raises ValueError when a > b.
+    """Values uniform in [a, b).  Raises ValueError unless both are finite and a <= b.
 
     >>> from autograd_cnn import tensor
     >>> bool((uniform_(tensor([0.0, 0.0]), 2.0, 3.0) >= 2.0).all())
     True
     """
     _check("uniform_", tensor)
-    if not a <= b:
-        raise ValueError(f"uniform_: a must not be larger than b, got a={a}, b={b}")
+    if not -math.inf < a <= b < math.inf:
+        raise ValueError(f"uniform_: a and b must be finite and a <= b, got a={a}, b={b}")
     return _write(tensor, (generator or random.generator()).uniform(a, b, tensor.shape))
 
 
+@checked
 def normal_(
     tensor: T, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
 ) -> T:
@@ -105,6 +109,7 @@ def normal_(
     return _write(tensor, (generator or random.generator()).normal(mean, std, tensor.shape))
 
 
+@checked
 def trunc_normal_(
     tensor: T,
     mean: float = 0.0,
@@ -122,8 +127,11 @@ def trunc_normal_(
     True
     """
     _check("trunc_normal_", tensor)
-    if not (a < b and std > 0):
-        raise ValueError(f"trunc_normal_: expected a < b and std > 0, got {a=}, {b=}, {std=}")
+    if not (a < b and std > 0 and math.isfinite(mean)):
+        raise ValueError(
+            f"trunc_normal_: expected a < b, std > 0 and a finite mean, got {a=}, {b=}, {std=}, "
+            f"{mean=}"
+        )
     draw = generator or random.generator()
     low, high = (a - mean) / std, (b - mean) / std
     out = _truncated(draw, tensor.size, low, high) * std + mean
@@ -152,6 +160,7 @@ def _truncated(draw: np.random.Generator, size: int, low: float, high: float) ->
     return out[:size]
 
 
+@checked
 def constant_(tensor: T, val: float) -> T:
     """The value `val` everywhere.
 
@@ -163,6 +172,7 @@ def constant_(tensor: T, val: float) -> T:
     return _write(tensor, val)
 
 
+@checked
 def zeros_(tensor: T) -> T:
     """0 everywhere.
 
@@ -174,6 +184,7 @@ def zeros_(tensor: T) -> T:
     return _write(tensor, 0)
 
 
+@checked
 def ones_(tensor: T) -> T:
     """1 everywhere.
 
@@ -197,6 +208,8 @@ def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
 
 def _xavier_std(name: str, tensor: Tensor, gain: float) -> float:
     _check(name, tensor)
+    if not 0 <= gain < math.inf:
+        raise ValueError(f"{name}: gain must be finite and at least 0, got {gain}")
     return gain * math.sqrt(2.0 / max(sum(_fans(name, tensor)), 1))
 
 
@@ -204,16 +217,20 @@ def _kaiming_std(name: str, tensor: Tensor, a: float, mode: str, nonlinearity: s
     _check(name, tensor)
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"{name}: mode must be 'fan_in' or 'fan_out', got {mode!r}")
+    if not math.isfinite(a):
+        raise ValueError(f"{name}: a must be finite, got {a}")
     fan = _fans(name, tensor)[mode == "fan_out"]
-    return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
+    return _gain(name, nonlinearity, a) / math.sqrt(max(fan, 1))
 
 
+@checked
 def xavier_uniform_(
     tensor: T, gain: float = 1.0, generator: np.random.Generator | None = None
 ) -> T:
     """Uniform in +-gain * sqrt(6 / (fan_in + fan_out)), for a weight (out, in, ...).
 
-    Glorot and Bengio (2010).  Raises ValueError for fewer than two axes.
+    Glorot and Bengio (2010).  Raises ValueError for fewer than two axes and
+    for a negative gain.
 
     >>> from autograd_cnn import tensor
     >>> bool((abs(xavier_uniform_(tensor([[0.0] * 5])).numpy()) <= 1.0).all())
@@ -223,10 +240,12 @@ def xavier_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@checked
 def xavier_normal_(tensor: T, gain: float = 1.0, generator: np.random.Generator | None = None) -> T:
     """Normal with deviation gain * sqrt(2 / (fan_in + fan_out)), for a weight (out, in, ...).
 
-    Glorot and Bengio (2010).  Raises ValueError for fewer than two axes.
+    Glorot and Bengio (2010).  Raises ValueError for fewer than two axes and
+    for a negative gain.
 
     >>> from autograd_cnn import tensor
     >>> xavier_normal_(tensor([[1.0]]), gain=0.0).item() == 0.0
@@ -235,6 +254,7 @@ def xavier_normal_(tensor: T, gain: float = 1.0, generator: np.random.Generator 
     return normal_(tensor, 0.0, _xavier_std("xavier_normal_", tensor, gain), generator)
 
 
+@checked
 def kaiming_uniform_(
     tensor: T,
     a: float = 0,
@@ -255,6 +275,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@checked
 def kaiming_normal_(
     tensor: T,
     a: float = 0,
@@ -272,6 +293,7 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, std, generator)
 
 
+@checked
 def orthogonal_(tensor: T, gain: float = 1, generator: np.random.Generator | None = None) -> T:
     """A random orthogonal matrix (out, rest joined), times `gain`.
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_cnn import functional as F
+from autograd_cnn.arguments import checked
 from autograd_cnn.modes import get_default_dtype
 from autograd_cnn.nn import init
 from autograd_cnn.nn.arguments import integer
@@ -43,6 +44,7 @@ class Linear(Module):
     (5, 2)
     """
 
+    @checked
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         self.in_features = integer("Linear", "in_features", in_features, 1)
         self.out_features = integer("Linear", "out_features", out_features, 1)
@@ -69,6 +71,7 @@ class Flatten(Module):
     (2, 60)
     """
 
+    @checked
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim = start_dim
         self.end_dim = end_dim
@@ -95,6 +98,7 @@ class Dropout(Module):
 
     function: ClassVar[Callable[..., Any]] = staticmethod(F.dropout)
 
+    @checked
     def __init__(self, p: float = 0.5) -> None:
         if not 0.0 <= p <= 1.0:
             name = type(self).__name__
@@ -150,6 +154,7 @@ class Unflatten(Module):
     (2, 3, 4, 5)
     """
 
+    @checked
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = dim
         self.unflattened_size = tuple(unflattened_size)
@@ -175,6 +180,7 @@ class Embedding(Module):
     (1, 3, 4)
     """
 
+    @checked
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
     ) -> None:

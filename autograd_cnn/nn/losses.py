@@ -7,11 +7,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_cnn import functional as F
+from autograd_cnn.arguments import checked
+from autograd_cnn.graph import Array
 from autograd_cnn.nn.arguments import choice
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.module import Module
 
 _REDUCTIONS = ("mean", "sum", "none")
+
+
+def _check_classes(owner: str, weight: Array | None) -> None:
+    if weight is not None and weight.ndim != 1:
+        raise ValueError(
+            f"{owner}: weight must have shape (K,), one value per class, got {weight.shape}"
+        )
 
 
 class CrossEntropyLoss(Module):
@@ -26,9 +35,10 @@ class CrossEntropyLoss(Module):
     1.3862943611198906
     """
 
+    @checked
     def __init__(
         self,
-        weight: Any = None,
+        weight: Array | None = None,
         *,
         ignore_index: int = -100,
         reduction: str = "mean",
@@ -38,6 +48,7 @@ class CrossEntropyLoss(Module):
             raise ValueError(
                 f"CrossEntropyLoss: label_smoothing must be between 0 and 1, got {label_smoothing}"
             )
+        _check_classes("CrossEntropyLoss", weight)
         self.weight: np.ndarray | None
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
@@ -62,9 +73,11 @@ class NLLLoss(Module):
     2.0
     """
 
+    @checked
     def __init__(
-        self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
+        self, weight: Array | None = None, *, ignore_index: int = -100, reduction: str = "mean"
     ) -> None:
+        _check_classes("NLLLoss", weight)
         self.weight: np.ndarray | None
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
@@ -86,8 +99,13 @@ class BCEWithLogitsLoss(Module):
     0.34657359027997264
     """
 
+    @checked
     def __init__(
-        self, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
+        self,
+        weight: Array | None = None,
+        *,
+        reduction: str = "mean",
+        pos_weight: Array | None = None,
     ) -> None:
         self.weight: np.ndarray | None
         self.pos_weight: np.ndarray | None
@@ -109,6 +127,7 @@ class _Loss(FunctionModule):
     shown = ()
     reductions: ClassVar[tuple[str, ...]] = _REDUCTIONS
 
+    @checked
     def __init__(self, *, reduction: str = "mean") -> None:
         self.reduction = choice(type(self).__name__, "reduction", reduction, self.reductions)
 
@@ -152,6 +171,7 @@ class SmoothL1Loss(_Loss):
     function = staticmethod(F.smooth_l1_loss)
     settings = ("reduction", "beta")
 
+    @checked
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         if not beta >= 0.0:
@@ -172,6 +192,7 @@ class HuberLoss(_Loss):
     function = staticmethod(F.huber_loss)
     settings = ("reduction", "delta")
 
+    @checked
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         if not delta > 0.0:
@@ -195,6 +216,7 @@ class KLDivLoss(_Loss):
     settings = ("reduction", "log_target")
     reductions = ("mean", "batchmean", "sum", "none")
 
+    @checked
     def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction=reduction)
         self.log_target = log_target

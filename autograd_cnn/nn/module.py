@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from autograd_cnn.graph import values
+from autograd_cnn.arguments import checked
+from autograd_cnn.graph import Array, values
+from autograd_cnn.kinds import Function
 from autograd_cnn.modes import default_array
 from autograd_cnn.nn import state
 from autograd_cnn.nn.hooked import Hooked
@@ -180,7 +182,8 @@ class Module(Hooked):
         """
         return (array for _, array in self.named_buffers(recurse=recurse))
 
-    def register_buffer(self, name: str, array: Any) -> None:
+    @checked
+    def register_buffer(self, name: str, array: Array | None) -> None:
         """Make a copy of `array` the attribute `name`: in `state_dict`, but not trained.
 
         None reserves the name; a buffer that is None is left out.  Numbers in lists become arrays
@@ -235,6 +238,7 @@ class Module(Hooked):
         """
         return {name: np.array(values(value), order="C") for name, value in self._state().items()}
 
+    @checked
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
     ) -> IncompatibleKeys:
@@ -253,6 +257,7 @@ class Module(Hooked):
 
     # ------------------------------------------------------------------- acting on all that is held
 
+    @checked
     def train(self, mode: bool = True) -> Self:
         """Set `training`, which dropout and batch norm obey, here and in all inner modules.
 
@@ -262,8 +267,6 @@ class Module(Hooked):
         >>> nn.Sequential(nn.Dropout()).train(False)[0].training
         False
         """
-        if not isinstance(mode, bool):
-            raise TypeError(f"train: mode must be True or False, got {type(mode).__name__}")
         for module in self.modules():
             module.training = mode
         return self
@@ -277,6 +280,7 @@ class Module(Hooked):
         """
         return self.train(False)
 
+    @checked
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters: None, or zeros where there was one.
 
@@ -291,6 +295,7 @@ class Module(Hooked):
             if p.grad is not None:
                 p.grad = None if set_to_none else Tensor(np.zeros_like(p.array))
 
+    @checked
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Ask for gradients of all parameters, or freeze them.  Returns self.
 
@@ -302,7 +307,8 @@ class Module(Hooked):
             p.requires_grad_(requires_grad)
         return self
 
-    def apply(self, fn: Callable[[Module], Any]) -> Self:
+    @checked
+    def apply(self, fn: Function) -> Self:
         """Call ``fn(module)`` for all inner modules, each once, and for this one last.  Returns
         self.
 
@@ -315,7 +321,7 @@ class Module(Hooked):
         self._apply(fn, set())
         return self
 
-    def _apply(self, fn: Callable[[Module], Any], seen: set[int]) -> None:
+    def _apply(self, fn: Function, seen: set[int]) -> None:
         seen.add(id(self))
         for child in list(self.children()):
             if id(child) not in seen:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_cnn import functional as F
+from autograd_cnn.arguments import checked
+from autograd_cnn.graph import Array
 from autograd_cnn.modes import again, get_default_dtype
 from autograd_cnn.nn.arguments import integer
 from autograd_cnn.nn.module import Module
@@ -24,6 +26,7 @@ class _BatchNorm(Module):
 
     shapes: ClassVar[dict[int, str]]
 
+    @checked
     def __init__(
         self,
         num_features: int,
@@ -51,7 +54,8 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", np.ones(num_features, dtype) if tracked else None)
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracked else None)
 
-    def forward(self, x: Any) -> Any:
+    @checked
+    def forward(self, x: Array) -> Any:
         """See the class."""
         self._check_input(x)
         use_batch = self.training or self.running_mean is None
@@ -142,6 +146,7 @@ class BatchNorm3d(_BatchNorm):
 class _InstanceNorm(_BatchNorm):
     """Differs in its defaults, and in the function that it calls."""
 
+    @checked
     def __init__(
         self,
         num_features: int,
@@ -150,11 +155,10 @@ class _InstanceNorm(_BatchNorm):
         affine: bool = False,
         track_running_stats: bool = False,
     ) -> None:
-        if momentum is None:
-            raise ValueError(f"{type(self).__name__}: momentum must be a number, got None")
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
-    def forward(self, x: Any) -> Any:
+    @checked
+    def forward(self, x: Array) -> Any:
         """See the class."""
         self._check_input(x)
         return F.instance_norm(
@@ -229,9 +233,10 @@ class LayerNorm(Module):
     array([[-1.,  1.]])
     """
 
+    @checked
     def __init__(
         self,
-        normalized_shape: Any,
+        normalized_shape: int | tuple[int, ...],
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
@@ -271,6 +276,7 @@ class GroupNorm(Module):
     array([[-1.,  1., -1.,  1.]])
     """
 
+    @checked
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
     ) -> None:
@@ -285,7 +291,8 @@ class GroupNorm(Module):
         self.affine = affine
         self.weight, self.bias = _affine((self.num_channels,), affine, affine)
 
-    def forward(self, x: Any) -> Any:
+    @checked
+    def forward(self, x: Array) -> Any:
         """See the class."""
         if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise ValueError(

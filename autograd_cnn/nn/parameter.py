@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.graph import values
-from autograd_cnn.modes import default_array
 from autograd_cnn.tensor import Tensor
 
 
@@ -24,7 +22,8 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(np.asarray(default_array(values(data)), order="C"), requires_grad)
+        super().__init__(data, requires_grad)
+        self.array = np.asarray(self.array, order="C")
 
     def __repr__(self) -> str:
         text = np.array2string(self.array, separator=", ", prefix="Parameter(")

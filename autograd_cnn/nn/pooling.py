@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from autograd_cnn import functional as F
+from autograd_cnn.arguments import checked
+from autograd_cnn.functional.adaptive import output_sizes
+from autograd_cnn.functional.resampling import check_settings
 from autograd_cnn.nn.arguments import integer, per_axis
 from autograd_cnn.nn.function import FunctionModule
 
@@ -26,12 +29,13 @@ class _MaxPool(FunctionModule):
     settings = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
     shown = settings[:-1]
 
+    @checked
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+        padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
@@ -99,11 +103,12 @@ class _AvgPool(FunctionModule):
     )
     shown = settings[:3]
 
+    @checked
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+        padding: int | tuple[int, ...] = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
@@ -130,11 +135,12 @@ class AvgPool1d(_AvgPool):
 class _DividedAvgPool(_AvgPool):
     settings = (*_AvgPool.settings, "divisor_override")
 
+    @checked
     def __init__(
         self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+        padding: int | tuple[int, ...] = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
@@ -176,9 +182,12 @@ class AvgPool3d(_DividedAvgPool):
 
 
 class _AdaptivePool(FunctionModule):
+    axes: ClassVar[int]
     settings: ClassVar[tuple[str, ...]] = ("output_size",)
 
-    def __init__(self, output_size: Any) -> None:
+    @checked
+    def __init__(self, output_size: int | tuple[int | None, ...] | None) -> None:
+        output_sizes(type(self).__name__, output_size, self.axes)
         self.output_size = output_size
 
 
@@ -190,19 +199,21 @@ class AdaptiveAvgPool1d(_AdaptivePool):
     array([[[0.5, 2.5]]])
     """
 
+    axes = 1
     function = staticmethod(F.adaptive_avg_pool1d)
 
 
 class AdaptiveAvgPool2d(_AdaptivePool):
     """The mean of windows that cover (N, C, H, W), as many as `output_size`; 1 is global pooling.
 
-    See `functional.adaptive_avg_pool2d`, also for the errors, raised when called.
+    See `functional.adaptive_avg_pool2d`.  Raises ValueError for sizes below 1.
 
     >>> import numpy as np
     >>> AdaptiveAvgPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
     array([[[[7.5]]]])
     """
 
+    axes = 2
     function = staticmethod(F.adaptive_avg_pool2d)
 
 
@@ -214,24 +225,29 @@ class AdaptiveAvgPool3d(_AdaptivePool):
     3.5
     """
 
+    axes = 3
     function = staticmethod(F.adaptive_avg_pool3d)
 
 
 class AdaptiveMaxPool2d(_AdaptivePool):
     """The largest value of windows that cover (N, C, H, W), as many as `output_size`.
 
-    See `functional.adaptive_max_pool2d`, also for the errors, raised when called.
+    See `functional.adaptive_max_pool2d`.  Raises ValueError for sizes below 1.
 
     >>> import numpy as np
     >>> AdaptiveMaxPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
     array([[[[15.]]]])
     """
 
+    axes = 2
     function = staticmethod(F.adaptive_max_pool2d)
     settings = ("output_size", "return_indices")
     shown = ("output_size",)
 
-    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+    @checked
+    def __init__(
+        self, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
+    ) -> None:
         super().__init__(output_size)
         self.return_indices = return_indices
 
@@ -240,7 +256,8 @@ class Upsample(FunctionModule):
     """Images (N, C, ...) at another `size`, or larger by `scale_factor`.
 
     `mode` is 'nearest', 'linear', 'bilinear' or 'trilinear', as in `functional.interpolate`, which
-    says what `align_corners` means and raises the errors when called.
+    says what `align_corners` means.  Raises ValueError for settings that fit no input and, when
+    called, for those that do not fit the input.
 
     >>> import numpy as np
     >>> Upsample(scale_factor=2)(np.array([[[1.0, 3.0]]]))
@@ -250,13 +267,15 @@ class Upsample(FunctionModule):
     function = staticmethod(F.interpolate)
     settings = ("size", "scale_factor", "mode", "align_corners")
 
+    @checked
     def __init__(
         self,
-        size: Any = None,
-        scale_factor: Any = None,
+        size: int | tuple[int, ...] | None = None,
+        scale_factor: float | tuple[float, ...] | None = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
     ) -> None:
+        check_settings("Upsample", size, scale_factor, mode, align_corners)
         self.size = size
         self.scale_factor = scale_factor
         self.mode = mode

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.graph import Array, op, values
+from autograd_cnn.kinds import Axis
 from autograd_cnn.ops import elementwise, reduction
-from autograd_cnn.ops.broadcast import Axis, broadcast_to, kept_shape
+from autograd_cnn.ops.broadcast import broadcast_to, kept_shape
 from autograd_cnn.ops.composition import along, composition, normal_axes, normal_axis
 from autograd_cnn.ops.elementwise import power, sqrt, where
 from autograd_cnn.ops.reduction import mean, var

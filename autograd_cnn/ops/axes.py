@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 
 from autograd_cnn.graph import Array
+from autograd_cnn.kinds import Axis, Integers
 from autograd_cnn.ops.broadcast import broadcast_to
-from autograd_cnn.ops.composition import along, composition, misfit, normal_axes, normal_axis
+from autograd_cnn.ops.composition import (
+    along,
+    composition,
+    misfit,
+    normal_axes,
+    normal_axis,
+    whole_numbers,
+)
+from autograd_cnn.ops.indexing import plain_index
 from autograd_cnn.ops.shaping import concatenate, flip
 
 
 @composition
-def squeeze(x: Array, *, axis: Any = None) -> Array:
+def squeeze(x: Array, *, axis: Axis = None) -> Array:
     """x without its axes of size 1, or without those in `axis` only.
 
     Raises ValueError when an axis in `axis` has another size.
@@ -32,7 +40,7 @@ def squeeze(x: Array, *, axis: Any = None) -> Array:
 
 
 @composition
-def expand_dims(x: Array, *, axis: Any) -> Array:
+def expand_dims(x: Array, *, axis: int | tuple[int, ...]) -> Array:
     """x with new axes of size 1 at `axis`, counted in the result.
 
     >>> import numpy as np
@@ -71,7 +79,9 @@ def swapaxes(x: Array, *, axis1: int, axis2: int) -> Array:
 
 
 @composition
-def moveaxis(x: Array, *, source: Any, destination: Any) -> Array:
+def moveaxis(
+    x: Array, *, source: int | tuple[int, ...], destination: int | tuple[int, ...]
+) -> Array:
     """Axes `source` moved to the places `destination`; the others keep their order.
 
     >>> import numpy as np
@@ -100,9 +110,11 @@ def matrix_transpose(x: Array) -> Array:
 
 
 @composition
-def repeat(x: Array, *, repeats: Any, axis: int | None = None) -> Array:
+def repeat(x: Array, *, repeats: Integers, axis: int | None = None) -> Array:
     """Each value `repeats` times along `axis` (of all values when None); a number, or one per
     value.
+
+    Raises ValueError for a negative number and for another count of them.
 
     >>> import numpy as np
     >>> repeat(np.array([1.0, 2.0]), 2)
@@ -111,19 +123,29 @@ def repeat(x: Array, *, repeats: Any, axis: int | None = None) -> Array:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normal_axis("repeat", axis, x.ndim)
-    return x[along(axis, np.repeat(np.arange(x.shape[axis]), repeats))]
+    times, size = np.asarray(plain_index(repeats)), x.shape[axis]
+    if times.shape not in ((), (1,), (size,)) or (times < 0).any():
+        raise ValueError(
+            f"repeat: repeats must be a number of 0 or more, or {size} of them, one per value of "
+            f"axis {axis}, got {repeats}"
+        )
+    return x[along(axis, np.repeat(np.arange(size), times))]
 
 
 @composition
-def tile(x: Array, *, reps: Any) -> Array:
+def tile(x: Array, *, reps: int | tuple[int, ...]) -> Array:
     """x laid side by side `reps` times along every axis; missing numbers count as 1.
+
+    Raises ValueError for a negative number.
 
     >>> import numpy as np
     >>> tile(np.array([1.0, 2.0]), (2, 2))
     array([[1., 2., 1., 2.],
            [1., 2., 1., 2.]])
     """
-    times = (reps,) if isinstance(reps, int) else tuple(reps)
+    times = whole_numbers("tile", "reps", reps)
+    if min(times, default=0) < 0:
+        raise ValueError(f"tile: reps must be 0 or more, got {reps}")
     rank = max(x.ndim, len(times))
     times = (1,) * (rank - len(times)) + times
     shape = (1,) * (rank - x.ndim) + x.shape
@@ -133,9 +155,11 @@ def tile(x: Array, *, reps: Any) -> Array:
 
 
 @composition
-def roll(x: Array, *, shift: Any, axis: Any = None) -> Array:
+def roll(x: Array, *, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
     """Values moved on by `shift` along `axis` (all values in row-major order when None), the last
     ones returning at the front.
+
+    Several shifts go with as many axes.  Raises ValueError when they do not pair up.
 
     >>> import numpy as np
     >>> roll(np.array([1.0, 2.0, 3.0]), 1)
@@ -143,7 +167,10 @@ def roll(x: Array, *, shift: Any, axis: Any = None) -> Array:
     """
     if axis is None:
         return roll(ravel(x), shift=shift, axis=0).reshape(x.shape)
-    for step, a in np.broadcast(shift, axis):
+    steps, axes = whole_numbers("roll", "shift", shift), whole_numbers("roll", "axis", axis)
+    if len(steps) != len(axes) != 1 != len(steps):
+        raise ValueError(f"roll: shift {shift} and axis {axis} do not pair up")
+    for step, a in np.broadcast(steps, axes):
         place = normal_axis("roll", a, x.ndim)
         cut = x.shape[place] - step % max(x.shape[place], 1)
         parts = [x[along(place, slice(cut, None))], x[along(place, slice(None, cut))]]
@@ -152,9 +179,11 @@ def roll(x: Array, *, shift: Any, axis: Any = None) -> Array:
 
 
 @composition
-def array_split(x: Array, *, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
     """x cut along `axis` into so many parts, the first ones longer by one where it does not divide,
     or at the given positions.
+
+    Raises ValueError for less than one part.
 
     >>> import numpy as np
     >>> array_split(np.array([1.0, 2.0, 3.0]), 2)
@@ -173,7 +202,7 @@ def array_split(x: Array, *, indices_or_sections: Any, axis: int = 0) -> list[Ar
 
 
 @composition
-def split(x: Array, *, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+def split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
     """x cut along `axis` into so many equal parts, or at the given positions.
 
     Raises ValueError when the size does not divide.
@@ -183,10 +212,9 @@ def split(x: Array, *, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     [array([1., 2.]), array([3., 4.])]
     """
     size = x.shape[normal_axis("split", axis, x.ndim)]
-    if not np.ndim(indices_or_sections) and size % indices_or_sections:
-        raise misfit(
-            "split", f"axis {axis} does not divide into {indices_or_sections} equal parts", x
-        )
+    sections = indices_or_sections
+    if not np.ndim(sections) and (sections < 1 or size % sections):
+        raise misfit("split", f"axis {axis} does not divide into {sections} equal parts", x)
     return array_split(x, indices_or_sections=indices_or_sections, axis=axis)
 
 

@@ -9,8 +9,7 @@ import math
 import numpy as np
 
 from autograd_cnn.graph import Array, op
-
-Axis = int | tuple[int, ...] | None
+from autograd_cnn.kinds import Axis
 
 
 def unbroadcast(g: Array, x: Array) -> Array:
@@ -40,24 +39,36 @@ def expand(g: Array, x: Array, axis: Axis) -> Array:
 def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     """Sum `x` over the axes along which an array of `shape` would be broadcast to it.
 
+    Raises ValueError for a shape that does not broadcast.
+
     >>> import numpy as np
     >>> sum_to(np.ones((2, 3)), shape=(3,))
     array([2., 2., 2.])
     """
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(
-        lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
+        lead + i for i, (n, m) in enumerate(zip(shape, x.shape[max(lead, 0) :])) if n == 1 != m
     )
-    return np.sum(x, axis=axes, keepdims=True).reshape(shape)
+    out = np.sum(x, axis=axes, keepdims=True)
+    if lead < 0 or out.shape[lead:] != shape:
+        raise ValueError(f"sum_to: an array of shape {shape} does not broadcast to {x.shape}")
+    return out.reshape(shape)
 
 
 @op(x=lambda g, out, x, *, shape: unbroadcast(g, x))
 def broadcast_to(x: Array, *, shape: int | tuple[int, ...]) -> Array:
     """Repeat `x` to `shape` by NumPy's broadcasting rules; the values are not copied.
 
+    Raises ValueError for a shape to which that of x does not broadcast.
+
     >>> import numpy as np
     >>> broadcast_to(np.array([1.0, 2.0]), shape=(2, 2))
     array([[1., 2.],
            [1., 2.]])
     """
-    return np.broadcast_to(x, shape)
+    try:
+        return np.broadcast_to(x, shape)
+    except ValueError:
+        raise ValueError(
+            f"broadcast_to: an input of shape {np.shape(x)} does not broadcast to {shape}"
+        ) from None

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn.graph import Node, describe
-from autograd_cnn.modes import default_array
+from autograd_cnn.arguments import EXPLAINED, as_input, first_mistake, mistake, unfit_input
+from autograd_cnn.calling import signature_of
+from autograd_cnn.graph import describe
+from autograd_cnn.kinds import is_whole
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,8 +27,8 @@ def composition(function: F) -> F:
     inputs by position (``squeeze(x, 0)``); lists of numbers become arrays.  The derivatives are
     those of the ops it calls, and so are the errors, which get the function's name in front.
 
-    Raises TypeError for a list of tensors, whose graph a conversion would cut, and for what is no
-    array or number.
+    Raises TypeError for a list of tensors, whose graph a conversion would cut, for what is no array
+    or number, and for a plain value that is not what its annotation says.
 
     >>> import numpy as np
     >>> from autograd_cnn.ops.composition import COMPOSITIONS, composition
@@ -41,50 +43,66 @@ def composition(function: F) -> F:
     name = function.__name__
     parameters = inspect.signature(function).parameters.values()
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    arity = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    inputs = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     settings = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    optional = [p.name for p in parameters if p.default is None]
+    alone = variadic or len(inputs) == 1  # nothing else gives a number its dtype
+
+    def as_array(label: str, x: Any) -> Any:
+        number = isinstance(x, (bool, int, float, complex)) and not alone
+        return x if number or (x is None and label in optional) else as_input(name, label, x)
 
     @functools.wraps(function)
     def call(*args: Any, **given: Any) -> Any:
         if not variadic:
-            xs, extra = args[:arity], args[arity:]
-        elif args and isinstance(args[0], (list, tuple)):
-            xs, extra = tuple(args[0]), args[1:]
+            xs, extra = args[: len(inputs)], args[len(inputs) :]
+            xs = tuple(map(as_array, inputs, xs))
         else:
-            xs, extra = args, ()
+            xs, extra = (tuple(args[0]), args[1:]) if _is_list(args) else (args, ())
+            xs = tuple(as_array(f"input {k}", x) for k, x in enumerate(xs))
         if len(extra) > len(settings):
             raise TypeError(
                 f"{name}: got {len(extra) - len(settings)} arguments too many; the signature is "
-                f"{name}{inspect.signature(function)}"
+                f"{signature_of(name, inspect.signature(function))}"
             )
-        xs = tuple(_input(name, x, arity == 1 or variadic) for x in xs)
+        by_place = dict(zip(settings, extra))
+        wrong = first_mistake(name, function.__annotations__, {**by_place, **given})
+        if wrong is not None:
+            raise wrong
         try:
-            return function(*xs, **dict(zip(settings, extra)), **given)
-        except (ValueError, TypeError, IndexError) as error:
-            if str(error).startswith((f"{name}:", f"{name}()")):
-                raise
-            kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
-            raise kind(f"{name}: {error}") from error
+            return function(*xs, **by_place, **given)
+        except EXPLAINED as error:
+            labels = inputs or [f"input {k}" for k in range(len(xs))]
+            required = [(n, x) for n, x in zip(labels, xs) if x is not None]
+            raise unfit_input(name, required, error) or _named(name, error) from error
 
     COMPOSITIONS[name] = call
     return call  # type: ignore[return-value]
 
 
-def _input(name: str, x: Any, numbers: bool) -> Any:
-    """Lists as arrays; single numbers too where `numbers` says that nothing else gives a dtype."""
-    if isinstance(x, (list, tuple)):
-        if any(isinstance(part, Node) for part in x):
-            raise TypeError(f"{name}: expected an array, got a list of tensors; use ag.stack")
-        return default_array(x)
-    if isinstance(x, (bool, int, float, complex)):
-        return default_array(x) if numbers else x
-    if x is None or isinstance(x, (Node, np.ndarray)) or hasattr(x, "__array__"):
-        return x
-    raise TypeError(f"{name}: expected an array, got a value {describe(x)}")
+def _is_list(args: tuple[Any, ...]) -> bool:
+    return bool(args) and isinstance(args[0], (list, tuple))
+
+
+def _named(name: str, error: Exception) -> Exception:
+    """The same error with the function's name in front."""
+    kind = next((k for k in (ValueError, TypeError, IndexError) if isinstance(error, k)), TypeError)
+    text = str(error)
+    return kind(text if text.startswith((f"{name}:", f"{name}()")) else f"{name}: {text}")
+
+
+def whole_numbers(name: str, argument: str, value: Any) -> tuple[int, ...]:
+    """An integer or several as a tuple; raises TypeError for anything else."""
+    found = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not all(map(is_whole, found)):
+        raise mistake(name, argument, "an integer or a tuple of integers", value)
+    return tuple(map(int, found))
 
 
 def normal_axis(name: str, axis: Any, ndim: int) -> int:
-    """`axis` counted from the front; raises ValueError where there is none."""
+    """`axis` counted from the front; raises TypeError or ValueError for what is none."""
+    if not is_whole(axis):
+        raise mistake(name, "axis", "an integer", axis)
     if not -ndim <= axis < ndim:
         raise ValueError(f"{name}: axis {axis} is out of range for {ndim} axes")
     return int(axis) % ndim
@@ -94,9 +112,7 @@ def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     """One axis, several or None (all) as a tuple counted from the front, without repeats."""
     if axis is None:
         return tuple(range(ndim))
-    axes = tuple(
-        normal_axis(name, a, ndim) for a in (axis if isinstance(axis, (tuple, list)) else (axis,))
-    )
+    axes = tuple(normal_axis(name, a, ndim) for a in whole_numbers(name, "axis", axis))
     if len(set(axes)) != len(axes):
         raise ValueError(f"{name}: axis {axis} names an axis twice")
     return axes

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.arguments import as_input, mistake
 from autograd_cnn.graph import Array, op
 from autograd_cnn.ops import reduction
-from autograd_cnn.ops.composition import composition, misfit, normal_axes, normal_axis
+from autograd_cnn.ops.composition import composition, misfit, normal_axes
 from autograd_cnn.ops.linalg import matmul
 from autograd_cnn.ops.selection import diagonal
 
@@ -55,7 +56,7 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     """
     if not isinstance(subscripts, str):
         raise TypeError('einsum: give the axes first, as in einsum("ij,jk->ik", x, y)')
-    xs = [x if hasattr(x, "ndim") else np.asarray(x) for x in operands]
+    xs = [as_input("einsum", f"operand {k}", x) for k, x in enumerate(operands)]
     terms, output = _names(subscripts, xs)
     sizes = _sizes(subscripts, xs, terms)
     for position, (x, term) in enumerate(zip(xs, terms)):
@@ -197,13 +198,10 @@ def tensordot(x: Array, y: Array, *, axes: Any = 2) -> Array:
         if not 0 <= axes <= min(x.ndim, y.ndim):
             raise misfit("tensordot", f"cannot pair {axes} axes", x, y)
         left, right = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
+    elif isinstance(axes, (tuple, list)) and len(axes) == 2:
+        left, right = (normal_axes("tensordot", a, z.ndim) for a, z in zip(axes, (x, y)))
     else:
-        left, right = (
-            tuple(normal_axis("tensordot", a, z.ndim) for a in np.atleast_1d(one))
-            for one, z in zip(axes, (x, y))
-        )
-    left = normal_axes("tensordot", left, x.ndim)
-    right = normal_axes("tensordot", right, y.ndim)
+        raise mistake("tensordot", "axes", "a number of axes, or (axes of x, axes of y)", axes)
     if [x.shape[a] for a in left] != [y.shape[a] for a in right]:
         raise misfit("tensordot", f"axes {left} of x do not match axes {right} of y", x, y)
     rest_x = tuple(i for i in range(x.ndim) if i not in left)

@@ -8,6 +8,7 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.graph import Array, op, values
+from autograd_cnn.kinds import DType, Numbers
 from autograd_cnn.ops.broadcast import unbroadcast
 
 
@@ -290,11 +291,11 @@ def _within(x: Array, low: Any, high: Any) -> Any:
 
 
 @op(x=lambda g, out, x, *, min, max: where(_within(x, min, max), g, 0.0))
-def clip(x: Array, *, min: Any = None, max: Any = None) -> Array:
+def clip(x: Array, *, min: Numbers | None = None, max: Numbers | None = None) -> Array:
     """x limited to [min, max]; the gradient is 1 inside and at a bound, 0 outside.
 
     `min` and `max` are numbers or arrays that broadcast to the shape of `x`; None leaves that side
-    open.
+    open.  Raises ValueError for other shapes, and without either bound.
 
     >>> import numpy as np
     >>> clip(np.array([-2.0, 0.5, 3.0]), min=-1.0, max=1.0)
@@ -302,12 +303,22 @@ def clip(x: Array, *, min: Any = None, max: Any = None) -> Array:
     """
     if min is None and max is None:
         raise ValueError("clip: give min, max or both")
+    bounds = [np.shape(bound) for bound in (min, max) if bound is not None]
+    try:
+        fits = np.broadcast_shapes(np.shape(x), *bounds) == np.shape(x)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"clip: min and max must broadcast to the shape {np.shape(x)} of x, got shapes "
+            f"{' and '.join(map(str, bounds))}"
+        )
     out = x if min is None else np.maximum(x, min)
     return out if max is None else np.minimum(out, max)
 
 
 @op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))
-def astype(x: Array, *, dtype: Any) -> Array:
+def astype(x: Array, *, dtype: DType) -> Array:
     """x converted to `dtype` (floating dtypes stay differentiable).
 
     >>> import numpy as np

@@ -10,6 +10,7 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.graph import Array, Node, op, values
+from autograd_cnn.kinds import Numbers
 from autograd_cnn.ops.elementwise import sigmoid
 from autograd_cnn.ops.reduction import softmax
 
@@ -68,7 +69,7 @@ def _both_classes(logits: Array, pos_weight: Any) -> Array:
     ),
     target=lambda g, out, logits, target, *, pos_weight: g * _both_classes(logits, pos_weight),
 )
-def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Any = 1.0) -> Array:
+def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers = 1.0) -> Array:
     """-(p * t * log(s) + (1 - t) * log(1 - s)) of each value, with s = sigmoid(logits), p =
     `pos_weight` and t = `target`.
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from autograd_cnn.graph import Array, values
+from autograd_cnn.kinds import Axis, Integers
 from autograd_cnn.ops.accumulation import last, reduced
-from autograd_cnn.ops.broadcast import Axis
 from autograd_cnn.ops.composition import composition, normal_axis, positions
 from autograd_cnn.ops.indexing import plain_index
 from autograd_cnn.ops.reduction import mean
 
 
 @composition
-def take_along_axis(x: Array, *, indices: Any, axis: int | None = -1) -> Array:
+def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Array:
     """The values at `indices` along `axis`, one index array per line, as `argsort` gives it.
 
     `indices` (integers) broadcasts against the other axes of x; None takes from all values in
@@ -52,6 +50,7 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
     """
     if axis is None:
         x, axis = x.reshape((x.size,)), 0
+    axis = normal_axis("sort", axis, x.ndim)
     order = np.argsort(values(x), axis=axis, kind="stable")
     return take_along_axis(x, indices=order, axis=axis)
 

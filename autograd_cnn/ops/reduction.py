@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.graph import Array, op, values
-from autograd_cnn.ops.broadcast import Axis, count, expand, kept_shape
+from autograd_cnn.kinds import Axis
+from autograd_cnn.ops.broadcast import count, expand, kept_shape
 from autograd_cnn.ops.elementwise import exp
 
 
@@ -85,14 +86,22 @@ def _tied(x: Array, out: Array, axis: Axis) -> np.ndarray:
     return tied / np.sum(tied, axis=axis, keepdims=True, dtype=x.dtype)
 
 
+def _check_some(name: str, x: Any, axis: Axis) -> None:
+    if np.size(x) == 0 and count(np.shape(x), axis) == 0:
+        raise ValueError(f"{name}: no values to choose from over axis {axis} of shape {x.shape}")
+
+
 @op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * _tied(x, out, axis))
 def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Largest value over `axis`.  NaN propagates; tied values share the gradient evenly.
+
+    Raises ValueError where there is no value to choose from.
 
     >>> import numpy as np
     >>> max(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     array([5., 7.])
     """
+    _check_some("max", x, axis)
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
@@ -100,15 +109,19 @@ def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Smallest value over `axis`.  NaN propagates; tied values share the gradient evenly.
 
+    Raises ValueError where there is no value to choose from.
+
     >>> import numpy as np
     >>> min(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     array([1., 2.])
     """
+    _check_some("min", x, axis)
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
 def _peak(x: np.ndarray, axis: Axis) -> Any:
     """The maximum to subtract before exponentials; 0 where it is infinite and would give NaN."""
+    x = np.asarray(x, np.result_type(x, np.float16))  # integers have no infinity
     peak = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     return np.where(np.isinf(peak), x.dtype.type(0), peak)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.graph import Array, op
+from autograd_cnn.kinds import Index, Integers
 from autograd_cnn.ops import reduction
 from autograd_cnn.ops.broadcast import unbroadcast
 from autograd_cnn.ops.composition import along, composition, misfit, normal_axis
@@ -27,7 +28,7 @@ def _written(shape: tuple[int, ...], index: Any) -> np.ndarray:
     x=lambda g, out, x, v, *, index: put(g, 0.0, index=index),
     v=lambda g, out, x, v, *, index: unbroadcast(where(_written(x.shape, index), g[index], 0.0), v),
 )
-def put(x: Array, v: Array, *, index: Any) -> Array:
+def put(x: Array, v: Array, *, index: Index) -> Array:
     """A copy of x with ``x[index] = v``: any NumPy index, v broadcasts to what it selects.
 
     Where an index names a position twice the last value stays and takes the gradient.  The result
@@ -48,7 +49,7 @@ def put(x: Array, v: Array, *, index: Any) -> Array:
 
 
 @composition
-def take(x: Array, *, indices: Any, axis: int | None = None) -> Array:
+def take(x: Array, *, indices: Integers, axis: int | None = None) -> Array:
     """The values at `indices` (integers of any shape) along `axis`, of all values when None.
 
     Raises IndexError for an index out of range.

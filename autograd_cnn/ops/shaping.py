@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from itertools import accumulate
-from typing import Any
+from operator import index
 
 import numpy as np
 
 from autograd_cnn.graph import Array, op
-
-Pads = tuple[tuple[int, int], ...]
+from autograd_cnn.kinds import Axis, Pads
 
 
 @op(x=lambda g, out, x, *, shape: g.reshape(x.shape))
@@ -36,11 +35,19 @@ def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
 def transpose(x: Array, *, axes: tuple[int, ...] | None = None) -> Array:
     """Axes in another order, reversed by default: axis i of the result is axis ``axes[i]`` of `x`.
 
+    Raises ValueError for `axes` that do not name each axis once.
+
     >>> import numpy as np
     >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
     (4, 2, 3)
     """
-    return np.transpose(x, axes)
+    try:
+        return np.transpose(x, axes)
+    except ValueError:
+        raise ValueError(
+            f"transpose: axes must name each of the {np.ndim(x)} axes of shape {np.shape(x)} once, "
+            f"got {axes}"
+        ) from None
 
 
 def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -55,27 +62,49 @@ def _part(xs: tuple[Array, ...], position: int, axis: int) -> tuple[slice, ...]:
     return (slice(None),) * (axis % xs[0].ndim) + (slice(start, ends[position]),)
 
 
+def _misjoined(name: str, xs: tuple[Array, ...], axis: int, new: int) -> ValueError:
+    """What is wrong with the parts of a join along `axis`, which adds `new` axes to them."""
+    if not xs:
+        return ValueError(f"{name}: give at least one array")
+    shapes, rank = ", ".join(str(np.shape(x)) for x in xs), np.ndim(xs[0]) + new
+    if not -rank <= axis < rank:
+        return ValueError(f"{name}: axis {axis} is out of range for shapes {shapes}")
+    which = "the same" if new else f"the same along all axes but {axis}"
+    return ValueError(f"{name}: shapes must be {which}, got {shapes}")
+
+
 @op(xs=lambda g, out, *xs, position, axis: g[_part(xs, position, axis)])
 def concatenate(*xs: Array, axis: int = 0) -> Array:
     """Join along an existing axis.  Takes the arrays one by one or as one list.
+
+    Raises ValueError for no arrays, for an axis that is not there, and for shapes that differ along
+    another axis.
 
     >>> import numpy as np
     >>> concatenate([np.zeros((1, 2)), np.ones((1, 2))], axis=1)
     array([[0., 0., 1., 1.]])
     """
-    return np.concatenate(xs, axis=axis)
+    try:
+        return np.concatenate(xs, axis=index(axis))
+    except ValueError:
+        raise _misjoined("concatenate", xs, axis, 0) from None
 
 
 @op(xs=lambda g, out, *xs, position, axis: g[(slice(None),) * (axis % g.ndim) + (position,)])
 def stack(*xs: Array, axis: int = 0) -> Array:
     """Join along a new axis.  Takes the arrays one by one or as one list.
 
+    Raises ValueError for no arrays, for an axis that is not there, and for shapes that differ.
+
     >>> import numpy as np
     >>> stack([np.zeros(2), np.ones(2)], axis=1)
     array([[0., 1.],
            [0., 1.]])
     """
-    return np.stack(xs, axis=axis)
+    try:
+        return np.stack(xs, axis=axis)
+    except ValueError:
+        raise _misjoined("stack", xs, axis, 1) from None
 
 
 def _inside(shape: tuple[int, ...], widths: Pads) -> tuple[slice, ...]:
@@ -86,6 +115,8 @@ def _inside(shape: tuple[int, ...], widths: Pads) -> tuple[slice, ...]:
 @op(x=lambda g, out, x, *, widths, value: g[_inside(x.shape, widths)])
 def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
     """`x` surrounded by `value`: `widths` holds (before, after) for every axis.
+
+    Raises ValueError for another number of pairs and for a negative width.
 
     >>> import numpy as np
     >>> pad(np.ones(2), widths=((1, 2),))
@@ -101,7 +132,7 @@ def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
 
 
 @op(x=lambda g, out, x, *, axis: flip(g, axis=axis))
-def flip(x: Array, *, axis: Any = None) -> Array:
+def flip(x: Array, *, axis: Axis = None) -> Array:
     """Values in reverse order along `axis` (all axes when None).
 
     >>> import numpy as np

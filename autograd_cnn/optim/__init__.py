@@ -4,10 +4,44 @@
 >>> net = nn.Linear(3, 2)
 >>> optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
 >>> schedule = optim.StepLR(optimizer, step_size=10)
+
+Gradients are clipped by `nn.utils.clip_grad_norm_`, between ``backward`` and ``optimizer.step``.
 """
 
+from autograd_cnn.optim.adam import Adam, AdamW, NAdam
+from autograd_cnn.optim.adaptive import Adadelta, Adagrad, RMSprop
+from autograd_cnn.optim.one_cycle import OneCycleLR
 from autograd_cnn.optim.optimizer import Optimizer
-from autograd_cnn.optim.schedulers import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
+from autograd_cnn.optim.plateau import ReduceLROnPlateau
+from autograd_cnn.optim.scheduler import LRScheduler
+from autograd_cnn.optim.schedules import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    InverseTimeLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    StepLR,
+)
 from autograd_cnn.optim.sgd import SGD
 
-__all__ = ["SGD", "CosineAnnealingLR", "LRScheduler", "OneCycleLR", "Optimizer", "StepLR"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "InverseTimeLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "NAdam",
+    "OneCycleLR",
+    "Optimizer",
+    "RMSprop",
+    "ReduceLROnPlateau",
+    "StepLR",
+]

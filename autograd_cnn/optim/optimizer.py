@@ -10,6 +10,7 @@ import numpy as np
 
 from autograd_cnn.graph import values
 from autograd_cnn.modes import enable_grad
+from autograd_cnn.optim.arguments import check_parameter, iterable, number
 from autograd_cnn.tensor import Tensor
 
 Group = dict[str, Any]
@@ -22,8 +23,9 @@ class Optimizer:
     which override the `defaults`.  `param_groups` holds the dicts with all settings filled in;
     change a learning rate there.  `state` holds what the optimizer remembers, by tensor.
 
-    Raises TypeError for what is not a tensor and ValueError for no parameters, a repeated one, one
-    that is not a leaf or does not require gradients, and settings out of range.
+    Raises TypeError for what is not a tensor or, among the settings, not a number, and ValueError
+    for no parameters, a repeated one, one that is not a leaf or does not require gradients, and
+    settings out of range.
 
     >>> import autograd_cnn as ag
     >>> class SignDescent(Optimizer):
@@ -42,7 +44,7 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
         self._workspace: dict[Any, np.ndarray] = {}
-        given = list(_iterable(type(self).__name__, params))
+        given = list(iterable(type(self).__name__, params))
         if not given:
             raise ValueError(
                 f"{type(self).__name__}: got no parameters; an iterator such as net.parameters() "
@@ -72,12 +74,38 @@ class Optimizer:
         if not fits:
             raise ValueError(f"{type(self).__name__}: {name} must be {rule}, got {group[name]!r}")
 
+    def _require_at_least_0(self, group: Group, *names: str) -> None:
+        """Raise TypeError or ValueError unless these settings are numbers from 0."""
+        for name in names:
+            number(type(self).__name__, name, group[name], least=0)
+
     def _work(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Two arrays shaped like `p` for intermediate results; the next call reuses them."""
         flat = self._workspace.get(p.dtype)
         if flat is None or flat.shape[1] < p.size:
             self._workspace[p.dtype] = flat = np.empty((2, p.size), p.dtype)
         return flat[0, : p.size].reshape(p.shape), flat[1, : p.size].reshape(p.shape)
+
+    def _buffer(
+        self, state: dict[str, Any], name: str, p: np.ndarray, start: float = 0
+    ) -> np.ndarray:
+        """The array `name` of the state, shaped like `p`; full of `start` before the first step."""
+        found = state.get(name)
+        if found is None:
+            found = state[name] = np.full_like(p, start)
+        return found
+
+    def _decayed(self, p: np.ndarray, g: np.ndarray, out: np.ndarray, group: Group) -> np.ndarray:
+        """The gradient with weight decay, ``g + weight_decay * p``; `maximize` turns the sign of g.
+
+        The result is `out`, or `g` itself where nothing changes.  Decoupled decay goes into `p`."""
+        decay = group["weight_decay"]
+        if decay and group.get("decoupled_weight_decay"):
+            p *= 1 - group["lr"] * decay
+        elif decay:
+            np.multiply(p, decay, out=out)
+            return (np.subtract if group["maximize"] else np.add)(out, g, out=out)
+        return np.negative(g, out=out) if group["maximize"] else g
 
     # --------------------------------------------------------------------------------------- in use
 
@@ -100,23 +128,27 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        pending = [
-            (p, group) for group in self.param_groups for p in group["params"] if p.grad is not None
-        ]
+        pending = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                grad = p.grad
+                if grad is None:
+                    continue
+                array, g = p.array, grad.array
+                if g.shape != array.shape:
+                    raise ValueError(
+                        f"{type(self).__name__}.step: a parameter of shape {array.shape} has a "
+                        f"gradient of shape {g.shape}"
+                    )
+                g = g if g.dtype == array.dtype else g.astype(array.dtype)
+                pending.append((p, array, g, group))
         if not pending:
             raise RuntimeError(
                 f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() "
                 f"first"
             )
-        for p, _ in pending:
-            if p.grad.shape != p.shape:
-                raise ValueError(
-                    f"{type(self).__name__}.step: a parameter of shape {p.shape} has a gradient of "
-                    f"shape {p.grad.shape}"
-                )
-        for p, group in pending:
-            g = p.grad.array.astype(p.dtype, copy=False)
-            self._update(p.array, g, self.state.setdefault(p, {}), group)
+        for p, array, g, group in pending:
+            self._update(array, g, self.state.setdefault(p, {}), group)
             p.touch()
         return loss
 
@@ -160,12 +192,12 @@ class Optimizer:
                 f"{', '.join(self.defaults)}"
             )
         params = [group["params"]] if isinstance(group["params"], Tensor) else group["params"]
-        params = list(_iterable(name, params))
+        params = list(iterable(name, params))
         if not params:
             raise ValueError(f"{name}: a parameter group has no parameters")
         seen = {id(p) for other in self.param_groups for p in other["params"]}
         for position, p in enumerate(params):
-            _check_parameter(name, position, p)
+            check_parameter(name, position, p)
             if id(p) in seen:
                 raise ValueError(f"{name}: parameter {position} of shape {p.shape} is given twice")
             seen.add(id(p))
@@ -185,7 +217,8 @@ class Optimizer:
         >>> state["param_groups"][0]["params"]
         [0]
         """
-        order = self._positions()
+        every = (p for group in self.param_groups for p in group["params"])
+        order = {id(p): position for position, p in enumerate(every)}
         groups = [
             {**copy.deepcopy(_settings(group)), "params": [order[id(p)] for p in group["params"]]}
             for group in self.param_groups
@@ -233,10 +266,6 @@ class Optimizer:
         for group, new in zip(self.param_groups, new_groups):
             group.update(new)
 
-    def _positions(self) -> dict[int, int]:
-        every = (p for group in self.param_groups for p in group["params"])
-        return {id(p): position for position, p in enumerate(every)}
-
     def __repr__(self) -> str:
         lines = []
         for group in self.param_groups:
@@ -245,48 +274,29 @@ class Optimizer:
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
 
 
+def move_mean(mean: np.ndarray, keep: float, new: np.ndarray, work: np.ndarray) -> None:
+    """``mean = keep * mean + (1 - keep) * new`` in place; `work` is overwritten and may be `new`.
+
+    >>> mean = np.array([1.0])
+    >>> move_mean(mean, 0.75, np.array([3.0]), np.empty(1))
+    >>> mean
+    array([1.5])
+    """
+    mean *= keep
+    mean += np.multiply(new, 1 - keep, out=work)
+
+
 def _settings(group: Mapping[str, Any]) -> Group:
     return {k: v for k, v in group.items() if k != "params"}
 
 
-def _iterable(name: str, params: Any) -> Iterable[Any]:
-    if isinstance(params, Tensor):
-        raise TypeError(
-            f"{name}: params must be an iterable of tensors, got a tensor; pass [tensor]"
-        )
-    if callable(getattr(params, "parameters", None)):
-        raise TypeError(f"{name}: got a {type(params).__name__}; pass its .parameters()")
-    if isinstance(params, (Mapping, str)) or not isinstance(params, Iterable):
-        raise TypeError(
-            f"{name}: params must be an iterable of tensors or of dicts, got "
-            f"{type(params).__name__}"
-        )
-    return params
-
-
-def _check_parameter(name: str, position: int, p: Any) -> None:
-    if not isinstance(p, Tensor):
-        hint = "; pass .parameters(), not .named_parameters()" if isinstance(p, tuple) else ""
-        raise TypeError(
-            f"{name}: parameter {position} must be a tensor, got {type(p).__name__}{hint}"
-        )
-    if p.op is not None:
-        raise ValueError(
-            f"{name}: parameter {position} of shape {p.shape} is a result of {p.op.name}; only "
-            f"leaves can be trained"
-        )
-    if not p.requires_grad:
-        raise ValueError(
-            f"{name}: parameter {position} of shape {p.shape} does not require gradients; set "
-            f"requires_grad_(), or pass only those that do"
-        )
-
-
 def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:
-    """A copy of an entry of the state; arrays take the parameter's dtype and memory layout."""
-    if not hasattr(value, "__array__") or not np.ndim(values(value)):
+    """A copy of an entry of the state: arrays in the dtype and layout of `p`, counts as numbers."""
+    if not hasattr(value, "__array__"):
         return copy.deepcopy(value)
     value = np.asarray(values(value))
+    if not value.ndim and (p.ndim or value.dtype.kind != "f"):
+        return value.item()
     if value.shape != p.shape:
         raise ValueError(
             f"{name}: {key} of parameter {position} has shape {value.shape}, expected {p.shape}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn import kernels
+from autograd_cnn.optim.arguments import number
 from autograd_cnn.optim.optimizer import Group, Optimizer
 
 
@@ -54,34 +55,17 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def _check(self, group: Group) -> None:
-        for name in ("lr", "momentum", "weight_decay"):
-            self._require(0 <= group[name] < math.inf, group, name, "at least 0 and finite")
-        self._require(math.isfinite(group["dampening"]), group, "dampening", "finite")
+        self._require_at_least_0(group, "lr", "momentum", "weight_decay")
+        number("SGD", "dampening", group["dampening"])
         if group["nesterov"]:
             self._require(group["momentum"] > 0, group, "momentum", "above 0 with nesterov=True")
             self._require(group["dampening"] == 0, group, "dampening", "0 with nesterov=True")
 
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
-        lr, momentum, dampening = group["lr"], group["momentum"], group["dampening"]
-        step, product = self._work(p)
-        if group["weight_decay"]:
-            np.multiply(p, group["weight_decay"], out=step)
-            (np.subtract if group["maximize"] else np.add)(step, g, out=step)
-        elif group["maximize"]:
-            np.negative(g, out=step)
-        else:
-            step = g
+        momentum, buffer, fresh = group["momentum"], None, 1.0 - group["dampening"]
         if momentum:
-            buffer = state.get("momentum_buffer")
-            if buffer is None:
-                buffer = state["momentum_buffer"] = np.empty_like(p)
-                buffer[...] = step
-            else:
-                buffer *= momentum
-                buffer += step if not dampening else np.multiply(step, 1 - dampening, out=product)
-            if group["nesterov"]:
-                np.multiply(buffer, momentum, out=product)
-                step = np.add(product, step, out=product)
-            else:
-                step = buffer
-        p -= np.multiply(step, lr, out=product)
+            if "momentum_buffer" not in state:
+                fresh = 1.0
+            buffer = self._buffer(state, "momentum_buffer", p)
+        numbers = (group["lr"], momentum, fresh, group["weight_decay"])
+        kernels.sgd(p, g, buffer, numbers, group["nesterov"], group["maximize"])

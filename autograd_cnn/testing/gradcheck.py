@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_cnn.arguments import as_numbers, checked, mistake
 from autograd_cnn.backward import grad
+from autograd_cnn.caller import warn
 from autograd_cnn.graph import describe, values
+from autograd_cnn.kinds import Function
 from autograd_cnn.tensor import Tensor
 
 
@@ -35,9 +38,7 @@ class Step(NamedTuple):
     rtol: float
 
 
-Function = Callable[..., Any]
-
-
+@checked
 def gradcheck(
     func: Function,
     inputs: Any,
@@ -64,11 +65,12 @@ def gradcheck(
     >>> gradcheck(lambda x: ag.exp(x) * x, [x])
     True
     """
-    step = Step(eps, atol, rtol)
+    step = _step("gradcheck", eps, atol, rtol)
     tensors = _prepared("gradcheck", inputs)
     return _run(lambda: _check(func, func, tensors, step, nondet_tol, "gradient"), raise_exception)
 
 
+@checked
 def gradgradcheck(
     func: Function,
     inputs: Any,
@@ -92,9 +94,10 @@ def gradgradcheck(
     >>> gradgradcheck(lambda x: ag.exp(x) * x, [x])
     True
     """
+    step = _step("gradgradcheck", eps, atol, rtol)
     tensors = _prepared("gradgradcheck", inputs)
     checked = [i for i, t in enumerate(tensors) if _wants(t)]
-    outputs = _as_tuple(func(*tensors))
+    outputs = _outputs("second derivative", func(*tensors))
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         cotangents = [
@@ -102,8 +105,7 @@ def gradgradcheck(
             for o in outputs
         ]
     else:
-        given = [grad_outputs] if isinstance(grad_outputs, (Tensor, np.ndarray)) else grad_outputs
-        cotangents = [Tensor(values(g), requires_grad=True) for g in given]
+        cotangents = _cotangents(grad_outputs, outputs)
 
     def gradients(create_graph: bool) -> Function:
         def first(*arguments: Any) -> Any:
@@ -121,7 +123,6 @@ def gradgradcheck(
 
         return first
 
-    step = Step(eps, atol, rtol)
     return _run(
         lambda: _check(
             gradients(True),
@@ -135,6 +136,14 @@ def gradgradcheck(
     )
 
 
+def _step(name: str, eps: float, atol: float, rtol: float) -> Step:
+    if not (0.0 < eps < math.inf and atol >= 0.0 and rtol >= 0.0):
+        raise ValueError(
+            f"{name}: expected eps > 0, atol >= 0 and rtol >= 0, got {eps=}, {atol=}, {rtol=}"
+        )
+    return Step(eps, atol, rtol)
+
+
 def _run(check: Callable[[], None], raise_exception: bool) -> bool:
     try:
         check()
@@ -145,6 +154,16 @@ def _run(check: Callable[[], None], raise_exception: bool) -> bool:
     return True
 
 
+def _cotangents(given: Any, outputs: Sequence[Any]) -> list[Tensor]:
+    """The cotangents that a caller gave, one per output, as leaves."""
+    parts = [given] if isinstance(given, (Tensor, np.ndarray)) else given
+    if not isinstance(parts, (tuple, list)) or len(parts) != len(outputs):
+        wanted = f"a sequence of {len(outputs)}, one per output"
+        raise mistake("gradgradcheck", "grad_outputs", wanted, given)
+    arrays = [as_numbers("gradgradcheck", "grad_outputs", g) for g in parts]
+    return [Tensor(a.astype(o.dtype), requires_grad=True) for a, o in zip(arrays, outputs)]
+
+
 def _wants(t: Any) -> bool:
     return isinstance(t, Tensor) and t.requires_grad
 
@@ -153,21 +172,34 @@ def _as_tuple(outputs: Any) -> tuple[Any, ...]:
     return tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
 
 
+def _outputs(what: str, result: Any) -> tuple[Tensor, ...]:
+    """The outputs of the function, which must be tensors."""
+    outputs = _as_tuple(result)
+    for number, output in enumerate(outputs):
+        if not isinstance(output, Tensor):
+            raise GradientError(
+                f"{what}: output {number} is {type(output).__name__}, not a tensor: the graph is "
+                "cut"
+            )
+    return outputs
+
+
 def _prepared(name: str, inputs: Any) -> list[Any]:
     """The inputs as a list with fresh leaves, checked to be something a check can say anything
     about.
     """
-    given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    given = [inputs] if isinstance(inputs, Tensor) else inputs
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise mistake(name, "inputs", "a tensor or a sequence of inputs", inputs)
     if not any(_wants(t) for t in given):
         raise ValueError(f"{name}: no input requires gradients; create one with requires_grad=True")
     for position, t in enumerate(given):
         if not _wants(t):
             continue
         if t.dtype != np.float64:
-            warnings.warn(
+            warn(
                 f"{name}: input {position} is {t.dtype}; differences need float64 to be exact "
-                "enough",
-                stacklevel=3,
+                "enough"
             )
         if not np.isfinite(t.array).all():
             raise ValueError(
@@ -184,13 +216,7 @@ def _check(
     function).
     """
     checked = [i for i, t in enumerate(inputs) if _wants(t)]
-    outputs = _as_tuple(func(*inputs))
-    for number, output in enumerate(outputs):
-        if not isinstance(output, Tensor):
-            raise GradientError(
-                f"{what}: output {number} is {type(output).__name__}, not a tensor: the graph is "
-                "cut"
-            )
+    outputs = _outputs(what, func(*inputs))
     analytic = [_jacobian(o, [inputs[i] for i in checked]) for o in outputs]
     again = [_jacobian(o, [inputs[i] for i in checked]) for o in _as_tuple(func(*inputs))]
     for column, i in enumerate(checked):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn.arguments import checked
 from autograd_cnn.backward import grad
 from autograd_cnn.graph import values
+from autograd_cnn.kinds import Function
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.testing.gradcheck import GradientError, gradcheck, gradgradcheck
 
@@ -17,10 +19,11 @@ from autograd_cnn.testing.gradcheck import GradientError, gradcheck, gradgradche
 TOLERANCE = 1e-6
 
 
+@checked
 def check_op(
-    function: Callable[..., Any],
+    function: Function,
     *inputs: np.ndarray,
-    reference: Callable[..., Any] | None = None,
+    reference: Function | None = None,
     order: int = 2,
     constant: Sequence[int] = (),
     keeps_dtype: bool = True,
@@ -93,7 +96,7 @@ def _equal(what: str, found: Any, expected: Any, tolerance: float) -> None:
 
 
 def _gradients(
-    call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int], g: Any
+    call: Function, inputs: Sequence[Any], free: Sequence[int], g: Any
 ) -> list[np.ndarray]:
     tensors = _lift(inputs, free)
     for i in free:
@@ -103,7 +106,7 @@ def _gradients(
     return [np.zeros_like(inputs[i]) if r is None else r.array for i, r in zip(free, found)]
 
 
-def check_layout(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]) -> None:
+def check_layout(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
     """Results and gradients must not depend on strides: transposed, sliced and reversed memory,
     equal values.
     """
@@ -123,7 +126,7 @@ def check_layout(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence
             )
 
 
-def check_linear(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]) -> None:
+def check_linear(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
     """Gradients are linear in the cotangent: a full Jacobian, a row at a time, sees neither a
     square of it nor a rounding to fewer digits.
     """
@@ -154,7 +157,7 @@ def _reversed(x: np.ndarray) -> np.ndarray:
     return x[back].copy()[back]
 
 
-def check_dtype(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]) -> None:
+def check_dtype(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
     """float32 in, float32 out, float32 gradients; float16 and float64 likewise."""
     for dtype in (np.float16, np.float32, np.float64):
         cast = [x.astype(dtype) if _floating(x) else x for x in inputs]
@@ -171,7 +174,8 @@ def check_dtype(call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[
                     )
 
 
-def check_adjoint(call: Callable[..., Any], inputs: Sequence[Any], position: int) -> None:
+@checked
+def check_adjoint(call: Function, inputs: Sequence[Any], position: int) -> None:
     """For an op linear in one input, <g, f(x)> = <f^T g, x> to the last bit on whole numbers.
 
     `inputs` hold whole-valued floats, small enough that every sum is exact.  Raises GradientError
@@ -181,6 +185,8 @@ def check_adjoint(call: Callable[..., Any], inputs: Sequence[Any], position: int
     >>> from autograd_cnn import matmul
     >>> check_adjoint(matmul, [np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])], 0)
     """
+    if not 0 <= position < len(inputs):
+        raise ValueError(f"check_adjoint: position {position} but {len(inputs)} inputs")
     out = np.asarray(call(*inputs))
     rng = np.random.default_rng(2)
     g = rng.integers(-4, 5, out.shape).astype(out.dtype)
@@ -195,9 +201,8 @@ def check_adjoint(call: Callable[..., Any], inputs: Sequence[Any], position: int
         )
 
 
-def check_complex_step(
-    call: Callable[..., Any], inputs: Sequence[Any], free: Sequence[int]
-) -> None:
+@checked
+def check_complex_step(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
     """Gradients against the complex step Im f(x + ih) / h, exact to rounding where the forward is
     analytic.
 

@@ -1,0 +1,118 @@
+"""Clipping of gradients, between ``loss.backward()`` and ``optimizer.step()``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import wrap
+from autograd_cnn.tensor import Tensor
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> float:
+    """Scale all gradients by one factor so that their norm is at most `max_norm`; return the norm.
+
+    The norm before scaling is that of all gradients as one vector, a Python number (PyTorch: a
+    tensor): the root of the sum of squares, or with another `norm_type` p of the powers ``|g|**p``,
+    or the largest ``|g|`` with ``math.inf``.  The factor is ``max_norm / (norm + 1e-6)``, at most
+    1.  Parameters without gradient do not count; with none at all the norm is 0.  Pascanu et al.
+    (2013), in PyTorch's form.  A gradient that is scaled becomes a new array.
+
+    A norm that is infinite or NaN makes gradients 0 or NaN, or with `error_if_nonfinite` raises
+    RuntimeError and changes nothing.  Raises TypeError for what is not a tensor or a number,
+    ValueError for no parameters, a negative max_norm and a norm_type that is not above 0.
+
+    >>> from autograd_cnn import nn, tensor
+    >>> x = tensor([0.0, 0.0], requires_grad=True)
+    >>> x.grad = [3.0, 4.0]
+    >>> nn.utils.clip_grad_norm_([x], max_norm=1.0)
+    5.0
+    >>> [round(value, 4) for value in x.grad.tolist()]
+    [0.6, 0.8]
+    """
+    name = "clip_grad_norm_"
+    trained = _with_gradients(name, parameters)
+    bound = _at_least_0(name, "max_norm", max_norm)
+    order = _at_least_0(name, "norm_type", norm_type)
+    if not order:
+        raise ValueError(f"{name}: norm_type must be above 0, got 0")
+    norms = [_norm(p.grad.array, order) for p in trained]
+    norm = float(np.linalg.norm(norms, order)) if norms else 0.0
+    if error_if_nonfinite and not math.isfinite(norm):
+        raise RuntimeError(
+            f"{name}: the norm of the gradients is {norm}; ag.detect_anomaly() tells which "
+            f"operation made the first value that is not finite"
+        )
+    factor = bound / (norm + 1e-6)
+    if not factor >= 1:
+        with np.errstate(invalid="ignore"):  # 0 * inf is NaN, as the docstring says
+            for p in trained:
+                p.grad = wrap(np.asarray(p.grad.array * factor))
+    return norm
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Cut every value of every gradient off at ``-clip_value`` and `clip_value`.
+
+    NaN stays NaN; a gradient becomes a new array.  Raises TypeError for what is not a tensor or a
+    number, ValueError for no parameters and a negative clip_value.
+
+    >>> from autograd_cnn import nn, tensor
+    >>> x = tensor([0.0, 0.0], requires_grad=True)
+    >>> x.grad = [3.0, -0.5]
+    >>> nn.utils.clip_grad_value_([x], clip_value=1.0)
+    >>> x.grad
+    tensor([ 1. , -0.5])
+    """
+    trained = _with_gradients("clip_grad_value_", parameters)
+    bound = _at_least_0("clip_grad_value_", "clip_value", clip_value)
+    for p in trained:
+        p.grad = wrap(np.asarray(np.clip(p.grad.array, -bound, bound)))
+
+
+def _with_gradients(name: str, parameters: Any) -> list[Any]:
+    if callable(getattr(parameters, "parameters", None)):
+        raise TypeError(f"{name}: got a {type(parameters).__name__}; pass its .parameters()")
+    if not isinstance(parameters, Iterable):
+        raise TypeError(
+            f"{name}: parameters must be an iterable of tensors, got {type(parameters).__name__}"
+        )
+    found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if not found:
+        raise ValueError(
+            f"{name}: got no parameters; an iterator such as net.parameters() can be used only once"
+        )
+    for p in found:
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{name}: expected tensors, got {type(p).__name__}")
+    return [p for p in found if p.grad is not None]
+
+
+def _at_least_0(name: str, argument: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: {argument} must be a number, got {value!r}") from None
+    if not number >= 0:
+        raise ValueError(f"{name}: {argument} must be at least 0, got {value!r}")
+    return number
+
+
+def _norm(g: np.ndarray, order: float) -> float:
+    """The norm of all values, in float32 or, where squares have no room in it, in float64."""
+    if not g.size:
+        return 0.0
+    flat = g.ravel("K").astype(np.result_type(g, np.float32), copy=False)
+    with np.errstate(over="ignore"):
+        norm = np.linalg.norm(flat, order)
+    return float(norm if np.isfinite(norm) else np.linalg.norm(flat.astype(np.float64), order))

@@ -1,0 +1,55 @@
+"""What a training loop of one's own wants besides: progress, metrics, early stopping, checkpoints.
+
+Functions and small classes for any model; the loop stays yours.  With a checkpoint after every
+epoch, or every hundred steps, a run that was interrupted goes on with the same numbers:
+
+>>> import os, tempfile
+>>> import autograd_cnn as ag
+>>> from autograd_cnn import data, functional as F, nn, optim, training
+>>> def train(path, epochs):
+...     _ = ag.manual_seed(0)
+...     loader = data.DataLoader(data.digits().train, 64, shuffle=True, seed=0)
+...     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(784, 10))
+...     optimizer = optim.SGD(model.parameters(), lr=0.1)
+...     parts = {"model": model, "optimizer": optimizer, "loader": loader}
+...     history = []
+...     if os.path.exists(path):
+...         history = training.load_checkpoint(path, **parts)["history"]
+...     for epoch in range(loader.epoch, epochs):
+...         with training.Progress(f"epoch {epoch + 1}", len(loader)) as progress:
+...             for images, labels in loader:
+...                 scores = model(ag.tensor(images, dtype="float32") / 255)
+...                 loss = F.cross_entropy(scores, labels)
+...                 optimizer.zero_grad()
+...                 loss.backward()
+...                 optimizer.step()
+...                 right = training.accuracy(scores, labels)
+...                 progress.update(len(labels), loss=loss, accuracy=right)
+...         history.append(progress.means)
+...         training.save_checkpoint(path, history=history, **parts)
+...     return history
+>>> with tempfile.TemporaryDirectory() as folder:
+...     straight = train(f"{folder}/straight.npz", epochs=2)
+...     _ = train(f"{folder}/resumed.npz", epochs=1)
+...     straight == train(f"{folder}/resumed.npz", epochs=2)
+True
+"""
+
+from autograd_cnn.training.archive import CheckpointError
+from autograd_cnn.training.checkpoints import load_checkpoint, save_checkpoint
+from autograd_cnn.training.files import replace_file
+from autograd_cnn.training.metrics import accuracy, confusion_matrix, top_k_accuracy
+from autograd_cnn.training.progress import Progress
+from autograd_cnn.training.stopping import EarlyStopping
+
+__all__ = [
+    "CheckpointError",
+    "EarlyStopping",
+    "Progress",
+    "accuracy",
+    "confusion_matrix",
+    "load_checkpoint",
+    "replace_file",
+    "save_checkpoint",
+    "top_k_accuracy",
+]

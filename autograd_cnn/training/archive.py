@@ -1,0 +1,113 @@
+"""Nested plain data in an .npz file: arrays as they are, all else as JSON, nothing that is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.training.files import replace_file
+
+FORMAT, VERSION = "autograd_cnn checkpoint", 1
+INDEX = "checkpoint"  # the array with the JSON text
+
+
+class CheckpointError(ValueError):
+    """A file is no whole checkpoint, or not of what is to be loaded; the message names the file.
+
+    >>> raise CheckpointError("run.npz: has no part 'schedule'")
+    Traceback (most recent call last):
+    autograd_cnn.training.archive.CheckpointError: run.npz: has no part 'schedule'
+    """
+
+
+def write_archive(path: str | os.PathLike[str], classes: Any, tree: Mapping[str, Any]) -> None:
+    """Write `classes`, which is JSON, and `tree`, in one step.
+
+    Raises TypeError, naming the place, for what is no plain data, and OSError.
+    """
+    arrays: dict[str, np.ndarray] = {INDEX: np.empty(0, np.uint8)}
+    packed = _pack(tree, "", arrays)
+    index = {"format": FORMAT, "version": VERSION, "classes": classes, "tree": packed}
+    arrays[INDEX] = np.frombuffer(json.dumps(index).encode(), np.uint8)
+    with replace_file(path) as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_archive(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
+    """`classes` and `tree` as they were written.
+
+    Raises CheckpointError for a file that is not whole or not of this kind, and OSError.
+    """
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise CheckpointError(_refusal(path, "it is no .npz file, or its end is missing"))
+        file.seek(0)
+        # NumPy, zipfile and json raise errors of a dozen kinds for what a file can be but should
+        # not; all mean the same here.
+        try:
+            with np.load(file, allow_pickle=False) as members:
+                if INDEX not in members:
+                    raise CheckpointError(_refusal(path, "it is an .npz file of another kind"))
+                index = json.loads(members[INDEX].tobytes())
+                found = index["format"], index["version"]
+                if found == (FORMAT, VERSION):
+                    return index["classes"], _unpack(index["tree"], members)
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise CheckpointError(_refusal(path, f"it is damaged: {error}")) from error
+    raise CheckpointError(_refusal(path, f"expected {FORMAT}, version {VERSION}, found {found}"))
+
+
+def _refusal(path: str | os.PathLike[str], reason: str) -> str:
+    return (
+        f"{os.fspath(path)}: this is no checkpoint that can be read ({reason}); give a file that "
+        f"save_checkpoint wrote, or start without one"
+    )
+
+
+def _pack(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+    """`value` as JSON that _unpack understands; arrays go to `arrays` under their path."""
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.hasobject:
+            raise TypeError(f"save_checkpoint: {path} is an array of objects, which cannot be kept")
+        while path in arrays:  # {"a/b": x} beside {"a": {"b": y}}
+            path += "'"
+        arrays[path] = np.asarray(value)
+        return {"scalar" if isinstance(value, np.generic) else "array": path}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        items = [_pack(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]
+        return items if isinstance(value, list) else {"tuple": items}
+    if isinstance(value, Mapping):
+        return {"dict": [_pack_item(key, item, path, arrays) for key, item in value.items()]}
+    raise TypeError(
+        f"save_checkpoint: {path} is a {type(value).__name__}; a part has state_dict and "
+        f"load_state_dict, or is plain data: None, bools, numbers, strings, arrays, and lists, "
+        f"tuples and dicts of them"
+    )
+
+
+def _pack_item(key: Any, value: Any, path: str, arrays: dict[str, np.ndarray]) -> list[Any]:
+    if not isinstance(key, str | int):
+        raise TypeError(f"save_checkpoint: {path} has the key {key!r}; keys are strings and ints")
+    return [key, _pack(value, f"{path}/{key}" if path else str(key), arrays)]
+
+
+def _unpack(packed: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(packed, list):
+        return [_unpack(item, arrays) for item in packed]
+    if not isinstance(packed, dict):
+        return packed
+    ((kind, content),) = packed.items()
+    if kind == "dict":
+        return {key: _unpack(item, arrays) for key, item in content}
+    if kind == "tuple":
+        return tuple(_unpack(item, arrays) for item in content)
+    return arrays[content] if kind == "array" else arrays[content][()]

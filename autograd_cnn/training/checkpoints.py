@@ -1,0 +1,155 @@
+"""Checkpoints: all that a run needs to go on with the same numbers, in one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn import random
+from autograd_cnn.nn import Module
+from autograd_cnn.optim import Optimizer
+from autograd_cnn.training.archive import CheckpointError, read_archive, write_archive
+
+RANDOM = "random"  # the part that is always there: the generator behind dropout
+
+
+def save_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> None:
+    """Write the state of all `parts`, and of the generator behind dropout, to one file.
+
+    A part is anything with `state_dict` and `load_state_dict` (models, optimizers, schedules,
+    `DataLoader`, `EarlyStopping`), a NumPy generator, or plain data: None, bools, numbers, strings,
+    arrays, and lists, tuples and dicts of them.  Choose the names as you like; `load_checkpoint`
+    takes the same.  Saved between two steps, the run goes on from there bit for bit.
+
+    The file takes the place of `path` in one step: a crash or a full disk leaves the old one whole.
+    It is an .npz file without pickles, which has the arrays under names such as "model/0.weight".
+    Gradients are not kept.
+
+    Raises TypeError for what cannot be kept, ValueError for a part of the name "random", which
+    belongs to the generator behind dropout, OSError when the file cannot be written.
+
+    >>> import tempfile
+    >>> from autograd_cnn import nn, optim
+    >>> model = nn.Linear(2, 1)
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/run.npz"
+    ...     save_checkpoint(path, model=model, optimizer=optimizer, history=[{"loss": 0.5}])
+    ...     optimizer.param_groups[0]["lr"] = 0.2
+    ...     load_checkpoint(path, model=model, optimizer=optimizer)
+    {'history': [{'loss': 0.5}]}
+    >>> optimizer.param_groups[0]["lr"]
+    0.1
+    """
+    every = _with_random("save_checkpoint", parts)
+    stateful = {name: part for name, part in every.items() if _is_stateful(part)}
+    classes = {name: type(part).__name__ for name, part in stateful.items()}
+    states = {name: _state(part) for name, part in stateful.items()}
+    write_archive(path, classes, {**every, **states})
+
+
+def load_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> dict[str, Any]:
+    """Put the parts, and the generator behind dropout, in the state that the file has.
+
+    Give the same parts with state as to `save_checkpoint`, made in the same way, in any order; None
+    leaves one out.  Returns the plain data.  The file is read as data; nothing in it is run.
+
+    Raises CheckpointError, a ValueError, and changes nothing, for a file that is no checkpoint or
+    damaged, and for parts that are not those of the file: other names, classes, settings or shapes;
+    only a model may have another class.  Raises TypeError for parts without state, OSError when the
+    file cannot be read.
+
+    >>> load_checkpoint("no-such-file.npz")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'no-such-file.npz'
+    """
+    for name, part in parts.items():
+        if part is not None and not _is_stateful(part):
+            raise TypeError(
+                f"load_checkpoint: {name} must have state_dict and load_state_dict, got "
+                f"{type(part).__name__}; plain data is returned"
+            )
+    every = _with_random("load_checkpoint", parts)
+    classes, tree = read_archive(path)
+    wanted = {name: part for name, part in every.items() if part is not None}
+    for name, part in wanted.items():
+        _check_kind(path, name, part, classes)
+    for name in classes:
+        if name not in every:
+            raise CheckpointError(
+                f"{os.fspath(path)}: it also has the state of {name!r}; give that part too, or "
+                f"{name}=None to leave it out"
+            )
+    _load_all(path, wanted, tree)
+    return {name: value for name, value in tree.items() if name not in classes}
+
+
+def _with_random(caller: str, parts: dict[str, Any]) -> dict[str, Any]:
+    if RANDOM in parts:
+        raise ValueError(
+            f"{caller}: {RANDOM!r} is the name of the generator behind dropout, which is always "
+            f"kept; choose another name"
+        )
+    return {**parts, RANDOM: random.generator()}
+
+
+def _check_kind(
+    path: str | os.PathLike[str], name: str, part: Any, classes: Mapping[str, str]
+) -> None:
+    """Raise CheckpointError unless the file has a state for this part.
+
+    A model is known by the names and shapes of its arrays; all else by its class.
+    """
+    kind = type(part).__name__
+    if name not in classes:
+        there = ", ".join(repr(other) for other in classes if other != RANDOM) or "nothing"
+        raise CheckpointError(
+            f"{os.fspath(path)}: it has no state of {name!r}; it has that of {there}"
+        )
+    if classes[name] != kind and not isinstance(part, Module):
+        raise CheckpointError(
+            f"{os.fspath(path)}: the state of {name!r} is that of {classes[name]}, but {name} is "
+            f"{kind}"
+        )
+
+
+def _load_all(
+    path: str | os.PathLike[str], parts: Mapping[str, Any], states: Mapping[str, Any]
+) -> None:
+    """Load every part, or none."""
+    # Optimizers last: a schedule writes its learning rate into the optimizer when it is loaded.
+    order = sorted(parts, key=lambda name: isinstance(parts[name], Optimizer))
+    before = {name: _state(parts[name]) for name in order}
+    for name in order:
+        try:
+            _load(parts[name], states[name])
+        except Exception as error:
+            for other in order:
+                _load(parts[other], before[other])
+            raise CheckpointError(
+                f"{os.fspath(path)}: {name} is not what was saved, so nothing was changed: {error}"
+            ) from error
+
+
+def _is_stateful(part: Any) -> bool:
+    return isinstance(part, np.random.Generator) or (
+        callable(getattr(part, "state_dict", None))
+        and callable(getattr(part, "load_state_dict", None))
+    )
+
+
+def _state(part: Any) -> Any:
+    if isinstance(part, np.random.Generator):
+        return part.bit_generator.state
+    return part.state_dict()
+
+
+def _load(part: Any, state: Any) -> None:
+    if isinstance(part, np.random.Generator):
+        part.bit_generator.state = state
+    else:
+        part.load_state_dict(state)

@@ -1,0 +1,62 @@
+"""Writing a file so that it is there whole, old or new, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary file to write to, which takes the place of `path` in one step when the block ends.
+
+    Until then, and for ever if the block raises, the disk fills up, or the process or the machine
+    dies, `path` keeps its old content.  It is written as ``.NAME.*.part`` in the same folder; only
+    a killed process leaves that behind.  A link is followed.  Raises OSError, with `path` in it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "weights.npz")
+    ...     with replace_file(path) as file:
+    ...         _ = file.write(b"new")
+    ...         path.exists()
+    ...     path.read_bytes()
+    False
+    b'new'
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+    try:
+        if not target.parent.is_dir():
+            raise OSError(errno.ENOENT, "there is no such folder; make it first")
+        try:
+            with open(temporary, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync(target.parent)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, temporary, str(temporary)):
+            raise
+        named = OSError(error.errno, error.strerror, os.fspath(path))
+        named.add_note("What was there before is unchanged.")
+        raise named from error
+
+
+def _sync(folder: Path) -> None:
+    """Let the disk have the folder's new entry, where a folder can be opened for that."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,138 @@
+"""How often a classifier is right, and what it takes for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.graph import values
+from autograd_cnn.nn.arguments import integer
+
+
+def accuracy(predicted: Any, labels: Any) -> float:
+    """The share of samples whose class was found.
+
+    `predicted` are the classes found, integers (N,), or scores (N, K), of which the largest counts
+    and the first of several; NaN counts as infinity.  `labels` are the true classes, integers (N,).
+    Arrays or tensors.  NaN for no samples.
+
+    Raises TypeError for what is no array of such numbers, ValueError for shapes that do not fit.
+
+    >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]]), np.array([1, 0, 0]))
+    0.6666666666666666
+    >>> accuracy(np.array([1, 0, 1]), np.array([1, 0, 0]))
+    0.6666666666666666
+    """
+    found, truth = _classes("accuracy", predicted, labels)
+    return _share(found == truth)
+
+
+def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> float:
+    """The share of samples whose class is among the `k` of the highest scores.
+
+    `scores` (N, K) and `labels`, integers (N,), arrays or tensors.  Of equal scores the first
+    counts as higher, so that ``k=1`` is `accuracy`; NaN counts as infinity.  NaN for no samples.
+
+    Raises TypeError for what is no array of such numbers and a `k` that is no int, ValueError for
+    shapes that do not fit, a label that has no score, and a `k` below 1 or above K.
+
+    >>> top_k_accuracy(np.array([[0.1, 0.6, 0.3], [0.5, 0.3, 0.2]]), np.array([2, 2]), k=2)
+    0.5
+    """
+    name = "top_k_accuracy"
+    truth = _labels(name, labels)
+    found = _scores(name, _array(name, "scores", scores), truth)
+    count = found.shape[1]
+    if integer(name, "k", k, 1) > count:
+        raise ValueError(f"{name}: k must be 1 to {count}, the number of scores, got {k}")
+    _check_range(name, "label", truth, count)
+    own = np.take_along_axis(found, truth[:, None], axis=1)  # (N, 1)
+    earlier = np.arange(count) < truth[:, None]  # (N, K)
+    higher = (found > own) | ((found == own) & earlier)
+    return _share(higher.sum(axis=1) < k)
+
+
+def confusion_matrix(predicted: Any, labels: Any, classes: int | None = None) -> np.ndarray:
+    """How often each class (row) was taken for each class (column): integers (K, K).
+
+    `predicted` are the classes found, integers (N,), or scores (N, K), as for `accuracy`; `labels`
+    are the true classes, integers (N,).  K is `classes`, the number of scores, or what the largest
+    class needs.
+
+    Raises TypeError for what is no array of such numbers, ValueError for shapes that do not fit and
+    classes out of range.
+
+    >>> confusion_matrix(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
+    array([[1, 1],
+           [0, 2]])
+    """
+    name = "confusion_matrix"
+    found, truth = _classes(name, predicted, labels)
+    if classes is None:
+        scores = values(predicted)
+        largest = max(found.max(initial=-1), truth.max(initial=-1))
+        classes = scores.shape[1] if np.ndim(scores) == 2 else int(largest) + 1
+    _check_range(name, "predicted class", found, classes)
+    _check_range(name, "label", truth, classes)
+    pairs = truth * classes + found
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def _classes(name: str, predicted: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Classes found and true classes, both int64 (N,)."""
+    truth = _labels(name, labels)
+    found = _array(name, "predicted", predicted)
+    if found.ndim == 2:
+        found = _scores(name, found, truth).argmax(axis=1)
+    elif found.shape != truth.shape:
+        raise ValueError(
+            f"{name}: predicted must have shape {truth.shape}, one class for each label, or "
+            f"({len(truth)}, K), scores; got {found.shape}"
+        )
+    elif found.dtype.kind not in "iu":
+        raise TypeError(f"{name}: predicted classes must be integers, got {found.dtype}")
+    return found.astype(np.int64), truth
+
+
+def _labels(name: str, labels: Any) -> np.ndarray:
+    """True classes as int64 (N,)."""
+    truth = _array(name, "labels", labels)
+    if truth.ndim != 1 or truth.dtype.kind not in "iu":
+        hint = "; of one-hot rows give .argmax(axis=1)" if truth.ndim == 2 else ""
+        raise TypeError(
+            f"{name}: labels must be integers of shape (N,), got {truth.dtype} {truth.shape}{hint}"
+        )
+    return truth.astype(np.int64)
+
+
+def _scores(name: str, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Scores (N, K), with infinity in place of NaN."""
+    if scores.ndim != 2 or len(scores) != len(truth) or not scores.shape[1]:
+        raise ValueError(
+            f"{name}: scores must have shape ({len(truth)}, K), a row for each label, got "
+            f"{scores.shape}"
+        )
+    return np.where(np.isnan(scores), np.inf, scores)
+
+
+def _array(name: str, argument: str, given: Any) -> np.ndarray:
+    array = values(given)
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+        found = getattr(array, "dtype", type(given).__name__)
+        raise TypeError(f"{name}: {argument} must be an array of numbers, got {found}")
+    return array
+
+
+def _check_range(name: str, what: str, found: np.ndarray, classes: int) -> None:
+    wrong = np.flatnonzero((found < 0) | (found >= classes))
+    if wrong.size:
+        row = wrong[0]
+        raise ValueError(
+            f"{name}: {what} {found[row]} in row {row} is not one of the {classes} classes, 0 to "
+            f"{classes - 1}"
+        )
+
+
+def _share(hits: np.ndarray) -> float:
+    return float(hits.mean()) if hits.size else float("nan")

@@ -1,0 +1,130 @@
+"""Progress of a pass over the data: running means, and on a terminal a bar."""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib import import_module
+from types import TracebackType
+from typing import Any
+
+from autograd_cnn.nn.arguments import integer
+from autograd_cnn.training.arguments import single
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Progress:
+    """A pass of `steps` steps: collects the means of what is measured, and shows how far it is.
+
+    On a terminal it is a bar of tqdm, which vanishes when the block ends; where tqdm is not
+    installed, a line every five seconds.  Into a file or a pipe nothing is written: print `means`
+    where a record is wanted.  Everything goes to stderr.
+
+    `means` has the mean of each value so far, weighted by the counts, as plain floats; `seconds` is
+    the time since the block began, up to its end.
+
+    Raises TypeError for a title that is no string and for `steps` that are no int, ValueError for
+    `steps` below 0.
+
+    >>> with Progress("epoch 1", steps=2) as progress:
+    ...     progress.update(3, loss=1.0)
+    ...     progress.update(1, loss=2.0)
+    >>> progress.means, progress.count
+    ({'loss': 1.25}, 4)
+    """
+
+    def __init__(self, title: str, steps: int) -> None:
+        if not isinstance(title, str):
+            raise TypeError(f"Progress: title must be a string, got {title!r}")
+        self.title, self.steps = title, integer("Progress", "steps", steps, 0)
+        self.step = self.count = 0
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+        self._start = self._shown = time.perf_counter()
+        self._end: float | None = None
+        self._bar: Any = None
+        self._terminal = False
+
+    def __enter__(self) -> Progress:
+        self._start = self._shown = time.perf_counter()
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        if self._terminal:
+            self._bar = _bar(self.title, self.steps)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end = time.perf_counter()
+        if self._bar is not None:
+            self._bar.close()
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The mean of each value so far.
+
+        >>> Progress("nothing yet", steps=2).means
+        {}
+        """
+        return {name: total / self._counts[name] for name, total in self._sums.items()}
+
+    @property
+    def seconds(self) -> float:
+        """The time since the block began, up to its end.
+
+        >>> with Progress("short", steps=0) as progress:
+        ...     pass
+        >>> progress.seconds == progress.seconds
+        True
+        """
+        return (self._end or time.perf_counter()) - self._start
+
+    def update(self, count: int, /, **measured: Any) -> None:
+        """Count a step with `count` samples and what was `measured` on them, their means.
+
+        Values are numbers, or arrays or tensors of one number.  Raises TypeError for others and a
+        `count` that is no int, ValueError for a `count` below 1.
+
+        >>> progress = Progress("epoch 1", steps=1)
+        >>> progress.update(64, loss=0.5, accuracy=0.9)
+        >>> progress.means
+        {'loss': 0.5, 'accuracy': 0.9}
+        """
+        count = integer("Progress.update", "count", count, 1)
+        for name, value in measured.items():
+            number = single("Progress.update", name, value)
+            self._sums[name] = self._sums.get(name, 0.0) + number * count
+            self._counts[name] = self._counts.get(name, 0) + count
+        self.step += 1
+        self.count += count
+        if self._terminal:
+            self._show()
+
+    def _show(self) -> None:
+        if self._bar is not None:
+            self._bar.set_description_str(self._summary(), refresh=False)
+            self._bar.update()
+        elif time.perf_counter() - self._shown >= SECONDS_BETWEEN_LINES:
+            self._shown = time.perf_counter()
+            line = f"{self.title}  step {self.step}/{self.steps}  {self._summary()}"
+            print(line, file=sys.stderr, flush=True)
+
+    def _summary(self) -> str:
+        """Means and speed, short enough to leave room for a bar on 60 columns."""
+        means = "".join(f"{name} {mean:.3f} " for name, mean in self.means.items())
+        return f"{means}{self.count / max(self.seconds, 1e-9):,.0f}/s"
+
+
+def _bar(title: str, steps: int) -> Any:
+    """A bar of tqdm, or None where tqdm is not installed."""
+    try:
+        tqdm = import_module("tqdm").tqdm  # optional, and without types
+    except ImportError:
+        return None
+    escaped = title.replace("{", "{{").replace("}", "}}")
+    layout = f"{escaped} {{percentage:3.0f}}%|{{bar}}| {{remaining}} {{desc}}"
+    return tqdm(total=steps, leave=False, dynamic_ncols=True, bar_format=layout)

@@ -1,0 +1,129 @@
+"""Early stopping: the weights of the best epoch, and when to wait no longer for a better one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from autograd_cnn.nn.arguments import choice, integer
+from autograd_cnn.training.arguments import single
+
+
+class EarlyStopping:
+    """Keeps the weights of the best epoch, and says when `patience` epochs brought no better one.
+
+    `model` is anything with `state_dict` and `load_state_dict`.  The best value is the lowest with
+    `mode` 'min', as of a loss, and the highest with 'max', as of an accuracy; an equal one is no
+    better, and NaN never is.  `best` is that value (None before the first), `waited` the number of
+    epochs since.  Prechelt, "Early stopping - but when?" (1998), the third criterion.
+
+    Raises TypeError for a model without these methods and a `patience` that is no int, ValueError
+    for a `patience` below 1 and another `mode`.
+
+    >>> from autograd_cnn import nn
+    >>> model = nn.Linear(1, 1)
+    >>> stopping = EarlyStopping(model, patience=2)
+    >>> for epoch, loss in enumerate([3.0, 1.0, 2.0, 1.5, 0.5]):
+    ...     _ = nn.init.constant_(model.weight, epoch)
+    ...     if stopping.update(loss):
+    ...         break
+    >>> epoch, stopping.best
+    (3, 1.0)
+    >>> stopping.restore()
+    >>> model.weight.tolist()
+    [[1.0]]
+    """
+
+    def __init__(self, model: Any, patience: int, mode: str = "min") -> None:
+        if not all(callable(getattr(model, m, None)) for m in ("state_dict", "load_state_dict")):
+            raise TypeError(f"EarlyStopping: expected a model, got {type(model).__name__}")
+        self.model = model
+        self.patience = integer("EarlyStopping", "patience", patience, 1)
+        self.mode = choice("EarlyStopping", "mode", mode, ("min", "max"))
+        self.best: float | None = None
+        self.waited = 0
+        self._weights: Any = None
+
+    def update(self, value: Any) -> bool:
+        """Count an epoch that reached `value`; returns whether to stop.
+
+        Raises TypeError for what is not a single number.
+
+        >>> from autograd_cnn import nn
+        >>> stopping = EarlyStopping(nn.Linear(1, 1), patience=1, mode="max")
+        >>> [stopping.update(accuracy) for accuracy in (0.8, 0.9, 0.9)]
+        [False, False, True]
+        """
+        number = single("EarlyStopping.update", "value", value)
+        if self._is_better(number):
+            self.best, self.waited = number, 0
+            self._weights = self.model.state_dict()
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
+
+    def _is_better(self, number: float) -> bool:
+        if self.best is None:
+            return number == number  # not NaN
+        return number < self.best if self.mode == "min" else number > self.best
+
+    def restore(self) -> None:
+        """Put the weights of the best epoch back into the model.
+
+        Raises RuntimeError when there was no epoch with a value.
+
+        >>> from autograd_cnn import nn
+        >>> EarlyStopping(nn.Linear(1, 1), patience=1).restore()
+        Traceback (most recent call last):
+            ...
+        RuntimeError: EarlyStopping.restore: there is no best epoch yet; call update(value) first
+        """
+        if self.best is None:
+            raise RuntimeError(
+                "EarlyStopping.restore: there is no best epoch yet; call update(value) first"
+            )
+        self.model.load_state_dict(self._weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the model: the settings, where it stands, and the best weights.
+
+        >>> from autograd_cnn import nn
+        >>> sorted(EarlyStopping(nn.Linear(1, 1), patience=3).state_dict())
+        ['best', 'mode', 'patience', 'waited', 'weights']
+        """
+        return {
+            "patience": self.patience,
+            "mode": self.mode,
+            "best": self.best,
+            "waited": self.waited,
+            "weights": copy.deepcopy(self._weights),
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken; the model itself is left as it is.
+
+        Raises ValueError, and changes nothing, for another `patience` or `mode` and for what is no
+        such state.
+
+        >>> from autograd_cnn import nn
+        >>> old, new = (EarlyStopping(nn.Linear(1, 1), patience=3) for _ in range(2))
+        >>> _ = old.update(1.0)
+        >>> new.load_state_dict(old.state_dict())
+        >>> new.best
+        1.0
+        """
+        mine = self.state_dict()
+        if set(state_dict) != set(mine):
+            raise ValueError(
+                f"EarlyStopping.load_state_dict: expected the keys {sorted(mine)}, got "
+                f"{sorted(state_dict)}"
+            )
+        for name in ("patience", "mode"):
+            if state_dict[name] != mine[name]:
+                raise ValueError(
+                    f"EarlyStopping.load_state_dict: {name} is {mine[name]!r}, but "
+                    f"{state_dict[name]!r} in the state"
+                )
+        self.best, self.waited = state_dict["best"], state_dict["waited"]
+        self._weights = copy.deepcopy(state_dict["weights"])

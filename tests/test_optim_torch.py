@@ -1,0 +1,170 @@
+"""Optimizers, schedules and clipping against PyTorch itself, where it is installed."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograd_cnn import nn, optim
+from tests.optim_parts import BUSY, OPTIMIZERS, gradients, leaf, path, run, two_groups
+from tests.test_schedules import METRICS, PLATEAU
+
+torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def double_precision():
+    """NAdam keeps its product of momenta in PyTorch's default dtype."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def their_leaf(start):
+    return torch.tensor(start, dtype=torch.float64, requires_grad=True)
+
+
+def their_run(name, start, grads, **settings):
+    x = their_leaf(start)
+    optimizer = getattr(torch.optim, name)([x], **settings)
+    values = []
+    for g in grads:
+        x.grad = torch.tensor(g)
+        optimizer.step()
+        values.append(x.detach().numpy().copy())
+    return np.array(values)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_optimizers(kind, data):
+    settings = data.draw(OPTIMIZERS[kind][1])
+    start, grads = np.random.default_rng(1).normal(size=5), gradients((5,), 50)
+    ours = run(kind, start, grads, **settings)
+    theirs = their_run(kind.__name__, start, grads, **settings)
+    # float64, the same operations in another order; see test_optim_formulas.py.
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
+def test_optimizers_by_default(kind):
+    start, grads = np.ones(5), gradients((5,), 50)
+    theirs = their_run(kind.__name__, start, grads)
+    np.testing.assert_allclose(run(kind, start, grads), theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("start", [[1.0, -2.0], 1.0], ids=["vector", "number"])
+def test_a_state_of_theirs_carries_over(kind, start):
+    start = np.array(start)
+    grads, settings = gradients(start.shape, 10), BUSY[kind]
+    x = their_leaf(start)
+    theirs = getattr(torch.optim, kind.__name__)([x], **settings)
+    for g in grads[:5]:
+        x.grad = torch.tensor(g)
+        theirs.step()
+    y = leaf(x.detach().numpy())
+    ours = kind([y])
+    ours.load_state_dict(theirs.state_dict())
+    for g in grads[5:]:
+        x.grad, y.grad = torch.tensor(g), g
+        theirs.step()
+        ours.step()
+    np.testing.assert_allclose(y.numpy(), x.detach().numpy(), rtol=1e-12)
+
+
+def their_schedule(make, kind="SGD", **options):
+    groups = [{"params": their_leaf([1.0])}, {"params": their_leaf([1.0]), "lr": 0.5}]
+    optimizer = getattr(torch.optim, kind)(groups, lr=0.1, **options)
+    schedule = make(torch.optim.lr_scheduler, optimizer)
+    optimizer.step()  # PyTorch warns of a schedule that moves first
+    return schedule
+
+
+SCHEDULES = {
+    "step": lambda m, o: m.StepLR(o, 3, 0.5),
+    "milestones": lambda m, o: m.MultiStepLR(o, [5, 2, 5, 0], 0.5),
+    "exponential": lambda m, o: m.ExponentialLR(o, 0.9),
+    "linear": lambda m, o: m.LinearLR(o),
+    "linear, down": lambda m, o: m.LinearLR(o, 0.9, 0.1, 7),
+    "lambda": lambda m, o: m.LambdaLR(o, [lambda t: 0.9**t, lambda t: 1 + t]),
+    "cosine": lambda m, o: m.CosineAnnealingLR(o, 4, 0.01),
+    "cycle": lambda m, o: m.OneCycleLR(o, [0.2, 2.0], 20),
+    "three phases": lambda m, o: m.OneCycleLR(
+        o, 1.0, epochs=4, steps_per_epoch=5, three_phase=True, anneal_strategy="linear"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules(name):
+    ours = path(SCHEDULES[name](optim, two_groups(momentum=0.9)), 20, ("lr", "momentum"))
+    theirs = path(their_schedule(SCHEDULES[name], momentum=0.9), 20, ("lr", "momentum"))
+    # PyTorch multiplies step by step what is one formula here; 0 where the cosine turns.
+    np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam"])
+def test_one_cycle_with_betas(name):
+    ours = path(optim.OneCycleLR(two_groups(getattr(optim, name)), 1.0, 20), 20, ("betas",))
+    theirs = path(their_schedule(lambda m, o: m.OneCycleLR(o, 1.0, 20), name), 20, ("betas",))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@given(metrics=METRICS, settings=PLATEAU)
+def test_plateau(metrics, settings):
+    ours = optim.ReduceLROnPlateau(two_groups(), **settings)
+    theirs = their_schedule(lambda m, o: m.ReduceLROnPlateau(o, **settings))
+    for metric in metrics:
+        ours.step(metric)
+        theirs.step(metric)
+        assert ours.get_last_lr() == theirs.get_last_lr()
+    for name in ("best", "num_bad_epochs", "cooldown_counter", "last_epoch"):
+        assert getattr(ours, name) == getattr(theirs, name)
+
+
+def clipped(clip, found, *settings):
+    norm = clip(found, *settings)
+    return norm, [np.asarray(p.grad) for p in found]
+
+
+@pytest.mark.parametrize("order", [1, 2.0, 3.5, math.inf])
+@pytest.mark.parametrize("bound", [0.0, 0.5, 1e6])
+def test_clipping(order, bound):
+    grads = [gradients(shape, 3)[2] for shape in ((2, 3), (4,))]
+    ours, theirs = ([make(np.zeros(g.shape)) for g in grads] for make in (leaf, their_leaf))
+    for p, q, g in zip(ours, theirs, grads):
+        p.grad, q.grad = g, torch.tensor(g)
+    for name, settings in (("clip_grad_norm_", (bound, order)), ("clip_grad_value_", (bound,))):
+        norm, found = clipped(getattr(nn.utils, name), ours, *settings)
+        their_norm, their_found = clipped(getattr(torch.nn.utils, name), theirs, *settings)
+        assert their_norm is norm is None or norm == pytest.approx(float(their_norm), rel=1e-12)
+        for g, their_g in zip(found, their_found):
+            np.testing.assert_allclose(g, their_g, rtol=1e-12)
+
+
+# Settings of PyTorch's that choose between its own implementations.
+THEIRS = {"foreach", "capturable", "differentiable", "fused"}
+SAME = [k.__name__ for k in OPTIMIZERS] + [
+    *("StepLR", "MultiStepLR", "ExponentialLR", "LinearLR", "LambdaLR", "CosineAnnealingLR"),
+    *("OneCycleLR", "ReduceLROnPlateau"),
+]
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_names_order_and_defaults(name):
+    their_home = torch.optim if hasattr(torch.optim, name) else torch.optim.lr_scheduler
+    ours, theirs = (
+        [(p.name, p.default) for p in inspect.signature(kind).parameters.values()]
+        for kind in (getattr(optim, name), getattr(their_home, name))
+    )
+    assert sorted(ours) == sorted(entry for entry in theirs if entry[0] not in THEIRS)
+    by_position = [
+        p.name
+        for p in inspect.signature(getattr(optim, name)).parameters.values()
+        if p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    assert by_position == [n for n, _ in theirs if n not in THEIRS][: len(by_position)]

@@ -1,0 +1,192 @@
+"""Files of checkpoints: data comes back with its types; damaged and foreign files are refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import pickle
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd_cnn as ag
+from autograd_cnn import nn, random
+from autograd_cnn.training import CheckpointError, load_checkpoint, save_checkpoint
+from autograd_cnn.training.archive import read_archive, write_archive
+from tests.training_run import described
+
+# ----------------------------------------------------------------------------------------- plain data
+
+dtypes = st.sampled_from([np.float32, np.float16, np.int64, np.uint8, np.bool_, np.complex128])
+arrays = st.builds(
+    lambda dtype, shape: (np.arange(math.prod(shape)) % 3).reshape(shape).astype(dtype),
+    dtypes,
+    st.lists(st.integers(0, 3), max_size=3).map(tuple),
+)
+leaves = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), arrays),
+    st.floats(width=32).map(np.float32),
+    st.integers(0, 255).map(np.uint8),
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+@given(trees)
+def test_plain_data_comes_back_with_its_types(tree: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(f"{folder}/run.npz", kept=tree, none=None)
+        assert described(load_checkpoint(f"{folder}/run.npz")) == described(
+            {"kept": tree, "none": None}
+        )
+
+
+def test_names_that_look_like_paths_stay_apart(tmp_path: Path) -> None:
+    tree = {"a/b": np.ones(1), "a": {"b": np.zeros(1)}, "": {"": np.full(1, 2.0)}}
+    save_checkpoint(tmp_path / "run.npz", checkpoint=np.full(1, 3.0), kept=tree)
+    kept = load_checkpoint(tmp_path / "run.npz")
+    assert described(kept) == described({"checkpoint": np.full(1, 3.0), "kept": tree})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"a": [1, {2}]}, r"kept/a/1 is a set; a part has state_dict"),
+        (np.array([None]), "kept is an array of objects"),
+        ({"a": {(1, 2): 3}}, r"kept/a has the key \(1, 2\); keys are strings and ints"),
+        (ag.tensor([1.0]), "kept is a Tensor"),
+        (1j, "kept is a complex"),
+    ],
+)
+def test_what_cannot_be_kept_is_named_and_nothing_is_written(
+    value: Any, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        save_checkpoint(tmp_path / "run.npz", kept=value)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------------------------------- damaged files
+
+
+def content(**parts: Any) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(f"{folder}/run.npz", **parts)
+        return Path(folder, "run.npz").read_bytes()
+
+
+PLAIN = {"history": [{"loss": 0.5}], "weights": {"w": np.arange(6.0), "b": np.float32(2)}}
+WHOLE = content(**PLAIN)
+
+
+def loaded(raw: bytes) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "run.npz")
+        path.write_bytes(raw)
+        return load_checkpoint(path)
+
+
+@given(st.integers(0, len(WHOLE) - 1))
+def test_a_cut_file_is_refused(length: int) -> None:
+    with pytest.raises(CheckpointError, match=r"run\.npz: this is no checkpoint .*save_checkpoint"):
+        loaded(WHOLE[:length])
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(1, 255))
+def test_a_changed_byte_is_noticed_or_changes_nothing(place: int, change: int) -> None:
+    raw = bytearray(WHOLE)
+    raw[place] ^= change
+    before = random.generator().bit_generator.state
+    try:
+        found = loaded(bytes(raw))
+    except CheckpointError:
+        assert random.generator().bit_generator.state == before
+    else:
+        assert described(found) == described(PLAIN)
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def index(**changes: Any) -> bytes:
+    """An archive whose text is that of an empty checkpoint, but for the changes."""
+    text = {"format": "autograd_cnn checkpoint", "version": 1, "classes": {}, "tree": {"dict": []}}
+    return npz(checkpoint=np.frombuffer(json.dumps(text | changes).encode(), np.uint8))
+
+
+def saved_array(array: np.ndarray, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, **settings)
+    return file.getvalue()
+
+
+class Hostile:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return pytest.fail, ("a pickle was run",)
+
+
+FOREIGN = {
+    "empty": (b"", "no .npz file"),
+    "text": (b"hello\n" * 100, "no .npz file"),
+    "pickle": (pickle.dumps(Hostile()), "no .npz file"),
+    "npy": (saved_array(np.ones(3)), "no .npz file"),
+    "pickled npy": (saved_array(np.array([Hostile()]), allow_pickle=True), "no .npz file"),
+    "weights": (npz(weight=np.ones(3)), "an .npz file of another kind"),
+    "pickled array": (npz(checkpoint=np.array([Hostile()])), "damaged: Object arrays"),
+    "no json": (npz(checkpoint=np.zeros(3, np.uint8)), "damaged"),
+    "other json": (npz(checkpoint=np.frombuffer(b"[]", np.uint8)), "damaged"),
+    "newer": (index(version=2), "expected autograd_cnn checkpoint, version 1, found .* 2"),
+    "other format": (index(format="else"), "found .*else"),
+    "missing array": (index(tree={"dict": [["a", {"array": "a"}]]}), "damaged"),
+    "unknown kind": (index(tree={"dict": [["a", {"code": "a"}]]}), "damaged"),
+    "deep": (index(tree={"dict": [["a", json.loads("[" * 900 + "]" * 900)]]}), "damaged"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_file_is_refused_in_one_sentence(name: str) -> None:
+    raw, reason = FOREIGN[name]
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        loaded(raw)
+    assert "run.npz: this is no checkpoint that can be read" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_announces_more_than_it_has_is_refused() -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }"
+    npy = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("checkpoint.npy", npy)
+    with pytest.raises(CheckpointError, match="damaged"):
+        loaded(file.getvalue())
+
+
+def test_the_arrays_can_be_read_without_this_package(tmp_path: Path) -> None:
+    model = nn.Linear(2, 1)
+    save_checkpoint(tmp_path / "run.npz", model=model)
+    with np.load(tmp_path / "run.npz", allow_pickle=False) as file:
+        assert file["model/weight"].tolist() == model.weight.tolist()
+    classes, tree = read_archive(tmp_path / "run.npz")
+    assert classes == {"model": "Linear", "random": "Generator"}
+    write_archive(tmp_path / "again.npz", classes, tree)
+    assert described(read_archive(tmp_path / "again.npz")[1]) == described(tree)

@@ -1,0 +1,204 @@
+"""Checkpoints: a resumed run is the straight one, bit for bit; parts that do not fit change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import data, nn, optim, random
+from autograd_cnn import functional as F
+from autograd_cnn.data import augment
+from autograd_cnn.training import CheckpointError, load_checkpoint, save_checkpoint
+from tests.training_run import advance, build, states
+
+Parts = dict[str, Any]
+
+# ------------------------------------------------------------------------------------- the same numbers
+
+
+def kinds(base: type) -> list[type]:
+    return [
+        value
+        for name in optim.__all__
+        if issubclass(value := getattr(optim, name), base) and value is not base
+    ]
+
+
+SCHEDULES: dict[str, Callable[[optim.Optimizer], Any]] = {
+    "StepLR": lambda o: optim.StepLR(o, 3),
+    "MultiStepLR": lambda o: optim.MultiStepLR(o, [2, 7]),
+    "ExponentialLR": lambda o: optim.ExponentialLR(o, 0.9),
+    "InverseTimeLR": lambda o: optim.InverseTimeLR(o, 0.1),
+    "LinearLR": lambda o: optim.LinearLR(o),
+    "CosineAnnealingLR": lambda o: optim.CosineAnnealingLR(o, 12),
+    "LambdaLR": lambda o: optim.LambdaLR(o, lambda epoch: 1 / (1 + epoch)),
+    "OneCycleLR": lambda o: optim.OneCycleLR(o, 0.1, total_steps=20),
+    "ReduceLROnPlateau": lambda o: optim.ReduceLROnPlateau(o, patience=1, threshold=0.5),
+}
+
+
+def test_every_schedule_is_tried() -> None:
+    assert SCHEDULES.keys() == {kind.__name__ for kind in kinds(optim.LRScheduler)}
+
+
+@pytest.mark.parametrize("kind", kinds(optim.Optimizer), ids=lambda k: k.__name__)
+def test_a_resumed_run_is_the_straight_one_with_every_optimizer(kind: type, tmp_path: Path) -> None:
+    settings = {"lr": 0.01} | ({"momentum": 0.9} if kind is optim.SGD else {})
+    check_resume(tmp_path / "run.npz", partial(kind, **settings), SCHEDULES["StepLR"])
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_resumed_run_is_the_straight_one_with_every_schedule(name: str, tmp_path: Path) -> None:
+    optimizer = partial(optim.SGD, lr=0.05, momentum=0.9)
+    check_resume(tmp_path / "run.npz", optimizer, SCHEDULES[name])
+
+
+def check_resume(path: Path, optimizer: Any, schedule: Any) -> None:
+    straight, whole = build(optimizer, schedule, seed=1), []
+    advance(straight, whole, 12)
+    first, losses = build(optimizer, schedule, seed=1), []
+    # Of 4 batches an epoch: the last checkpoint is one batch into the second.
+    advance(first, losses, 5, lambda: save_checkpoint(path, losses=losses, **first))
+    second = build(optimizer, schedule, seed=2)
+    advance(second, [], 2)  # other weights and other states, which must all be replaced
+    losses = load_checkpoint(path, **second)["losses"]
+    assert len(losses) == 5
+    advance(second, losses, 12)
+    assert losses == whole
+    assert states(second) == states(straight)
+
+
+def test_a_learning_rate_set_by_hand_outlives_the_checkpoint(tmp_path: Path) -> None:
+    """A schedule writes its rate when it is loaded; the optimizer's own must win."""
+    run = build(partial(optim.SGD, lr=1.0), SCHEDULES["StepLR"], seed=0)
+    run["optimizer"].param_groups[0]["lr"] = 0.375
+    save_checkpoint(tmp_path / "run.npz", **run)
+    for order in (list(run), list(reversed(run))):
+        other = build(partial(optim.SGD, lr=1.0), SCHEDULES["StepLR"], seed=0)
+        load_checkpoint(tmp_path / "run.npz", **{name: other[name] for name in order})
+        assert other["optimizer"].param_groups[0]["lr"] == 0.375
+
+
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, np.random.Philox])
+def test_generators_of_ones_own_go_on(kind: Any, tmp_path: Path) -> None:
+    rng = np.random.Generator(kind(3))
+    rng.random(7, np.float32)
+    save_checkpoint(tmp_path / "run.npz", rng=rng)
+    expected = rng.random(100).tolist()
+    other = np.random.Generator(kind(4))
+    load_checkpoint(tmp_path / "run.npz", rng=other)
+    assert other.random(100).tolist() == expected
+
+
+# ---------------------------------------------------------------------------------------- other parts
+
+
+def small(seed: int = 0, width: int = 3) -> Parts:
+    ag.manual_seed(seed)
+    model = nn.Linear(2, width)
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    loader = data.DataLoader(np.zeros((6, 2), np.float32), 2)
+    for batch in loader:
+        F.mse_loss(model(batch), np.ones((2, width), np.float32)).backward()
+        optimizer.step()
+        break
+    return {
+        "model": model,
+        "optimizer": optimizer,
+        "schedule": optim.StepLR(optimizer, 2),
+        "loader": loader,
+        "rng": np.random.default_rng(seed),
+    }
+
+
+def other_rng() -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(1))
+
+
+def without(parts: Parts, *names: str) -> Parts:
+    return {name: part for name, part in parts.items() if name not in names}
+
+
+MISFITS: dict[str, tuple[Callable[[Parts], Parts], str]] = {
+    "shape": (
+        lambda p: p | without(small(1, width=4), "rng", "loader"),
+        r"model is not what was saved.*\n.*weight: expected shape \(4, 2\), got \(3, 2\)",
+    ),
+    "names": (lambda p: p | {"model": nn.Sequential(nn.Linear(2, 3))}, "missing: 0.weight"),
+    "optimizer": (
+        lambda p: p | {"optimizer": optim.Adam(p["model"].parameters())},
+        "the state of 'optimizer' is that of SGD, but optimizer is Adam",
+    ),
+    "groups": (
+        lambda p: p | {"optimizer": optim.SGD([p["model"].weight], lr=1.0)},
+        r"optimizer is not what was saved.*expected groups of \[1\] .*got groups of \[2\]",
+    ),
+    "schedule": (
+        lambda p: p | {"schedule": optim.ExponentialLR(p["optimizer"], 0.5)},
+        "'schedule' is that of StepLR, but schedule is ExponentialLR",
+    ),
+    "loader": (
+        lambda p: p | {"loader": data.DataLoader(np.zeros((6, 2)), 3)},
+        "loader is not what was saved.*batch_size is 3, but 2",
+    ),
+    "generator": (lambda p: p | {"rng": other_rng()}, "rng is not what was saved"),
+    "missing": (
+        lambda p: p | {"ema": nn.Linear(1, 1)},
+        "no state of 'ema'; it has that of 'model', 'opt",
+    ),
+    "plain": (lambda p: p | {"history": nn.Linear(1, 1)}, "no state of 'history'"),
+    "forgotten": (
+        lambda p: without(p, "rng"),
+        "also has the state of 'rng'; give that part too, or rng=None to leave it out",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_parts_that_do_not_fit_are_named_and_nothing_changes(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    save_checkpoint(path, history=[1], **small())
+    change, message = MISFITS[name]
+    mine = small(1)
+    mine["optimizer"].param_groups[0]["lr"] = 0.77  # set by hand
+    parts = change(mine)
+    before = states(parts)
+    with pytest.raises(CheckpointError, match=f"(?s)run.npz: .*{message}"):
+        load_checkpoint(path, **parts)
+    assert states(parts) == before
+
+
+def test_a_model_may_have_another_class(tmp_path: Path) -> None:
+    class Renamed(nn.Linear):
+        pass
+
+    save_checkpoint(tmp_path / "run.npz", model=nn.Linear(2, 1))
+    model = Renamed(2, 1)
+    load_checkpoint(tmp_path / "run.npz", model=model)
+
+
+def test_none_leaves_a_part_out(tmp_path: Path) -> None:
+    path, saved, mine = tmp_path / "run.npz", small(0), small(1)
+    save_checkpoint(path, ema=None, **saved)
+    rest = {n: part for n, part in mine.items() if n != "model"}
+    before = states(rest)
+    chosen = dict.fromkeys(saved) | {"model": mine["model"]}
+    random_state = random.generator().bit_generator.state
+    assert load_checkpoint(path, **chosen) == {"ema": None}
+    random.generator().bit_generator.state = random_state
+    assert states(rest) == before
+    assert mine["model"].weight.tolist() == saved["model"].weight.tolist()
+
+
+def test_augmentation_is_part_of_the_run() -> None:
+    """The run that the tests above resume does draw at random: in order, dropout and augmentation."""
+    run = build(partial(optim.SGD, lr=0.1), SCHEDULES["StepLR"], seed=0)
+    assert run["loader"].augment.func is augment.warp
+    assert run["loader"].shuffle
+    assert any(isinstance(m, nn.Dropout) for m in run["model"].modules())
