@@ -103,12 +103,13 @@ def table(
     most = 1.8 * (np.abs(values).max() or 1.0)
     box = (left, left + columns, top + rows, top)
     axes.imshow(values, cmap=cmap, vmin=-most if cmap == SIGNED else 0, vmax=most, extent=box)
-    for (row, column), value in np.ndenumerate(values):
+    texts = np.vectorize(lambda value: f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}"))(values)
+    fontsize = 10 if max(map(len, texts.flat)) < 5 else 8.5  # points; a cell is some 50 pixels wide
+    for (row, column), text in np.ndenumerate(texts):
         outside = border and (row in (0, rows - 1) or column in (0, columns - 1))
         colour = GREY if outside else "black"
-        text = f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
         place = (left + column + 0.5, top + row + 0.5)
-        axes.text(*place, text, ha="center", va="center", fontsize=10, color=colour)
+        axes.text(*place, text, ha="center", va="center", fontsize=fontsize, color=colour)
     for k in range(rows + 1):
         axes.plot(box[:2], [top + k] * 2, color=LIGHT, lw=0.8, clip_on=False)
     for k in range(columns + 1):

@@ -39,7 +39,7 @@ def test_threads_are_set_and_change_no_result() -> None:
     ("threads", "kind"), [(0, ValueError), (1.5, TypeError), (True, TypeError)]
 )
 def test_a_wrong_number_of_threads(threads: Any, kind: type[Exception]) -> None:
-    with pytest.raises(kind, match="set_num_threads: expected"):
+    with pytest.raises(kind, match="set_num_threads: threads must be"):
         ag.set_num_threads(threads)
 
 

@@ -132,7 +132,7 @@ def test_reductions_of_nothing() -> None:
     assert ag.mean(np.zeros((0, 2)), axis=0).shape == (2,)
     assert ag.sum(np.zeros((0,))) == 0.0
     assert ag.logsumexp(np.zeros((0,))) == -INF
-    with pytest.raises(ValueError, match="max: .*zero-size"):
+    with pytest.raises(ValueError, match="max: no values to choose from"):
         ag.max(np.zeros((0,)))
 
 

@@ -168,5 +168,5 @@ def test_errors_name_the_function_and_what_was_given(call: Any, message: str) ->
 
 
 def test_take_wants_whole_numbers() -> None:
-    with pytest.raises(TypeError, match="take: indices must be integers"):
+    with pytest.raises(TypeError, match="take: indices must be an integer or an array of integers"):
         ag.take(np.ones(3), 1.0)

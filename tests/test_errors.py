@@ -35,8 +35,16 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (lambda: x(2, 3).reshape(-1, -1), ValueError, "reshape: 6 values"),
     (lambda: ag.transpose(x(2, 3), axes=(0,)), ValueError, r"transpose: .*\(2, 3\)"),
     (lambda: ag.broadcast_to(x(2), (3, 3)), ValueError, r"broadcast_to: .*\(3, ?3\)"),
-    (lambda: ag.concatenate([x(2, 1), x(3, 2)], axis=1), ValueError, "concatenate: .*must match"),
-    (lambda: ag.stack([x(2), x(3)]), ValueError, "stack: .*same shape"),
+    (
+        lambda: ag.concatenate([x(2, 1), x(3, 2)], axis=1),
+        ValueError,
+        "concatenate: shapes must be the same along all axes but 1",
+    ),
+    (
+        lambda: ag.stack([x(2), x(3)]),
+        ValueError,
+        r"stack: shapes must be the same, got \(2,\), \(3,\)",
+    ),
     (lambda: ag.concatenate([]), ValueError, "concatenate: .*at least one"),
     (
         lambda: ag.pad(x(2), widths=((1,),)),
@@ -45,8 +53,8 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     ),
     (lambda: ag.pad(x(2), widths=((-1, 0),)), ValueError, "pad: .*>= 0"),
     (lambda: x(3)[5], IndexError, r"getitem: index 5 is out of bounds .*\(3,\)"),
-    (lambda: ag.sum(x(2), axis=3), ValueError, r"sum: axis 3 is out of bounds"),
-    (lambda: ag.max(x(0)), ValueError, "max: zero-size"),
+    (lambda: ag.sum(x(2), axis=3), ValueError, "sum: axis 3 is out of range for 1 axes"),
+    (lambda: ag.max(x(0)), ValueError, "max: no values to choose from"),
     (
         lambda: ag.var(x(1), ddof=1),
         ValueError,
@@ -64,9 +72,9 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
         TypeError,
         r"clip: argument 'min' is a plain value.*\.detach\(\)",
     ),
-    (lambda: ag.exp([x(1), x(1)]), TypeError, r"list of tensors .*ag\.stack"),
-    (lambda: x(2) * [x(), x()], TypeError, r"list of tensors .*ag\.stack"),
-    (lambda: ag.exp("text"), TypeError, "exp: .*x of type str"),
+    (lambda: ag.exp([x(1), x(1)]), TypeError, r"list of tensors, .*ag\.stack"),
+    (lambda: x(2) * [x(), x()], TypeError, r"list of tensors, .*ag\.stack"),
+    (lambda: ag.exp("text"), TypeError, "exp: x must be an array of numbers, got 'text'"),
     # convolution
     (
         lambda: F.conv2d(x(1, 3, 8, 8), x(4, 1, 3, 3)),
@@ -106,7 +114,7 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (
         lambda: F.conv2d(x(1, 1, 4, 4), x(1, 1, 3, 3), stride=1.5),
         TypeError,
-        "conv2d: stride must be an int .*got 1.5",
+        "conv2d: stride must be an integer .*got 1.5",
     ),
     (
         lambda: F.conv2d(x(1, 1, 4, 4), x(1, 1, 3, 3), padding=-1),

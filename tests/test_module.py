@@ -344,7 +344,7 @@ def test_train_and_eval_reach_every_module():
     assert net.eval() is net
     assert not any(m.training for m in net.modules())
     assert all(m.training for m in net.train().modules())
-    with pytest.raises(TypeError, match="True or False, got ndarray"):
+    with pytest.raises(TypeError, match="True or False, got an array"):
         net.train(np.ones(3))
 
 

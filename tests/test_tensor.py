@@ -63,7 +63,7 @@ def test_only_floats_can_require_gradients(data: Any) -> None:
 def test_lists_of_tensors_and_text_are_refused() -> None:
     with pytest.raises(TypeError, match=r"ag\.stack"):
         ag.tensor([leaf(1.0), leaf(2.0)])
-    with pytest.raises(TypeError, match="expected numbers"):
+    with pytest.raises(TypeError, match="data must be an array of numbers"):
         ag.tensor(["one"])
 
 

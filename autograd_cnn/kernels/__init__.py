@@ -19,6 +19,7 @@ from autograd_cnn.kernels.serving import ACTIVE, REASON, get_threads, set_thread
 adam = ACTIVE.adam
 batch_norm = ACTIVE.batch_norm
 batch_norm_grad = ACTIVE.batch_norm_grad
+channel_sum = ACTIVE.channel_sum
 conv = ACTIVE.conv
 conv_input_grad = ACTIVE.conv_input_grad
 conv_weight_grad = ACTIVE.conv_weight_grad
@@ -40,6 +41,7 @@ __all__ = [
     "adam",
     "batch_norm",
     "batch_norm_grad",
+    "channel_sum",
     "conv",
     "conv_input_grad",
     "conv_weight_grad",

@@ -334,6 +334,14 @@ POOLING(window_spread, 2, 2, 1)     /* window_spread(g, dx, window, N, C) */
 
 /* --------------------------------------------------------- normalisation, elementwise, updates */
 
+FUNCTION(channel_sum) {
+    TAKE(2, 2);
+    const long c = call.numbers[0], m = call.numbers[1];
+    if (!holds(&call, 0, c * m, SIZE, 0) || !holds(&call, 1, c, SIZE, 0)) FAIL(NULL);
+    RUN(channel_sum, c, m / MOVES);
+    DONE;
+}
+
 FUNCTION(batch_norm) {
     TAKE(7, 2);
     const long c = call.numbers[0], m = call.numbers[1], size = SIZE;
@@ -447,7 +455,7 @@ static PyMethodDef methods[] = {
 #define FAST(NAME_) {#NAME_, (PyCFunction)(void (*)(void))NAME_, METH_FASTCALL, NULL}
     FAST(correlate),  FAST(weights),         FAST(product),    FAST(dots),
     FAST(window_max), FAST(window_max_grad), FAST(window_sum), FAST(window_spread),
-    FAST(batch_norm), FAST(batch_norm_grad), FAST(relu),       FAST(relu_grad),
+    FAST(channel_sum), FAST(batch_norm), FAST(batch_norm_grad), FAST(relu),       FAST(relu_grad),
     FAST(sgd),        FAST(adam),            FAST(cross_entropy),   FAST(cross_entropy_grad), FAST(first_outside),
     {"set_threads", set_threads, METH_O, NULL}, {"set_level", set_level, METH_O, NULL},
     {NULL, NULL, 0, NULL}};

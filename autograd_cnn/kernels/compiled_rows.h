@@ -22,6 +22,13 @@ static double NAME(row_sum)(const T *x, T a, const T *y, T b, long m) {
     return total;
 }
 
+/* channel_sum(x, out, C, M).  Item: a channel. */
+static void NAME(channel_sum)(const Call *call, long begin, long end) {
+    const long m = call->numbers[1];
+    for (long k = begin; k < end; k++)
+        ((T *)call->data[1])[k] = (T)NAME(row_sum)((const T *)call->data[0] + k * m, 0, 0, 0, m);
+}
+
 /* batch_norm(x, weight or None, bias or None, out, mean, var, [eps], C, M).  Item: a channel. */
 static void NAME(batch_norm)(const Call *call, long begin, long end) {
     const T *weight = call->data[1], *bias = call->data[2];

@@ -208,6 +208,11 @@ def _like(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     return batch_first(rows.reshape(*x.shape[1:], x.shape[0]))
 
 
+def channel_sum(x: np.ndarray) -> np.ndarray:
+    """The sum of each channel of x (N, C, ...) over the rest: (C,)."""
+    return _rows(x).sum(axis=1)
+
+
 def batch_norm(
     x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,18 +1,23 @@
-"""Checks of the arguments that layers are built from, whose kinds `checked` has seen to."""
+"""Checks of the arguments that layers are built from."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from autograd_cnn.arguments import mistake
+from autograd_cnn.kinds import is_whole
 
-def integer(owner: str, name: str, value: int, least: int) -> int:
-    """`value` as an int of at least `least`; ValueError otherwise.
+
+def integer(owner: str, name: str, value: Any, least: int) -> int:
+    """`value` as an int of at least `least`; TypeError or ValueError otherwise.
 
     >>> integer("Linear", "in_features", 0, 1)
     Traceback (most recent call last):
         ...
     ValueError: Linear: in_features must be at least 1, got 0
     """
+    if not is_whole(value):
+        raise mistake(owner, name, "an integer", value)
     if value < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}")
     return int(value)

@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, op
+from autograd_cnn.graph import Array, Node, op
 from autograd_cnn.kernels.window import Window
 
 
@@ -30,6 +30,13 @@ def _check_groups(name: str, groups: int, channels: int) -> None:
         raise ValueError(f"{name}: groups must divide {channels} channels, got {groups!r}")
 
 
+def _channel_sum(g: Array) -> Array:
+    """g (N, C, ...) added up to (C,): by kernel on arrays, by op on tensors."""
+    if isinstance(g, Node):
+        return g.sum(axis=(0, *range(2, g.ndim)))
+    return kernels.channel_sum(g)
+
+
 @op(
     x=lambda g, out, x, w, b, *, window, groups: conv_input_grad(
         g, w, window=window, groups=groups
@@ -37,7 +44,7 @@ def _check_groups(name: str, groups: int, channels: int) -> None:
     w=lambda g, out, x, w, b, *, window, groups: conv_weight_grad(
         x, g, window=window, groups=groups
     ),
-    b=lambda g, out, x, w, b, *, window, groups: g.sum(axis=(0, *range(2, g.ndim))),
+    b=lambda g, out, x, w, b, *, window, groups: _channel_sum(g),
 )
 def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: int = 1) -> Array:
     """Cross-correlate images x (N, C, H, W) with filters w (F, C / groups, KH, KW), add a bias b

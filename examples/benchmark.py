@@ -1,0 +1,210 @@
+"""Training and inference speed of autograd_cnn beside other frameworks, on this machine.
+
+    python examples/benchmark.py                       every cell, whatever is installed
+    python examples/benchmark.py --quick               a first look
+    python examples/benchmark.py --cells S4/32/train   one cell; S4 all of a network, //train a mode
+
+Networks: A1 (conv 8, pool, linear), B1 (conv 1, two linear), S4 (two blocks of conv, batch norm,
+relu, pool, then two linear), LeNet, MLP 784-128-10.  A training step is zero_grad, forward, cross
+entropy, backward and SGD with momentum, in float32; inference is forward in eval mode.  Every
+framework starts from the same weights, and its first losses are compared.  Each runs in a process
+of its own; they take turns, round after round, and those that wait are stopped.
+
+A framework in an environment of its own: --python torch=PATH/bin/python, several times if need be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from benchmarks import charts
+from benchmarks.cells import CELLS, choose_cells
+from benchmarks.comparison import Comparison
+from benchmarks.memory import Memory
+from benchmarks.overhead import Overhead
+from benchmarks.processes import FRAMEWORKS, WorkerError
+from benchmarks.results import RecordError, load
+from benchmarks.scaling import Scaling
+from benchmarks.settings import NothingToMeasureError, Settings
+
+Task = Comparison | Scaling | Memory | Overhead
+
+# ------------------------------------------------------------------------------------------ options
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def above_zero(kind: type) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+        return value
+
+    read.__name__ = kind.__name__  # argparse names the type when `kind` refuses the text
+    return read
+
+
+def cells(text: str) -> Any:
+    try:
+        return choose_cells(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def frameworks(text: str) -> list[str]:
+    for name in text.split(","):
+        known(name)
+    return [name for name in FRAMEWORKS if name in text.split(",")]
+
+
+def known(name: str) -> None:
+    if name not in FRAMEWORKS:
+        raise argparse.ArgumentTypeError(
+            f"no framework {name!r}; there are {', '.join(FRAMEWORKS)}"
+        )
+
+
+def home(text: str) -> tuple[str, str]:
+    name, sign, path = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"expected NAME=PATH, got {text!r}")
+    known(name)
+    if not os.access(path, os.X_OK) or os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"{path!r} is not a Python interpreter")
+    return name, path
+
+
+def parser() -> Parser:
+    p = Parser(
+        prog="benchmark.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = p.add_mutually_exclusive_group()
+    what.add_argument(
+        "--cells", type=cells, metavar="NET/BATCH/MODE,...", help="these cells (default: all)"
+    )
+    for task, text in (
+        ("scaling", "speed over batch size, image size, channels and threads instead"),
+        ("memory", "resident memory of training instead"),
+        ("overhead", "time per operation on ten values instead"),
+    ):
+        what.add_argument(f"--{task}", action="store_true", help=text)
+    what.add_argument(
+        "--show",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="measure nothing: show what earlier runs wrote (benchmark.json), as one",
+    )
+    names = ", ".join(FRAMEWORKS)
+    p.add_argument(
+        "--frameworks",
+        type=frameworks,
+        metavar="NAME,...",
+        default=list(FRAMEWORKS),
+        help=f"who takes part, of {names} (default: all that are installed)",
+    )
+    p.add_argument(
+        "--python",
+        type=home,
+        metavar="NAME=PATH",
+        action="append",
+        default=[],
+        help="interpreter of a framework that is not installed in this one",
+    )
+    add_amounts(p)
+    p.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for a JSON file and a figure (default: runs/benchmark; with --show: none)",
+    )
+    return p
+
+
+def add_amounts(p: Parser) -> None:
+    """Options on how much to measure."""
+    count, duration = above_zero(int), above_zero(float)
+    p.add_argument(
+        "--threads", type=count, metavar="N", default=2, help="of each framework (default: 2)"
+    )
+    p.add_argument(
+        "--rounds", type=count, metavar="N", help="measurements of each cell (default: 5)"
+    )
+    p.add_argument(
+        "--seconds", type=duration, metavar="T", help="of one measurement (default: 0.3)"
+    )
+    p.add_argument("--quick", action="store_true", help="3 rounds of 0.1 s; no inference")
+
+
+# ------------------------------------------------------------------------------------------ one run
+
+
+def choose_task(options: argparse.Namespace) -> Task:
+    settings = Settings(
+        frameworks=options.frameworks,
+        pythons=dict(options.python),
+        threads=options.threads,
+        rounds=options.rounds or (3 if options.quick else 5),
+        seconds=options.seconds or (0.1 if options.quick else 0.3),
+    )
+    if options.scaling:
+        return Scaling(settings)
+    if options.memory:
+        return Memory(settings)
+    if options.overhead:
+        return Overhead(settings)
+    chosen = options.cells or [c for c in CELLS if c.mode == "train" or not options.quick]
+    comparison = Comparison(settings, chosen)
+    if options.show:
+        comparison.results = load(options.show)
+    return comparison
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    out = options.out or (None if options.show else Path("runs/benchmark"))
+    code = 0
+    try:
+        if out:
+            out.mkdir(parents=True, exist_ok=True)
+        task = choose_task(options)
+        try:
+            if not options.show:
+                task.run()
+        except KeyboardInterrupt:
+            print("\nInterrupted: what follows was measured before.", file=sys.stderr)
+            code = 130
+        if task.measured():
+            print(task.report())
+            if out:
+                write(task, out)
+    except KeyboardInterrupt:
+        code = 130
+    except (OSError, RecordError, NothingToMeasureError, WorkerError) as error:
+        parser().error(str(error))
+    return code
+
+
+def write(task: Task, out: Path) -> None:
+    task.save(out)
+    if charts.available():
+        task.draw(out)
+    else:
+        print("\nNo figure: it needs matplotlib (python -m pip install matplotlib).")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Figures of the results, drawn with matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cells import GOALS, MODES, Cell
+from benchmarks.processes import FRAMEWORKS
+from benchmarks.results import Results
+from benchmarks.tables import measured_cells
+
+try:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+except ImportError:  # everything but the figures works without it
+    Figure = None
+
+COLORS = {
+    "autograd_cnn": "#2166ac",
+    "numpy-kernels": "#92c5de",
+    "torch": "#d6604d",
+    "keras": "#f4a582",
+    "jax": "#e7c27d",
+    "mygrad": "#999999",
+    "autograd": "#cccccc",
+}
+NAMES = {
+    "autograd_cnn": "autograd_cnn",
+    "numpy-kernels": "autograd_cnn, NumPy kernels",
+    "autograd": "HIPS autograd",
+}
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+}
+
+
+def available() -> bool:
+    """Whether matplotlib is installed."""
+    return Figure is not None
+
+
+def name_of(framework: str) -> str:
+    return NAMES.get(framework, FRAMEWORKS[framework].title)
+
+
+def draw_bars(results: Results, path: Path) -> None:
+    """Images/s of every framework in every cell, relative to the best rival, with the goals.
+
+    A line in a bar spans the middle half of the rounds.
+    """
+    cells = [c for c in measured_cells(results) if results.best_rival(c.name)]
+    modes = [mode for mode in MODES if any(c.mode == mode for c in cells)]
+    used = [n for n in FRAMEWORKS if any(results.rates[c.name].get(n) for c in cells)]
+    if not cells:
+        return
+    with rc_context(STYLE):
+        size = (11, 3.4 * len(modes) + 0.6)
+        figure = Figure(figsize=size, layout="constrained")
+        for axes, mode in zip(figure.subplots(len(modes), squeeze=False)[:, 0], modes):
+            _draw_mode(axes, results, [c for c in cells if c.mode == mode], used)
+            axes.set_title(MODES[mode])
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
+        figure.savefig(path, dpi=100)
+
+
+def _draw_mode(axes: Any, results: Results, cells: Sequence[Cell], used: Sequence[str]) -> None:
+    """Groups of bars, a group per cell, cut off where one is more than three times the best."""
+    top = 3.2
+    width = 0.86 / len(used)
+    at = np.arange(len(cells))
+    for i, framework in enumerate(used):
+        rounds = [results.ratios(c.name, framework, results.best_rival(c.name)) for c in cells]
+        low, middle, high = np.array([_quartiles(ratios) for ratios in rounds]).T
+        places = at + (i - (len(used) - 1) / 2) * width
+        axes.bar(places, middle, width, color=COLORS[framework], label=name_of(framework))
+        axes.vlines(places, low, high, color="#444444", linewidth=0.8)
+        for place, ratio in zip(places, middle):
+            if ratio > top:
+                axes.text(place, top, f"{ratio:.1f}", ha="center", va="bottom", fontsize=8)
+    goals = [GOALS[c.net][c.batch] for c in cells]
+    axes.hlines(goals, at - 0.45, at + 0.45, color="black", linewidth=1, label="goal")
+    axes.set_xticks(at, [f"{c.net}\nbatch {c.batch}" for c in cells], fontsize=9)
+    axes.tick_params("x", length=0)
+    axes.set_ylim(0, top)
+    axes.set_xlim(-0.55, len(cells) - 0.45)
+    axes.set_ylabel("images/s; the best of\nPyTorch, Keras and JAX is 1")
+    axes.grid(axis="y")
+
+
+def _quartiles(ratios: Sequence[float]) -> np.ndarray:
+    return np.percentile(ratios, [25, 50, 75]) if ratios else np.zeros(3)
+
+
+def draw_scaling(axes_points: Any, path: Path) -> None:
+    """A panel per axis: the median of the rounds as a line, lowest to highest as a band."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.5, 6.6), layout="constrained")
+        panels = figure.subplots(2, 2).flat
+        for axes, (axis, points) in zip(panels, axes_points.items()):
+            for framework in dict.fromkeys(name for _, name, _ in points):
+                found = [(at, rates) for at, name, rates in points if name == framework]
+                at = [place for place, _ in found]
+                color = COLORS[framework]
+                axes.plot(
+                    at,
+                    [float(np.median(rates)) for _, rates in found],
+                    "o-",
+                    color=color,
+                    markersize=4,
+                    label=name_of(framework),
+                )
+                lowest, highest = [min(r) for _, r in found], [max(r) for _, r in found]
+                axes.fill_between(at, lowest, highest, color=color, alpha=0.2, linewidth=0)
+            places = list(dict.fromkeys(place for place, _, _ in points))
+            axes.set_xscale("log")
+            axes.set_xticks(places, map(str, places))
+            axes.minorticks_off()
+            axes.set_ylim(bottom=0)
+            axes.set_xlabel(axis)
+            axes.set_ylabel("images/s, training")
+            axes.grid(True)
+        figure.legend(
+            *axes.get_legend_handles_labels(),
+            loc="outside upper center",
+            ncols=4,
+            frameon=False,
+        )
+        figure.savefig(path, dpi=100)
+
+
+def draw_memory(runs: dict[str, Any], every: int, path: Path) -> None:
+    """Resident memory over the steps of training, a line per process."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8, 4), layout="constrained")
+        axes = figure.subplots()
+        for label, found in runs.items():
+            values = found["resident"]
+            steps = np.arange(1, len(values) + 1) * every
+            axes.plot(steps, values, color=COLORS[found["framework"]], label=label)
+            axes.text(steps[-1], values[-1], f" {label}", va="center", fontsize=8)
+        axes.set_ylim(bottom=0)
+        axes.set_xlim(0, 1.35 * steps[-1])  # room for the labels
+        axes.set_xticks(np.linspace(0, steps[-1], 6).round().astype(int))
+        axes.set_xlabel("training steps of S4 at batch 128")
+        axes.set_ylabel("resident memory, MiB")
+        axes.grid(True)
+        figure.savefig(path, dpi=100)

@@ -1,0 +1,189 @@
+"""The networks that every framework builds, as plain values: layers, first weights, work, inputs.
+
+Nothing here but NumPy, so that a worker reads it in whatever environment its framework lives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution with a square kernel; padding on every side."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    padding: int = 0
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Normalisation per channel of images, or per feature; eps 1e-5, momentum 0.1 (PyTorch's)."""
+
+    features: int
+    images: bool = True
+
+
+@dataclass(frozen=True)
+class Relu:
+    """max(x, 0)."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Max pooling over 2 x 2 without overlap."""
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """(N, C, H, W) to (N, C H W)."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """x W^T + b."""
+
+    inputs: int
+    outputs: int
+
+
+Layer = Conv | BatchNorm | Relu | Pool | Flatten | Linear
+
+
+@dataclass(frozen=True)
+class Net:
+    """Layers in their order, and the height and width of the images that they read."""
+
+    layers: tuple[Layer, ...]
+    size: int = 28
+
+
+def a1() -> Net:
+    """Convolution, pooling, one linear layer: no bias in the convolution, no activation."""
+    return Net((Conv(1, 8, 3, bias=False), Pool(), Flatten(), Linear(8 * 13 * 13, CLASSES)))
+
+
+def b1() -> Net:
+    """One filter, then two linear layers."""
+    classifier = (Linear(13 * 13, 64), Relu(), Linear(64, CLASSES))
+    return Net((Conv(1, 1, 3), Relu(), Pool(), Flatten(), *classifier))
+
+
+def s4(size: int = 28, channels: int = 16) -> Net:
+    """Two blocks of convolution, batch norm, relu and pooling, then a classifier with one more."""
+    wide, last = 2 * channels, size // 4
+    layers = (
+        *(Conv(1, channels, 3, padding=1), BatchNorm(channels), Relu(), Pool()),
+        *(Conv(channels, wide, 3, padding=1), BatchNorm(wide), Relu(), Pool()),
+        *(Flatten(), Linear(wide * last * last, 128), BatchNorm(128, images=False), Relu()),
+        Linear(128, CLASSES),
+    )
+    return Net(layers, size)
+
+
+def lenet() -> Net:
+    """LeNet-5 with relu and max pooling; padding 2 makes 32 x 32 of 28 x 28."""
+    layers = (
+        *(Conv(1, 6, 5, padding=2), Relu(), Pool()),
+        *(Conv(6, 16, 5), Relu(), Pool(), Flatten()),
+        *(Linear(16 * 5 * 5, 120), Relu(), Linear(120, 84), Relu(), Linear(84, CLASSES)),
+    )
+    return Net(layers)
+
+
+def mlp() -> Net:
+    """784 pixels, 128 hidden units, 10 scores."""
+    return Net((Flatten(), Linear(28 * 28, 128), Relu(), Linear(128, CLASSES)))
+
+
+NETS = {"A1": a1, "B1": b1, "S4": s4, "LeNet": lenet, "MLP": mlp}
+
+
+def first_weights(net: Net, seed: int = 0) -> list[dict[str, np.ndarray]]:
+    """Weights of each layer by name, float32, uniform in +-1/sqrt(fan in), in PyTorch's shapes.
+
+    Batch norm starts near 1 and 0, not at them: a framework that swaps the two is found out.
+    """
+    random = np.random.default_rng(seed)
+    weights = []
+    for layer in net.layers:
+        if isinstance(layer, Conv):
+            shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
+        elif isinstance(layer, Linear):
+            shape = (layer.outputs, layer.inputs)
+        elif isinstance(layer, BatchNorm):
+            scale = random.uniform(0.8, 1.2, layer.features)
+            shift = random.uniform(-0.1, 0.1, layer.features)
+            weights.append({"weight": scale.astype("f4"), "bias": shift.astype("f4")})
+            continue
+        else:
+            weights.append({})
+            continue
+        bound = 1 / np.sqrt(np.prod(shape[1:]))
+        own = {"weight": random.uniform(-bound, bound, shape).astype("f4")}
+        if not isinstance(layer, Conv) or layer.bias:
+            own["bias"] = random.uniform(-bound, bound, shape[0]).astype("f4")
+        weights.append(own)
+    return weights
+
+
+def first_statistics(net: Net) -> list[dict[str, np.ndarray]]:
+    """Running mean and variance of each layer before training, empty where there are none."""
+    return [
+        {"mean": np.zeros(layer.features, "f4"), "var": np.ones(layer.features, "f4")}
+        if isinstance(layer, BatchNorm)
+        else {}
+        for layer in net.layers
+    ]
+
+
+def move_statistics(
+    running: dict[str, np.ndarray], mean: np.ndarray, var: np.ndarray, count: int
+) -> None:
+    """Take a batch of `count` values per channel into the running statistics, in place."""
+    for name, new in (("mean", mean), ("var", var * (count / (count - 1)))):
+        running[name] += np.float32(0.1) * (new - running[name])
+
+
+def make_batches(
+    batch: int, size: int, count: int = 8, seed: int = 1
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of images float32 (N, 1, H, W), C-contiguous, and labels int64 (N,).
+
+    A fifth of the pixels is above zero, as in handwritten digits.
+    """
+    random = np.random.default_rng(seed)
+    pairs = []
+    for _ in range(count):
+        shape = (batch, 1, size, size)
+        images = random.random(shape, "f4") * (random.random(shape, "f4") < 0.2)
+        pairs.append((images.astype("f4"), random.integers(0, CLASSES, batch)))
+    return pairs
+
+
+def flop_per_image(net: Net, mode: str) -> int:
+    """Floating-point operations of the convolutions and linear layers, 2 per multiply-add.
+
+    Training does each layer's work three times (forward, gradient of the weights, gradient of the
+    input), the first layer's twice: nobody needs the gradient of the images.
+    """
+    total, first, size = 0, True, net.size
+    for layer in net.layers:
+        if isinstance(layer, Conv):
+            size += 2 * layer.padding - layer.kernel + 1
+            work = 2 * layer.outputs * layer.inputs * layer.kernel**2 * size**2
+        elif isinstance(layer, Linear):
+            work = 2 * layer.inputs * layer.outputs
+        else:
+            size //= 2 if isinstance(layer, Pool) else 1
+            continue
+        total += work * (1 if mode == "infer" else 2 if first else 3)
+        first = False
+    return total

@@ -1,0 +1,169 @@
+"""The results as text that fits the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from benchmarks import nets
+from benchmarks.cells import CELLS, GOALS, MODES, NUMPY_GOALS, Cell
+from benchmarks.processes import FRAMEWORKS
+from benchmarks.results import OURS, OURS_IN_NUMPY, RIVALS, Results
+
+Row = Sequence[str]
+LABELS = 2  # columns that every part of a split table repeats
+
+
+def layout(rows: Sequence[Row], width: int) -> str:
+    """A table of right-aligned columns; what is too wide goes on below, with the first columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    parts, part = [], list(range(LABELS))
+    for column in range(LABELS, len(widths)):
+        if sum(widths[c] + 2 for c in [*part, column]) - 2 > width and len(part) > LABELS:
+            parts.append(part)
+            part = list(range(LABELS))
+        part.append(column)
+    parts.append(part)
+    return "\n\n".join(
+        "\n".join(
+            "  ".join(
+                row[c].ljust(widths[c]) if c == 0 else row[c].rjust(widths[c]) for c in part
+            ).rstrip()
+            for row in rows
+        )
+        for part in parts
+    )
+
+
+def amount(value: float | None) -> str:
+    """A number in three digits or so: 87, 1.2k, 54k, 1.3M."""
+    if value is None:
+        return "-"
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= 0.9995 * size:
+            return (
+                f"{value / size:.1f}{unit}" if value < 99.95 * size else f"{value / size:.0f}{unit}"
+            )
+    return f"{value:.0f}"
+
+
+def times(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.{1 if value < 0.0995 else 0}f}"
+
+
+def report(results: Results, width: int | None = None) -> str:
+    """All tables of a run, with what is needed to read them."""
+    width = width or min(shutil.get_terminal_size().columns, 100)
+    parts = heading(results)
+    for mode, title in MODES.items():
+        cells = [c for c in measured_cells(results) if c.mode == mode]
+        if cells:
+            parts += ["", *tables(results, title, cells, width)]
+    parts += ["", *remarks(results)]
+    return "\n".join(p if "\n" in p else textwrap.fill(p, width) for p in parts).rstrip()
+
+
+def measured_cells(results: Results) -> list[Cell]:
+    """The cells for which anybody was measured, in the order of `CELLS`."""
+    return [c for c in CELLS if any(results.rates.get(c.name, {}).values())]
+
+
+def heading(results: Results) -> list[str]:
+    found = results.machine
+    lines = [f"{found['processor']}, {found['cores']} cores, {found['system']}"]
+    if "matmul_gflops" in found:
+        lines.append(
+            f"NumPy multiplies float32 matrices at {found['matmul_gflops']:.0f} GFLOP/s with "
+            f"{results.threads} threads."
+        )
+    versions = (f"{FRAMEWORKS[n].title}: {n} {v}" for n, v in results.versions.items())
+    return [*lines, "; ".join(versions) + "."]
+
+
+def tables(results: Results, title: str, cells: Sequence[Cell], width: int) -> list[str]:
+    """Rates, ratios, spread and work for the cells of one mode, each below its title."""
+    used = [n for n in FRAMEWORKS if any(results.rates[c.name].get(n) for c in cells)]
+    rounds = max(len(r) for c in cells for r in results.rates[c.name].values())
+    titled = [
+        (
+            f"{title}, images/s: median of {rounds} rounds, {results.threads} threads each. "
+            "ratio: ours to the best of PyTorch, Keras and JAX.",
+            rate_rows(results, cells, used),
+        )
+    ]
+    if OURS in used and len(used) > 1:
+        text = f"{title}, ours relative to each: the median of the rounds' ratios."
+        titled.append((text, ratio_rows(results, cells, used)))
+    if rounds > 1:
+        text = f"{title}, spread: half the range of the middle half of the rounds, % of the median."
+        titled.append((text, spread_rows(results, cells, used)))
+    text = f"{title}, MFLOP per image, and the share of the matrix product's rate reached, %."
+    titled.append((text, work_rows(results, cells, used)))
+    return [part for text, rows in titled for part in (text, "", layout(rows, width), "")][:-1]
+
+
+def rate_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
+    rows: list[Row] = [("net", "batch", "ratio", "goal", *(FRAMEWORKS[n].title for n in used))]
+    for cell in cells:
+        found = (amount(results.median(cell.name, n)) for n in used)
+        ratio, goal = times(results.ratio_to_best(cell.name)), GOALS[cell.net][cell.batch]
+        rows.append((cell.net, str(cell.batch), ratio, f"{goal:.1f}", *found))
+    return rows
+
+
+def spread_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
+    rows: list[Row] = [("net", "batch", *(FRAMEWORKS[n].title for n in used))]
+    for cell in cells:
+        found = (percent(results.spread(cell.name, n)) for n in used)
+        rows.append((cell.net, str(cell.batch), *found))
+    return rows
+
+
+def ratio_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
+    others = [n for n in used if n != OURS]
+    rows: list[Row] = [("net", "batch", *(FRAMEWORKS[n].title for n in others), "best is")]
+    for cell in cells:
+        best = results.best_rival(cell.name)
+        name = FRAMEWORKS[best].title if best else "-"
+        ratios = (times(results.ratio(cell.name, OURS, n)) for n in others)
+        rows.append((cell.net, str(cell.batch), *ratios, name))
+    return rows
+
+
+def work_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
+    limit = results.machine.get("matmul_gflops")
+    rows: list[Row] = [("net", "batch", "MFLOP", *(FRAMEWORKS[n].title for n in used))]
+    for cell in cells:
+        flop = nets.flop_per_image(nets.NETS[cell.net](**cell.shape), cell.mode)
+        rates = (results.median(cell.name, n) for n in used)
+        shares = (percent(r * flop / (limit * 1e9)) if r and limit else "-" for r in rates)
+        rows.append((cell.net, str(cell.batch), f"{flop / 1e6:.2f}", *shares))
+    return rows
+
+
+def remarks(results: Results) -> list[str]:
+    """Goals of the NumPy kernels, the ways that were fastest, disturbances, problems."""
+    lines = []
+    for cell in measured_cells(results):
+        goal, ratio = NUMPY_GOALS.get(cell.net), results.ratio_to_best(cell.name, OURS_IN_NUMPY)
+        if goal and ratio is not None:
+            lines.append(
+                f"NumPy kernels alone, {cell.name}: {ratio:.2f} of the best, goal {goal:.1f}."
+            )
+    for framework in RIVALS:
+        ways = Counter(found[framework] for found in results.ways.values() if framework in found)
+        if ways:
+            told = ", ".join(f"{way} in {count}" for way, count in ways.most_common())
+            lines.append(f"{FRAMEWORKS[framework].title}, fastest way by number of cells: {told}.")
+    if results.disturbed:
+        lines.append(
+            f"Other programs used the processors during {results.disturbed} of "
+            f"{results.measured} measurements."
+        )
+    return [*lines, *(f"PROBLEM: {problem}" for problem in results.problems)]

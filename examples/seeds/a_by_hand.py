@@ -1,0 +1,166 @@
+"""A1 to A3: a small convolutional network, by hand, in Keras' settings, and in pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import autograd_cnn as ag
+from autograd_cnn import data, nn, optim
+from autograd_cnn import functional as F
+from autograd_cnn.training import accuracy
+
+from ..training import History
+from .keras import train, unit
+from .registry import Figure, Measurements, Run, percent, system
+
+
+class ByHand:
+    """8 filters of 3 x 3 without bias, max pooling, and 10 scores; weights as the article draws."""
+
+    def __init__(self, random: np.random.RandomState) -> None:
+        self.filters = ag.tensor(random.randn(8, 1, 3, 3) / 9, requires_grad=True)
+        self.weights = ag.tensor(random.randn(1352, 10) / 1352, requires_grad=True)
+        self.bias = ag.tensor(np.zeros(10), requires_grad=True)
+
+    def __call__(self, images: np.ndarray) -> Any:
+        maps = F.max_pool2d(F.conv2d(images / 255 - 0.5, self.filters), 2)  # (N, 8, 13, 13)
+        return maps.reshape(len(images), 1352) @ self.weights + self.bias
+
+    def test(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+        """Loss, and accuracy in percent."""
+        with ag.no_grad():
+            scores = self(images)
+        return F.cross_entropy(scores, labels).item(), 100 * accuracy(scores, labels)
+
+
+def train_epoch(
+    net: ByHand, optimizer: optim.SGD, images: np.ndarray, labels: np.ndarray, order: np.ndarray
+) -> Iterator[tuple[float, bool]]:
+    """One image at a time; yields the loss of each, and whether it was recognised."""
+    for i in order:
+        scores = net(images[i : i + 1])
+        loss = F.cross_entropy(scores, labels[i : i + 1])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        yield loss.item(), scores.numpy().argmax() == labels[i]
+
+
+def print_log(steps: list[tuple[float, bool]]) -> None:
+    """The article's log: a line for every 100 steps."""
+    for end in range(100, len(steps) + 1, 100):
+        losses, correct = zip(*steps[end - 100 : end])
+        print(
+            f"[Step {end}] Past 100 steps: Average Loss {np.mean(losses):.3f} | "
+            f"Accuracy: {sum(correct)}%"
+        )
+    print(flush=True)
+
+
+@system(
+    "A1",
+    {
+        "loss before training": Figure(2.302, 0.002),
+        "loss": Figure(0.598, 0.14),
+        "accuracy": Figure(78, 5.6, "%"),
+    },
+    quick=True,
+    mnist=True,
+)
+def by_hand(run: Run) -> Measurements:
+    """A CNN by hand, one image at a time.
+
+    Three epochs on the first 1,000 training images, tested on the first 1,000 test images.  The
+    article trained once, from numbers that it does not name.  Here the first run is logged and the
+    median of all compared.  30 runs reach 71.9 to 84.4 %, on average 81.2 %, with a standard
+    deviation of 2.8; allowed are two.
+    """
+    images, labels = (part[:1000] for part in run.mnist.train)
+    test = tuple(part[:1000] for part in run.mnist.test)
+    before, after = [], []
+    for seed in range(1, run.runs + 1):
+        random = np.random.RandomState(seed)
+        net = ByHand(random)
+        optimizer = optim.SGD([net.filters, net.weights, net.bias], lr=0.005)
+        before.append(net.test(*test))
+        for epoch in range(3):
+            steps = list(train_epoch(net, optimizer, images, labels, random.permutation(1000)))
+            if seed == 1:
+                print(f"--- Epoch {epoch + 1} ---")
+                print_log(steps)
+        after.append(net.test(*test))
+    loss, correct = np.median(after, axis=0).tolist()
+    return {
+        "loss before training": np.median(before, axis=0)[0],
+        "loss": loss,
+        "accuracy": correct,
+        "accuracy in each run, %": [round(accuracy, 1) for _, accuracy in after],
+    }
+
+
+def network(activation: type[nn.Module]) -> nn.Sequential:
+    """The layers of `ByHand`, and a bias for every filter, as Keras has it."""
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3),
+        activation(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8 * 13 * 13, 10),
+    )
+
+
+@system(
+    "A2",
+    {
+        "validation loss of each epoch": Figure([0.1176, 0.0936, 0.0778], 0.03),
+        "validation accuracy of each epoch": Figure([96.34, 97.21, 97.44], 0.5, "%"),
+    },
+    mnist=True,
+)
+def in_keras_settings(run: Run) -> Measurements:
+    """The same network in Keras' settings, on all of MNIST.
+
+    Adam with Keras' own rate of 1e-3, batches of 32, three epochs.  The network by hand has no
+    relu; without one Keras 3.15 itself, run from three seeds to compare, reaches 95.95 to 96.99 %,
+    and so do we.  A relu after the convolution gives the published figures.
+    """
+
+    def trained(name: str, activation: type[nn.Module]) -> History:
+        return train(
+            run,
+            name,
+            lambda: network(activation),
+            rate=1e-3,
+            epochs=3,
+            prepare=lambda images: unit(images) - 0.5,
+        )
+
+    history, linear = trained("A2", nn.ReLU), trained("A2-without-relu", nn.Identity)
+    return {
+        "validation loss of each epoch": [epoch["test_loss"] for epoch in history],
+        "validation accuracy of each epoch": [100 * epoch["test_accuracy"] for epoch in history],
+        "last validation accuracy without relu": percent(100 * linear[-1]["test_accuracy"]),
+    }
+
+
+@system("A3", {}, quick=True)
+def in_pictures(run: Run) -> Measurements:
+    """Pictures of convolution and pooling.
+
+    A digit and its edges by Sobel's filters; what padding 'same' and 'valid' give; what max pooling
+    keeps, and where its gradient goes.  The digit is one of the small set in the package.
+    """
+    from .. import pictures  # here, as matplotlib takes longer to load than C1 to C9 take to run
+
+    if not pictures.figures.available():
+        return {"pictures": "none: they need matplotlib (python -m pip install matplotlib)"}
+    folder = run.out / "A3"
+    folder.mkdir(parents=True, exist_ok=True)
+    digit = data.digits().test.images[3, 0]
+    pictures.draw_edges(folder / "edges.png", digit)
+    pictures.draw_padding(folder / "padding.png", digit)
+    pictures.draw_pooling_gradient(folder / "pooling.png", digit)
+    return {"pictures": f"edges.png, padding.png and pooling.png in {folder}"}

@@ -1,0 +1,341 @@
+"""examples/pictures.py: the numbers behind the pictures, the pictures, the program, the tutorial."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+import autograd_cnn as ag
+from autograd_cnn import data, func, nn
+from autograd_cnn import functional as F
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
+
+import figures
+import inspection
+import pictures
+import tutorial_pictures
+
+ROOT = Path(__file__).resolve().parent.parent
+TUTORIAL = ROOT / "docs" / "tutorial"
+WHOLE_NUMBERS = npst.arrays(
+    np.float64,
+    npst.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=7),
+    elements=st.integers(-9, 9).map(float),
+)
+
+
+def small_model() -> nn.Sequential:
+    """Convolution, batch norm and dropout, so that forgetting eval mode shows."""
+    ag.manual_seed(3)
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(3 * 13 * 13, 10),
+    )
+
+
+def some_images(count: int = 4) -> np.ndarray:
+    return pictures.from_half(data.digits().test.images[:count])
+
+
+# ----------------------------------------------------------------------------------------- numbers
+
+
+def test_sobel_of_a_step():
+    step = np.repeat([[0, 0, 0, 5, 5]], 4, axis=0)
+    vertical, horizontal = inspection.edges(step, "valid")
+    np.testing.assert_array_equal(vertical, [[0, 20, 20], [0, 20, 20]])  # 5 * (1 + 2 + 1)
+    np.testing.assert_array_equal(horizontal, np.zeros((2, 3)))
+    downwards = inspection.edges(step.T, "valid")
+    np.testing.assert_array_equal(downwards, [horizontal.T, vertical.T])
+
+
+def test_edges_of_the_article_example():
+    valid = inspection.edges(tutorial_pictures.IMAGE, "valid")[0]
+    np.testing.assert_array_equal(valid, [[29, -192], [-35, -22]])
+
+
+@given(WHOLE_NUMBERS)
+def test_edges_are_weighted_sums_of_neighbours(image):
+    padded = np.pad(image, 1)
+    for filter, found in zip((inspection.SOBEL, inspection.SOBEL.T), inspection.edges(image)):
+        for (row, column), value in np.ndenumerate(found):
+            # whole numbers: exact in any order of summing
+            assert value == (padded[row : row + 3, column : column + 3] * filter).sum()
+
+
+@given(WHOLE_NUMBERS)
+def test_max_pool_gradient_is_one_at_the_first_winner_of_each_window(image):
+    kept, gradient = inspection.pool(image)
+    expected = np.zeros_like(image)
+    for row, column in np.ndindex(kept.shape):
+        window = image[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        winner = np.unravel_index(window.argmax(), (2, 2))
+        assert kept[row, column] == window[winner]
+        expected[2 * row + winner[0], 2 * column + winner[1]] = 1
+    np.testing.assert_array_equal(gradient, expected)  # a last odd row or column gets nothing
+
+
+def test_detail_has_the_most_different_values():
+    image = np.zeros((10, 9))
+    image[:4, :4] = [9, 0, 9, 0]  # two values, far apart
+    image[4:6, 7] = [1, 2]  # three values
+    rows, columns = inspection.detail(image, 4)
+    assert (rows.start % 2, columns.start % 2) == (0, 0)
+    assert image[rows, columns].shape == (4, 4)
+    assert sorted(np.unique(image[rows, columns])) == [0, 1, 2]
+    assert image[inspection.detail(image, 20)].shape == image.shape
+
+
+def test_saliency_is_the_gradient_of_each_winning_score():
+    model, images = small_model(), some_images()
+    found = inspection.saliency(model, images)
+    assert not model.training
+    assert all(p.grad is None for p in model.parameters())
+    for image, gradient in zip(images, found):
+        expected = func.grad(lambda x: model(x[None]).max())(image)
+        # float32 sums round differently in batches of another size
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_saliency_says_how_the_winning_score_changes():
+    model, images = small_model(), some_images(1).astype(np.float64)
+    for p in model.parameters():
+        p.data = p.numpy().astype(np.float64)
+    gradient = inspection.saliency(model, images)
+    moved = images.copy()
+    moved[0, 0, 14, 12] += 1e-6
+    change = model(ag.tensor(moved)).max().item() - model(ag.tensor(images)).max().item()
+    assert change == pytest.approx(1e-6 * gradient[0, 0, 14, 12], rel=1e-3)  # differences round
+
+
+def test_feature_maps_are_what_the_layers_hand_on():
+    model, images = small_model(), some_images(1)
+    found = inspection.feature_maps(model, images[0])
+    assert [name for name, _ in found] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
+    assert [maps.shape for _, maps in found] == [(3, 26, 26)] * 3 + [(3, 13, 13)]
+    first, *_, last = (maps for _, maps in found)
+    np.testing.assert_array_equal(
+        first, F.conv2d(images, *map(ag.Tensor.numpy, model[0].parameters()))[0]
+    )
+    np.testing.assert_array_equal(last, model[:4](ag.tensor(images)).numpy()[0])
+
+
+def test_probabilities_do_not_depend_on_the_batch():
+    model, images = small_model(), some_images()
+    together = inspection.probabilities(model, images)
+    assert together.shape == (4, 10)
+    np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-6)  # ten float32
+    for image, expected in zip(images, together):
+        alone = inspection.probabilities(model, image[None])[0]
+        np.testing.assert_allclose(alone, expected, rtol=1e-5)  # as above
+
+
+# ------------------------------------------------------------------------- numbers of the tutorial
+
+
+@pytest.mark.parametrize(
+    ("x", "rate", "published"),
+    [
+        (0.5, 1.0, 0.7976744445781151),
+        (2.0, 1.0, -232452292.5999999),
+        (2.0, 0.1, 0.8000121871948003),
+    ],
+)
+def test_descent_of_one_weight_gives_the_published_prediction(x, rate, published):
+    weights = tutorial_pictures.descend(lambda w: (w * x - 0.8) ** 2 / 2, 0.5, rate, 19)
+    assert weights[-1] * x == pytest.approx(published, rel=1e-12)  # all printed digits but the last
+
+
+def test_descent_with_a_frozen_weight():
+    def error(w):
+        return ((w * tutorial_pictures.INPUTS).sum() - 1) ** 2 / 2
+
+    rate = np.array([0, 0.3, 0.3])
+    weights = tutorial_pictures.descend(error, [0.1, 0.2, -0.1], rate, 2)
+    published = [0.86, 0.9382250000000001, 0.97274178125]
+    np.testing.assert_allclose(weights @ tutorial_pictures.INPUTS, published, rtol=1e-12)
+    assert (weights[:, 0] == 0.1).all()
+
+
+def test_transposed_gradient_stalls_and_the_true_one_does_not():
+    right, wrong = tutorial_pictures.compare_updates(2000)
+    assert right[0] == wrong[0]
+    # the published figures have eight digits
+    assert wrong[-1] == pytest.approx(0.01126215 + 0.00395760 + 0.61745429, abs=1.5e-8)
+    assert right[-1] < 1e-25
+
+
+def test_streetlights():
+    one, two, hidden = tutorial_pictures.learn_streetlights(60)
+    assert one[-1] == pytest.approx(1, abs=1e-3)  # on its way to 1, the best one layer can do
+    published = [
+        0.6342311598444467,
+        0.35838407676317513,
+        0.0830183113303298,
+        0.006467054957103705,
+        0.0003292669000750734,
+        1.5055622665134859e-05,
+    ]
+    np.testing.assert_allclose(two[9::10], published, rtol=0, atol=1e-9)
+    assert (hidden > 0.5).sum(axis=1).tolist() == [1, 1, 0, 0]
+
+
+def test_momentum_and_adam_are_ahead_of_plain_descent():
+    plain, momentum, adam = tutorial_pictures.compare_optimizers(1).values()
+    assert plain[0] == momentum[0] == adam[0] == pytest.approx(np.log(10), abs=0.1)
+    assert max(momentum[-15:].mean(), adam[-15:].mean()) < plain[-15:].mean()
+
+
+# ---------------------------------------------------------------------------------------- pictures
+
+
+def check_png(path: Path) -> None:
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert content.endswith(b"IEND\xaeB`\x82")
+    assert len(content) < 200_000
+    assert int.from_bytes(content[16:20]) <= 1200  # pixels wide
+
+
+def predictions(path: Path, wrong: int) -> None:
+    test = data.digits().test
+    answers = np.full((360, 10), 0.01)
+    answers[np.arange(360), (test.labels + (np.arange(360) < wrong)) % 10] = 0.91
+    pictures.draw_predictions(path, "title", test, answers)
+
+
+DRAWINGS = {
+    "edges": lambda path: pictures.draw_edges(path, data.digits().test.images[3, 0]),
+    "edges of nothing": lambda path: pictures.draw_edges(path, np.zeros((5, 7))),
+    "padding": lambda path: pictures.draw_padding(path, tutorial_pictures.IMAGE),
+    "padding of a detail": lambda path: pictures.draw_padding(path, np.eye(28)),
+    "pooling": lambda path: pictures.draw_pooling_gradient(path, np.eye(28)),
+    "pooling of little": lambda path: pictures.draw_pooling_gradient(path, np.eye(6)),
+    "maps": lambda path: pictures.draw_feature_maps(path, small_model(), some_images()[0]),
+    "saliency": lambda path: pictures.draw_saliency(path, small_model(), some_images(8)),
+    "saliency of one": lambda path: pictures.draw_saliency(path, small_model(), some_images(1)),
+    "all right": lambda path: predictions(path, wrong=0),
+    "some wrong": lambda path: predictions(path, wrong=3),
+    "all wrong": lambda path: predictions(path, wrong=360),
+    "one filter": lambda path: figures.draw_filters(path, np.zeros((1, 3, 3))),
+    "eleven filters": lambda path: figures.draw_filters(path, np.ones((11, 5, 5))),
+    "descent": tutorial_pictures.draw_descent,
+    "three weights": tutorial_pictures.draw_three_weights,
+    "transposed": tutorial_pictures.draw_transposed,
+    "streetlights": tutorial_pictures.draw_streetlights,
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_drawing(name, tmp_path):
+    pytest.importorskip("matplotlib")
+    DRAWINGS[name](tmp_path / "picture.png")
+    check_png(tmp_path / "picture.png")
+
+
+def test_a_failed_drawing_leaves_no_file(tmp_path):
+    pytest.importorskip("matplotlib")
+    picture = figures.picture(tmp_path / "picture.png", (2, 2), "what", "about")
+    with pytest.raises(ValueError, match="half drawn"), picture:
+        raise ValueError("half drawn")
+    assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------------------------- the program
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_as_a_script_it_draws_everything(tmp_path):
+    pytest.importorskip("matplotlib")
+    done = run(str(ROOT / "examples" / "pictures.py"), "--out", "out", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    drawn = sorted(path.stem for path in (tmp_path / "out").glob("*.png"))
+    without_network, by_mnist = ["edges", "padding", "pooling"], ["confusion", "curves", "filters"]
+    of_network = ["maps", "mistakes", "predictions", "saliency"]
+    assert drawn == sorted([*without_network, *by_mnist, *of_network])
+    for path in (tmp_path / "out").glob("*.png"):
+        check_png(path)
+
+
+def test_as_a_module_it_draws_what_the_tutorial_shows(tmp_path):
+    pytest.importorskip("matplotlib")
+    done = run("-m", "examples.pictures", "--tutorial", "out", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    drawn = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert drawn == sorted(path.name for path in TUTORIAL.glob("*.png"))
+    for name in drawn:
+        check_png(tmp_path / "out" / name)
+        check_png(TUTORIAL / name)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "no/such/folder"], "no/such/folder"),
+        (["--out", __file__], "test_pictures.py"),
+        (["--tutorial", __file__], "test_pictures.py"),
+        (["--speed", "9"], "--speed"),
+    ],
+)
+def test_bad_options_are_explained_in_one_line(options, message, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(SystemExit) as stopped:
+        pictures.main(["--out", str(tmp_path), *options])
+    assert stopped.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_without_matplotlib_it_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(figures, "Figure", None)
+    with pytest.raises(SystemExit) as stopped:
+        pictures.main(["--out", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert "need matplotlib" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------------------------ the tutorial
+
+
+@pytest.mark.parametrize("page", sorted(TUTORIAL.glob("*.md")), ids=lambda page: page.name)
+def test_links_of_the_tutorial_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert links
+    for link in links:
+        assert (TUTORIAL / link).exists(), link
+
+
+def test_the_tutorial_shows_every_picture_and_names_every_chapter():
+    pages = {page.name: page.read_text(encoding="utf-8") for page in TUTORIAL.glob("*.md")}
+    shown = {name for text in pages.values() for name in re.findall(r"\]\((\S+\.png)\)", text)}
+    assert shown == {path.name for path in TUTORIAL.glob("*.png")}
+    chapters = re.findall(r"^\d\. \[.*\]\((\S+)\)", pages["README.md"], re.M)
+    assert chapters == sorted(pages.keys() - {"README.md"})

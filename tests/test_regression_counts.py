@@ -1,0 +1,134 @@
+"""Counts that must not grow unnoticed: calls per step and per op, and large arrays per step.
+
+Time on a shared machine varies by half; these numbers do not vary.  Each is an upper bound, exact
+when it was written; when a change lowers a count by more than a tenth, the test asks for the new
+number, so that the bound stays tight.  ``python -m tests.counting`` prints what a step does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import functional as F
+from autograd_cnn import kernels, nn
+from tests.counting import LARGE, allocated_sizes, count_calls
+
+# One training step of S4 at batch 32.  A wrapper around every op adds 16 calls, around a
+# parameter's update 14; one copy of an activation adds a large array of 0.2 to 1.6 MB.
+STEPS = {
+    "numpy": {"calls": 710, "large arrays": 35, "megabytes": 34},
+    "compiled": {"calls": 712, "large arrays": 17, "megabytes": 16.5},
+}
+
+# Calls in the package on ten values: forward with recording, then forward and backward.
+OPS: dict[str, tuple[Callable[[Any, Any], Any], int, int]] = {
+    "multiply": (lambda x, y: x * y, 4, 32),
+    "exp": (lambda x, y: ag.exp(x), 3, 21),
+    "sum": (lambda x, y: x.sum(), 7, 30),
+    "index": (lambda x, y: x[2:5], 11, 36),
+    "reshape": (lambda x, y: x.reshape(2, 5), 12, 29),
+    "matmul": (lambda x, y: ag.matmul(x, y), 3, 32),
+}
+
+
+def check(count: float, bound: float, what: str) -> None:
+    """`count` is at most `bound`, and not so much less that the bound has become loose."""
+    assert count <= bound, f"{what}: {count}, where {bound} was enough; what was added?"
+    low = min(bound - 1, 0.9 * bound)
+    assert count >= low, f"{what} fell from {bound} to {count}: write the new number here"
+
+
+@pytest.fixture(scope="module", params=list(STEPS))
+def step(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """What a step does, with these kernels, in a process of its own."""
+    if request.param == "compiled" and kernels.REASON != "compiled":
+        pytest.skip("the compiled kernels do not serve here")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.counting"],
+        env=os.environ | {"AUTOGRAD_CNN_KERNELS": request.param},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return request.param, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("what", ["calls", "large arrays", "megabytes"])
+def test_a_training_step_does_no_more_than_before(
+    step: tuple[str, dict[str, Any]], what: str
+) -> None:
+    chosen, counts = step
+    check(counts[what], STEPS[chosen][what], f"{what} in a step with the {chosen} kernels")
+
+
+def test_a_training_step_computes_what_is_wanted_once(step: tuple[str, dict[str, Any]]) -> None:
+    """Two convolutions, two gradients of weights, and one of an input: nobody wants the images'."""
+    calls = step[1]["by function"]
+    wanted = {"conv": 2, "conv_weight_grad": 2, "conv_input_grad": 1}
+    assert {name: calls[f"ops/conv.py:{name}"] for name in wanted} == wanted
+
+
+def leaves() -> tuple[Any, Any]:
+    x, y = np.linspace(0.5, 0.9, 10, dtype="f4"), np.linspace(0.9, 0.6, 10, dtype="f4")
+    return ag.tensor(x, requires_grad=True), ag.tensor(y, requires_grad=True)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_an_op_makes_no_more_calls_than_before(name: str) -> None:
+    function, forward, both = OPS[name]
+    x, y = leaves()
+    seed = ag.tensor(np.ones_like(function(x, y).numpy()))
+    check(count_calls(lambda: function(x, y)).total(), forward, f"calls in {name} forward")
+    total = count_calls(lambda: function(x, y).backward(seed)).total()
+    check(total, both, f"calls in {name} forward and backward")
+
+
+# ---------------------------------------------------------------------------- that the counts notice
+
+
+def test_every_allocation_of_an_array_is_counted() -> None:
+    x = np.ones(1000, np.float32)
+    assert allocated_sizes(lambda: x + x) == [4000]
+    assert allocated_sizes(lambda: (x.copy(), np.zeros(7))) == [4000, 56]
+    assert allocated_sizes(lambda: x.reshape(10, 100).transpose()) == []
+    with pytest.raises(ZeroDivisionError):
+        allocated_sizes(lambda: 1 / 0)
+    assert np.array_equal(np.ones(1000) + 1, np.full(1000, 2.0))  # as before, uncounted
+
+
+class Copied(nn.Module):
+    """A layer that works on a copy of what it is given."""
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(ag.tensor(np.array(x.numpy())))
+
+
+def test_a_copy_of_an_activation_and_a_layer_of_calls_are_noticed() -> None:
+    x = ag.tensor(np.ones((32, 16, 14, 14), np.float32))
+    plain, copied = nn.ReLU(), Copied()
+    assert x.numpy().nbytes >= LARGE
+    with ag.no_grad():
+        kept = [size for size in allocated_sizes(lambda: plain(x)) if size >= LARGE]
+        more = [size for size in allocated_sizes(lambda: copied(x)) if size >= LARGE]
+        calls = count_calls(lambda: plain(x)).total()
+        wrapped = count_calls(lambda: nn.Sequential(plain)(x)).total()
+    assert len(more) > len(kept)
+    assert wrapped > calls
+
+
+def test_the_bounds_are_tight_from_both_sides() -> None:
+    check(100, 100, "calls")
+    with pytest.raises(AssertionError, match="calls: 101, where 100 was enough"):
+        check(101, 100, "calls")
+    with pytest.raises(AssertionError, match="calls fell from 100 to 80: write the new number"):
+        check(80, 100, "calls")

@@ -1,0 +1,132 @@
+"""python -m examples.seeds: names, options, exit status, and what it prints where."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograd_cnn import data
+from examples import training
+from examples.seeds import SYSTEMS, Figure, System
+from examples.seeds import __main__ as program
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_list_names_every_system(capsys):
+    assert program.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(SYSTEMS)
+    assert max(map(len, lines)) <= 80
+
+
+def test_as_a_module_in_a_pipe():
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.seeds", "c3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "published      0.7976744445781151" in done.stdout
+    assert "measured       0.7976744445781151" in done.stdout
+    assert re.search(r"^C3: as published \(\d", done.stdout, re.M)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_a_group_and_a_system_name_each_once(capsys):
+    assert program.main(["C", "c3", "D5", "--quick", "--data", os.devnull]) == 2
+    captured = capsys.readouterr()
+    shown = re.findall(r"^([A-D]\d+): [A-Z]", captured.out, re.M)
+    assert shown == [*(f"C{n}" for n in range(1, 10)), "C12", "C13", "C14", "D5"]
+    assert captured.out.endswith("Failed: C12, C13, C14.\n")
+    assert len(captured.err.strip().split("\n\n")) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "NAME"),
+        (["E1"], "no system 'E1'; 'list' names them"),
+        (["C1", ""], "no system ''"),
+        (["C10", "--quick"], "none of C10 is quick"),
+        (["D1", "--epochs", "0"], "--epochs: must be at least 1, got 0"),
+        (["A1", "--runs", "some"], "--runs: invalid int value: 'some'"),
+        (["C1", "--fast"], "--fast"),
+    ],
+)
+def test_bad_arguments_are_explained_in_one_line(capsys, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        program.main(arguments)
+    assert stopped.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def enter(monkeypatch, function, figures):
+    monkeypatch.setitem(SYSTEMS, "Z1", System("Z1", figures, True, False, function))
+
+
+def test_a_figure_that_is_off_changes_the_exit_status(monkeypatch, capsys):
+    enter(monkeypatch, lambda: {"one": 70.0}, {"one": Figure(75, 1, "%")})
+    assert program.main(["Z1"]) == 1
+    out = capsys.readouterr().out
+    assert "difference     -5 (points)" in out
+    assert "Z1: not as published: one" in out
+    assert program.main(["Z1", "--epochs", "1"]) == 0
+    assert "Z1: not compared" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "error", [data.DataError("damaged"), training.DivergedError("nan"), PermissionError("no")]
+)
+def test_a_failure_is_said_in_one_line(monkeypatch, capsys, error):
+    def fail():
+        raise error
+
+    enter(monkeypatch, fail, {})
+    assert program.main(["Z1", "C4"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.strip() == f"Z1 failed: {error}"
+    assert "C4: as published" in captured.out
+
+
+def test_ctrl_c_ends_it_with_a_hint(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    enter(monkeypatch, interrupt, {})
+    assert program.main(["Z1"]) == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.parametrize("columns", [40, 60])
+def test_it_fits_a_narrow_terminal(columns):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    mine, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    command = [sys.executable, "-m", "examples.seeds", "C4", "C6", "C9", "D5"]
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    with subprocess.Popen(command, cwd=ROOT, stdout=theirs, env=environment) as run:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(mine, 4096):
+                shown += piece
+        except OSError:  # Linux says so that the other end has been closed
+            pass
+    os.close(mine)
+    assert run.returncode == 0
+    assert max(map(len, shown.decode().split("\r\n"))) <= columns
