@@ -19,7 +19,7 @@ except ImportError:  # the bar is a comfort, not a need
 
 TOLERANCE = 1e-4
 """How far losses of the first steps may be apart: relative, absolute for those below 1."""
-TRIES = 4
+TRIES = 3
 LINES = 10
 
 
