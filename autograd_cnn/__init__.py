@@ -111,7 +111,7 @@ from autograd_cnn.ops.matrix import (
     solve,
     solve_columns,
 )
-from autograd_cnn.ops.norm import batch_norm
+from autograd_cnn.ops.norm import batch_norm, channel_affine
 from autograd_cnn.ops.order import (
     median,
     sort,
@@ -221,6 +221,7 @@ __all__ = [
     "broadcast_to",
     "cbrt",
     "ceil",
+    "channel_affine",
     "checkpoint",
     "cholesky",
     "clip",

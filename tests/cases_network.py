@@ -167,6 +167,15 @@ def batch_norms(draw: Any) -> Case:
 
 
 @st.composite
+def channel_affines(draw: Any) -> Case:
+    shape = draw(st.sampled_from([(4, 2), (0, 3), (2, 2, 3), (2, 3, 2, 2)]))
+    inputs = [draw(ag_st.arrays(shape)), draw(ag_st.arrays(shape[1:2]))]
+    if draw(st.booleans()):
+        inputs.append(draw(ag_st.arrays(shape[1:2])))
+    return make(*inputs)
+
+
+@st.composite
 def cross_entropies(draw: Any) -> Case:
     n, k = draw(st.integers(0, 3)), draw(st.integers(1, 4))
     rest = draw(st.sampled_from([(), (2,), (2, 1)]))
@@ -186,6 +195,7 @@ CASES: dict[str, Any] = {
     "avg_pool": average_pools(),
     "avg_pool_grad": average_pools(gradient=True),
     "batch_norm": batch_norms(),
+    "channel_affine": channel_affines(),
     "conv": convolutions(),
     "conv_input_grad": input_gradients(),
     "conv_weight_grad": weight_gradients(),

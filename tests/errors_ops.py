@@ -174,6 +174,11 @@ ROWS: list[Row] = [
         "batch_norm: x must be an array of numbers, got 'text'",
     ),
     (
+        lambda: ag.channel_affine(x(2, 3), x(2)),
+        ValueError,
+        r"channel_affine: scale must have shape \(3,\), one value per channel, got \(2,\)",
+    ),
+    (
         lambda: ag.softmax_cross_entropy(x(2, 3), target=np.array([0, 3])),
         ValueError,
         "softmax_cross_entropy: target 3 in row 1 is not a class",

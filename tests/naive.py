@@ -210,6 +210,12 @@ def normalize(x, axes, eps):
     return (x - mean) / np.sqrt(var + eps)
 
 
+def channel_affine(x, scale, shift=None):
+    return np.stack(
+        [x[:, c] * scale[c] + (0.0 if shift is None else shift[c]) for c in range(x.shape[1])], 1
+    )
+
+
 def batch_norm(x, weight=None, bias=None, *, eps):
     y = np.empty(x.shape)
     for c in range(x.shape[1]):

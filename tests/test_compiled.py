@@ -234,6 +234,9 @@ def test_batch_norm_and_its_gradient(
     x = layouts((rng.standard_normal(shape) * 3 + 5).astype(dtype), how)
     g = layouts(rng.standard_normal(shape).astype(dtype), how)
     same(compiled.channel_sum(g), reference.channel_sum(g))
+    scale = rng.standard_normal(shape[1]).astype(dtype)
+    for shift in (None, scale[::-1]):
+        same(compiled.channel_affine(x, scale, shift), reference.channel_affine(x, scale, shift))
     weight, bias = (rng.standard_normal(shape[1]).astype(dtype) if affine else None for _ in "wb")
     found = compiled.batch_norm(x, weight, bias, 1e-3)
     for a, b in zip(found, reference.batch_norm(x, weight, bias, 1e-3)):

@@ -87,6 +87,7 @@ REASONS = {
         max x: output and x exchanged
         min x: output and x exchanged""",
     "the rule is a product, and its factors commute": """
+        channel_affine scale: incoming gradient and x exchanged
         det x: incoming gradient and output exchanged
         divide y: incoming gradient and output exchanged
         exp x: incoming gradient and output exchanged

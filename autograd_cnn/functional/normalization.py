@@ -68,12 +68,11 @@ def _by_running(
     """`input` normalised by running statistics, as one product and one sum per channel."""
     if mean is None or var is None:
         raise ValueError(f"{name}: evaluation (training=False) needs running_mean and running_var")
-    shape = (1, -1, *(1,) * (input.ndim - 2))
     scale = (1.0 / np.sqrt(var + eps)).astype(input.dtype, copy=False)
     factor = scale if weight is None else weight * scale
     offset = -mean.astype(input.dtype, copy=False) * factor
     offset = offset if bias is None else offset + bias
-    return input * factor.reshape(shape) + offset.reshape(shape)
+    return norm.channel_affine(input, factor, offset)
 
 
 def _follow(mean: Any, var: Any, statistics: np.ndarray, count: int, momentum: float) -> None:

@@ -19,6 +19,7 @@ from autograd_cnn.kernels.serving import ACTIVE, REASON, get_threads, set_thread
 adam = ACTIVE.adam
 batch_norm = ACTIVE.batch_norm
 batch_norm_grad = ACTIVE.batch_norm_grad
+channel_affine = ACTIVE.channel_affine
 channel_sum = ACTIVE.channel_sum
 conv = ACTIVE.conv
 conv_input_grad = ACTIVE.conv_input_grad
@@ -41,6 +42,7 @@ __all__ = [
     "adam",
     "batch_norm",
     "batch_norm_grad",
+    "channel_affine",
     "channel_sum",
     "conv",
     "conv_input_grad",

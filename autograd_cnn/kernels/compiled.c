@@ -334,6 +334,15 @@ POOLING(window_spread, 2, 2, 1)     /* window_spread(g, dx, window, N, C) */
 
 /* --------------------------------------------------------- normalisation, elementwise, updates */
 
+FUNCTION(channel_affine) {
+    TAKE(4, 2);
+    const long c = call.numbers[0], m = call.numbers[1];
+    for (int k = 0; k < 4; k++)
+        if (!holds(&call, k, k == 0 || k == 3 ? c * m : c, SIZE, k == 2)) FAIL(NULL);
+    RUN(channel_affine, c, 2 * m / MOVES);
+    DONE;
+}
+
 FUNCTION(channel_sum) {
     TAKE(2, 2);
     const long c = call.numbers[0], m = call.numbers[1];
@@ -455,7 +464,7 @@ static PyMethodDef methods[] = {
 #define FAST(NAME_) {#NAME_, (PyCFunction)(void (*)(void))NAME_, METH_FASTCALL, NULL}
     FAST(correlate),  FAST(weights),         FAST(product),    FAST(dots),
     FAST(window_max), FAST(window_max_grad), FAST(window_sum), FAST(window_spread),
-    FAST(channel_sum), FAST(batch_norm), FAST(batch_norm_grad), FAST(relu),       FAST(relu_grad),
+    FAST(channel_affine), FAST(channel_sum), FAST(batch_norm), FAST(batch_norm_grad), FAST(relu),       FAST(relu_grad),
     FAST(sgd),        FAST(adam),            FAST(cross_entropy),   FAST(cross_entropy_grad), FAST(first_outside),
     {"set_threads", set_threads, METH_O, NULL}, {"set_level", set_level, METH_O, NULL},
     {NULL, NULL, 0, NULL}};

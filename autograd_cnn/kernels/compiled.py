@@ -208,6 +208,17 @@ def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
 # ------------------------------------------------------------------------------------ normalisation
 
 
+def channel_affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
+    """See reference.channel_affine."""
+    if not _serves(x, scale, shift):
+        return reference.channel_affine(x, scale, shift)
+    rows = _inner(x)
+    out, c = np.empty_like(rows), len(rows)
+    factor, offset = (None if v is None else np.ascontiguousarray(v) for v in (scale, shift))
+    _compiled.channel_affine(rows, factor, offset, out, c, rows.size // c)
+    return batch_first(out)
+
+
 def channel_sum(x: np.ndarray) -> np.ndarray:
     """See reference.channel_sum."""
     if not _serves(x):

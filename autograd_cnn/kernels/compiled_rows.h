@@ -22,6 +22,18 @@ static double NAME(row_sum)(const T *x, T a, const T *y, T b, long m) {
     return total;
 }
 
+/* channel_affine(x, scale, shift or None, out, C, M).  Item: a channel. */
+static void NAME(channel_affine)(const Call *call, long begin, long end) {
+    const T *shift = call->data[2];
+    const long m = call->numbers[1];
+    for (long k = begin; k < end; k++) {
+        const T *row = (const T *)call->data[0] + k * m, factor = ((const T *)call->data[1])[k];
+        T *to = (T *)call->data[3] + k * m;
+        const T offset = shift ? shift[k] : 0;
+        for (long l = 0; l < m; l++) to[l] = row[l] * factor + offset;
+    }
+}
+
 /* channel_sum(x, out, C, M).  Item: a channel. */
 static void NAME(channel_sum)(const Call *call, long begin, long end) {
     const long m = call->numbers[1];

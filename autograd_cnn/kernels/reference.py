@@ -208,6 +208,14 @@ def _like(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     return batch_first(rows.reshape(*x.shape[1:], x.shape[0]))
 
 
+def channel_affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
+    """Each channel of x (N, C, ...) times its scale, plus its shift, both (C,)."""
+    out = _rows(x) * scale[:, None]
+    if shift is not None:
+        out = np.add(out, shift[:, None], out=out if shift.dtype == out.dtype else None)
+    return _like(out, x)
+
+
 def channel_sum(x: np.ndarray) -> np.ndarray:
     """The sum of each channel of x (N, C, ...) over the rest: (C,)."""
     return _rows(x).sum(axis=1)

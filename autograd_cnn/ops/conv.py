@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, Node, op
+from autograd_cnn.graph import Array, op
 from autograd_cnn.kernels.window import Window
 
 
@@ -30,11 +32,11 @@ def _check_groups(name: str, groups: int, channels: int) -> None:
         raise ValueError(f"{name}: groups must divide {channels} channels, got {groups!r}")
 
 
-def _channel_sum(g: Array) -> Array:
+def _channel_sum(g: Any) -> Array:
     """g (N, C, ...) added up to (C,): by kernel on arrays, by op on tensors."""
-    if isinstance(g, Node):
-        return g.sum(axis=(0, *range(2, g.ndim)))
-    return kernels.channel_sum(g)
+    if isinstance(g, np.ndarray):
+        return kernels.channel_sum(g)
+    return g.sum(axis=(0, *range(2, g.ndim)))
 
 
 @op(
