@@ -63,7 +63,7 @@ def test_the_table_shows_every_cell(run: Any) -> None:
     assert done.returncode == 0, done.stderr
     for net, batch in (("MLP", 1), ("B1", 32)):
         assert re.search(
-            rf"^{net} +{batch} +- +\d\.\d +[\d.]+[kM]? +[\d.]+[kM]?$", done.stdout, re.M
+            rf"^{net} +{batch} +-\?? +\d\.\d +[\d.]+[kM]?\?? +[\d.]+[kM]?\??$", done.stdout, re.M
         )
     assert "Inference, images/s: median of 2 rounds, 2 threads each" in done.stdout
     assert "PROBLEM" not in done.stdout
@@ -78,7 +78,6 @@ def test_the_record_has_every_measurement(run: Any) -> None:
     for found in record["rates"].values():
         assert set(found) == {"autograd_cnn", "numpy-kernels"}
         assert all(len(rates) == 2 and min(rates) > 0 for rates in found.values())
-    assert record["measured"] == 12
     assert record["machine"]["matmul_gflops"] > 0
     assert record["versions"]["numpy-kernels"].endswith("numpy kernels")
 
@@ -194,7 +193,8 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path: Path) ->
     assert "Traceback" not in errors
     assert "Interrupted: what follows was measured before." in errors
     assert "Training, images/s" in shown
-    assert json.loads((tmp_path / "benchmark.json").read_text())["measured"] > 1
+    record = json.loads((tmp_path / "benchmark.json").read_text())
+    assert len(record["rates"]["MLP/1/train"]["autograd_cnn"]) >= 1
     assert len(workers) == 2 or not Path("/proc").is_dir()
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
@@ -315,11 +315,14 @@ def test_a_disturbed_measurement_is_repeated(monkeypatch: pytest.MonkeyPatch) ->
     answers = [{"rate": rate, "others": others} for rate, others in ((1.0, 0.9), (2.0, 0.1))]
     found = measured(FakeWorker("autograd_cnn", [prepared(2.3), *answers]), count=1)
     assert found.rates["S4/32/train"] == {"autograd_cnn": [2.0]}
-    assert (found.disturbed, found.measured) == (0, 1)
+    assert found.disturbed == {"S4/32/train": {"autograd_cnn": 0}}
+    assert "?" not in tables.report(found)
     answers = [{"rate": rate, "others": 1.0 - rate / 10} for rate in (1.0, 4.0, 3.0)]
     found = measured(FakeWorker("autograd_cnn", [prepared(2.3), *answers]), count=1)
     assert found.rates["S4/32/train"] == {"autograd_cnn": [4.0]}
-    assert "Other programs used the processors during 1 of 1 measurements." in tables.report(found)
+    shown = " ".join(tables.report(found).split())
+    assert "Other programs used the processors during 1 of 1 measurements; ? marks" in shown
+    assert "S4 32 -? 2.0 4?" in shown
 
 
 # -------------------------------------------------------------------------------- networks and cells

@@ -89,7 +89,6 @@ def prepare(team: Team, cell: Cell, results: Results, progress: Progress) -> lis
             results.note(f"{cell.name}: {worker.name}: {error}")
             continue
         able.append(worker)
-        results.rates[cell.name][worker.name] = []
         results.ways[cell.name][worker.name] = answer["way"]
         for way, losses in answer["losses"].items():
             expected = expected or losses
@@ -124,7 +123,5 @@ def measure_once(worker: Worker, cell: Cell, seconds: float, results: Results) -
             results.note(f"{cell.name}: {worker.name}: {error}")
             return False
     best = min(tries, key=lambda one: one["others"])
-    results.rates[cell.name][worker.name].append(best["rate"])
-    results.measured += 1
-    results.disturbed += best["others"] > free
+    results.add(cell.name, worker.name, best["rate"], best["others"] > free)
     return True

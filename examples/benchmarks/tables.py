@@ -13,6 +13,7 @@ from benchmarks.processes import FRAMEWORKS
 from benchmarks.results import OURS, OURS_IN_NUMPY, RIVALS, Results
 
 Row = Sequence[str]
+DOUBT = "?"
 LABELS = 2  # columns that every part of a split table repeats
 
 
@@ -108,11 +109,19 @@ def tables(results: Results, title: str, cells: Sequence[Cell], width: int) -> l
     return [part for text, rows in titled for part in (text, "", layout(rows, width), "")][:-1]
 
 
+def mark(results: Results, cell: Cell, *frameworks: str | None) -> str:
+    """What stands after a figure that other programs have made doubtful."""
+    return DOUBT if results.doubtful(cell.name, *(n for n in frameworks if n)) else ""
+
+
 def rate_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
     rows: list[Row] = [("net", "batch", "ratio", "goal", *(FRAMEWORKS[n].title for n in used))]
     for cell in cells:
-        found = (amount(results.median(cell.name, n)) for n in used)
-        ratio, goal = times(results.ratio_to_best(cell.name)), GOALS[cell.net][cell.batch]
+        found = (amount(results.median(cell.name, n)) + mark(results, cell, n) for n in used)
+        ratio = times(results.ratio_to_best(cell.name)) + mark(
+            results, cell, OURS, results.best_rival(cell.name)
+        )
+        goal = GOALS[cell.net][cell.batch]
         rows.append((cell.net, str(cell.batch), ratio, f"{goal:.1f}", *found))
     return rows
 
@@ -131,7 +140,9 @@ def ratio_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> 
     for cell in cells:
         best = results.best_rival(cell.name)
         name = FRAMEWORKS[best].title if best else "-"
-        ratios = (times(results.ratio(cell.name, OURS, n)) for n in others)
+        ratios = (
+            times(results.ratio(cell.name, OURS, n)) + mark(results, cell, OURS, n) for n in others
+        )
         rows.append((cell.net, str(cell.batch), *ratios, name))
     return rows
 
@@ -161,9 +172,11 @@ def remarks(results: Results) -> list[str]:
         if ways:
             told = ", ".join(f"{way} in {count}" for way, count in ways.most_common())
             lines.append(f"{FRAMEWORKS[framework].title}, fastest way by number of cells: {told}.")
-    if results.disturbed:
+    disturbed = sum(sum(counts.values()) for counts in results.disturbed.values())
+    if disturbed:
+        rounds = sum(len(rates) for found in results.rates.values() for rates in found.values())
         lines.append(
-            f"Other programs used the processors during {results.disturbed} of "
-            f"{results.measured} measurements."
+            f"Other programs used the processors during {disturbed} of {rounds} measurements; "
+            f"{DOUBT} marks figures with more than half of the rounds among them."
         )
     return [*lines, *(f"PROBLEM: {problem}" for problem in results.problems)]
