@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn.kinds import KINDS, NUMERIC, array_of, is_array, kind_of
+from autograd_cnn.kinds import KINDS, NUMERIC, Kind, array_of, is_array, kinds_of
 from autograd_cnn.modes import default_array
 from autograd_cnn.node import Node
 
@@ -43,13 +43,12 @@ def mistake(where: str, name: str, wanted: str, x: Any) -> TypeError:
 
 
 def first_mistake(
-    where: str, annotations: Mapping[str, Any], given: Mapping[str, Any]
+    where: str, kinds: Mapping[str, Kind], given: Mapping[str, Any]
 ) -> TypeError | None:
-    """The error for the first argument that is not of the kind of its annotation."""
+    """The error for the first argument that is not of its kind."""
     for name, x in given.items():
-        kind = kind_of(annotations.get(name))
-        if kind is not None and not kind.holds(x):
-            return mistake(where, name, kind.words, x)
+        if name in kinds and not kinds[name].holds(x):
+            return mistake(where, name, kinds[name].words, x)
     return None
 
 
@@ -112,11 +111,10 @@ def checked(function: F) -> F:
         ...
     TypeError: half: times must be an integer, got 'twice'
     """
-    code, annotations = function.__code__, function.__annotations__
+    code, kinds = function.__code__, kinds_of(function.__annotations__)
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     places = names[: code.co_argcount]
     method = places[:1] == ("self",)
-    kinds = {name: kind for name in names if (kind := kind_of(annotations.get(name))) is not None}
     early = {name: kind.holds for name, kind in kinds.items() if method or kind.early}
     tests = [(place, early[name]) for place, name in enumerate(places) if name in early]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.arguments import as_input, first_mistake, unfit_input
+from autograd_cnn.kinds import kinds_of
 from autograd_cnn.node import Node, Op, describe
 
 PLAIN = frozenset({np.ndarray, bool, int, float, complex, *np.sctypeDict.values()})
@@ -116,25 +117,27 @@ def explained(
     kind = next((k for k in (ValueError, TypeError, IndexError) if isinstance(error, k)), TypeError)
     if text.startswith(f"{record.name}:"):
         return kind(text)
-    annotations = getattr(record.forward, "__annotations__", {})
     given = [
         (name, x)
         for place, (name, x) in enumerate(zip(names_of(record, len(arrays)), arrays))
         if x is not None or place < record.required
     ]
-    wrong = first_mistake(record.name, annotations, params)
+    kinds = kinds_of(getattr(record.forward, "__annotations__", {}))
+    wrong = first_mistake(record.name, kinds, params)
     wrong = wrong or unfit_input(record.name, given, error)
     if wrong is not None:
         return wrong
     listed = ", ".join(f"{name} {describe(x)}" for name, x in given)
-    return kind(f"{record.name}: {_problem(text, arrays, params)} (got {listed})")
+    return kind(f"{record.name}: {in_our_words(text, arrays, params)} (got {listed})")
 
 
 _OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
 
 
-def _problem(text: str, arrays: Sequence[Any], params: dict[str, Any]) -> str:
+def in_our_words(text: str, arrays: Sequence[Any], params: dict[str, Any]) -> str:
     """What NumPy says of dtypes, axes and shapes that do not fit, in the words used here."""
+    if text.partition(" ")[0].endswith(":"):  # the name of an op, which has found the words
+        return text
     if "broadcast" in text and len(arrays) > 1:
         return "the shapes of the inputs do not broadcast against each other"
     if any(word in text for word in _OF_DTYPES):

@@ -13,7 +13,7 @@ from autograd_cnn import modes, random
 from autograd_cnn.arguments import checked
 from autograd_cnn.graph import GraphError, Op, next_serial, recorded, values
 from autograd_cnn.kinds import Function
-from autograd_cnn.ops import elementwise, shaping
+from autograd_cnn.packing import floating, pack, unpack
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tree import Rebuild, flatten
 from autograd_cnn.walk import backpropagate
@@ -48,8 +48,8 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     with modes.set_grad_enabled(False), watch(used):
         result = f(*args, **kwargs)
         leaves, rebuild = flatten(result)
-        parts = [x for x in leaves if _floating(x)]
-        packed = _packed(parts) if parts else None
+        parts = [x for x in leaves if floating(x)]
+        packed = pack(parts) if parts else None
     inputs = tuple(used.nodes.values())
     inputs += tuple(x for x in parts if x.serial < used.start and x.serial not in used.nodes)
     if packed is None or not any(x.requires_grad for x in inputs):
@@ -92,8 +92,8 @@ def _again(
     start = next_serial()
     with modes.set_grad_enabled(True), _random_state(state), modes.second_evaluation():
         leaves, _ = flatten(compute())
-        parts = [x for x in leaves if _floating(x)]
-        packed = _packed(parts) if parts else None
+        parts = [x for x in leaves if floating(x)]
+        packed = pack(parts) if parts else None
     if packed is None or packed.shape != np.shape(values(g)):
         raise GraphError(
             "checkpoint: the function gave other shapes when it ran again for backward; it must "
@@ -137,28 +137,7 @@ def _random_state(state: Any) -> Iterator[None]:
         bits.state = current
 
 
-def _floating(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.dtype.kind == "f"
-
-
-def _packed(parts: Sequence[Tensor]) -> Tensor:
-    """Several tensors as one of their widest dtype; a single one as it is."""
-    if len(parts) == 1:
-        return parts[0]
-    dtype = np.result_type(*(x.dtype for x in parts))
-    flat = [shaping.reshape(elementwise.astype(x, dtype=dtype), shape=(x.size,)) for x in parts]
-    return shaping.concatenate(*flat, axis=0)
-
-
 def _unpacked(node: Any, leaves: list[Any], rebuild: Rebuild) -> Any:
     """The function's result with its floating tensors cut from `node`."""
-    if sum(map(_floating, leaves)) == 1:
-        return rebuild([node if _floating(x) else x for x in leaves])
-    parts, start = [], 0
-    for x in leaves:
-        if _floating(x):
-            piece = shaping.reshape(node[start : start + x.size], shape=x.shape)
-            start += x.size
-            x = elementwise.astype(piece, dtype=x.dtype)
-        parts.append(x)
-    return rebuild(parts)
+    parts = iter(unpack(node, [x for x in leaves if floating(x)]))
+    return rebuild([next(parts) if floating(x) else x for x in leaves])

@@ -14,9 +14,9 @@ class Handle:
 
     >>> hooks = Hooks()
     >>> with hooks.add(print):
-    ...     len(list(hooks))
+    ...     len(hooks)
     1
-    >>> len(list(hooks))
+    >>> len(hooks)
     0
     """
 
@@ -58,6 +58,9 @@ class Hooks:
         number = next(_numbers)
         self._functions[number] = function
         return Handle(self._functions, number)
+
+    def __len__(self) -> int:
+        return len(self._functions)
 
     def __iter__(self) -> Iterator[Callable[..., Any]]:
         return iter(list(self._functions.values()))

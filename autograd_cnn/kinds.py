@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -147,3 +147,13 @@ def kind_of(annotation: Any) -> Kind | None:
     words = kind.words if kind.words.endswith("None") else f"{kind.words} or None"
     holds = kind.holds
     return Kind(lambda x: x is None or holds(x), words, kind.early)
+
+
+def kinds_of(annotations: Mapping[str, Any]) -> dict[str, Kind]:
+    """The kinds of a function's arguments by name, where there is anything to check.
+
+    >>> list(kinds_of({"x": "Array", "index": "Any"}))
+    ['x']
+    """
+    found = {name: kind_of(annotation) for name, annotation in annotations.items()}
+    return {name: kind for name, kind in found.items() if kind is not None}

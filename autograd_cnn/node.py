@@ -131,14 +131,25 @@ class Node:
     def write_record(self) -> list[int]:
         """The record of in-place writes to this memory, made when somebody first needs it.
 
+        A result of an op that is a view of an input shares the input's.
+
         >>> import autograd_cnn as ag
-        >>> x = ag.tensor(1.0)
-        >>> x.write_record()
-        [0]
+        >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
+        >>> x[:1].write_record() is x.write_record()
+        True
         """
-        if self.written is None:
-            self.written = [0]
-        return self.written
+        views, owner = [], self
+        while owner.written is None:
+            views.append(owner)
+            viewed = (x for x in owner.inputs or () if isinstance(x, Node))
+            source = next((x for x in viewed if np.may_share_memory(x.array, owner.array)), None)
+            if source is None:
+                owner.written = [0]
+            else:
+                owner = source
+        for view in views:
+            view.written = owner.written
+        return owner.written
 
 
 def values(x: Any) -> Any:

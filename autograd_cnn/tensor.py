@@ -14,11 +14,13 @@ from autograd_cnn.graph import GraphError, Node, describe, values, wrap
 from autograd_cnn.hooks import Handle
 from autograd_cnn.kinds import DType
 from autograd_cnn.ops import numpy_functions
+from autograd_cnn.ops.facts import PlainFacts
 from autograd_cnn.ops.methods import ArrayMethods
+from autograd_cnn.ops.numpy_special import refuse_hidden_conversion
 from autograd_cnn.ops.operators import Operators
 
 
-class Tensor(Operators, ArrayMethods):
+class Tensor(PlainFacts, Operators, ArrayMethods):
     """An array that records the operations made on it, so that `backward` can give gradients.
 
     `data` holds numbers: an array, a tensor, a number or nested lists of numbers.  Arrays keep
@@ -46,44 +48,6 @@ class Tensor(Operators, ArrayMethods):
         if requires_grad:
             self.requires_grad_()
 
-    # ---------------------------------------------------------------------------------- plain facts
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes of the axes.
-
-        >>> Tensor([[1.0, 2.0]]).shape
-        (1, 2)
-        """
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """NumPy dtype of the values.
-
-        >>> Tensor([1.0, 2.0]).dtype
-        dtype('float32')
-        """
-        return self.array.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes.
-
-        >>> Tensor([[1.0, 2.0]]).ndim
-        2
-        """
-        return self.array.ndim
-
-    @property
-    def size(self) -> int:
-        """Number of values.
-
-        >>> Tensor([[1.0, 2.0]]).size
-        2
-        """
-        return self.array.size
-
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this tensor.
@@ -93,81 +57,6 @@ class Tensor(Operators, ArrayMethods):
         (True, False)
         """
         return self.op is None
-
-    @property
-    def data(self) -> np.ndarray:
-        """The values as an array; a read-only view where a graph may need them unchanged.
-
-        Assigning replaces the values (same shape and dtype) and makes graphs recorded before refuse
-        to run backward.
-
-        >>> x = Tensor([1.0, 2.0])
-        >>> x.data = [3.0, 4.0]
-        >>> x.data
-        array([3., 4.], dtype=float32)
-        """
-        return self.numpy()
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        array = np.array(values(value), dtype=self.dtype)
-        if array.shape != self.shape:
-            raise ValueError(
-                f"Tensor.data: expected values of shape {self.shape}, got {array.shape}"
-            )
-        self.array = array
-        self.touch()
-
-    def numpy(self) -> np.ndarray:
-        """The values as a read-only array, without a copy: a graph may need them as they are.
-
-        To change values, assign to `data` or use in-place arithmetic under `no_grad`; for an array
-        to write to, take ``.numpy().copy()``.
-
-        >>> Tensor([1.0, 2.0]).numpy()
-        array([1., 2.], dtype=float32)
-        """
-        view = self.array.view()
-        view.flags.writeable = False
-        return view
-
-    def item(self) -> Any:
-        """The single value as a Python number.
-
-        >>> Tensor([[2.5]]).item()
-        2.5
-        """
-        if self.size != 1:
-            raise ValueError(f"item: only a tensor of one value has one, got shape {self.shape}")
-        return self.array.item()
-
-    def tolist(self) -> Any:
-        """The values as nested lists of Python numbers.
-
-        >>> Tensor([[1.0, 2.0]]).tolist()
-        [[1.0, 2.0]]
-        """
-        return self.array.tolist()
-
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise TypeError("len() of a 0-d tensor")
-        return self.shape[0]
-
-    def __iter__(self) -> Any:
-        return (self[i] for i in range(len(self)))
-
-    def __bool__(self) -> bool:
-        return bool(self.array)
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        return self.array.__index__()
 
     def __repr__(self) -> str:
         text = np.array2string(self.array, separator=", ", prefix="tensor(")
@@ -195,7 +84,7 @@ class Tensor(Operators, ArrayMethods):
         if value is None or isinstance(value, Tensor):
             new = value
         else:
-            new = Tensor(np.asarray(value, self.dtype))
+            new = Tensor(as_numbers("Tensor.grad", "the new value", value), dtype=self.dtype)
         if new is not None and new.shape != self.shape:
             raise ValueError(
                 f"grad: expected None or a gradient of shape {self.shape}, got {new.shape}"
@@ -332,6 +221,8 @@ class Tensor(Operators, ArrayMethods):
     # ---------------------------------------------------------------------------- NumPy's protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.requires_grad and modes.is_grad_enabled():
+            refuse_hidden_conversion()
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:

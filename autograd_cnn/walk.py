@@ -195,26 +195,30 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: i
         if node.inputs is None:
             raise GraphError(
                 f"the graph behind this result of {node.op.name} {describe(node)} has been freed "
-                "by an "
-                "earlier backward pass; pass retain_graph=True to the first one, or compute it "
-                "anew"
+                "by an earlier backward pass; pass retain_graph=True to the first one, or compute "
+                "it anew"
             )
+        if node.written is not None and node.written[0] > node.serial:
+            raise _stale(f"the result of {node.op.name} ({describe(node)})", "it was computed")
         for x in node.inputs:
             if isinstance(x, Node):
                 if x.serial > node.serial:
                     x = version_used(x, node)
                 if x.written is not None and x.written[0] > node.serial:
-                    raise GraphError(
-                        f"an input of {node.op.name} ({describe(x)}) was changed in place after "
-                        "the op had "
-                        f"used it, so its gradient would be wrong; run backward before the change "
-                        "(optimizer.step, in-place arithmetic, .data = ...), or compute the "
-                        "graph anew"
-                    )
+                    used = "the op had used it"
+                    raise _stale(f"an input of {node.op.name} ({describe(x)})", used)
                 if x.requires_grad and x.serial >= oldest:
                     stack.append(x)
     order = [found[serial] for serial in sorted(found)]
     return order if targets is None else _leading_to(order, {t.serial for t in targets})
+
+
+def _stale(what: str, when: str) -> GraphError:
+    return GraphError(
+        f"{what} was changed in place after {when}, so its gradient would be wrong; run backward "
+        "before the change (optimizer.step, in-place arithmetic, .data = ...), or compute the "
+        "graph anew"
+    )
 
 
 def _leading_to(order: list[Node], targets: set[int]) -> list[Node]:

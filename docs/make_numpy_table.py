@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from autograd_cnn.ops.numpy_functions import status
+from autograd_cnn.ops.numpy_special import ALTERNATIVES
 
 PAGE = Path(__file__).with_name("numpy-functions.md")
 INTRODUCTION = """# NumPy's functions on tensors
@@ -23,16 +24,23 @@ Called with a tensor, a NumPy function is one of three things:
 - **constant**: its answer does not change with small changes of the values (positions, comparisons,
   shapes, sets of values), or is a new array of constants; it is computed from the values, and is
   plain.
-- **unsupported**: it raises a TypeError that names an alternative. NumPy never cuts the graph in
-  silence.
+- **unsupported**: it raises a TypeError that names an alternative: the one in the last column, or a
+  gradient of its own with `ag.custom_gradient`. NumPy never cuts the graph in silence.
 
 `np.asarray(t)` and `t.numpy()` always give the values, for which all of NumPy works. Methods of
-ufuncs (`np.add.reduce`) are unsupported. Written by `docs/make_numpy_table.py` from the tables in
+ufuncs (`np.add.reduce`) are unsupported.
+
+Tensors **inside a list** are hidden from all but the functions that join arrays: `np.sum([t, u])`
+raises a TypeError while a graph is being recorded, as NumPy's other functions that are written in
+Python do. Ufuncs and the few functions in C (`np.exp([t, u])`, `np.dot`, `np.where`) cannot be told
+from `np.asarray([t, u])` and take the values: join the tensors first, `np.exp(ag.stack([t, u]))`.
+
+Written by `docs/make_numpy_table.py` from the tables in
 `autograd_cnn/ops/numpy_functions.py`, for the public functions and ufuncs of NumPy that ask their
 arguments what to do; a function with two names has two rows.
 
-| function | on a tensor |
-|---|---|
+| function | on a tensor | instead |
+|---|---|---|
 """
 
 
@@ -54,7 +62,12 @@ def public_functions() -> dict[str, object]:
 
 def rows() -> list[str]:
     """The lines of the table, one per function."""
-    return [f"| `{name}` | {status(function)} |" for name, function in public_functions().items()]
+    found = []
+    for name, function in public_functions().items():
+        kind = status(function)
+        instead = ALTERNATIVES.get(name, "") if kind == "unsupported" else ""
+        found.append(f"| `{name}` | {kind} | {instead} |")
+    return found
 
 
 if __name__ == "__main__":

@@ -132,6 +132,8 @@ COMPOSITION_CASES: dict[str, Any] = {
         {"source": 0, "destination": -1},
         {"source": (0, 1), "destination": (2, 0)},
     ),
+    "nanmean": reductions(),
+    "nansum": reductions(minimum=0),
     "norm": fixed((3, 2), *LENGTHS).map(
         # Sums of evenly spaced values tie, and a largest sum that ties has no second derivative.
         lambda c: Case((c.inputs[0] * [[1.0, 1.013], [1.029, 0.971], [1.041, 0.957]],), c.params)

@@ -17,65 +17,9 @@ from autograd_cnn.testing import strategies as ag_st
 from tests import naive
 from tests.case_parts import Case, make
 
-
-def per_axis(axes: int, low: int, high: int) -> Any:
-    return st.tuples(*[st.integers(low, high)] * axes)
-
-
-@st.composite
-def conv_settings(draw: Any) -> dict[str, Any]:
-    """Size, kernel and settings: every stride, padding, dilation, 1x1 kernels, leftover rows."""
-    axes = draw(st.sampled_from([1, 2, 2, 3]))
-    spare = 3 if axes < 3 else 1
-    kernel = draw(per_axis(axes, 1, 3 if axes < 3 else 2))
-    stride = draw(st.one_of(st.integers(1, 3), per_axis(axes, 1, 3)))
-    dilation = draw(st.one_of(st.integers(1, 2), per_axis(axes, 1, 3 if axes < 3 else 2)))
-    padding = draw(st.one_of(per_axis(axes, 0, 2), st.sampled_from([0, 1, "same", "valid"])))
-    numbers = (0 if isinstance(padding, str) else padding, dilation)
-    pads, steps = (v if isinstance(v, tuple) else (v,) * axes for v in numbers)
-    least = [max(1, d * (k - 1) + 1 - 2 * p) for d, k, p in zip(steps, kernel, pads)]
-    size = tuple(n + draw(st.integers(0, spare)) for n in least)
-    settings = {"stride": stride, "padding": padding, "dilation": dilation}
-    return {"size": size, "kernel": kernel, **settings}
-
-
-@st.composite
-def transpose_settings(draw: Any) -> dict[str, Any]:
-    """The settings of a transposed convolution, whose `out` is the size of its input."""
-    axes = draw(st.sampled_from([1, 2, 2, 3]))
-    kernel = draw(per_axis(axes, 1, 3 if axes < 3 else 2))
-    stride, dilation = draw(per_axis(axes, 1, 3)), draw(per_axis(axes, 1, 2))
-    extra = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation))
-    out = draw(per_axis(axes, 1, 3 if axes < 3 else 2))
-    bare = naive.transpose_geometry(out, kernel, stride, 0, extra, dilation).size
-    padding = tuple(draw(st.integers(0, min(2, (n - 1) // 2))) for n in bare)
-    settings = {"stride": stride, "padding": padding, "output_padding": extra}
-    return {"out": out, "kernel": kernel, **settings, "dilation": dilation}
-
-
-@st.composite
-def pool_settings(draw: Any, dilated: bool = True) -> dict[str, Any]:
-    """Size and settings: overlapping windows, padding, dilation, ceil_mode."""
-    axes = draw(st.sampled_from([1, 2, 2, 3]))
-    kernel = draw(per_axis(axes, 1, 3 if axes < 3 else 2))
-    stride = draw(st.one_of(st.none(), st.integers(1, 3), per_axis(axes, 1, 3)))
-    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
-    dilation = draw(st.integers(1, 2)) if dilated else 1
-    least = [max(1, dilation * (k - 1) + 1 - 2 * p) for k, p in zip(kernel, padding)]
-    size = tuple(n + draw(st.integers(0, 3 if axes < 3 else 1)) for n in least)
-    return {
-        "size": size,
-        "kernel": kernel,
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "ceil_mode": draw(st.booleans()),
-    }
-
-
 conv_windows = st.one_of(
-    conv_settings().map(lambda s: conv_window(**s)),
-    transpose_settings().map(lambda s: transpose_window(**s)),
+    ag_st.conv_settings().map(lambda s: conv_window(**s)),
+    ag_st.transpose_settings().map(lambda s: transpose_window(**s)),
 )
 
 
@@ -123,7 +67,7 @@ def columns(draw: Any, folded: bool) -> Case:
 
 @st.composite
 def pooled(draw: Any, dilated: bool = True) -> tuple[np.ndarray, Window]:
-    window = pool_window(**draw(pool_settings(dilated)))
+    window = pool_window(**draw(ag_st.pool_settings(dilated=dilated)))
     return draw(
         ag_st.arrays((draw(st.integers(1, 2)), draw(st.integers(1, 2)), *window.size))
     ), window

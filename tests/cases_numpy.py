@@ -75,6 +75,17 @@ def regular(draw: Any, lead: Any = STACKS) -> np.ndarray:
 
 
 @st.composite
+def determinants(draw: Any) -> Case:
+    """Regular matrices, and stacks in which some are singular, of every rank."""
+    matrices = draw(regular())
+    if draw(st.booleans()):
+        for place in np.ndindex(matrices.shape[:-2]):
+            kept = draw(st.integers(0, matrices.shape[-1]))
+            matrices[place][kept:] = matrices[place][:1] * draw(st.sampled_from([0.0, -1.5]))
+    return make(matrices)
+
+
+@st.composite
 def systems(draw: Any) -> Case:
     a = draw(regular(st.sampled_from([(), (2,), (2, 1), (0,)])))
     lead = draw(st.sampled_from([(), (1,), (3, 1) if a.ndim < 4 else (3,)]))
@@ -132,7 +143,7 @@ CASES: dict[str, Any] = {
     "cos": unary(),
     "cosh": unary(),
     "cumsum": cumulative(),
-    "det": regular().map(make),
+    "det": determinants(),
     "erf": unary(),
     "exp2": unary(),
     "expm1": unary(),

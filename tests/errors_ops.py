@@ -52,7 +52,17 @@ BINARY = (
 # Functions along an axis, and the words for one that is not there.
 ALONG = (
     *(ag.sum, ag.mean, ag.var, ag.std, ag.max, ag.min, ag.amax, ag.amin, ag.prod, ag.ptp),
-    *(ag.median, ag.average, ag.norm, ag.logsumexp, ag.softmax, ag.log_softmax, ag.flip),
+    *(
+        ag.nansum,
+        ag.nanmean,
+        ag.median,
+        ag.average,
+        ag.norm,
+        ag.logsumexp,
+        ag.softmax,
+        ag.log_softmax,
+        ag.flip,
+    ),
     *(ag.cumsum, ag.cumprod, ag.diff, ag.sort, ag.squeeze),
 )
 WINDOW = conv_window((4,), (2,), 1, 0, 1)

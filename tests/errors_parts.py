@@ -201,5 +201,26 @@ ROWS: list[Row] = [
         TypeError,
         "jacfwd: argnums must be an integer or .*got 'a'",
     ),
+    (
+        lambda: func.functional_call(nn.Linear(2, 1), {"scale": x(1)}, x(2)),
+        ValueError,
+        "functional_call: Linear has no parameter or buffer 'scale'; there are weight, bias",
+    ),
+    (
+        lambda: func.functional_call(nn.Linear(2, 1), {"weight": x(3)}, x(2)),
+        ValueError,
+        r"functional_call: weight must have shape \(1, 2\), got \(3,\)",
+    ),
+    (
+        lambda: func.functional_call(nn.Linear(2, 1), {"weight": "text"}, x(2)),
+        TypeError,
+        "functional_call: weight must be an array of numbers, got 'text'",
+    ),
+    (lambda: func.functional_call(3, {}), TypeError, "functional_call: module must be a module"),
+    (
+        lambda: func.functional_call(nn.ReLU(), 3),
+        TypeError,
+        "functional_call: parameters must be a mapping from paths to .*got 3",
+    ),
     (lambda: func.hessian(total)("text"), TypeError, "hessian: can only differentiate by floating"),
 ]

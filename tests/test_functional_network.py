@@ -17,8 +17,8 @@ from autograd_cnn import functional as F
 from autograd_cnn.kernels.window import conv_window, pool_window, transpose_window
 from autograd_cnn.testing import check_op
 from autograd_cnn.testing import strategies as ag_st
+from autograd_cnn.testing.strategies import conv_settings, pool_settings, transpose_settings
 from tests import naive
-from tests.cases_network import conv_settings, pool_settings, transpose_settings
 
 RNG = np.random.default_rng
 
@@ -147,7 +147,7 @@ def test_a_tie_in_adaptive_max_pooling_goes_to_the_first() -> None:
     assert g.tolist() == [[[[1.0], [1.0], [0.0]]]]
 
 
-@given(conv_settings().filter(lambda s: len(s["size"]) == 2 and not isinstance(s["padding"], str)))
+@given(conv_settings(axes=2).filter(lambda s: not isinstance(s["padding"], str)))
 def test_fold_counts_what_unfold_copies(settings: dict[str, Any]) -> None:
     size, kernel = settings.pop("size"), settings.pop("kernel")
     x = normal(2, 3, *size)

@@ -154,6 +154,18 @@ def test_the_message_names_input_element_values_and_a_wrong_rule() -> None:
     assert "wrong backward rule" in text
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda g, out, x: g * g * out,  # right for every single cotangent of 1
+        lambda g, out, x: abs(g) * out,
+    ],
+)
+def test_a_rule_that_is_not_linear_in_the_incoming_gradient_is_found(rule: Any) -> None:
+    with planted("exp", rules=(rule,)), pytest.raises(GradientError, match="not linear in the in"):
+        gradcheck(ag.exp, [leaf(0.1, 1.0, -0.7)])
+
+
 def test_the_message_recognises_a_kink() -> None:
     with pytest.raises(
         GradientError, match=r"kink, tie or jump: the slope is 0 on the left and 1 on"

@@ -216,3 +216,69 @@ def test_errors_in_module_hooks_carry_the_path_and_hooks_are_not_state() -> None
     with pytest.raises(ZeroDivisionError) as caught:
         net(np.ones((1, 3), np.float32))
     assert caught.value.__notes__ == ["in Sequential.1 (ReLU)"]
+
+
+# ---------------------------------------------------------------------------------- backward hooks
+
+
+class Two(nn.Module):
+    """Three inputs, two results."""
+
+    def forward(self, a: Any, b: Any, c: Any) -> Any:
+        return a * b + c, ag.tanh(a)
+
+
+def test_a_backward_hook_sees_the_gradients_of_all_inputs_and_outputs() -> None:
+    seen: list[Any] = []
+    module = Two()
+    a, b, c = leaf(1.0, 2.0), leaf(3.0, 4.0), np.array([5.0, 6.0])
+    plain = [g.tolist() for g in ag.grad(Two()(a, b, c)[0].sum(), [a, b])]
+
+    def see(owner: nn.Module, into: Any, out: Any) -> None:
+        assert owner is module
+        seen.append([None if g is None else g.tolist() for g in (*into, *out)])
+
+    handle = module.register_full_backward_hook(see)
+    module(a, b, c)[0].sum().backward()
+    assert seen == [[*plain, None, [1.0, 1.0], None]]
+    assert a.grad is not None
+    assert [a.grad.tolist(), b.grad.tolist()] == plain  # type: ignore[union-attr]
+    handle.remove()
+    module(a, b, c)[0].sum().backward()
+    assert len(seen) == 1
+
+
+def test_a_backward_hook_may_replace_what_goes_further_back() -> None:
+    net = nn.Sequential(nn.Tanh(), nn.Identity())
+    seen: list[Any] = []
+    net[0].register_full_backward_hook(lambda module, into, out: seen.append(out[0].tolist()))
+    net[1].register_full_backward_hook(lambda module, into, out: into[0] * 10.0)
+    x = leaf(0.0)
+    net(x).sum().backward()
+    assert seen == [[10.0]]
+    assert x.grad is not None
+    assert x.grad.tolist() == [10.0]
+
+
+def test_a_backward_hook_of_a_first_layer_and_of_a_module_under_no_grad() -> None:
+    seen: list[Any] = []
+    layer = nn.Linear(2, 1)
+    layer.register_full_backward_hook(lambda module, into, out: seen.append((into, out[0].shape)))
+    layer(np.ones((3, 2), np.float32)).sum().backward()
+    assert seen == [((None,), (3, 1))]
+    with ag.no_grad():
+        layer(ag.tensor(np.ones((3, 2)), requires_grad=True))
+
+
+def test_a_backward_hook_with_wrong_shapes_is_refused_and_second_derivatives_pass() -> None:
+    layer = nn.Tanh()
+    x = leaf(0.3, 0.7)
+    with layer.register_full_backward_hook(lambda module, into, out: (into[0], into[0])):
+        y = layer(x).sum()
+        with pytest.raises(ValueError, match="backward hook of Tanh returned gradients of shapes"):
+            y.backward()
+    with layer.register_full_backward_hook(lambda module, into, out: None):
+        (first,) = ag.grad(layer(x).sum(), x, create_graph=True)
+        (second,) = ag.grad(first.sum(), x)
+    t = np.tanh(x.numpy())
+    assert np.allclose(second.numpy(), -2.0 * t * (1.0 - t * t))

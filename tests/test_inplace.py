@@ -197,12 +197,24 @@ def test_an_old_value_that_is_gone_is_an_error_with_the_fix() -> None:
         early.sum().backward()
 
 
-def test_without_recording_the_result_is_a_constant() -> None:
-    h = leaf(1.0, 2.0) * 2.0
+def test_a_change_that_the_graph_cannot_follow_is_refused() -> None:
+    x = leaf(1.0, 2.0)
+    h = x * 2.0
     with ag.no_grad():
-        h[0] = 7.0
-    assert not h.requires_grad
-    assert h.tolist() == [7.0, 4.0]
+        for change in (lambda: h.__imul__(5.0), lambda: h.__setitem__(0, 7.0)):
+            with pytest.raises(ag.GraphError, match=r"no_grad on a result of multiply .*detach"):
+                change()
+    assert h.tolist() == [2.0, 4.0]
+    assert grads(h.sum(), x) == [[2.0, 2.0]]
+    constant = (x * 2.0).detach()
+    plain = ag.tensor([1.0])
+    with ag.no_grad():
+        constant *= 5.0
+        plain += x[0]  # a value, as anything computed here
+    assert constant.tolist() == [10.0, 20.0]
+    assert plain.tolist() == [2.0]
+    assert not constant.requires_grad
+    assert not plain.requires_grad
 
 
 def test_hooks_stay_with_the_old_value_and_retain_grad_goes_with_the_tensor() -> None:

@@ -88,7 +88,6 @@ REASONS = {
         min x: output and x exchanged""",
     "the rule is a product, and its factors commute": """
         channel_affine scale: incoming gradient and x exchanged
-        det x: incoming gradient and output exchanged
         divide y: incoming gradient and output exchanged
         exp x: incoming gradient and output exchanged
         exp2 x: incoming gradient and output exchanged
@@ -101,8 +100,18 @@ REASONS = {
         cholesky x: transposed""",
 }
 # The same for faults in formulas: op, input, fault.
+SPLIT = "the determinant is the same polynomial however its matrix is split, but loses digits"
+SPLITS = (
+    "first factor dropped in _is_regular: np.linalg.norm(x, axis=(-2, -1)) * np.linalg.norm(inverse, axis=(-2, -1))",
+    "second factor dropped in _is_regular: condition * np.sqrt(np.finfo(x.dtype).eps)",
+    "first factor dropped in _small_directions: np.sqrt(np.finfo(x.dtype).eps) * largest",
+    "second factor dropped in _small_directions: np.sqrt(np.finfo(x.dtype).eps) * largest",
+    "second factor dropped in _small_directions: left[..., -k:] * scale",
+    "second factor dropped in _small_directions: right[..., -k:, :] * scale",
+)
 GUARDED = "the number only guards a place whose gradient is 0 whatever it is"
 EQUIVALENT_TERMS = {
+    **{("det", "x", fault): SPLIT for fault in SPLITS},
     ("arctan2", "y", "other number in _share: 1.0"): GUARDED,
     ("arctan2", "x", "other number in _share: 1.0"): GUARDED,
     ("hypot", "x", "other number in _share: 1.0"): GUARDED,

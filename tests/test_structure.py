@@ -24,8 +24,10 @@ LAYERS = [
     ["walk"],
     ["backward"],
     ["tensor"],
-    ["functional", "testing", "func"],
+    ["packing"],
+    ["functional", "testing"],
     ["nn", "optim", "checkpoint", "custom"],
+    ["func"],
     ["diagnose", "training"],
     ["__init__"],
 ]

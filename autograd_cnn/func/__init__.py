@@ -11,8 +11,10 @@ array([2., 4.])
 
 from autograd_cnn.func.gradients import grad, hvp, jvp, value_and_grad, vjp
 from autograd_cnn.func.matrices import hessian, jacfwd, jacobian, jacrev
+from autograd_cnn.func.modules import functional_call
 
 __all__ = [
+    "functional_call",
     "grad",
     "hessian",
     "hvp",

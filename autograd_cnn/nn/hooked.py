@@ -1,4 +1,4 @@
-"""Forward hooks: functions that see, and may replace, what goes into and comes out of a module."""
+"""Hooks: functions that see, and may replace, what goes into and comes out of a module."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from typing import Any
 
 from autograd_cnn import watching
 from autograd_cnn.hooks import Handle, Hooks
+from autograd_cnn.modes import is_grad_enabled
+from autograd_cnn.nn.backward_hooks import Passage
 
 
-class ForwardHooks:
-    """The hooks of one module: those before its forward and those after."""
+class ModuleHooks:
+    """The hooks of one module: those before its forward, those after, and those on the way back."""
 
-    __slots__ = ("after", "before")
+    __slots__ = ("after", "back", "before")
 
     def __init__(self) -> None:
         self.before = Hooks()
         self.after = Hooks()
+        self.back = Hooks()
 
 
 class Hooked:
     """The half of `Module` that is called: with hooks, or straight."""
 
-    _hooks: ForwardHooks | None = None
+    _hooks: ModuleHooks | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What calling the module computes; see `Module.forward`."""
@@ -41,9 +44,7 @@ class Hooked:
         ...     layer(np.array([-1.0, 2.0]))
         array([1., 0.])
         """
-        if self._hooks is None:
-            self._hooks = ForwardHooks()
-        return self._hooks.before.add(hook)
+        return self._own_hooks().before.add(hook)
 
     def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(module, args, output)`` after every forward; returns a handle.
@@ -60,9 +61,31 @@ class Hooked:
         (5, 2)
         >>> handle.remove()
         """
+        return self._own_hooks().after.add(hook)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(module, grad_input, grad_output)`` when backward comes out of the module.
+
+        Both are tuples of gradients, or None: one per positional input, one per floating output.
+        What the hook returns, unless None, replaces grad_input: a tuple, or the one gradient.
+        Arguments given by name are not among the inputs.  Backward raises ValueError for gradients
+        of other shapes.
+
+        >>> import numpy as np
+        >>> import autograd_cnn as ag
+        >>> layer = ag.nn.Tanh()
+        >>> x = ag.tensor([0.0, 1.0], requires_grad=True)
+        >>> with layer.register_full_backward_hook(lambda module, into, out: (into[0] * 10.0,)):
+        ...     layer(x).sum().backward()
+        >>> x.grad.numpy().round(2)
+        array([10. ,  4.2], dtype=float32)
+        """
+        return self._own_hooks().back.add(hook)
+
+    def _own_hooks(self) -> ModuleHooks:
         if self._hooks is None:
-            self._hooks = ForwardHooks()
-        return self._hooks.after.add(hook)
+            self._hooks = ModuleHooks()
+        return self._hooks
 
     def _watched_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Compute `forward` with hooks, and among the layers that watchers know to be running."""
@@ -75,10 +98,15 @@ class Hooked:
                 new = before(self, args)
                 if new is not None:
                     args = new if isinstance(new, tuple) else (new,)
+            passage = Passage(self, hooks.back) if hooks.back and is_grad_enabled() else None
+            if passage is not None:
+                args = passage.enter(args)
             output = self.forward(*args, **kwargs)
             for after in hooks.after:
                 new = after(self, args, output)
                 output = output if new is None else new
+            if passage is not None:
+                passage.leave(output)
             return output
         finally:
             watching.layers.reset(token)

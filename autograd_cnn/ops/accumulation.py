@@ -107,6 +107,30 @@ def diff(x: Array, *, n: int = 1, axis: int = -1) -> Array:
     return x
 
 
+@composition
+def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum over `axis` of the values that are not NaN; those that are get gradient 0.
+
+    >>> import numpy as np
+    >>> nansum(np.array([1.0, np.nan, 2.0])).item()
+    3.0
+    """
+    return reduction.sum(where(np.isnan(values(x)), 0.0, x), axis=axis, keepdims=keepdims)
+
+
+@composition
+def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Mean over `axis` of the values that are not NaN; NaN, without a warning, where all are.
+
+    >>> import numpy as np
+    >>> nanmean(np.array([1.0, np.nan, 2.0])).item()
+    1.5
+    """
+    count = np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
+    share = np.where(count == 0, np.nan, 1.0 / np.maximum(count, 1))
+    return nansum(x, axis=axis, keepdims=keepdims) * share.astype(x.dtype)
+
+
 def guarded_sqrt(square: Array) -> Array:
     """Square root with gradient 0 at 0, for lengths and deviations."""
     zero = values(square) == 0

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd_cnn.arguments import EXPLAINED, as_input, first_mistake, mistake, unfit_input
-from autograd_cnn.calling import signature_of
+from autograd_cnn.calling import in_our_words, signature_of
 from autograd_cnn.graph import describe
-from autograd_cnn.kinds import is_whole
+from autograd_cnn.kinds import is_whole, kinds_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +45,7 @@ def composition(function: F) -> F:
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     inputs = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     settings = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    kinds = kinds_of(function.__annotations__)
     optional = [p.name for p in parameters if p.default is None]
     alone = variadic or len(inputs) == 1  # nothing else gives a number its dtype
 
@@ -66,7 +67,7 @@ def composition(function: F) -> F:
                 f"{signature_of(name, inspect.signature(function))}"
             )
         by_place = dict(zip(settings, extra))
-        wrong = first_mistake(name, function.__annotations__, {**by_place, **given})
+        wrong = first_mistake(name, kinds, {**by_place, **given})
         if wrong is not None:
             raise wrong
         try:
@@ -74,7 +75,8 @@ def composition(function: F) -> F:
         except EXPLAINED as error:
             labels = inputs or [f"input {k}" for k in range(len(xs))]
             required = [(n, x) for n, x in zip(labels, xs) if x is not None]
-            raise unfit_input(name, required, error) or _named(name, error) from error
+            problem = unfit_input(name, required, error)
+            raise problem or _named(name, error, xs, {**by_place, **given}) from error
 
     COMPOSITIONS[name] = call
     return call  # type: ignore[return-value]
@@ -84,11 +86,13 @@ def _is_list(args: tuple[Any, ...]) -> bool:
     return bool(args) and isinstance(args[0], (list, tuple))
 
 
-def _named(name: str, error: Exception) -> Exception:
+def _named(name: str, error: Exception, xs: Any, params: dict[str, Any]) -> Exception:
     """The same error with the function's name in front."""
     kind = next((k for k in (ValueError, TypeError, IndexError) if isinstance(error, k)), TypeError)
     text = str(error)
-    return kind(text if text.startswith((f"{name}:", f"{name}()")) else f"{name}: {text}")
+    if text.startswith((f"{name}:", f"{name}()")):
+        return kind(text)
+    return kind(f"{name}: {in_our_words(text, xs, params)}")
 
 
 def whole_numbers(name: str, argument: str, value: Any) -> tuple[int, ...]:

@@ -16,7 +16,8 @@ from autograd_cnn.ops.broadcast import unbroadcast
 from autograd_cnn.ops.composition import composition, misfit
 from autograd_cnn.ops.elementwise import where
 from autograd_cnn.ops.linalg import matmul
-from autograd_cnn.ops.selection import tril
+from autograd_cnn.ops.selection import trace, tril
+from autograd_cnn.ops.shaping import concatenate
 
 
 def _square(name: str, x: Array) -> None:
@@ -89,11 +90,71 @@ def solve(a: Array, b: Array) -> Array:
     return solve_columns(a, b)
 
 
-@op(x=lambda g, out, x: _stack(g * out) * inv(x).mT)
+def _is_regular(x: np.ndarray) -> bool:
+    """Whether no matrix is so nearly singular that a division by its determinant would cost a
+    second derivative half of its digits.
+    """
+    try:
+        inverse = np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        return False
+    condition = np.linalg.norm(x, axis=(-2, -1)) * np.linalg.norm(inverse, axis=(-2, -1))
+    return not np.any(condition * np.sqrt(np.finfo(x.dtype).eps) > 1)
+
+
+def _small_directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left (..., n, k) and right (..., k, n) singular vectors of the k smallest singular values, in
+    the scale of x: as many as are nearly 0, relative to the largest, in any matrix of the stack.
+    """
+    left, sizes, right = np.linalg.svd(x)
+    largest = sizes[..., :1]
+    small = sizes <= np.sqrt(np.finfo(x.dtype).eps) * largest
+    k = max(int(np.max(np.sum(small, axis=-1))), 1)
+    scale = np.where(largest == 0, 1, largest)[..., None]
+    return left[..., -k:] * scale, right[..., -k:, :] * scale
+
+
+def _polynomial_adjugate(x: Array) -> tuple[Array, Array]:
+    """Determinant (..., 1, 1) and adjugate of small matrices, without a division by what may be 0:
+    the method of Faddeev and LeVerrier.
+    """
+    k = x.shape[-1]
+    eye = np.eye(k, dtype=x.dtype)
+    adjugate, following, coefficient = eye, eye, eye
+    for step in range(1, k + 1):
+        adjugate = following
+        product = matmul(x, adjugate)
+        coefficient = -_stack(trace(product, axis1=-2, axis2=-1)) * (1 / step)
+        following = product + coefficient * eye
+    return (coefficient, -adjugate) if k % 2 == 0 else (-coefficient, adjugate)
+
+
+def _adjugate(x: Array) -> Array:
+    """det(x) inv(x), a polynomial in x, which a singular matrix has too.
+
+    Rows and columns around x, along its smallest singular directions, make a regular matrix m.
+    With m^-1 = [[p, q], [r, t]] the determinant of x is det(m) det(t) (Jacobi's complementary
+    minors), and the derivative of that is the transpose of det(m) (det(t) p - q adj(t) r).
+    """
+    plain = values(x).astype(np.result_type(x.dtype, np.float32))
+    if _is_regular(plain):
+        return _stack(det(x)) * inv(x)
+    left, right = (part.astype(x.dtype) for part in _small_directions(plain))
+    n, k = left.shape[-2:]
+    corner = np.zeros((*x.shape[:-2], k, k), x.dtype)
+    upper, lower = concatenate(x, left, axis=-1), concatenate(right, corner, axis=-1)
+    m = concatenate(upper, lower, axis=-2)  # (..., n + k, n + k)
+    inverse = inv(m)
+    rest, adjugate = _polynomial_adjugate(inverse[..., n:, n:])
+    outside = matmul(matmul(inverse[..., :n, n:], adjugate), inverse[..., n:, :n])
+    return _stack(det(m)) * (rest * inverse[..., :n, :n] - outside)
+
+
+@op(x=lambda g, out, x: _stack(g) * _adjugate(x).mT)
 def det(x: Array) -> Array:
     """The determinant of each matrix in x (..., n, n).
 
-    At a singular matrix the value is right, but the gradient, det(x) inv(x)^T, raises ValueError.
+    Its gradient is the transpose of the adjugate, exact to every order at singular matrices too.
 
     >>> import numpy as np
     >>> det(np.array([[2.0, 1.0], [0.0, 4.0]])).round(4).item()

@@ -69,6 +69,8 @@ FUNCTIONS: dict[Callable[..., Any], tuple[Callable[..., Any], str]] = {
     np.mean: (reduction.mean, "a* axis -dtype -out keepdims -where"),
     np.max: (reduction.max, _EXTREME),
     np.min: (reduction.min, _EXTREME),
+    np.nansum: (accumulation.nansum, _REDUCTION),
+    np.nanmean: (accumulation.nanmean, "a* axis -dtype -out keepdims -where"),
     np.ptp: (accumulation.ptp, "a* axis -out keepdims"),
     np.median: (order.median, "a* axis -out -overwrite_input keepdims"),
     np.average: (accumulation.average, "a* axis weights* -returned keepdims"),
@@ -142,9 +144,9 @@ _CONSTANT_NAMES = """
 all allclose any argmax argmin argpartition argsort argwhere array2string array_equal array_equiv
 array_repr array_str can_cast common_type count_nonzero diag_indices_from digitize empty_like
 flatnonzero full_like isclose iscomplex iscomplexobj isin isneginf isposinf isreal isrealobj
-lexsort may_share_memory min_scalar_type nonzero ndim ones_like ravel_multi_index result_type save
-savetxt savez savez_compressed searchsorted shape shares_memory size tril_indices_from
-triu_indices_from unique unravel_index zeros_like
+lexsort may_share_memory min_scalar_type nanargmax nanargmin nonzero ndim ones_like
+ravel_multi_index result_type save savetxt savez savez_compressed searchsorted shape shares_memory
+size tril_indices_from triu_indices_from unique unravel_index zeros_like
 """
 CONSTANTS = {getattr(np, name) for name in _CONSTANT_NAMES.split()} | {np.linalg.matrix_rank}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,50 +14,91 @@ from autograd_cnn.ops import accumulation, contraction, elementwise, reduction, 
 from autograd_cnn.ops.axes import ravel
 from autograd_cnn.ops.broadcast import broadcast_to
 
-_ALTERNATIVES = {
-    "np.add.reduce": "np.sum",
-    "np.multiply.reduce": "np.prod",
-    "np.maximum.reduce": "np.max",
-    "np.minimum.reduce": "np.min",
-    "np.add.accumulate": "np.cumsum",
-    "np.add.at": "ag.scatter_add",
-    "np.append": "np.concatenate",
-    "np.insert": "np.concatenate",
-    "np.delete": "an index, x[kept]",
-    "np.select": "np.where",
-    "np.choose": "np.where",
-    "np.piecewise": "np.where",
-    "np.nan_to_num": "np.where(np.isnan(x), 0.0, x)",
-    "np.nansum": "np.sum(np.where(np.isnan(x), 0.0, x))",
-    "np.fmax": "np.maximum",
-    "np.fmin": "np.minimum",
-    "np.fmod": "np.remainder",
-    "np.float_power": "np.power",
-    "np.kron": "np.einsum",
-    "np.cross": "np.einsum",
-    "np.percentile": "np.sort",
-    "np.quantile": "np.sort",
-    "np.linalg.vector_norm": "np.linalg.norm",
-    "np.linalg.matrix_norm": "np.linalg.norm",
-    "np.linalg.pinv": "np.linalg.solve",
-    "np.linalg.lstsq": "np.linalg.solve",
-    "np.put": "item assignment, x[index] = v",
-    "np.place": "item assignment, x[index] = v",
-    "np.putmask": "item assignment, x[index] = v",
-    "np.copyto": "item assignment, x[...] = v",
-    "np.fill_diagonal": "item assignment, x[index] = v",
-    "np.put_along_axis": "item assignment, x[index] = v",
-    "np.apply_along_axis": "np.stack of the function's results",
+# What to use in the place of functions that have no op, without the leading "np.".
+_INSTEAD = {
+    "np.sum": "add.reduce trapezoid apply_over_axes",
+    "np.prod": "multiply.reduce",
+    "np.max": "maximum.reduce",
+    "np.min": "minimum.reduce",
+    "np.cumsum": "add.accumulate",
+    "ag.scatter_add": "add.at bincount",
+    "np.concatenate": "append block dstack insert resize",
+    "np.stack of the function's results": "apply_along_axis",
+    "np.split": "hsplit vsplit dsplit unstack",
+    "np.moveaxis": "rollaxis",
+    "np.flip and np.swapaxes": "rot90 fft.fftshift fft.ifftshift",
+    "an index, x[kept]": "compress delete extract trim_zeros",
+    "item assignment, x[index] = v": "put place putmask fill_diagonal put_along_axis",
+    "item assignment, x[...] = v": "copyto",
+    "np.where": "select choose piecewise heaviside copysign",
+    "np.where(np.isnan(x), 0.0, x)": "nan_to_num nancumsum nanstd nanvar",
+    "np.prod(np.where(np.isnan(x), 1.0, x))": "nanprod nancumprod",
+    "np.max(np.where(np.isnan(x), -np.inf, x))": "nanmax",
+    "np.min(np.where(np.isnan(x), np.inf, x))": "nanmin",
+    "np.sort": "percentile quantile nanpercentile nanquantile nanmedian partition sort_complex",
+    "np.maximum": "fmax",
+    "np.minimum": "fmin",
+    "np.remainder": "fmod divmod modf",
+    "np.trunc": "fix",
+    "np.power": "float_power vander poly polyval polymul polyint polyder",
+    "np.logaddexp": "logaddexp2",
+    "np.exp2": "ldexp",
+    "np.sin(x) / x": "sinc",
+    "np.diff": "ediff1d gradient unwrap",
+    "np.add": "polyadd",
+    "np.subtract": "polysub",
+    "a + (b - a) * np.linspace(0.0, 1.0, n)": "linspace",
+    "np.exp of evenly spaced logarithms": "geomspace logspace",
+    "np.broadcast_to": "meshgrid ix_",
+    "np.einsum": "kron cross linalg.cross vecdot linalg.vecdot matvec vecmat einsum_path",
+    "np.matmul": "linalg.multi_dot cov corrcoef",
+    "np.matmul with a matrix of sines and cosines": """fft.fft fft.fft2 fft.fftn fft.ifft fft.ifft2
+        fft.ifftn fft.rfft fft.rfft2 fft.rfftn fft.irfft fft.irfft2 fft.irfftn fft.hfft
+        fft.ihfft""",
+    "ag.functional.conv1d": "convolve correlate",
+    "ag.functional.interpolate": "interp",
+    "np.linalg.norm": "linalg.vector_norm linalg.matrix_norm",
+    "np.linalg.solve": "linalg.pinv linalg.lstsq linalg.tensorsolve polyfit polydiv",
+    "np.linalg.inv": "linalg.tensorinv linalg.cond",
+    "np.trace": "linalg.trace",
+    "np.diagonal": "linalg.diagonal",
+    "np.diag": "diagflat",
+    "the tensor itself, which is real": "real imag angle real_if_close",
 }
+ALTERNATIVES = {f"np.{n}": instead for instead, names in _INSTEAD.items() for n in names.split()}
 
 
 def refuse(name: str, problem: str = "no op of that name") -> NoReturn:
     """Raise the TypeError for what would cut the graph, with an alternative."""
-    instead = _ALTERNATIVES.get(name, "an autograd_cnn op") if "op of" in problem else "an op"
+    instead = f"use {ALTERNATIVES[name]}" if name in ALTERNATIVES else "drop the option"
+    if name not in ALTERNATIVES and "op of" in problem:
+        instead = "give it a gradient of its own with ag.custom_gradient"
     raise TypeError(
-        f"{name} on a Tensor would cut the graph ({problem}); use {instead}, or .numpy() for plain "
-        "values"
+        f"{name} on a Tensor would cut the graph ({problem}); {instead}, or take .numpy() for "
+        "plain values"
     )
+
+
+def refuse_hidden_conversion() -> None:
+    """Raise TypeError when one of NumPy's own Python functions is about to take a tensor's values.
+
+    That is ``np.sum([t, u])``, which hands NumPy a list and asks no tensor what to do.  Whoever
+    writes ``np.asarray(t)`` asks for the values, and so does a test by ``np.testing``.
+    """
+    frame, name = sys._getframe(2), ""
+    while _module(frame).startswith("numpy.") and frame.f_back is not None:
+        if _module(frame).startswith("numpy.testing"):
+            return
+        frame, name = frame.f_back, frame.f_code.co_name
+    if name:
+        raise TypeError(
+            f"NumPy's {name} would take a tensor's values and cut the graph; join the tensors of a "
+            "list with ag.stack, or take .numpy() for plain values"
+        )
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def _only(name: str, options: dict[str, Any]) -> None:

@@ -18,7 +18,8 @@ class Operators(Node):
     In-place arithmetic and item assignment write into a leaf, or into a tensor without gradients.
     On anything that a graph records they rebind: ``x[i] = v`` makes x the result of an op (`put`),
     differentiable in its old value and in v, and everything computed from the old value keeps it.
-    Views and detached tensors made before see the old value too.
+    Views and detached tensors made before see the old value too.  Under `no_grad` the graph could
+    not follow, and GraphError is raised.
     """
 
     __slots__ = ()
@@ -86,6 +87,14 @@ class Operators(Node):
     def __getitem__(self, index: Any) -> Any:
         return indexing.getitem(self, index=indexing.plain_index(index))
 
+    def __len__(self) -> int:
+        if not self.array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self.array.shape[0]
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
     # ----------------------------------------------------------------------------- changes in place
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -111,9 +120,15 @@ class Operators(Node):
 
     def _recorded_with(self, what: str, value: Any) -> bool:
         """Whether a change of this tensor by `value` concerns a graph, so that it must rebind."""
-        if self.op is not None and self.requires_grad:
-            return True
         recording = modes.is_grad_enabled()
+        if self.op is not None and self.requires_grad:
+            if not recording:
+                raise GraphError(
+                    f"{what} under no_grad on a result of {self.op.name} would leave its graph "
+                    "with a value that it cannot differentiate; change x = x.detach(), or record "
+                    "the change"
+                )
+            return True
         if self.requires_grad and recording:
             raise GraphError(
                 f"{what} on a leaf that requires gradients would lose the leaf; write x = x + y "

@@ -6,7 +6,8 @@ puts an op through everything an op must do, and `autograd_cnn.testing.strategie
 hypothesis) generates the inputs.
 """
 
-from autograd_cnn.testing.gradcheck import GradientError, gradcheck, gradgradcheck
+from autograd_cnn.testing.differences import GradientError
+from autograd_cnn.testing.gradcheck import gradcheck, gradgradcheck
 from autograd_cnn.testing.operations import check_adjoint, check_complex_step, check_op
 
 __all__ = [

@@ -4,38 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from autograd_cnn.arguments import as_numbers, checked, mistake
 from autograd_cnn.backward import grad
 from autograd_cnn.caller import warn
-from autograd_cnn.graph import describe, values
+from autograd_cnn.graph import describe
 from autograd_cnn.kinds import Function
 from autograd_cnn.tensor import Tensor
-
-
-class GradientError(AssertionError):
-    """A gradient check failed; the message names input, element and both values.
-
-    >>> import autograd_cnn as ag
-    >>> wrong = ag.custom_gradient(lambda g, out, x: g)(lambda x: x * x)
-    >>> x = ag.tensor([3.0], dtype="float64", requires_grad=True)
-    >>> try:
-    ...     gradcheck(wrong, [x])
-    ... except GradientError:
-    ...     print("wrong")
-    wrong
-    """
-
-
-class Step(NamedTuple):
-    """Step and tolerances of a check: |analytic - numerical| <= atol + rtol * |numerical|."""
-
-    eps: float
-    atol: float
-    rtol: float
+from autograd_cnn.testing.differences import (
+    GradientError,
+    Step,
+    as_tuple,
+    numerical_jacobian,
+    report,
+)
 
 
 @checked
@@ -54,8 +39,9 @@ def gradcheck(
 
     `inputs` is a tensor or a sequence; those that require gradients are checked and should be
     float64 (others warn, because differences of float32 say little).  `func` returns a tensor or a
-    tuple of tensors.  Two backward passes must agree to `nondet_tol`.  Inputs with overlapping
-    memory, and points at a kink or tie, cannot be checked.
+    tuple of tensors.  Two backward passes must agree to `nondet_tol`, and a random cotangent must
+    give the same combination of the Jacobian's rows, because gradients are linear in it.  Inputs
+    with overlapping memory, and points at a kink or tie, cannot be checked.
 
     Returns True, or raises GradientError with input, element, both values and what it looks like (a
     wrong rule, a kink, lost precision); with ``raise_exception=False`` returns False instead.
@@ -111,7 +97,7 @@ def gradgradcheck(
         def first(*arguments: Any) -> Any:
             xs, gs = arguments[: len(tensors)], arguments[len(tensors) :]
             results = grad(
-                _as_tuple(func(*xs)),
+                as_tuple(func(*xs)),
                 [xs[i] for i in checked],
                 gs,
                 create_graph=create_graph,
@@ -168,13 +154,9 @@ def _wants(t: Any) -> bool:
     return isinstance(t, Tensor) and t.requires_grad
 
 
-def _as_tuple(outputs: Any) -> tuple[Any, ...]:
-    return tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
-
-
 def _outputs(what: str, result: Any) -> tuple[Tensor, ...]:
     """The outputs of the function, which must be tensors."""
-    outputs = _as_tuple(result)
+    outputs = as_tuple(result)
     for number, output in enumerate(outputs):
         if not isinstance(output, Tensor):
             raise GradientError(
@@ -218,7 +200,11 @@ def _check(
     checked = [i for i, t in enumerate(inputs) if _wants(t)]
     outputs = _outputs(what, func(*inputs))
     analytic = [_jacobian(o, [inputs[i] for i in checked]) for o in outputs]
-    again = [_jacobian(o, [inputs[i] for i in checked]) for o in _as_tuple(func(*inputs))]
+    again = [_jacobian(o, [inputs[i] for i in checked]) for o in as_tuple(func(*inputs))]
+    for number, (output, rows) in enumerate(zip(outputs, analytic)):
+        _check_linear(
+            output, [inputs[i] for i in checked], rows, step, f"{what} of output {number}"
+        )
     for column, i in enumerate(checked):
         numeric = numerical_jacobian(numerical, inputs, i, step.eps)
         for number in range(len(outputs)):
@@ -228,7 +214,7 @@ def _check(
             )
             wrong = ~(np.abs(a - n) <= step.atol + step.rtol * np.abs(n))  # NaN is wrong too
             if wrong.any():
-                _report(numerical, inputs, i, number, a, n, wrong, step, what)
+                report(numerical, inputs, i, number, a, n, wrong, step, what)
 
 
 def _compare_runs(a: np.ndarray, b: np.ndarray, tolerance: float, where: str) -> None:
@@ -237,6 +223,37 @@ def _compare_runs(a: np.ndarray, b: np.ndarray, tolerance: float, where: str) ->
             f"{where}: two runs differ by {np.abs(a - b).max():.3g}, more than "
             f"nondet_tol={tolerance}"
         )
+
+
+def _check_linear(
+    output: Tensor,
+    inputs: Sequence[Tensor],
+    jacobians: Sequence[np.ndarray],
+    step: Step,
+    where: str,
+) -> None:
+    """A random cotangent gives the same combination of the Jacobian's rows, each of which belongs
+    to a single 1: a rule that squares what comes in goes unnoticed there.
+    """
+    if not output.requires_grad:
+        return
+    u = np.random.default_rng(5).standard_normal(output.size).astype(output.dtype)
+    for i, (found, rows) in enumerate(zip(_pull(output, inputs, u), jacobians)):
+        off = np.abs(found - u @ rows) - step.atol - step.rtol * (np.abs(u) @ np.abs(rows))
+        if np.any(off > 0.0):
+            element = int(off.argmax())
+            raise GradientError(
+                f"{where}, checked input {i}: the gradient is not linear in the incoming one: "
+                f"element {element} is {found[element]:.9g} for a random cotangent, but "
+                f"{(u @ rows)[element]:.9g} by the rows of the Jacobian"
+            )
+
+
+def _pull(output: Tensor, inputs: Sequence[Tensor], cotangent: np.ndarray) -> list[np.ndarray]:
+    """The gradients for a flat cotangent, flat, zeros where the output does not depend."""
+    g = cotangent.reshape(output.shape)
+    found = grad(output, inputs, g, retain_graph=True, allow_unused=True)
+    return [np.zeros(x.size) if r is None else r.array.reshape(-1) for x, r in zip(inputs, found)]
 
 
 def _jacobian(output: Tensor, inputs: Sequence[Tensor]) -> list[np.ndarray]:
@@ -249,95 +266,6 @@ def _jacobian(output: Tensor, inputs: Sequence[Tensor]) -> list[np.ndarray]:
     for row in range(output.size):
         cotangent = np.zeros(output.size, output.dtype)
         cotangent[row] = 1.0
-        rows = grad(
-            output, inputs, cotangent.reshape(output.shape), retain_graph=True, allow_unused=True
-        )
-        for matrix, g in zip(matrices, rows):
-            if g is not None:
-                matrix[row] = g.array.reshape(-1)
+        for matrix, g in zip(matrices, _pull(output, inputs, cotangent)):
+            matrix[row] = g
     return matrices
-
-
-def numerical_jacobian(
-    func: Function, inputs: list[Any], position: int, eps: float
-) -> list[np.ndarray]:
-    """Central differences of every output of `func` in one input: matrices (output.size,
-    input.size).
-    """
-    columns = [
-        _difference(func, inputs, position, j, eps, -eps) for j in range(inputs[position].size)
-    ]
-    if not columns:
-        return [np.zeros((o.size, 0)) for o in _as_tuple(func(*inputs))]
-    return [np.stack(parts, axis=1) for parts in zip(*columns)]
-
-
-def _difference(
-    func: Function, inputs: list[Any], position: int, element: int, up: float, down: float
-) -> list[np.ndarray]:
-    """(f(x + up) - f(x + down)) / (up - down) with one element of one input moved."""
-    results = []
-    for shift in (up, down):
-        array = inputs[position].array.copy()
-        array.reshape(-1)[element] += shift
-        moved = [*inputs[:position], Tensor(array, requires_grad=True), *inputs[position + 1 :]]
-        results.append(
-            [np.array(values(o), np.float64).reshape(-1) for o in _as_tuple(func(*moved))]
-        )
-    with np.errstate(invalid="ignore"):
-        return [(high - low) / (up - down) for high, low in zip(*results)]
-
-
-def _report(
-    func: Function,
-    inputs: list[Any],
-    position: int,
-    number: int,
-    analytic: np.ndarray,
-    numeric: np.ndarray,
-    wrong: np.ndarray,
-    step: Step,
-    what: str,
-) -> None:
-    """Raise with the worst element and a guess at the reason."""
-    gap = np.where(wrong, np.abs(np.nan_to_num(analytic - numeric, nan=np.inf)), -1.0)
-    row, element = np.unravel_index(int(gap.argmax()), gap.shape)
-    a, n = analytic[row, element], numeric[row, element]
-    place = tuple(int(k) for k in np.unravel_index(int(element), inputs[position].shape))
-    shape = [np.shape(values(o)) for o in _as_tuple(func(*inputs))][number]
-    target = tuple(int(k) for k in np.unravel_index(int(row), shape))
-    raise GradientError(
-        f"{what} of output {number}{list(target)} with respect to input {position}{list(place)}: "
-        f"analytic {a:.9g}, "
-        f"numerical {n:.9g} (difference {abs(a - n):.3g}, {int(wrong.sum())} of {wrong.size} "
-        "elements wrong, eps "
-        f"{step.eps:g}, atol {step.atol:g}, rtol {step.rtol:g}); "
-        + _diagnosis(func, inputs, position, int(element), number, int(row), float(a), step)
-    )
-
-
-def _diagnosis(
-    func: Function,
-    inputs: list[Any],
-    position: int,
-    element: int,
-    number: int,
-    row: int,
-    a: float,
-    step: Step,
-) -> str:
-    def slope(up: float, down: float) -> float:
-        return float(_difference(func, inputs, position, element, up, down)[number][row])
-
-    if not np.isfinite(a):
-        return "the analytic value is not finite"
-    right, left = slope(step.eps, 0.0), slope(0.0, -step.eps)
-    wide = slope(10 * step.eps, -10 * step.eps)
-    near = slope(step.eps, -step.eps)
-    size = max(abs(right), abs(left), step.atol)
-    if abs(wide - near) > step.atol + step.rtol * abs(near):
-        return f"it looks like lost precision: with 10 eps the numerical value is {wide:.9g}"
-    if abs(right - left) > 0.05 * size and abs(right - left) > 100 * step.atol:
-        slopes = f"{left:.6g} on the left and {right:.6g} on the right"
-        return f"it looks like a kink, tie or jump: the slope is {slopes}"
-    return "it looks like a wrong backward rule: the numerical value is stable around this point"

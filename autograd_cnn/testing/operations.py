@@ -12,7 +12,8 @@ from autograd_cnn.backward import grad
 from autograd_cnn.graph import values
 from autograd_cnn.kinds import Function
 from autograd_cnn.tensor import Tensor
-from autograd_cnn.testing.gradcheck import GradientError, gradcheck, gradgradcheck
+from autograd_cnn.testing.differences import GradientError
+from autograd_cnn.testing.gradcheck import gradcheck, gradgradcheck
 
 # Central differences in float64 with eps 1e-6 on values of order 1 are good to about 1e-9; 1e-6
 # leaves room for curvature and still sees every factor and sign.

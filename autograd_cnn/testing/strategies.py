@@ -22,7 +22,12 @@ SEEDS = st.integers(0, 2**32 - 1)
 def shapes(
     min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 3
 ) -> Strategy[tuple[int, ...]]:
-    """Shapes with sides between `min_side` and `max_side`."""
+    """Shapes with sides between `min_side` and `max_side`.
+
+    >>> from hypothesis import find
+    >>> find(shapes(), lambda shape: shape == (1, 2))
+    (1, 2)
+    """
     return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(
         tuple
     )
@@ -33,6 +38,10 @@ def evenly_spaced(
 ) -> np.ndarray:
     """A random permutation of evenly spaced float64 numbers between `low` and `high`, none of them
     0 or equal.
+
+    >>> evenly_spaced((2, 2), seed=0).round(3)
+    array([[ 1.396,  0.396],
+           [-1.604, -0.604]])
     """
     n = math.prod(shape)
     rng = np.random.default_rng(seed)
@@ -46,6 +55,10 @@ def evenly_spaced(
 def arrays(draw: Any, shape: Any = None, low: float = -2.0, high: float = 2.0) -> np.ndarray:
     """Evenly spaced float64 values in random order; `shape` is a shape, a strategy of shapes, or
     any if None.
+
+    >>> from hypothesis import find
+    >>> find(arrays((2, 3)), lambda x: True).shape
+    (2, 3)
     """
     if shape is None:
         shape = shapes()
@@ -55,12 +68,22 @@ def arrays(draw: Any, shape: Any = None, low: float = -2.0, high: float = 2.0) -
 
 
 def positive(shape: Any = None) -> Strategy[np.ndarray]:
-    """As `arrays`, with values between 0.3 and 3."""
+    """As `arrays`, with values between 0.3 and 3.
+
+    >>> from hypothesis import find
+    >>> bool(find(positive((2,)), lambda x: True).min() > 0.0)
+    True
+    """
     return arrays(shape, 0.3, 3.0)
 
 
 def tensors(shape: Any = None, low: float = -2.0, high: float = 2.0) -> Strategy[Tensor]:
-    """As `arrays`: float64 tensors that require gradients, ready for `gradcheck`."""
+    """As `arrays`: float64 tensors that require gradients, ready for `gradcheck`.
+
+    >>> from hypothesis import find
+    >>> find(tensors((2,)), lambda x: True).requires_grad
+    True
+    """
     return arrays(shape, low, high).map(lambda a: Tensor(a, requires_grad=True))
 
 
@@ -70,6 +93,11 @@ def broadcastable(
 ) -> list[np.ndarray]:
     """Arrays of different shapes that broadcast together: axes of size 1 and missing leading axes,
     also size 0.
+
+    >>> from hypothesis import find
+    >>> x, y = find(broadcastable(), lambda xs: xs[0].shape != xs[1].shape)
+    >>> (x + y).ndim == max(x.ndim, y.ndim)
+    True
     """
     full = draw(st.lists(st.sampled_from([1, 2, 3, 2, 3, 0]), max_size=3))
     seed = draw(SEEDS)
@@ -81,60 +109,77 @@ def broadcastable(
     return found
 
 
+def _per_axis(axes: int, low: int, high: int) -> Strategy[tuple[int, ...]]:
+    return st.tuples(*[st.integers(low, high)] * axes)
+
+
+_AXES = st.sampled_from([1, 2, 2, 3])
+
+
 @st.composite
-def conv_settings(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]:
-    """Shapes of x and w and the settings of a small convolution: every stride, padding, dilation,
-    groups, leftover rows.
+def conv_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
+    """Size of an image and the kernel and settings of a small convolution that fit it.
+
+    Every stride, padding, dilation, 1x1 kernels, leftover rows, over `axes` spatial axes (one to
+    three when None).  Keys: size, kernel, stride, padding, dilation.
+
+    >>> from hypothesis import find
+    >>> sorted(find(conv_settings(axes=2), lambda settings: True))
+    ['dilation', 'kernel', 'padding', 'size', 'stride']
     """
-    groups = draw(st.sampled_from([1, 1, 2, 3]))
-    each = draw(st.integers(1, 2))
-    filters = groups * draw(st.integers(1, 2))
-    kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    stride, dilation = (
-        draw(st.one_of(st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 2))))
-        for _ in "sd"
-    )
-    padding = draw(
-        st.one_of(
-            st.integers(0, 2),
-            st.tuples(st.integers(0, 2), st.integers(0, 2)),
-            st.sampled_from(["same", "valid"]),
-        )
-    )
-    pads = (
-        (0, 0)
-        if isinstance(padding, str)
-        else (padding, padding)
-        if isinstance(padding, int)
-        else padding
-    )
-    steps = (dilation, dilation) if isinstance(dilation, int) else dilation
+    axes = axes or draw(_AXES)
+    spare, largest = (3, 3) if axes < 3 else (1, 2)  # volumes are kept small
+    kernel = draw(_per_axis(axes, 1, largest))
+    stride = draw(st.one_of(st.integers(1, 3), _per_axis(axes, 1, 3)))
+    dilation = draw(st.one_of(st.integers(1, 2), _per_axis(axes, 1, largest)))
+    padding = draw(st.one_of(_per_axis(axes, 0, 2), st.sampled_from([0, 1, "same", "valid"])))
+    numbers = (0 if isinstance(padding, str) else padding, dilation)
+    pads, steps = (v if isinstance(v, tuple) else (v,) * axes for v in numbers)
     least = [max(1, d * (k - 1) + 1 - 2 * p) for d, k, p in zip(steps, kernel, pads)]
-    size = [n + draw(st.integers(0, 3)) for n in least]
-    x = (draw(st.integers(1, 2)), groups * each, *size)
-    settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return x, (filters, each, *kernel), settings
+    size = tuple(n + draw(st.integers(0, spare)) for n in least)
+    settings = {"stride": stride, "padding": padding, "dilation": dilation}
+    return {"size": size, "kernel": kernel, **settings}
 
 
 @st.composite
-def pool_settings(draw: Any, dilated: bool = True) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """Shape of x and settings of a small pooling: overlapping windows, padding, dilation,
-    ceil_mode.
+def transpose_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
+    """The same for a transposed convolution, of which `out` is the size of the input.
+
+    Keys: out, kernel, stride, padding, output_padding, dilation.
+
+    >>> from hypothesis import find
+    >>> len(find(transpose_settings(axes=1), lambda settings: True)["kernel"])
+    1
     """
-    kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    stride = draw(
-        st.one_of(st.none(), st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    )
-    padding = draw(st.tuples(*(st.integers(0, k // 2) for k in kernel)))
-    settings: dict[str, Any] = {
-        "kernel_size": kernel,
-        "stride": stride,
-        "padding": padding,
-        "ceil_mode": draw(st.booleans()),
-    }
+    axes = axes or draw(_AXES)
+    largest = 3 if axes < 3 else 2
+    kernel, out = draw(_per_axis(axes, 1, largest)), draw(_per_axis(axes, 1, largest))
+    stride, dilation = draw(_per_axis(axes, 1, 3)), draw(_per_axis(axes, 1, 2))
+    extra = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation))
+    places = zip(out, kernel, stride, extra, dilation)
+    bare = [(n - 1) * s + d * (k - 1) + e + 1 for n, k, s, e, d in places]
+    padding = tuple(draw(st.integers(0, min(2, (n - 1) // 2))) for n in bare)
+    settings = {"stride": stride, "padding": padding, "output_padding": extra}
+    return {"out": out, "kernel": kernel, **settings, "dilation": dilation}
+
+
+@st.composite
+def pool_settings(draw: Any, axes: int | None = None, dilated: bool = True) -> dict[str, Any]:
+    """Size of an image and the settings of a small pooling that fit it.
+
+    Overlapping windows, padding, ceil_mode, and dilation unless `dilated` is False.  Keys: size,
+    kernel, stride, padding, dilation, ceil_mode.
+
+    >>> from hypothesis import find
+    >>> len(find(pool_settings(axes=2), lambda settings: True)["padding"])
+    2
+    """
+    axes = axes or draw(_AXES)
+    kernel = draw(_per_axis(axes, 1, 3 if axes < 3 else 2))
+    stride = draw(st.one_of(st.none(), st.integers(1, 3), _per_axis(axes, 1, 3)))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
     dilation = draw(st.integers(1, 2)) if dilated else 1
-    if dilated:
-        settings["dilation"] = dilation
     least = [max(1, dilation * (k - 1) + 1 - 2 * p) for k, p in zip(kernel, padding)]
-    size = [n + draw(st.integers(0, 3)) for n in least]
-    return (draw(st.integers(1, 2)), draw(st.integers(1, 2)), *size), settings
+    size = tuple(n + draw(st.integers(0, 3 if axes < 3 else 1)) for n in least)
+    settings = {"stride": stride, "padding": padding, "dilation": dilation}
+    return {"size": size, "kernel": kernel, **settings, "ceil_mode": draw(st.booleans())}

@@ -1,0 +1,94 @@
+"""Modules as functions of their parameters, for the transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from autograd_cnn.arguments import as_input, checked, mistake
+from autograd_cnn.graph import Node, values, wrap
+from autograd_cnn.nn.module import Module
+
+
+@checked
+def functional_call(
+    module: Module, parameters: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+) -> Any:
+    """``module(*args, **kwargs)`` with other values in the place of some parameters and buffers.
+
+    `parameters` maps paths, as in ``named_parameters`` and ``named_buffers``, to tensors or arrays
+    of the same shapes; `args` is a tuple, or the one argument.  A parameter that is shared is
+    replaced wherever it stands.  The module is as before afterwards, also after an exception;
+    buffers given as arrays take the updates of a training step.  Not for a module that another
+    thread uses meanwhile.
+
+    Raises ValueError for a path that the module does not have and for another shape.
+
+    >>> import numpy as np
+    >>> import autograd_cnn as ag
+    >>> layer = ag.nn.Linear(2, 1)
+    >>> def loss(parameters):
+    ...     return ag.func.functional_call(layer, parameters, np.array([[1.0, 2.0]])).sum()
+    >>> ag.func.grad(loss)({"weight": np.zeros((1, 2)), "bias": np.zeros(1)})
+    {'weight': array([[1., 2.]]), 'bias': array([1.])}
+    """
+    if not isinstance(module, Module):
+        raise mistake("functional_call", "module", "a module", module)
+    if not isinstance(parameters, Mapping):
+        wanted = "a mapping from paths to tensors or arrays"
+        raise mistake("functional_call", "parameters", wanted, parameters)
+    given = args if isinstance(args, tuple) else (args,)
+    with _replaced(module, _substitutes(module, parameters)):
+        return module(*given, **(kwargs or {}))
+
+
+def _substitutes(module: Module, parameters: Mapping[str, Any]) -> dict[int, Any]:
+    """What takes the place of each parameter and buffer, by the identity of what it replaces."""
+    state: dict[str, Any] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    found: dict[int, Any] = {}
+    for path, new in parameters.items():
+        if path not in state:
+            raise ValueError(
+                f"functional_call: {type(module).__name__} has no parameter or buffer {path!r}; "
+                f"there are {', '.join(state) or 'none'}"
+            )
+        old, new = state[path], as_input("functional_call", path, new)
+        if new.shape != old.shape:
+            raise ValueError(
+                f"functional_call: {path} must have shape {old.shape}, got {new.shape}"
+            )
+        trained = isinstance(old, Node)
+        found[id(old)] = (new if isinstance(new, Node) else wrap(new)) if trained else values(new)
+    return found
+
+
+@contextmanager
+def _replaced(module: Module, new: dict[int, Any]) -> Iterator[None]:
+    """Modules with other objects among their attributes, until the end of the block."""
+    before: list[tuple[Module, str, Any]] = []
+    try:
+        for m in list(module.modules()):
+            for name, value in list(vars(m).items()):
+                if (other := _with(value, new)) is not value:
+                    before.append((m, name, value))
+                    vars(m)[name] = other
+        yield
+    finally:
+        for m, name, value in before:
+            vars(m)[name] = value
+
+
+def _with(value: Any, new: dict[int, Any]) -> Any:
+    """`value`, or a copy of it with other objects in its lists, tuples and dicts."""
+    if id(value) in new:
+        return new[id(value)]
+    if isinstance(value, dict):
+        parts = {key: _with(part, new) for key, part in value.items()}
+        return parts if any(parts[key] is not value[key] for key in value) else value
+    if isinstance(value, (list, tuple)):
+        items = [_with(part, new) for part in value]
+        if all(a is b for a, b in zip(items, value)):
+            return value
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value

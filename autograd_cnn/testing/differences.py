@@ -1,0 +1,123 @@
+"""Central differences, and what a disagreement with them looks like."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_cnn.graph import values
+from autograd_cnn.kinds import Function
+from autograd_cnn.tensor import Tensor
+
+
+class GradientError(AssertionError):
+    """A gradient check failed; the message names input, element and both values.
+
+    >>> import autograd_cnn as ag
+    >>> wrong = ag.custom_gradient(lambda g, out, x: g)(lambda x: x * x)
+    >>> x = ag.tensor([3.0], dtype="float64", requires_grad=True)
+    >>> try:
+    ...     ag.testing.gradcheck(wrong, [x])
+    ... except ag.testing.GradientError:
+    ...     print("wrong")
+    wrong
+    """
+
+
+class Step(NamedTuple):
+    """Step and tolerances of a check: |analytic - numerical| <= atol + rtol * |numerical|."""
+
+    eps: float
+    atol: float
+    rtol: float
+
+
+def as_tuple(outputs: Any) -> tuple[Any, ...]:
+    """One output or several as a tuple."""
+    return tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
+
+
+def numerical_jacobian(
+    func: Function, inputs: list[Any], position: int, eps: float
+) -> list[np.ndarray]:
+    """Central differences of every output of `func` in one input: matrices (output.size,
+    input.size).
+    """
+    columns = [
+        _difference(func, inputs, position, j, eps, -eps) for j in range(inputs[position].size)
+    ]
+    if not columns:
+        return [np.zeros((o.size, 0)) for o in as_tuple(func(*inputs))]
+    return [np.stack(parts, axis=1) for parts in zip(*columns)]
+
+
+def _difference(
+    func: Function, inputs: list[Any], position: int, element: int, up: float, down: float
+) -> list[np.ndarray]:
+    """(f(x + up) - f(x + down)) / (up - down) with one element of one input moved."""
+    results = []
+    for shift in (up, down):
+        array = inputs[position].array.copy()
+        array.reshape(-1)[element] += shift
+        moved = [*inputs[:position], Tensor(array, requires_grad=True), *inputs[position + 1 :]]
+        results.append(
+            [np.array(values(o), np.float64).reshape(-1) for o in as_tuple(func(*moved))]
+        )
+    with np.errstate(invalid="ignore"):
+        return [(high - low) / (up - down) for high, low in zip(*results)]
+
+
+def report(
+    func: Function,
+    inputs: list[Any],
+    position: int,
+    number: int,
+    analytic: np.ndarray,
+    numeric: np.ndarray,
+    wrong: np.ndarray,
+    step: Step,
+    what: str,
+) -> None:
+    """Raise with the worst element and a guess at the reason."""
+    gap = np.where(wrong, np.abs(np.nan_to_num(analytic - numeric, nan=np.inf)), -1.0)
+    row, element = np.unravel_index(int(gap.argmax()), gap.shape)
+    a, n = analytic[row, element], numeric[row, element]
+    place = tuple(int(k) for k in np.unravel_index(int(element), inputs[position].shape))
+    shape = [np.shape(values(o)) for o in as_tuple(func(*inputs))][number]
+    target = tuple(int(k) for k in np.unravel_index(int(row), shape))
+    raise GradientError(
+        f"{what} of output {number}{list(target)} with respect to input {position}{list(place)}: "
+        f"analytic {a:.9g}, "
+        f"numerical {n:.9g} (difference {abs(a - n):.3g}, {int(wrong.sum())} of {wrong.size} "
+        "elements wrong, eps "
+        f"{step.eps:g}, atol {step.atol:g}, rtol {step.rtol:g}); "
+        + _diagnosis(func, inputs, position, int(element), number, int(row), float(a), step)
+    )
+
+
+def _diagnosis(
+    func: Function,
+    inputs: list[Any],
+    position: int,
+    element: int,
+    number: int,
+    row: int,
+    a: float,
+    step: Step,
+) -> str:
+    def slope(up: float, down: float) -> float:
+        return float(_difference(func, inputs, position, element, up, down)[number][row])
+
+    if not np.isfinite(a):
+        return "the analytic value is not finite"
+    right, left = slope(step.eps, 0.0), slope(0.0, -step.eps)
+    wide = slope(10 * step.eps, -10 * step.eps)
+    near = slope(step.eps, -step.eps)
+    size = max(abs(right), abs(left), step.atol)
+    if abs(wide - near) > step.atol + step.rtol * abs(near):
+        return f"it looks like lost precision: with 10 eps the numerical value is {wide:.9g}"
+    if abs(right - left) > 0.05 * size and abs(right - left) > 100 * step.atol:
+        slopes = f"{left:.6g} on the left and {right:.6g} on the right"
+        return f"it looks like a kink, tie or jump: the slope is {slopes}"
+    return "it looks like a wrong backward rule: the numerical value is stable around this point"

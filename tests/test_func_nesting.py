@@ -1,0 +1,199 @@
+"""Transforms in transforms, and what is around a call."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import func, nn, optim
+
+
+def numbers(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+# ----------------------------------------------------------------------------------------------- nesting
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
+def test_grad_nests(order: int) -> None:
+    f = lambda x: x**5  # noqa: E731
+    expected = 1.0
+    for k in range(order):
+        f, expected = func.grad(f), expected * (5 - k)
+    assert np.isclose(f(np.float64(1.5)), expected * 1.5 ** (5 - order), rtol=1e-12)
+
+
+def test_inner_and_outer_variables_are_not_confused() -> None:
+    # d/dx (x * d/dy (x + y)) = 1, the standard example; and a function that closes over its argument.
+    assert func.grad(lambda x: x * func.grad(lambda y: x + y)(1.0))(1.0) == 1.0
+    t = ag.tensor(3.0, requires_grad=True)
+    g = func.grad(lambda y: y * t)(t)
+    assert g.item() == 3.0
+    assert func.grad(lambda x: func.grad(lambda y: x * y * y)(2.0))(3.0) == 4.0
+    assert func.grad(lambda x: x * func.grad(lambda y: y * y)(2.0))(3.0) == 4.0
+
+
+def test_transforms_of_transforms_of_transforms() -> None:
+    f = lambda x: (ag.sin(x) if hasattr(ag, "sin") else ag.tanh(x)).sum()  # noqa: E731
+    x = numbers(3)
+    third = func.jacfwd(func.hessian(f))(x)
+    again = func.jacrev(func.jacfwd(func.grad(f)))(x)
+    assert np.allclose(third, again)
+    eps = 1e-5
+    step = np.array([eps, 0, 0])
+    differences = (func.hessian(f)(x + step) - func.hessian(f)(x - step)) / (2 * eps)
+    assert np.allclose(third[..., 0], differences, atol=1e-8)
+
+
+def test_hessian_of_a_function_that_calls_grad() -> None:
+    def penalty(x: Any) -> Any:
+        return (func.grad(lambda y: (y**3).sum())(x) ** 2).sum()  # sum of 9 x^4
+
+    x = np.array([1.0, 2.0])
+    assert np.allclose(func.hessian(penalty)(x), np.diag(108 * x**2))
+
+
+def test_jvp_and_vjp_differentiate_by_tangents_and_cotangents() -> None:
+    x = np.array([1.0, 2.0])
+    by_tangent = func.grad(lambda t: func.jvp(lambda x: x**3, (x,), (t,))[1].sum())(np.ones(2))
+    assert np.allclose(by_tangent, 3 * x**2)
+    by_cotangent = func.grad(lambda u: func.vjp(lambda x: x**3, x)[1](u)[0].sum())(np.ones(2))
+    assert np.allclose(by_cotangent, 3 * x**2)
+    by_primal = func.grad(lambda x: func.jvp(lambda y: y**3, (x,), (np.ones(2),))[1].sum())(x)
+    assert np.allclose(by_primal, 6 * x)
+    mixed = func.grad(lambda v: func.hvp(lambda y: (y**3).sum(), (x,), (v,))[0].sum())(np.ones(2))
+    assert np.allclose(mixed, 6 * x)
+
+
+def test_value_and_grad_inside_grad_keeps_the_value_connected() -> None:
+    def f(x: Any) -> Any:
+        value, gradient = func.value_and_grad(lambda y: y**3)(x)
+        return value + gradient
+
+    assert func.grad(f)(2.0) == 3 * 4 + 6 * 2
+
+
+# --------------------------------------------------------------------------------- what is around a call
+
+
+def test_works_under_no_grad_and_leaves_closed_over_tensors_alone() -> None:
+    w = ag.tensor([2.0, 3.0], requires_grad=True)
+    x = np.array([1.0, 1.0], np.float32)
+    with ag.no_grad():
+        inside = func.grad(lambda x: (w * x * x).sum())(x)
+        linked = func.grad(lambda x: (w * x * x).sum())(ag.tensor(x))
+        second = func.hessian(lambda x: (w * x * x).sum())(x)
+        assert not ag.is_grad_enabled()
+    assert inside.tolist() == [4.0, 6.0]
+    assert not linked.requires_grad
+    assert second.tolist() == [[4.0, 0.0], [0.0, 6.0]]
+    assert func.grad(lambda x: (w * x * x).sum())(x).tolist() == [4.0, 6.0]
+    assert w.grad is None
+
+
+def test_a_tensor_argument_keeps_the_graph_to_what_is_closed_over() -> None:
+    layer = nn.Linear(3, 1)
+    g = func.grad(lambda x: (layer(x) ** 2).sum())(ag.tensor(numbers(4, 3), dtype="float32"))
+    (g * g).sum().backward()
+    assert layer.weight.grad is not None
+    t = ag.tensor(2.0, requires_grad=True)
+    func.grad(lambda x: x**3)(t).backward()
+    assert t.grad is not None
+    assert t.grad.item() == 12.0
+
+
+def test_an_enclosing_no_grad_cuts_inner_results() -> None:
+    def f(x: Any) -> Any:
+        with ag.no_grad():
+            constant = func.grad(lambda y: y**3)(x)
+        return constant * x
+
+    assert func.grad(f)(2.0) == 12.0
+
+
+def test_closed_over_results_with_a_freed_graph_are_constants() -> None:
+    h = ag.exp(ag.tensor([1.0], requires_grad=True))
+    h.sum().backward()
+    assert np.allclose(func.grad(lambda x: (h * x).sum())(np.ones(1)), np.e)
+
+
+def test_arguments_are_not_written_to_and_results_own_their_memory() -> None:
+    x = np.ones(3)
+
+    def f(t: Any) -> Any:
+        t *= 5.0
+        return (t * t).sum()
+
+    for argument in (x, ag.tensor(x), ag.tensor(x, requires_grad=True)):
+        assert func.grad(f)(argument).tolist() == [50.0] * 3
+        assert argument.tolist() == [1.0] * 3
+    _, pull = func.vjp(lambda t: t, x)
+    u = np.full(3, 7.0)
+    (g,) = pull(u)
+    g[:] = 0.0
+    assert u.tolist() == [7.0] * 3
+
+
+def test_unused_arguments_have_gradient_zero() -> None:
+    assert func.grad(lambda x, y: y * 2.0, argnums=0)(1.0, ag.tensor(2.0)) == 0.0
+    assert func.grad(lambda x: ag.sign(x).sum())(np.ones(2)).tolist() == [0.0, 0.0]
+
+
+def test_misuse_is_explained() -> None:
+    x = np.ones(2)
+    with pytest.raises(ValueError, match=r"grad: .* single value, got shapes \[\(2,\)\]"):
+        func.grad(lambda x: x * 2.0)(x)
+    with pytest.raises(TypeError, match=r"grad: the function returned = 2\.0, not a tensor: .item"):
+        func.grad(lambda x: x.sum().item())(x)
+    with pytest.raises(TypeError, match="differentiate by floating .* dtype int64"):
+        func.grad(lambda x: x.sum())(np.arange(3))
+    with pytest.raises(TypeError, match="of type str"):
+        func.grad(lambda x: x)("x")
+    with pytest.raises(ValueError, match="argnums 2 but 1 positional"):
+        func.grad(lambda x: x, argnums=2)(1.0)
+    with pytest.raises(TypeError, match="argnums must be an integer or a tuple"):
+        func.grad(lambda x: x, argnums="x")(1.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"has_aux=True the function returns \(output, aux\)"):
+        func.grad(lambda x: x, has_aux=True)(1.0)
+    with pytest.raises(TypeError, match="jvp: primals must be a tuple"):
+        func.jvp(lambda x: x, x, (x,))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"jvp: direction 0 of shape \(3,\)"):
+        func.jvp(lambda x: x, (x,), (np.ones(3),))
+
+
+def test_threads_transform_at_the_same_time() -> None:
+    found: dict[int, float] = {}
+
+    def work(k: int) -> None:
+        for _ in range(20):
+            found[k] = func.grad(func.grad(lambda x: x**3))(float(k))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {k: 6.0 * k for k in range(4)}
+
+
+def test_a_gradient_penalty_trains() -> None:
+    """The slope of a network is trained to 1 everywhere, as in WGAN-GP (Gulrajani et al., 2017)."""
+    ag.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    points = np.random.default_rng(0).standard_normal((64, 2)).astype("f")
+    losses = []
+    for _ in range(100):
+        x = ag.tensor(points, requires_grad=True)
+        (slope,) = ag.grad(net(x).sum(), x, create_graph=True)
+        penalty = ((ag.norm(slope, axis=1) - 1.0) ** 2).mean()
+        optimizer.zero_grad()
+        penalty.backward()
+        optimizer.step()
+        losses.append(penalty.item())
+    assert losses[-1] < 0.05 * losses[0]

@@ -1,0 +1,161 @@
+"""The state of modules: names, copies, files, and loading all or nothing."""
+
+import io
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import nn
+
+
+def small_cnn():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 8, 3, groups=2, bias=False),
+        nn.BatchNorm2d(8, affine=False),
+        nn.Flatten(),
+        nn.Linear(200, 10),
+    )
+
+
+# ------------------------------------------------------------------------------------------ buffers
+
+
+def test_register_buffer():
+    module = nn.Module()
+    source = np.zeros(2)
+    module.register_buffer("mean", source)
+    module.register_buffer("nothing", None)
+    assert not np.shares_memory(module.mean, source)
+    assert list(module.state_dict()) == ["mean"]
+    module.register_buffer("mean", np.ones(3))  # again: replaced
+    module.mean = module.mean + 1  # assignment keeps it a buffer
+    np.testing.assert_array_equal(module.state_dict()["mean"], [2, 2, 2])
+    module.nothing = np.int64(3)
+    assert module.state_dict()["nothing"] == 3
+    assert module.load_state_dict({"mean": np.ones(3), "nothing": 4}) == ([], [])
+    assert module.nothing == 4
+    with pytest.raises(ValueError, match="'forward' is already an attribute"):
+        module.register_buffer("forward", source)
+    with pytest.raises(ValueError, match="not an identifier"):
+        module.register_buffer("a.b", source)
+
+
+# -------------------------------------------------------------------------------------------- state
+
+
+def test_names_shapes_and_order_are_pytorchs():
+    state = small_cnn().state_dict()
+    assert [(name, array.shape) for name, array in state.items()] == [
+        ("0.weight", (4, 1, 3, 3)),
+        ("0.bias", (4,)),
+        ("1.weight", (4,)),
+        ("1.bias", (4,)),
+        ("1.running_mean", (4,)),
+        ("1.running_var", (4,)),
+        ("1.num_batches_tracked", ()),
+        ("4.weight", (8, 2, 3, 3)),
+        ("5.running_mean", (8,)),
+        ("5.running_var", (8,)),
+        ("5.num_batches_tracked", ()),
+        ("7.weight", (10, 200)),
+        ("7.bias", (10,)),
+    ]
+    assert state["1.num_batches_tracked"].dtype == np.int64
+    assert {a.dtype for n, a in state.items() if "num" not in n} == {np.dtype(np.float32)}
+
+
+def test_state_survives_a_file():
+    net, twin = small_cnn(), small_cnn()
+    net(np.random.default_rng(0).normal(size=(4, 1, 14, 14)).astype(np.float32))
+    file = io.BytesIO()
+    np.savez(file, **net.state_dict())
+    file.seek(0)
+    with np.load(file) as saved:
+        assert twin.load_state_dict(saved) == ([], [])
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(twin.state_dict()[name], array)
+    x = np.ones((2, 1, 14, 14), np.float32)
+    np.testing.assert_array_equal(net.eval()(x).numpy(), twin.eval()(x).numpy())
+
+
+def test_state_dict_holds_copies():
+    net = small_cnn()
+    state = net.state_dict()
+    for value in state.values():
+        value[...] = 7
+    assert not (net[0].weight.array == 7).any()
+    assert net[1].num_batches_tracked == 0
+
+
+def test_load_writes_in_place_and_keeps_the_dtype():
+    layer = nn.Linear(2, 2)
+    weight, array = layer.weight, layer.weight.array
+    new = {"weight": np.array([[1.0, 2], [3, 4]]), "bias": ag.tensor([5.0, 6.0])}
+    layer.load_state_dict(new)
+    assert layer.weight is weight
+    assert weight.array is array
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, new["weight"])
+    assert not np.shares_memory(array, new["weight"])
+    layer.load_state_dict({"weight": weight.array[::-1], "bias": [5, 6]})  # a view of the target
+    np.testing.assert_array_equal(array, [[3, 4], [1, 2]])
+
+
+def test_load_makes_earlier_graphs_refuse():
+    layer = nn.Linear(2, 2)
+    x = ag.tensor([[1.0, 2.0]], requires_grad=True)
+    loss = layer(x).sum()
+    layer.load_state_dict(layer.state_dict())
+    with pytest.raises(ag.GraphError, match="changed in place"):
+        loss.backward()
+
+
+def test_load_reports_every_problem_and_changes_nothing():
+    net = small_cnn()
+    before = net.state_dict()
+    wrong = {name: np.full_like(array, 9) for name, array in before.items()}
+    del wrong["0.bias"], wrong["7.bias"]
+    wrong["9.weight"] = np.ones(1)
+    wrong["7.weight"] = np.ones((10, 100))
+    wrong["1.num_batches_tracked"] = np.array(1.5)
+    with pytest.raises(ValueError, match=r"Sequential\.load_state_dict") as caught:
+        net.load_state_dict(wrong)
+    assert str(caught.value).splitlines()[1:] == [
+        "  missing: 0.bias",
+        "  missing: 7.bias",
+        "  unexpected: 9.weight",
+        "  1.num_batches_tracked: expected dtype int64, got float64",
+        "  7.weight: expected shape (10, 200), got (10, 100)",
+    ]
+    with pytest.raises(ValueError, match="nothing was loaded") as caught:
+        net.load_state_dict(wrong, strict=False)
+    assert len(str(caught.value).splitlines()) == 3
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_load_not_strict_returns_what_did_not_match():
+    layer = nn.Linear(2, 2)
+    result = layer.load_state_dict({"bias": np.ones(2), "extra": 1}, strict=False)
+    assert result.missing_keys == ["weight"]
+    assert result.unexpected_keys == ["extra"]
+    np.testing.assert_array_equal(layer.bias.array, [1, 1])
+
+
+def test_load_wants_a_mapping_and_numbers():
+    with pytest.raises(TypeError, match=r"mapping of names to arrays, got str.*np.load"):
+        nn.Linear(1, 1).load_state_dict("weights.npz")
+    with pytest.raises(ValueError, match="bias: expected dtype float32, got <U1"):
+        nn.Linear(1, 1).load_state_dict({"weight": [[1.0]], "bias": ["x"]})
+
+
+def test_two_parameters_of_one_name_are_refused():
+    net = nn.Module()
+    net.a = {"b": nn.Linear(1, 1), "b.weight": nn.Parameter([1.0])}
+    with pytest.raises(ValueError, match=r"two parameters are named 'a\.b\.weight'"):
+        net.state_dict()

@@ -1,0 +1,184 @@
+"""Freed graphs and stale values: refused with the fix, never a gradient of other numbers."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import functional as F
+
+
+def leaf(*numbers: float) -> ag.Tensor:
+    return ag.tensor(numbers, requires_grad=True)
+
+
+def grad_of(x: ag.Tensor) -> list[float]:
+    assert x.grad is not None
+    return x.grad.tolist()
+
+
+def test_a_second_backward_names_the_op_and_the_fix() -> None:
+    x = leaf(1.0, 2.0)
+    y = ag.exp(x).sum()
+    y.backward()
+    with pytest.raises(ag.GraphError, match=r"result of sum .* freed .* retain_graph=True"):
+        y.backward()
+
+
+def test_a_second_backward_through_a_shared_part_is_refused_too() -> None:
+    h = ag.exp(leaf(1.0))
+    (h * 2.0).sum().backward()
+    with pytest.raises(ag.GraphError, match="result of exp"):
+        (h * 3.0).sum().backward()
+
+
+def test_retain_graph_allows_a_second_backward() -> None:
+    x = leaf(3.0)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert grad_of(x) == [12.0]
+
+
+def test_a_refused_backward_changes_no_gradient() -> None:
+    x, w = leaf(1.0), leaf(2.0)
+    y = (x * w).sum() + (w * 3.0).sum()
+    with ag.no_grad():
+        x += 1.0
+    with pytest.raises(ag.GraphError, match="changed in place"):
+        y.backward()
+    assert x.grad is None
+    assert w.grad is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: w.__iadd__(1.0),
+        lambda w: w.__imul__(2.0),
+        lambda w: w.__setitem__(0, 5.0),
+        lambda w: setattr(w, "data", [9.0, 9.0]),
+    ],
+)
+def test_values_changed_between_forward_and_backward_are_noticed(change: Any) -> None:
+    w = leaf(1.0, 2.0)
+    y = (w.reshape(2, 1) * 3.0).sum()
+    with ag.no_grad():
+        change(w)
+    with pytest.raises(ag.GraphError, match=r"reshape .*changed in place"):
+        y.backward()
+    (w * 1.0).sum().backward()  # a graph computed after the change is fine
+    assert grad_of(w) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("alias", ["detached", "view without recording", "view of a constant"])
+def test_writes_are_noticed_through_everything_that_shares_the_memory(alias: str) -> None:
+    w = ag.tensor([2.0, 3.0], requires_grad=alias != "view of a constant")
+    q = leaf(1.0, 1.0)
+    if alias == "detached":
+        other = w.detach()
+    else:
+        with ag.no_grad():
+            other = w.reshape(2, 1).T[0]
+    loss = (other * q).sum()
+    with ag.no_grad():
+        w -= 1.0
+    with pytest.raises(ag.GraphError, match="changed in place"):
+        loss.backward()
+
+
+def test_a_detached_tensor_does_not_keep_the_graph_alive() -> None:
+    h = ag.exp(leaf(1.0))
+    watched = weakref.ref(h)
+    kept = h.detach()
+    del h
+    assert watched() is None
+    assert kept.shape == (1,)
+
+
+def test_in_place_changes_that_would_not_be_recorded_are_refused() -> None:
+    x = leaf(1.0)
+    with pytest.raises(ag.GraphError, match=r"x = x \+ y"):
+        x += 1.0
+    with pytest.raises(ag.GraphError, match="item assignment"):
+        x[0] = 3.0
+    h = x * 2.0
+    with ag.no_grad(), pytest.raises(ag.GraphError, match="in-place multiply under no_grad"):
+        h *= 2.0
+
+
+def write_unrecorded(view: ag.Tensor) -> None:
+    with ag.no_grad():
+        part = view.detach()[:]
+        part += 1.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: setattr(h, "data", [5.0, 5.0]),
+        lambda h: h.detach().__imul__(5.0),
+        lambda h: h.detach().__setitem__(0, 5.0),
+        lambda h: ag.nn.init.zeros_(h.detach()),
+        lambda h: h.reshape(2, 1).detach().__iadd__(1.0),
+        lambda h: write_unrecorded(h[:1]),
+    ],
+)
+def test_a_result_whose_memory_was_written_to_has_no_gradient(change: Any) -> None:
+    x = leaf(1.0, 2.0)
+    h = ag.exp(x)  # its rule needs the result
+    change(h)
+    later = h * 1.0
+    with pytest.raises(ag.GraphError, match=r"the result of (exp|reshape) .* was changed in place"):
+        later.sum().backward()
+
+
+def test_views_handed_out_are_read_only() -> None:
+    x = leaf(1.0)
+    constant = ag.tensor([1.0])
+    for array in (x.data, x.numpy(), np.asarray(x), (x * 2.0).numpy(), constant.numpy()):
+        with pytest.raises(ValueError, match="read-only"):
+            array += 1.0
+    copy = constant.numpy().copy()
+    copy[0] = 2.0
+    assert constant.tolist() == [1.0]
+
+
+def test_arrays_that_a_graph_needs_may_be_changed_by_their_owner() -> None:
+    x, mask = leaf(1.0, 2.0, 3.0), np.array([1.0, 0.0, 1.0], np.float32)
+    index, target = np.array([0, 2]), np.array([1])
+    condition = np.array([True, False, True])
+    results = [
+        (x * mask).sum(),
+        x[index].sum(),
+        x[(index,)].sum(),
+        ag.where(condition, x, 0.0).sum(),
+        F.cross_entropy(x.reshape(1, 3), target),
+    ]
+    expected = [ag.grad(r, x, retain_graph=True)[0].tolist() for r in results]
+    mask[:] = 7.0
+    index[:] = 1
+    target[:] = 0
+    condition[:] = False
+    assert [ag.grad(r, x)[0].tolist() for r in results] == expected
+
+
+def test_read_only_arrays_are_not_copied() -> None:
+    x, constant = leaf(1.0, 2.0), np.ones(2, np.float32)
+    constant.flags.writeable = False
+    y = x * constant
+    assert y.inputs is not None
+    assert y.inputs[1] is constant
+
+
+def test_the_callers_array_is_copied() -> None:
+    mine = np.ones(2)
+    x = ag.tensor(mine, requires_grad=True)
+    y = (x * x).sum()
+    mine[:] = 100.0
+    y.backward()
+    assert grad_of(x) == [2.0, 2.0]
