@@ -35,12 +35,16 @@ leaves = st.one_of(
     st.floats(width=32).map(np.float32),
     st.integers(0, 255).map(np.uint8),
 )
+keys = st.one_of(
+    *(st.text(max_size=3), st.integers(), st.text("ab./\0'_", max_size=3)),
+    st.sampled_from(["file", "kept", "checkpoint", "a.npy", "a", "tree", "long" * 20_000]),
+)
 trees = st.recursive(
     leaves,
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.lists(inner, max_size=3).map(tuple),
-        st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3),
+        st.dictionaries(keys, inner, max_size=3),
     ),
     max_leaves=8,
 )
@@ -57,9 +61,16 @@ def test_plain_data_comes_back_with_its_types(tree: Any) -> None:
 
 def test_names_that_look_like_paths_stay_apart(tmp_path: Path) -> None:
     tree = {"a/b": np.ones(1), "a": {"b": np.zeros(1)}, "": {"": np.full(1, 2.0)}}
-    save_checkpoint(tmp_path / "run.npz", checkpoint=np.full(1, 3.0), kept=tree)
-    kept = load_checkpoint(tmp_path / "run.npz")
-    assert described(kept) == described({"checkpoint": np.full(1, 3.0), "kept": tree})
+    parts = {"checkpoint": np.full(1, 3.0), "kept": tree, "file": np.full(1, 4.0)}
+    save_checkpoint(tmp_path / "run.npz", **parts)
+    assert described(load_checkpoint(tmp_path / "run.npz")) == described(parts)
+
+
+def test_names_that_zip_files_and_numpy_change_come_back(tmp_path: Path) -> None:
+    """Zip files cut a name at a NUL; np.load takes "a.npy" and "a" for one."""
+    parts = {"\0": np.zeros(1), "\0b": np.ones(1), "a": np.zeros(2), "a.npy": np.ones(2)}
+    save_checkpoint(tmp_path / "run.npz", **parts)
+    assert described(load_checkpoint(tmp_path / "run.npz")) == described(parts)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from autograd_cnn.training.files import replace_file
 
 FORMAT, VERSION = "autograd_cnn checkpoint", 1
 INDEX = "checkpoint"  # the array with the JSON text
+SAVEZ_OWN = ("file", "allow_pickle")  # np.savez's arguments, which no array can be named
 
 
 class CheckpointError(ValueError):
@@ -76,10 +78,9 @@ def _pack(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.hasobject:
             raise TypeError(f"save_checkpoint: {path} is an array of objects, which cannot be kept")
-        while path in arrays:  # {"a/b": x} beside {"a": {"b": y}}
-            path += "'"
-        arrays[path] = np.asarray(value)
-        return {"scalar" if isinstance(value, np.generic) else "array": path}
+        name = _member(path, arrays)
+        arrays[name] = np.asarray(value)
+        return {"scalar" if isinstance(value, np.generic) else "array": name}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
@@ -92,6 +93,17 @@ def _pack(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         f"load_state_dict, or is plain data: None, bools, numbers, strings, arrays, and lists, "
         f"tuples and dicts of them"
     )
+
+
+def _member(path: str, taken: Mapping[str, Any]) -> str:
+    """A name for the array at `path` that np.savez and zip files keep as it is.
+
+    Zip files cut names at a NUL, np.savez has arguments of its own, and np.load drops ".npy".
+    """
+    name = re.sub(r"[^\w./-]", "_", path[:200], flags=re.ASCII)
+    while name in taken or name in SAVEZ_OWN or name.endswith(".npy"):  # "a/b" beside "a": {"b"}
+        name += "_"
+    return name
 
 
 def _pack_item(key: Any, value: Any, path: str, arrays: dict[str, np.ndarray]) -> list[Any]:
