@@ -72,6 +72,14 @@ def bind(record: Op, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any
     return args, params
 
 
+def holds_node(params: dict[str, Any]) -> bool:
+    """Whether a tensor is among the parameters."""
+    for value in params.values():  # noqa: SIM110 - any() takes three times as long
+        if isinstance(value, Node):
+            return True
+    return False
+
+
 def _inputs(
     record: Op, args: tuple[Any, ...], params: dict[str, Any]
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], dict[str, Any]]:

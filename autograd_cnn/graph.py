@@ -16,7 +16,7 @@ import numpy as np
 
 from autograd_cnn import modes, watching
 from autograd_cnn.arguments import EXPLAINED
-from autograd_cnn.calling import PLAIN, as_inputs, bind, explained
+from autograd_cnn.calling import PLAIN, as_inputs, bind, explained, holds_node
 from autograd_cnn.node import (
     Array,
     GraphError,
@@ -147,17 +147,19 @@ def _declare(
 def _caller(record: Op) -> Callable[..., Any]:
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
     forward, defaults, saves = record.forward, record.defaults, record.saves
-    # Calls with exactly the inputs and no parameters skip the binding (a third of a small op's
-    # time).
-    arity = -1 if record.variadic or len(record.params) != len(defaults) else len(record.inputs)
+    # Calls with exactly the inputs, and with no parameter or all of them by name, skip the binding
+    # (a third of a small op's time).
+    arity = -1 if record.variadic else len(record.inputs)
+    whole = frozenset(record.params)
+    optional = len(whole) == len(defaults)
     known = PLAIN | {type(None)} if record.required < len(record.inputs) else PLAIN
     open_blocks = watching.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
-        if params or len(args) != arity:
-            args, params = bind(record, args, params)
-        else:
+        if len(args) == arity and not params and optional:
             params = defaults
+        elif len(args) != arity or params.keys() != whole or holds_node(params):
+            args, params = bind(record, args, params)
         node = None
         tracked = exposed = False
         arrays = []
@@ -228,9 +230,13 @@ def _private(x: Any) -> Any:
 
 def _private_values(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters with their arrays and lists (targets, indices) out of the caller's reach."""
-    if any(type(value) in (np.ndarray, tuple, list) for value in params.values()):
-        return {name: _private_value(value) for name, value in params.items()}
+    for value in params.values():
+        if type(value) in _CHANGING:
+            return {name: _private_value(value) for name, value in params.items()}
     return params
+
+
+_CHANGING = frozenset({np.ndarray, tuple, list})  # tuples may hold arrays
 
 
 def _private_value(value: Any) -> Any:

@@ -36,7 +36,8 @@ def backpropagate(
     pending: dict[int, Array] = {}
     owned: set[int] = set()
     for output, seed in zip(outputs, seeds):
-        _accumulate(pending, owned, output.serial, seed)
+        before = pending.get(output.serial)
+        pending[output.serial] = seed if before is None else before + seed
     needed = {node.serial for node in order}
     found: dict[int, tuple[Node, Array | None]] = {}
     token = modes.recording.set(create_graph)
@@ -116,10 +117,11 @@ def _visit(
         wanted = tuple(
             isinstance(x, Node) and x.requires_grad and x.serial in needed for x in inputs
         )
-        gradients = _apply(op.joint, node, op, "its inputs", g, args, {**params, "wanted": wanted})
+        params = {**params, "wanted": wanted}
+        gradients = _apply(op.joint, node, "its inputs", g, args, params)
         for x, gx, want in zip(inputs, gradients, wanted):
             if want and gx is not None:
-                _accumulate(pending, owned, x.serial, _fitted(op, x, gx))
+                _accumulate(pending, owned, op, x, gx)
         return
     for position, x in enumerate(inputs):
         if not (isinstance(x, Node) and x.requires_grad and x.serial in needed):
@@ -129,15 +131,15 @@ def _visit(
             continue
         if op.variadic:
             params = {**params, "position": position}
-        gx = _apply(rule, node, op, op.inputs[0 if op.variadic else position], g, args, params)
+        name = op.inputs[0 if op.variadic else position]
+        gx = _apply(rule, node, name, g, args, params)
         if gx is not None:
-            _accumulate(pending, owned, x.serial, _fitted(op, x, gx))
+            _accumulate(pending, owned, op, x, gx)
 
 
 def _apply(
     rule: Callable[..., Any],
     node: Node,
-    op: Op,
     name: str,
     g: Array,
     args: Sequence[Any],
@@ -149,7 +151,8 @@ def _apply(
             return compute_rule(node, name, g, compute)
         return rule(g, *args, **params)
     except Exception as error:
-        error.add_note(f"while differentiating {op.name} with respect to {name}")
+        assert node.op is not None
+        error.add_note(f"while differentiating {node.op.name} with respect to {name}")
         raise
 
 
@@ -167,8 +170,15 @@ def _fitted(op: Op, x: Node, gx: Array) -> Array:
     return gx
 
 
-def _accumulate(pending: dict[int, Array], owned: set[int], serial: int, gx: Array) -> None:
-    """Add `gx` to what is pending; in place only into a buffer that an earlier addition made."""
+def _accumulate(
+    pending: dict[int, Array], owned: set[int], op: Op, x: Node, gx: Array
+) -> None:
+    """Add `gx`, which a rule of `op` gave for x, to what is pending for x; in place only into a
+    buffer that an earlier addition made.
+    """
+    serial, array = x.serial, x.array
+    if gx.dtype is not array.dtype or gx.shape != array.shape:
+        gx = _fitted(op, x, gx)
     if serial not in pending:
         pending[serial] = gx
     elif serial in owned:

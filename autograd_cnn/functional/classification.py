@@ -86,16 +86,17 @@ def cross_entropy(
         raise ValueError(
             f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}"
         )
-    if _maker(input) in ("softmax", "log_softmax"):
-        fix = "nll_loss takes log-probabilities" if _maker(input) == "log_softmax" else ""
-        _warn_twice("cross_entropy", _maker(input), fix or "pass the logits, before softmax")
+    maker = _maker(input)
+    if maker in ("softmax", "log_softmax"):
+        fix = "nll_loss takes log-probabilities" if maker == "log_softmax" else ""
+        _warn_twice("cross_entropy", maker, fix or "pass the logits, before softmax")
     target = np.asarray(values(target))
     if target.shape == input.shape and input.ndim > 1:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    check_classes("cross_entropy", input, target, ignore_index)
+    every = check_classes("cross_entropy", input, target, ignore_index)
     weight = _class_weight("cross_entropy", weight, input)
-    ignored = target == ignore_index
-    if not ignored.any():
+    ignored = None if every and not 0 <= ignore_index < input.shape[1] else target == ignore_index
+    if ignored is None or not ignored.any():
         ignored = None
     else:  # ignored rows may hold infinite logits: replace them before they reach the softmax
         input = where(np.expand_dims(ignored, 1), 0.0, input)

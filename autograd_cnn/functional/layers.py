@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from autograd_cnn import random
@@ -40,7 +42,7 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
             f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {input.ndim} "
             f"axes of {input.shape}"
         )
-    joined = int(np.prod(input.shape[first : last + 1]))
+    joined = math.prod(input.shape[first : last + 1])
     return input.reshape((*input.shape[:first], joined, *input.shape[last + 1 :]))
 
 
@@ -57,7 +59,7 @@ def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
     if not -input.ndim <= dim < input.ndim:
         raise ValueError(f"unflatten: dim={dim} is no axis of an input of shape {input.shape}")
     dim %= input.ndim
-    known = int(np.prod([n for n in sizes if n != -1]))
+    known = math.prod(n for n in sizes if n != -1)
     length, free = input.shape[dim], list(sizes).count(-1)
     if free > 1 or (free and (not known or length % known)) or (not free and known != length):
         raise ValueError(

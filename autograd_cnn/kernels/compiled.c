@@ -287,7 +287,7 @@ FUNCTION(product) {
         RUN(turn, (k + SQUARE - 1) / SQUARE, SQUARE * n / MOVES * 4);
     } else call.laid = D(1);
     const long items = (m + filters - 1) / filters * ((n + PANEL - 1) / PANEL);
-    RUN(product, items, filters * k * min(n, PANEL) / SUMS);
+    RUN(product, items, min(m, filters) * k * min(n, PANEL) / SUMS);
     DONE;
 }
 
@@ -296,7 +296,7 @@ FUNCTION(dots) {
     TAKE(4, 3);
     const long m = call.numbers[0], n = call.numbers[1], k = call.numbers[2], filters = levels[level].filters;
     if (!product_sizes(&call, call.numbers) || step_offsets(&call.q, n, k) < 0) FAIL(NULL);
-    RUN(dots, (m + filters - 1) / filters, filters * n * (k + 64) / SUMS);
+    RUN(dots, (m + filters - 1) / filters, min(m, filters) * n * (k + 64) / SUMS);
     DONE;
 }
 

@@ -267,32 +267,50 @@ def batch_norm_grad(
 # -------------------------------------------------------------------------- elementwise and updates
 
 
-def _dense(x: np.ndarray) -> np.ndarray | None:
-    """The values of x in the order of memory, if they lie in one piece in some order of axes."""
+def _order(x: np.ndarray) -> tuple[int, ...] | None:
+    """The order of axes in which the values of x lie in memory, if they lie in one piece."""
+    axes = tuple(range(x.ndim))
     if x.flags.c_contiguous:
-        return x
-    axes = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
-    ordered = x.transpose(axes)
-    return ordered if ordered.flags.c_contiguous else None
+        return axes
+    axes = (*axes[1:], 0)  # batch-innermost
+    if not x.transpose(axes).flags.c_contiguous:
+        axes = tuple(sorted(axes, key=lambda axis: -x.strides[axis]))
+    return axes if x.transpose(axes).flags.c_contiguous else None
+
+
+def _together(*arrays: np.ndarray | None) -> list[np.ndarray | None] | None:
+    """Arrays of one shape in the order of memory, if that is the same for all."""
+    order = _order(arrays[0])  # type: ignore[arg-type]
+    if order is None:
+        return None
+    rows = [None if a is None else a.transpose(order) for a in arrays]
+    for a in rows:
+        if a is not None and not a.flags.c_contiguous:
+            return None
+    return rows
 
 
 def relu(x: np.ndarray) -> np.ndarray:
     """See reference.relu."""
-    flat = _dense(x) if type(x) is np.ndarray and x.ndim else None
-    if flat is None or not _serves(x):
+    if type(x) is not np.ndarray or not x.ndim or not _serves(x):
         return reference.relu(x)
     out = np.empty_like(x)  # the same order of the axes
-    _compiled.relu(flat, _dense(out), x.size)
+    rows = _together(x, out)
+    if rows is None:
+        return reference.relu(x)
+    _compiled.relu(*rows, x.size)
     return out
 
 
 def relu_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     """See reference.relu_grad."""
-    flat = _dense(x) if type(x) is np.ndarray and x.ndim and _serves(x, g) else None
-    if flat is None or g.strides != x.strides or g.shape != x.shape:
+    if type(x) is not np.ndarray or not x.ndim or g.shape != x.shape or not _serves(x, g):
         return reference.relu_grad(g, x)
     out = np.empty_like(x)
-    _compiled.relu_grad(_dense(g), flat, _dense(out), x.size)
+    rows = _together(g, x, out)
+    if rows is None:
+        return reference.relu_grad(g, x)
+    _compiled.relu_grad(*rows, x.size)
     return out
 
 
@@ -332,17 +350,6 @@ def _classes(target: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(batch_innermost(target), np.int64)
 
 
-def _updates(*arrays: np.ndarray | None) -> list[Any] | None:
-    """Arrays that change together, in the order of memory, if the compiled loops take them."""
-    strides = arrays[0].strides  # type: ignore[union-attr]
-    ordered = []
-    for a in arrays:
-        if a is not None and a.strides != strides:
-            return None
-        ordered.append(None if a is None else _dense(a))
-    return ordered if _serves(*ordered) else None
-
-
 def sgd(
     p: np.ndarray,
     g: np.ndarray,
@@ -352,7 +359,7 @@ def sgd(
     maximize: bool,
 ) -> None:
     """See reference.sgd."""
-    arrays = _updates(p, g, buffer)
+    arrays = _together(p, g, buffer) if _serves(p, g, buffer) else None
     if arrays is None:
         reference.sgd(p, g, buffer, numbers, nesterov, maximize)
     else:
@@ -369,7 +376,7 @@ def adam(
     maximize: bool,
 ) -> None:
     """See reference.adam."""
-    arrays = _updates(p, g, m, v, largest)
+    arrays = _together(p, g, m, v, largest) if _serves(p, g, m, v, largest) else None
     if arrays is None:
         reference.adam(p, g, m, v, largest, numbers, maximize)
     else:

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.graph import Array, op
 from autograd_cnn.kinds import Axis
 
@@ -15,6 +16,13 @@ from autograd_cnn.kinds import Axis
 def unbroadcast(g: Array, x: Array) -> Array:
     """Sum the gradient of a broadcast result back to the shape of the input `x`."""
     return g if g.shape == x.shape else sum_to(g, shape=x.shape)
+
+
+def channel_sum(g: Array) -> Array:
+    """g (N, C, ...) added up to (C,): by kernel on arrays (2 us where a sum over axes takes 10)."""
+    if isinstance(g, np.ndarray):
+        return kernels.channel_sum(g)
+    return g.sum(axis=(0, *range(2, g.ndim)))
 
 
 def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
@@ -27,12 +35,17 @@ def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 def count(shape: tuple[int, ...], axis: Axis) -> int:
     """How many values a reduction over `axis` combines into one."""
+    if axis is None:
+        return math.prod(shape)
     return math.prod(n for n, k in zip(shape, kept_shape(shape, axis)) if k == 1)
 
 
 def expand(g: Array, x: Array, axis: Axis) -> Array:
     """Repeat a reduction's result (or its gradient) along the reduced axes, to the shape of `x`."""
-    return broadcast_to(g.reshape(kept_shape(x.shape, axis)), shape=x.shape)
+    kept = g.reshape(kept_shape(x.shape, axis))
+    if isinstance(kept, np.ndarray):
+        return np.broadcast_to(kept, x.shape)
+    return broadcast_to(kept, shape=x.shape)
 
 
 @op(x=lambda g, out, x, *, shape: broadcast_to(g, shape=x.shape))

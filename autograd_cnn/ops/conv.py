@@ -15,28 +15,21 @@ import numpy as np
 from autograd_cnn import kernels
 from autograd_cnn.graph import Array, op
 from autograd_cnn.kernels.window import Window
+from autograd_cnn.ops.broadcast import channel_sum
 
 
-def _expect(name: str, argument: str, x: Array, expected: tuple[Any, ...]) -> None:
-    """Raise unless x has the `expected` shape, in which a string stands for any number."""
-    shape = x.shape
-    if len(shape) != len(expected) or any(
-        n != e for n, e in zip(shape, expected) if not isinstance(e, str)
-    ):
-        wanted = ", ".join(map(str, expected))
-        raise ValueError(f"{name}: {argument} must have shape ({wanted}), got {shape}")
+def _expect(
+    name: str, argument: str, x: Array, free: tuple[str, ...], sizes: tuple[int, ...]
+) -> None:
+    """Raise unless x has an axis of any size for each name in `free`, then axes of these sizes."""
+    if x.shape[len(free) :] != sizes or x.ndim != len(free) + len(sizes):
+        wanted = ", ".join(map(str, (*free, *sizes)))
+        raise ValueError(f"{name}: {argument} must have shape ({wanted}), got {x.shape}")
 
 
 def _check_groups(name: str, groups: int, channels: int) -> None:
     if not isinstance(groups, int) or groups < 1 or channels % groups:
         raise ValueError(f"{name}: groups must divide {channels} channels, got {groups!r}")
-
-
-def _channel_sum(g: Any) -> Array:
-    """g (N, C, ...) added up to (C,): by kernel on arrays, by op on tensors."""
-    if isinstance(g, np.ndarray):
-        return kernels.channel_sum(g)
-    return g.sum(axis=(0, *range(2, g.ndim)))
 
 
 @op(
@@ -46,7 +39,7 @@ def _channel_sum(g: Any) -> Array:
     w=lambda g, out, x, w, b, *, window, groups: conv_weight_grad(
         x, g, window=window, groups=groups
     ),
-    b=lambda g, out, x, w, b, *, window, groups: _channel_sum(g),
+    b=lambda g, out, x, w, b, *, window, groups: channel_sum(g),
 )
 def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: int = 1) -> Array:
     """Cross-correlate images x (N, C, H, W) with filters w (F, C / groups, KH, KW), add a bias b
@@ -61,11 +54,11 @@ def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: 
     >>> conv(np.ones((1, 1, 4)), np.ones((1, 1, 3)), window=window)
     array([[[2., 3., 3., 2.]]])
     """
-    _expect("conv", "w", w, ("F", "C / groups", *window.kernel))
+    _expect("conv", "w", w, ("F", "C / groups"), window.kernel)
     _check_groups("conv", groups, w.shape[0])
-    _expect("conv", "x", x, ("N", w.shape[1] * groups, *window.size))
+    _expect("conv", "x", x, ("N",), (w.shape[1] * groups, *window.size))
     if b is not None:
-        _expect("conv", "b", b, w.shape[:1])
+        _expect("conv", "b", b, (), w.shape[:1])
     return kernels.conv(x, w, b, window, groups)
 
 
@@ -89,9 +82,9 @@ def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> A
            [2., 4., 2.],
            [1., 2., 1.]])
     """
-    _expect("conv_input_grad", "w", w, ("F", "C / groups", *window.kernel))
+    _expect("conv_input_grad", "w", w, ("F", "C / groups"), window.kernel)
     _check_groups("conv_input_grad", groups, w.shape[0])
-    _expect("conv_input_grad", "g", g, ("N", w.shape[0], *window.out))
+    _expect("conv_input_grad", "g", g, ("N",), (w.shape[0], *window.out))
     return kernels.conv_input_grad(g, w, window, groups)
 
 
@@ -110,8 +103,9 @@ def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> 
     array([[4., 4.],
            [4., 4.]])
     """
-    _expect("conv_weight_grad", "x", x, ("N", "C", *window.size))
-    _expect("conv_weight_grad", "g", g, (x.shape[0], "F", *window.out))
+    _expect("conv_weight_grad", "x", x, ("N", "C"), window.size)
+    _expect("conv_weight_grad", "g", g, ("N", "F"), window.out)
+    _expect("conv_weight_grad", "g", g, (), (x.shape[0], *g.shape[1:]))
     _check_groups("conv_weight_grad", groups, x.shape[1])
     _check_groups("conv_weight_grad", groups, g.shape[1])
     return kernels.conv_weight_grad(x, g, window, groups)
@@ -130,7 +124,7 @@ def unfold(x: Array, *, window: Window) -> Array:
     array([[[0., 1., 2.],
             [1., 2., 3.]]])
     """
-    _expect("unfold", "x", x, ("N", "C", *window.size))
+    _expect("unfold", "x", x, ("N", "C"), window.size)
     return kernels.unfold(x, window)
 
 
@@ -145,7 +139,7 @@ def fold(g: Array, *, window: Window) -> Array:
     array([[[1., 2., 2., 1.]]])
     """
     cells = math.prod(window.kernel)
-    _expect("fold", "g", g, ("N", "C * cells of the kernel", math.prod(window.out)))
+    _expect("fold", "g", g, ("N", "C * cells of the kernel"), (math.prod(window.out),))
     if g.shape[1] % cells:
         raise ValueError(
             f"fold: g of shape {g.shape} has {g.shape[1]} rows, which {cells} cells of the kernel "

@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.graph import Array, op
-from autograd_cnn.ops.broadcast import unbroadcast
+from autograd_cnn.ops.broadcast import channel_sum, unbroadcast
 
 
 def _column(v: Array) -> Array:
@@ -67,7 +67,7 @@ def _rows(x: Array) -> Array:
 @op(
     x=lambda g, out, x, w, b: matmul(g, w),
     w=lambda g, out, x, w, b: matmul(_rows(g).mT, _rows(x)),
-    b=lambda g, out, x, w, b: unbroadcast(g, b),
+    b=lambda g, out, x, w, b: channel_sum(_rows(g)),
 )
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """``x @ w.T + b``: x (..., in), weights w (out, in), bias b (out,) -> (..., out).

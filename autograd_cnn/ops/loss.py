@@ -94,8 +94,11 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers =
 
 def check_classes(
     name: str, logits: Array, target: np.ndarray, ignore_index: int | None = None
-) -> None:
-    """Raise unless `target` (N, ...) holds classes of `logits` (N, K, ...) or the ignored value."""
+) -> bool:
+    """Raise unless `target` (N, ...) holds classes of `logits` (N, K, ...) or the ignored value.
+
+    Returns whether all are classes.
+    """
     if logits.ndim < 2:
         raise ValueError(
             f"{name}: input must have shape (N, K, ...) with K classes, got {logits.shape}"
@@ -112,7 +115,7 @@ def check_classes(
             f"shape {logits.shape}, got {target.shape}"
         )
     if kernels.first_outside(target, k) < 0:
-        return
+        return True
     wrong = (target < 0) | (target >= k)
     if ignore_index is not None:
         wrong &= target != ignore_index
@@ -123,3 +126,4 @@ def check_classes(
             f"{name}: target {int(target[where])} in {place} is not a class; the input has {k} "
             f"classes, 0 to {k - 1}"
         )
+    return False

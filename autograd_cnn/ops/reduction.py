@@ -40,8 +40,11 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> mean(np.array([1.0, 2.0, 6.0])).item()
     3.0
     """
-    if count(x.shape, axis) == 0:
+    values = count(x.shape, axis)
+    if values == 0:
         return np.sum(x, axis=axis, keepdims=keepdims) * np.nan
+    if x.dtype.char in "fd":  # np.mean does the same, and takes 3 us more to find out how
+        return np.add.reduce(x, axis=axis, keepdims=keepdims) / values
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
