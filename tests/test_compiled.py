@@ -283,7 +283,7 @@ def test_cross_entropy_and_its_gradient(shape: Any, dtype: Any, seed: int) -> No
         compiled.cross_entropy_grad(g, probabilities, target),
         reference.cross_entropy_grad(g, probabilities, target),
     )
-    assert compiled.first_outside(target, shape[1]) == -1
+    assert compiled.first_outside(target, shape[1]) is None
     wrong = target.astype(np.int64)
     wrong.reshape(-1)[-1] = shape[1]
     assert compiled.first_outside(wrong, shape[1]) == reference.first_outside(wrong, shape[1])
@@ -356,21 +356,63 @@ def test_what_the_compiled_loops_do_not_do_goes_to_numpy() -> None:
         assert np.array_equal(out, expected)
 
 
-def test_the_extension_refuses_arrays_that_are_not_what_the_numbers_say() -> None:
-    x, w, out = np.ones((1, 4, 4, 1)), np.ones((1, 1, 3, 3)), np.ones((1, 2, 2, 1))
-    numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1)), 1, 1, 1, 1
-    _compiled.correlate(x, w, None, out, *numbers)
+def test_the_extension_refuses_arrays_that_do_not_fit_each_other() -> None:
+    x, w, out = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+    numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1))
+    assert _compiled.correlate(x, w, None, numbers, out, 1)
     assert (out == 9.0).all()
-    with pytest.raises(ValueError, match="array 3 does not hold"):
-        _compiled.correlate(x, w, None, out[:, :1].copy(), *numbers)
-    with pytest.raises(ValueError, match="does not hold"):
-        _compiled.correlate(x.astype(np.float32), w, None, out, *numbers)
-    with pytest.raises(ValueError, match="array 4 does not hold"):
-        _compiled.correlate(x, w, None, out, numbers[0][:3], 1, 1, 1, 1)
-    with pytest.raises((ValueError, BufferError), match="contiguous"):
-        _compiled.correlate(x[:, ::-1], w, None, out, *numbers)
-    with pytest.raises(TypeError, match="expected 9 arguments, got 4"):
-        _compiled.correlate(x, w, None, out)
+    with pytest.raises(ValueError, match="array 4 holds 2 values, expected 4"):
+        _compiled.correlate(x, w, None, numbers, out[:, :, :1].copy(), 1)
+    with pytest.raises(ValueError, match="array 1 holds 3 values, expected 9"):
+        _compiled.correlate(x, w[0, 0, 0], None, numbers, out, 1)
+    with pytest.raises(ValueError, match="array 3 holds 9 values, expected 21"):
+        _compiled.correlate(x, w, None, numbers[:3], out, 1)
+    with pytest.raises(ValueError, match="two axes"):
+        _compiled.correlate(x.reshape(-1), w, None, numbers, out, 1)
+    for groups in (0, 2):
+        with pytest.raises(ValueError, match="groups"):
+            _compiled.correlate(x, w, None, numbers, out, groups)
+    with pytest.raises(TypeError, match="got 4"):
+        _compiled.correlate(x, w, None, numbers)
+    with pytest.raises(TypeError, match="got 7"):
+        _compiled.correlate(x, w, None, numbers, out, 1, 2)
+    with pytest.raises(TypeError, match="NoneType"):
+        _compiled.correlate(None, w, None, numbers, out, 1)
+    with pytest.raises(ValueError, match="read-only"):
+        p = np.ones(3)
+        p.flags.writeable = False
+        _compiled.sgd(p, np.ones(3), None, 0.1, 0.0, 1.0, 0.0, False, False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.ones((1, 1, 4, 4), np.float32),
+        np.ones((1, 1, 4, 4), ">f8"),
+        np.ones((1, 1, 4, 4), np.int64),
+        np.ones((1, 1, 4, 4), complex),
+        np.ones((1, 1, 4, 8))[..., ::2],
+        np.ones((1, 1, 4, 4))[:, :, ::-1],
+        np.ones((2, 1, 4, 4)),  # batch first
+        np.ones((0, 1, 4, 4)),
+    ],
+    ids=["float32", "big-endian", "int", "complex", "sliced", "reversed", "batch", "empty"],
+)
+def test_the_extension_leaves_other_arrays_alone(other: np.ndarray) -> None:
+    out = np.full((1, 1, 2, 2), 7.0)
+    numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1))
+    assert _compiled.correlate(other, np.ones((1, 1, 3, 3)), None, numbers, out, 1) is False
+    assert (out == 7.0).all()
+
+
+@pytest.mark.parametrize(
+    "strides", [(2, 2), (0, 1), (1, 0), (-1, 3), (1, 4)], ids=lambda strides: str(strides)
+)
+def test_updates_in_place_take_only_arrays_without_gaps_or_overlaps(strides: Any) -> None:
+    values = np.arange(30.0)
+    p = np.lib.stride_tricks.as_strided(values[5:], (3, 3), tuple(8 * s for s in strides))
+    assert _compiled.relu(p, p) is False
+    assert (values == np.arange(30.0)).all()
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ static void NAME(correlate)(const Call *call, long begin, long end) {
         for (long k = 0; k < f; k++) filters[k] = w + (first + k) * q->taps;
         if (b) memcpy(bias, b + first, f * sizeof(T));
         NAME(sweep)(x + g * q->group_step + row / q->out[1] * q->slab_step + row % q->out[1] * q->row_step, q->offsets,
-                    q->taps, filters, 1, bias, (T *)call->data[3] + first * step + row * run, step, f, run);
+                    q->taps, filters, 1, bias, (T *)call->data[4] + first * step + row * run, step, f, run);
     }
 }
 
@@ -116,7 +116,7 @@ static void NAME(correlate)(const Call *call, long begin, long end) {
 static void NAME(turn)(const Call *call, long begin, long end) {
     const T *b = call->data[1];
     T *out = call->laid;
-    const long n = call->numbers[1], k = call->numbers[2];
+    const long n = call->q.n, k = call->q.c;
     for (long item = begin; item < end; item++)
         for (long top = 0; top < n; top += SQUARE) {
             const long first = item * SQUARE, last = min(first + SQUARE, k), below = min(top + SQUARE, n);
@@ -125,10 +125,10 @@ static void NAME(turn)(const Call *call, long begin, long end) {
         }
 }
 
-/* out (M, N) = a (M, K) @ b (K, N) + bias (M,), where a lies as (K, M) if `turned`.  Item: PANEL columns, a block of rows. */
+/* out (M, N) = a (M, K) @ b (K, N) + bias (M,), where a lies as (K, M) if it is turned.  Item: PANEL columns, a block of rows. */
 static void NAME(product)(const Call *call, long begin, long end) {
     const T *a = call->data[0], *b = call->laid, *bias = call->data[2];
-    const long m = call->numbers[0], n = call->numbers[1], k = call->numbers[2], turned = call->numbers[3];
+    const long m = call->q.f, n = call->q.n, k = call->q.c, turned = call->turned[0];
     const long blocks = (m + FILTERS - 1) / FILTERS;
     for (long item = begin; item < end; item++) {
         const long column = item / blocks * PANEL, first = item % blocks * FILTERS, f = min(FILTERS, m - first);
@@ -245,7 +245,7 @@ static void NAME(weights)(const Call *call, long begin, long end) {
 /* out (M, N) = a (M, K) @ b (N, K)^T + bias (M,).  Item: a block of rows. */
 static void NAME(dots)(const Call *call, long begin, long end) {
     const T *a = call->data[0], *b = call->data[1], *bias = call->data[2];
-    const long m = call->numbers[0], n = call->numbers[1], k = call->numbers[2];
+    const long m = call->q.f, n = call->q.n, k = call->q.c;
     for (long item = begin; item < end; item++) {
         const long first = item * FILTERS, f = min(FILTERS, m - first);
         T *out = (T *)call->data[3] + first * n;

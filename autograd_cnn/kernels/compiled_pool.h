@@ -18,38 +18,68 @@ static inline void NAME(clear)(const Geometry *q, T *dx, long *begin, long *end)
     *begin *= lines, *end *= lines;
 }
 
-/* BODY(V, M, CHOOSE) for every window of output rows [begin, end), counted over channels, and every vector of its N
- * values, then for single ones: V is the type of the values, M that of masks, CHOOSE(mask, a, b) is a or b.  `place` and,
- * within EACH_TAP, `cell` are where they lie in the output and in the image. */
-#define EACH_WINDOW(BODY)                                                                                       \
+/* For output rows [begin, end), counted over channels: BODY for every window and every vector of its N values, then the LINE
+ * macros for the values that fill no vector, of many windows together (all of them at batch 1).  `place` and, within EACH_TAP
+ * and a LINE's STEP, `cell` are where they lie in the output and in the image. */
+#define EACH_WINDOW(BODY, START, STEP, END)                                                                     \
+    const long rest = n - n % LANES, each = n - rest;                                                           \
     for (long line = begin; line < end; line++) {                                                               \
         const long rows = q->out[0] * q->out[1], c = line / rows, z = line % rows / q->out[1], y = line % q->out[1]; \
         long z0, z1, y0, y1, x0, x1;                                                                            \
         NAME(meet)(q, 0, z, &z0, &z1);                                                                          \
         NAME(meet)(q, 1, y, &y0, &y1);                                                                          \
-        for (long s = 0; s < q->out[2]; s++) {                                                                  \
-            long place = (line * q->out[2] + s) * n, l = 0;                                                     \
+        for (long s = 0; rest && s < q->out[2]; s++) {                                                          \
             NAME(meet)(q, 2, s, &x0, &x1);                                                                      \
-            for (; l + LANES <= n; l += LANES, place += LANES) BODY(NAME(vec), NAME(mask), CHOOSE_LANES)        \
-            for (; l < n; l++, place++) BODY(T, int, CHOOSE_ONE)                                                \
+            for (long l = 0, place = (line * q->out[2] + s) * n; l < rest; l += LANES, place += LANES) BODY     \
+        }                                                                                                       \
+        for (long s0 = 0, s1; each && s0 < q->out[2]; s0 = s1) {                                                \
+            T kept[TOGETHER];                                                                                   \
+            s1 = min(q->out[2], s0 + TOGETHER / each);                                                          \
+            REST(s0, s1, START)                                                                                 \
+            EACH_ROW(for (long k = 0; k < q->kernel[2]; k++) {                                                  \
+                const long shift = k * q->dilation[2] - q->before[2], by = q->stride[2];                        \
+                const long first = max(s0, shift < 0 ? (-shift + by - 1) / by : 0);                             \
+                const long last = shift < q->size[2] ? min(s1, (q->size[2] - 1 - shift) / by + 1) : 0;          \
+                REST(first, last, const long cell = (line_at + s * by + shift) * n + l; STEP)                   \
+            })                                                                                                  \
+            REST(s0, s1, END)                                                                                   \
         }                                                                                                       \
     }
-#define CHOOSE_LANES(m, a, b) ((NAME(vec))(((NAME(mask))(a) & (m)) | ((NAME(mask))(b) & ~(m))))
-#define CHOOSE_ONE(m, a, b) ((m) ? (a) : (b))
 
-#define EACH_TAP(...)                                                                                           \
+/* For windows [first, last) of a row and what fills no vector of each: `kept` is a value of its own to work with. */
+#define REST(FIRST, LAST, ...)                                                                                  \
+    if (each == 1) for (long s = FIRST, l = rest; s < LAST; s++) {                                              \
+        const long at = s - s0, place = (line * q->out[2] + s) * n + l;                                         \
+        (void)at, (void)place;                                                                                  \
+        __VA_ARGS__                                                                                             \
+    }                                                                                                           \
+    else for (long s = FIRST; s < LAST; s++)                                                                    \
+        for (long l = rest; l < n; l++) {                                                                       \
+            const long at = (s - s0) * each + l - rest, place = (line * q->out[2] + s) * n + l;                 \
+            (void)at, (void)place;                                                                              \
+            __VA_ARGS__                                                                                         \
+        }
+
+#define EACH_ROW(...)                                                                                           \
     for (long i = z0; i < z1; i++)                                                                              \
         for (long j = y0; j < y1; j++) {                                                                        \
             const long depth = z * q->stride[0] + i * q->dilation[0] - q->before[0];                            \
             const long row = y * q->stride[1] + j * q->dilation[1] - q->before[1];                              \
             const long line_at = ((c * q->size[0] + depth) * q->size[1] + row) * q->size[2];                    \
-            for (long k = x0; k < x1; k++) {                                                                    \
-                const long cell = (line_at + s * q->stride[2] + k * q->dilation[2] - q->before[2]) * n + l;     \
-                __VA_ARGS__                                                                                     \
-            }                                                                                                   \
+            __VA_ARGS__                                                                                         \
         }
 
-#define MOST(V, M, CHOOSE) {                                                                \
+#define EACH_TAP(...)                                                                                           \
+    EACH_ROW(for (long k = x0; k < x1; k++) {                                                                   \
+        const long cell = (line_at + s * q->stride[2] + k * q->dilation[2] - q->before[2]) * n + l;             \
+        __VA_ARGS__                                                                                             \
+    })
+
+#define V NAME(vec)
+#define CHOOSE(m, a, b) ((V)(((NAME(mask))(a) & (m)) | ((NAME(mask))(b) & ~(m))))
+#define BEFORE(TYPE) (q->adds ? *(TYPE *)(dx + cell) : (TYPE){0})
+
+#define MOST {                                                                              \
     V most = (V){0} - (T)INFINITY;                                                          \
     EACH_TAP({                                                                              \
         const V v = *(V *)(x + cell);                                                       \
@@ -62,17 +92,18 @@ static void NAME(window_max)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     T *x = call->data[0], *out = call->data[1];
     const long n = q->n;
-    EACH_WINDOW(MOST)
+    EACH_WINDOW(MOST, kept[at] = -(T)INFINITY;,
+                const T v = x[cell]; kept[at] = (v > kept[at]) | (v != v) ? v : kept[at];, out[place] = kept[at];)
 }
 
 /* The gradient goes to the first tap that holds the maximum; a NaN is one. */
-#define TO_FIRST(V, M, CHOOSE) {                                                            \
+#define TO_FIRST {                                                                          \
     const V most = *(V *)(out + place), nothing = {0};                                      \
     V left = *(V *)(g + place); /* what has found no winner yet */                          \
     EACH_TAP({                                                                              \
-        const V v = *(V *)(x + cell), before = q->adds ? *(V *)(dx + cell) : nothing;       \
-        const M won = (v == most) | (v != v);                                               \
-        *(V *)(dx + cell) = before + CHOOSE(won, left, nothing);                            \
+        const V v = *(V *)(x + cell);                                                       \
+        const NAME(mask) won = (v == most) | (v != v);                                      \
+        *(V *)(dx + cell) = BEFORE(V) + CHOOSE(won, left, nothing);                         \
         left = CHOOSE(won, nothing, left);                                                  \
     })                                                                                      \
 }
@@ -82,10 +113,11 @@ static void NAME(window_max_grad)(const Call *call, long begin, long end) {
     T *g = call->data[0], *x = call->data[1], *out = call->data[2], *dx = call->data[3];
     const long n = q->n;
     NAME(clear)(q, dx, &begin, &end);
-    EACH_WINDOW(TO_FIRST)
+    EACH_WINDOW(TO_FIRST, kept[at] = g[place];, const T v = x[cell]; const int won = (v == out[place]) | (v != v);
+                dx[cell] = BEFORE(T) + (won ? kept[at] : 0); kept[at] = won ? 0 : kept[at];,)
 }
 
-#define SUM(V, M, CHOOSE) {                                                                 \
+#define SUM {                                                                               \
     V sum = {0};                                                                            \
     EACH_TAP({ sum += *(V *)(x + cell); })                                                  \
     *(V *)(out + place) = sum;                                                              \
@@ -95,15 +127,12 @@ static void NAME(window_sum)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     T *x = call->data[0], *out = call->data[1];
     const long n = q->n;
-    EACH_WINDOW(SUM)
+    EACH_WINDOW(SUM, kept[at] = 0;, kept[at] += x[cell];, out[place] = kept[at];)
 }
 
-#define TO_ALL(V, M, CHOOSE) {                                                              \
-    const V share = *(V *)(g + place), nothing = {0};                                       \
-    EACH_TAP({                                                                              \
-        const V before = q->adds ? *(V *)(dx + cell) : nothing;                             \
-        *(V *)(dx + cell) = before + share;                                                 \
-    })                                                                                      \
+#define TO_ALL {                                                                            \
+    const V share = *(V *)(g + place);                                                      \
+    EACH_TAP({ *(V *)(dx + cell) = BEFORE(V) + share; })                                    \
 }
 
 static void NAME(window_spread)(const Call *call, long begin, long end) {
@@ -111,13 +140,16 @@ static void NAME(window_spread)(const Call *call, long begin, long end) {
     T *g = call->data[0], *dx = call->data[1];
     const long n = q->n;
     NAME(clear)(q, dx, &begin, &end);
-    EACH_WINDOW(TO_ALL)
+    EACH_WINDOW(TO_ALL, kept[at] = g[place];, dx[cell] = BEFORE(T) + kept[at];,)
 }
 
 #undef EACH_WINDOW
+#undef REST
+#undef EACH_ROW
 #undef EACH_TAP
-#undef CHOOSE_LANES
-#undef CHOOSE_ONE
+#undef V
+#undef CHOOSE
+#undef BEFORE
 #undef MOST
 #undef TO_FIRST
 #undef SUM

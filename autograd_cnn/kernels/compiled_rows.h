@@ -1,5 +1,8 @@
 /* Batch normalisation, relu and the updates of optimizers: loops over values in the order of memory. */
 
+/* relu of a value; NaN stays. */
+static inline T NAME(positive)(T x) { return (x > 0) | (x != x) ? x : 0; }
+
 /* ----------------------------------------------------------------------------- normalisation */
 
 /* Sum of (x - a) * (y - b), in vectors over pieces of 4,096 values and in double over the pieces; y null means 1. */
@@ -22,52 +25,62 @@ static double NAME(row_sum)(const T *x, T a, const T *y, T b, long m) {
     return total;
 }
 
-/* channel_affine(x, scale, shift or None, out, C, M).  Item: a channel. */
+/* What batch norm multiplies the values of channel k by. */
+static inline T NAME(scale)(const T *weight, long k, T var, double eps) {
+    return (T)((weight ? weight[k] : 1) / sqrt((double)var + eps));
+}
+
+/* Item, here and below: one of the C channels, of M values. */
 static void NAME(channel_affine)(const Call *call, long begin, long end) {
     const T *shift = call->data[2];
-    const long m = call->numbers[1];
+    const long m = call->q.n, relu = call->numbers[0];
     for (long k = begin; k < end; k++) {
         const T *row = (const T *)call->data[0] + k * m, factor = ((const T *)call->data[1])[k];
         T *to = (T *)call->data[3] + k * m;
         const T offset = shift ? shift[k] : 0;
-        for (long l = 0; l < m; l++) to[l] = row[l] * factor + offset;
+        for (long l = 0; !relu && l < m; l++) to[l] = row[l] * factor + offset;
+        for (long l = 0; relu && l < m; l++) to[l] = NAME(positive)(row[l] * factor + offset);
     }
 }
 
-/* channel_sum(x, out, C, M).  Item: a channel. */
 static void NAME(channel_sum)(const Call *call, long begin, long end) {
-    const long m = call->numbers[1];
+    const long m = call->q.n;
     for (long k = begin; k < end; k++)
         ((T *)call->data[1])[k] = (T)NAME(row_sum)((const T *)call->data[0] + k * m, 0, 0, 0, m);
 }
 
-/* batch_norm(x, weight or None, bias or None, out, mean, var, [eps], C, M).  Item: a channel. */
 static void NAME(batch_norm)(const Call *call, long begin, long end) {
     const T *weight = call->data[1], *bias = call->data[2];
     T *mean = call->data[4], *var = call->data[5];
-    const double eps = *(const double *)call->data[6];
-    const long m = call->numbers[1];
+    const double eps = call->reals[0];
+    const long m = call->q.n, relu = call->numbers[0];
     for (long k = begin; k < end; k++) {
         const T *row = (const T *)call->data[0] + k * m;
         T *to = (T *)call->data[3] + k * m;
         const T middle = (T)(NAME(row_sum)(row, 0, 0, 0, m) / m);
         const double spread = NAME(row_sum)(row, middle, row, middle, m) / m;
-        const T scale = (T)((weight ? weight[k] : 1) / sqrt(spread + eps)), shift = bias ? bias[k] : 0;
         mean[k] = middle;
         var[k] = (T)spread;
-        for (long l = 0; l < m; l++) to[l] = (row[l] - middle) * scale + shift;
+        const T scale = NAME(scale)(weight, k, var[k], eps), shift = bias ? bias[k] : 0;
+        for (long l = 0; !relu && l < m; l++) to[l] = (row[l] - middle) * scale + shift;
+        for (long l = 0; relu && l < m; l++) to[l] = NAME(positive)((row[l] - middle) * scale + shift);
     }
 }
 
-/* batch_norm_grad(g, x, weight or None, mean, var, dx, dw, db, [eps], C, M).  Item: a channel. */
+/* With relu, gradients count where the result was positive: it is computed again, by the same formula. */
 static void NAME(batch_norm_grad)(const Call *call, long begin, long end) {
-    const T *weight = call->data[2], *mean = call->data[3], *var = call->data[4];
-    T *dw = call->data[6], *db = call->data[7];
-    const double eps = *(const double *)call->data[8];
-    const long m = call->numbers[1];
+    const T *weight = call->data[2], *bias = call->data[3], *mean = call->data[4], *var = call->data[5];
+    T *dw = call->data[7], *db = call->data[8];
+    const double eps = call->reals[0];
+    const long m = call->q.n, relu = call->numbers[0];
     for (long k = begin; k < end; k++) {
         const T *gs = (const T *)call->data[0] + k * m, *xs = (const T *)call->data[1] + k * m, middle = mean[k];
-        T *to = (T *)call->data[5] + k * m;
+        T *to = (T *)call->data[6] + k * m;
+        if (relu) {
+            const T factor = NAME(scale)(weight, k, var[k], eps), offset = bias ? bias[k] : 0;
+            for (long l = 0; l < m; l++) to[l] = (xs[l] - middle) * factor + offset > 0 ? gs[l] : 0;
+            gs = to;
+        }
         const double inverse = 1 / sqrt((double)var[k] + eps);
         const double sum = NAME(row_sum)(gs, 0, 0, 0, m);
         const double dot = NAME(row_sum)(gs, 0, xs, middle, m) * inverse;
@@ -81,30 +94,30 @@ static void NAME(batch_norm_grad)(const Call *call, long begin, long end) {
 
 /* -------------------------------------------------------------------------------- elementwise */
 
-/* relu(x, out, M) and relu_grad(g, x, out, M).  Item: BLOCK values, here and in the updates. */
+/* Item, here and in the updates: BLOCK values. */
 static void NAME(relu)(const Call *call, long begin, long end) {
     const T *x = call->data[0];
     T *out = call->data[1];
-    const long last = min(end * BLOCK, call->numbers[0]);
-    for (long l = begin * BLOCK; l < last; l++) out[l] = (x[l] > 0) | (x[l] != x[l]) ? x[l] : 0;
+    const long last = min(end * BLOCK, call->count[0]);
+    for (long l = begin * BLOCK; l < last; l++) out[l] = NAME(positive)(x[l]);
 }
 
 static void NAME(relu_grad)(const Call *call, long begin, long end) {
     const T *g = call->data[0], *x = call->data[1];
     T *out = call->data[2];
-    const long last = min(end * BLOCK, call->numbers[0]);
+    const long last = min(end * BLOCK, call->count[0]);
     for (long l = begin * BLOCK; l < last; l++) out[l] = x[l] > 0 ? g[l] : 0;
 }
 
 /* ---------------------------------------------------------------------------- cross entropy */
 
-/* cross_entropy(x, target, losses, probabilities, K, M): x and probabilities (K, M), target and losses (M,).  The maximum is
- * subtracted before exponentials, unless it is infinite and would give NaN.  Item: BLOCK samples, here and below. */
+/* Scores and probabilities are (K, M), losses and targets (M,).  The maximum is subtracted before exponentials, unless it is
+ * infinite and would give NaN.  Item, here and below: BLOCK samples. */
 static void NAME(cross_entropy)(const Call *call, long begin, long end) {
     const T *x = call->data[0];
     const int64_t *target = call->data[1];
     T *losses = call->data[2], *p = call->data[3];
-    const long classes = call->numbers[0], m = call->numbers[1], last = min(end * BLOCK, m);
+    const long classes = call->q.c, m = call->q.n, last = min(end * BLOCK, m);
     for (long l = begin * BLOCK; l < last; l++) {
         T peak = -(T)INFINITY, total = 0;
         for (long k = 0; k < classes; k++) peak = x[k * m + l] > peak || x[k * m + l] != x[k * m + l] ? x[k * m + l] : peak;
@@ -115,26 +128,25 @@ static void NAME(cross_entropy)(const Call *call, long begin, long end) {
     }
 }
 
-/* cross_entropy_grad(g, target, probabilities, dx, K, M): g (M,) times the probabilities, less 1 for the target class. */
+/* g times the probabilities, less 1 for the target class. */
 static void NAME(cross_entropy_grad)(const Call *call, long begin, long end) {
     const T *g = call->data[0], *p = call->data[2];
     const int64_t *target = call->data[1];
     T *dx = call->data[3];
-    const long classes = call->numbers[0], m = call->numbers[1], first = begin * BLOCK, last = min(end * BLOCK, m);
+    const long classes = call->q.c, m = call->q.n, first = begin * BLOCK, last = min(end * BLOCK, m);
     for (long k = 0; k < classes; k++)
         for (long l = first; l < last; l++) dx[k * m + l] = g[l] * (p[k * m + l] - (target[l] == k));
 }
 
 /* ------------------------------------------------------------------------------------ updates */
 
-/* sgd(p, g, buffer or None, [lr, momentum, 1 - dampening, weight_decay], nesterov, maximize, M). */
 static void NAME(sgd)(const Call *call, long begin, long end) {
     T *p = call->data[0], *b = call->data[2];
     const T *g = call->data[1];
-    const double *s = call->data[3];
+    const double *s = call->reals;
     const T lr = (T)s[0], momentum = (T)s[1], fresh = (T)s[2], decay = (T)s[3], sign = call->numbers[1] ? -1 : 1;
     const int nesterov = (int)call->numbers[0];
-    const long first = begin * BLOCK, last = min(end * BLOCK, call->numbers[2]);
+    const long first = begin * BLOCK, last = min(end * BLOCK, call->count[0]);
     for (long l = first; !b && l < last; l++) p[l] -= lr * (sign * g[l] + (decay ? decay * p[l] : 0));
     for (long l = first; b && l < last; l++) {
         const T step = sign * g[l] + (decay ? decay * p[l] : 0), now = momentum * b[l] + fresh * step;
@@ -143,14 +155,13 @@ static void NAME(sgd)(const Call *call, long begin, long end) {
     }
 }
 
-/* adam(p, g, m, v, largest v or None, [rate, eps, beta1, beta2, decay, shrink], maximize, M). */
 static void NAME(adam)(const Call *call, long begin, long end) {
     T *p = call->data[0], *m = call->data[2], *v = call->data[3], *most = call->data[4];
     const T *g = call->data[1];
-    const double *s = call->data[5];
+    const double *s = call->reals;
     const T rate = (T)s[0], eps = (T)s[1], keep1 = (T)s[2], keep2 = (T)s[3], new1 = (T)(1 - s[2]), new2 = (T)(1 - s[3]);
     const T decay = (T)s[4], shrink = (T)s[5], sign = call->numbers[0] ? -1 : 1;
-    const long last = min(end * BLOCK, call->numbers[1]);
+    const long last = min(end * BLOCK, call->count[0]);
     for (long l = begin * BLOCK; l < last; l++) {
         const T from = shrink * p[l], step = sign * g[l] + (decay ? decay * from : 0);
         m[l] = keep1 * m[l] + new1 * step;

@@ -303,12 +303,12 @@ def relu_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------------------------ cross entropy
 
 
-def first_outside(classes: np.ndarray, k: int) -> int:
-    """The position of the first class number outside of 0 ... k - 1, counted in memory; -1 if there
-    is none.
+def first_outside(classes: np.ndarray, k: int) -> int | None:
+    """The position of the first class number outside of 0 ... k - 1, counted in memory; None if
+    there is none.
     """
     wrong = ((classes < 0) | (classes >= k)).ravel()
-    return int(wrong.argmax()) if wrong.any() else -1
+    return int(wrong.argmax()) if wrong.any() else None
 
 
 def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

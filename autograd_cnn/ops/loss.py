@@ -114,7 +114,7 @@ def check_classes(
             "probabilities of "
             f"shape {logits.shape}, got {target.shape}"
         )
-    if kernels.first_outside(target, k) < 0:
+    if kernels.first_outside(target, k) is None:
         return True
     wrong = (target < 0) | (target >= k)
     if ignore_index is not None:

@@ -1,0 +1,265 @@
+/* The functions of the module: each takes its arguments, checks every size, and shares a loop among the threads.
+ *
+ * What they compute stands in reference.py.  They answer True, or False if an array does not suit; see
+ * compiled_arguments.h for the letters.
+ */
+
+/* Run a loop for the type of the arrays over `items`, each of about `cost` nanoseconds. */
+#define RUN(f, items, cost)                                                        \
+    do {                                                                           \
+        static const Part loops[] = LOOPS(f);                                      \
+        PyThreadState *state = PyEval_SaveThread();                                \
+        share(&call, loops[2 * level + call.wide], (items), (long)(cost));         \
+        PyEval_RestoreThread(state);                                               \
+    } while (0)
+
+/* What a core does in a nanosecond, roughly: multiply-adds, and values read or written. */
+#define SUMS (call.wide ? 16.0 : 32.0)
+#define MOVES (call.wide ? 2.0 : 4.0)
+#define SIZE (call.wide ? 8 : 4)
+
+/* ------------------------------------------------------------------------------- convolution */
+
+/* What a convolution needs beyond the numbers: the laid-out size and where each tap lies in it. */
+static int prepare(Geometry *q) {
+    const long *k = q->kernel, *d = q->dilation;
+    q->each = q->c / q->groups;
+    q->taps = q->each * product_of(k);
+    q->slabs = (q->out[0] - 1) * q->stride[0] + (k[0] - 1) * d[0] + 1;
+    q->rows = (q->out[1] - 1) * q->stride[1] + (k[1] - 1) * d[1] + 1;
+    q->phases = q->stride[2];
+    q->columns = q->out[2] + (k[2] - 1) * d[2] / q->phases;
+    int plain = q->phases == 1 && q->slabs <= q->size[0] && q->rows <= q->size[1] && q->columns == q->size[2];
+    for (int axis = 0; axis < AXES; axis++) plain = plain && !q->before[axis] && q->insert[axis] == 1;
+    if (plain) q->slabs = q->size[0], q->rows = q->size[1]; /* the images serve as they are */
+    const long row = q->phases * q->columns * q->n, slab = q->rows * row, channel = q->slabs * slab;
+    q->slab_step = q->stride[0] * slab;
+    q->row_step = q->stride[1] * row;
+    q->group_step = q->each * channel;
+    long *at = q->offsets = malloc(max(1, q->taps) * sizeof(long));
+    if (!at) return -1;
+    for (long c = 0; c < q->each; c++)
+        for (long z = 0; z < k[0]; z++)
+            for (long y = 0; y < k[1]; y++)
+                for (long x = 0; x < k[2]; x++) {
+                    const long step = x * d[2];
+                    *at++ = c * channel + z * d[0] * slab + y * d[1] * row +
+                            (step % q->phases * q->columns + step / q->phases) * q->n;
+                }
+    return plain;
+}
+
+/* Read the window, array 3, lay the images out; -1 with an exception set if something does not fit. */
+static int begin_convolution(Call *call_, long filters, int output) {
+    if (read_geometry(call_, 3) < 0) return -1;
+    Geometry *q = &call_->q;
+    q->f = filters, q->groups = call_->numbers[0];
+    if (q->groups < 1 || q->c % q->groups || q->f % q->groups)
+        return PyErr_SetString(PyExc_ValueError, "groups do not divide the channels and filters"), -1;
+    const int plain = prepare(q);
+    if (plain < 0) return PyErr_NoMemory(), -1;
+    if (!holds(call_, 0, q->c * product_of(q->size) * q->n) ||
+        !holds(call_, output, q->f * product_of(q->out) * q->n)) return -1;
+    if (plain) return 0;
+#define call (*call_)
+    const long rows = q->c * q->slabs * q->rows, row = q->phases * q->columns * q->n;
+    call.laid = malloc(max(1, rows * row) * SIZE);
+    if (!call.laid) return PyErr_NoMemory(), -1;
+    RUN(lay_out, rows, row / MOVES);
+#undef call
+    return 0;
+}
+
+/* correlate(x, w, b or None, window, out, groups): conv, and conv_input_grad with the filters turned around. */
+FUNCTION(correlate) {
+    TAKE("ivv?wil");
+    Geometry *q = &call.q;
+    if (call.view[4].ndim < 2 || begin_convolution(&call, LENGTH(4, 1), 4) < 0 || !holds(&call, 1, q->f * q->taps) ||
+        !holds(&call, 2, q->f)) FAIL;
+    const long filters = levels[level].filters, per = q->f / q->groups;
+    const long items = (per + filters - 1) / filters * q->groups * q->out[0] * q->out[1];
+    RUN(correlate, items, min(per, filters) * q->taps * q->out[2] * q->n / SUMS);
+    DONE;
+}
+
+/* weights(x, g, w, window, groups): conv_weight_grad, into w. */
+FUNCTION(weights) {
+    TAKE("iivwl");
+    Geometry *q = &call.q;
+    if (call.view[1].ndim < 2 || begin_convolution(&call, LENGTH(1, 1), 1) < 0 || !holds(&call, 2, q->f * q->taps)) FAIL;
+    const long filters = levels[level].filters, per = q->f / q->groups, sets = (q->taps - 1) / levels[level].taps + 1;
+    const long blocks = (per + filters - 1) / filters * q->groups;
+    q->sets = max(1, min(MOST_SETS, blocks * sets / (4 * crew.wanted)));
+    const long items = blocks * ((sets + q->sets - 1) / q->sets);
+    RUN(weights, items, q->sets * min(per, filters) * levels[level].taps * product_of(q->out) * q->n / SUMS);
+    DONE;
+}
+
+/* ---------------------------------------------------------------------------- matrix products */
+
+static int step_offsets(Geometry *q, long count, long step) {
+    q->offsets = malloc(max(1, count) * sizeof(long));
+    if (!q->offsets) return PyErr_NoMemory(), -1;
+    for (long t = 0; t < count; t++) q->offsets[t] = t * step;
+    return 0;
+}
+
+/* product(a, b, bias or None, out): out (M, N) = a (M, K) @ b (K, N) + bias (M,).  Rows of a times columns of b where both lie
+ * in one piece and are long enough to add up in vectors, else sums of rows of b. */
+FUNCTION(product) {
+    TAKE("mmv?v");
+    Geometry *q = &call.q;
+    q->f = LENGTH(0, 0), q->c = LENGTH(0, 1), q->n = LENGTH(1, 1);
+    const long m = q->f, k = q->c, n = q->n, filters = levels[level].filters;
+    if (!holds(&call, 1, k * n) || !holds(&call, 2, m) || !holds(&call, 3, m * n)) FAIL;
+    if (!call.turned[0] && (n == 1 || (call.turned[1] && k >= SHORT_SUM))) {
+        if (step_offsets(q, n, k) < 0) FAIL;
+        RUN(dots, (m + filters - 1) / filters, min(m, filters) * n * (k + 64) / SUMS);
+        DONE;
+    }
+    if (step_offsets(q, k, n) < 0) FAIL;
+    call.laid = D(1);
+    if (call.turned[1]) {
+        call.laid = malloc(k * n * SIZE);
+        if (!call.laid) { PyErr_NoMemory(); FAIL; }
+        RUN(turn, (k + SQUARE - 1) / SQUARE, SQUARE * n / MOVES * 4);
+    }
+    RUN(product, (m + filters - 1) / filters * ((n + PANEL - 1) / PANEL), min(m, filters) * k * min(n, PANEL) / SUMS);
+    DONE;
+}
+
+/* ----------------------------------------------------------------------------------- pooling */
+
+/* The geometry of a pooling, from array `window`; of the arrays before it, those with a bit in `images` hold images,
+ * the others positions. */
+static int pooling(Call *call, int window, unsigned images) {
+    if (read_geometry(call, window) < 0) return -1;
+    Geometry *q = &call->q;
+    const long cells = q->c * product_of(q->size) * q->n, places = q->c * product_of(q->out) * q->n;
+    for (int k = 0; k < window; k++)
+        if (!holds(call, k, images >> k & 1 ? cells : places)) return -1;
+    for (int axis = 0; axis < AXES; axis++)
+        if (q->before[axis] || q->stride[axis] != q->kernel[axis] || q->dilation[axis] != 1 ||
+            q->out[axis] * q->stride[axis] != q->size[axis]) q->adds = 1;
+    return 0;
+}
+
+#define POOLING(NAME_, LETTERS, IMAGES, GRADIENT)                                                     \
+    FUNCTION(NAME_) {                                                                                 \
+        TAKE(LETTERS "w");                                                                            \
+        Geometry *q = &call.q;                                                                        \
+        if (pooling(&call, sizeof LETTERS - 1, IMAGES) < 0) FAIL;                                     \
+        const long lines = q->out[0] * q->out[1], row = q->out[2] * q->n;                             \
+        const double cost = row * product_of(q->kernel) / MOVES + q->out[2] * 8.0;                    \
+        if (GRADIENT && q->adds) RUN(NAME_, q->c, lines * cost);                                      \
+        else RUN(NAME_, q->c * lines, cost);                                                          \
+        DONE;                                                                                         \
+    }
+POOLING(window_max, "ii", 1, 0)         /* window_max(x, out, window) */
+POOLING(window_max_grad, "iiii", 10, 1) /* window_max_grad(g, x, out, dx, window) */
+POOLING(window_sum, "ii", 1, 0)         /* window_sum(x, out, window) */
+POOLING(window_spread, "ii", 2, 1)      /* window_spread(g, dx, window) */
+
+/* ------------------------------------------------------------------------------ normalisation */
+
+/* Of the arrays, those with a bit in `images` hold C x M values, the others C; sets q.c and q.n to C and M. */
+static int channels(Call *call, unsigned images) {
+    if (call->view[0].ndim < 2) return PyErr_SetString(PyExc_ValueError, "expected two axes or more"), 0;
+    call->q.c = (long)call->view[0].shape[1];
+    call->q.n = call->count[0] / call->q.c;
+    for (int k = 0; k < call->arrays; k++)
+        if (!holds(call, k, images >> k & 1 ? call->count[0] : call->q.c)) return 0;
+    return 1;
+}
+
+/* channel_affine(x, scale, shift or None, out, relu) */
+FUNCTION(channel_affine) {
+    TAKE("ivv?il");
+    if (!channels(&call, 9)) FAIL;
+    RUN(channel_affine, call.q.c, 2 * call.q.n / MOVES);
+    DONE;
+}
+
+/* channel_sum(x, out) */
+FUNCTION(channel_sum) {
+    TAKE("iv");
+    if (!channels(&call, 1)) FAIL;
+    RUN(channel_sum, call.q.c, call.q.n / MOVES);
+    DONE;
+}
+
+/* batch_norm(x, weight or None, bias or None, out, mean, var, eps, relu) */
+FUNCTION(batch_norm) {
+    TAKE("iv?v?ivvfl");
+    if (!channels(&call, 9)) FAIL;
+    RUN(batch_norm, call.q.c, 3 * call.q.n / MOVES);
+    DONE;
+}
+
+/* batch_norm_grad(g, x, weight or None, bias or None, mean, var, dx, dw, db, eps, relu) */
+FUNCTION(batch_norm_grad) {
+    TAKE("iiv?v?vvivvfl");
+    if (!channels(&call, 67)) FAIL;
+    RUN(batch_norm_grad, call.q.c, 5 * call.q.n / MOVES);
+    DONE;
+}
+
+/* ------------------------------------------------------------------- elementwise and updates */
+
+#define ELEMENTWISE(NAME_, LETTERS, COST)                                                \
+    FUNCTION(NAME_) {                                                                    \
+        TAKE(LETTERS);                                                                   \
+        RUN(NAME_, (call.count[0] + BLOCK - 1) / BLOCK, (COST) * BLOCK / MOVES);         \
+        DONE;                                                                            \
+    }
+ELEMENTWISE(relu, "aa", 2)              /* relu(x, out) */
+ELEMENTWISE(relu_grad, "aaa", 3)        /* relu_grad(g, x, out) */
+ELEMENTWISE(sgd, "AaA?ffffll", 5)       /* sgd(p, g, buffer or None, lr, momentum, 1 - dampening, decay, nesterov, maximize) */
+ELEMENTWISE(adam, "AaAAA?ffffffl", 10)  /* adam(p, g, m, v, largest or None, rate, eps, beta1, beta2, decay, shrink, maximize) */
+
+/* ---------------------------------------------------------------------------- cross entropy */
+
+/* first_outside(classes, K): the position, in memory, of the first of these that is none of 0 ... K - 1; None if there is
+ * none; False if the array does not suit. */
+FUNCTION(first_outside) {
+    TAKE("nl");
+    const int64_t *classes = D(0);
+    const long count = call.count[0], limit = call.numbers[0];
+    long found = 0;
+    while (found < count && classes[found] >= 0 && classes[found] < limit) found++;
+    release(&call);
+    if (found == count) Py_RETURN_NONE;
+    return PyLong_FromLong(found);
+}
+
+/* Sizes and targets of cross_entropy or its gradient; of the arrays, those with a bit in `scores` hold one value for each class. */
+static int entropy(Call *call, unsigned scores) {
+    const int first = scores & 1 ? 0 : 2;
+    if (call->view[first].ndim < 2) return PyErr_SetString(PyExc_ValueError, "expected two axes or more"), 0;
+    const long k = call->q.c = (long)call->view[first].shape[1], m = call->q.n = call->count[first] / k;
+    for (int a = 0; a < 4; a++)
+        if (!holds(call, a, scores >> a & 1 ? k * m : m)) return 0;
+    for (long l = 0; l < m; l++) {
+        const int64_t target = ((const int64_t *)call->data[1])[l];
+        if (target >= 0 && target < k) continue;
+        PyErr_Format(PyExc_ValueError, "target %lld is none of %ld classes", (long long)target, k);
+        return 0;
+    }
+    return 1;
+}
+
+/* cross_entropy(x, target, losses, probabilities) */
+FUNCTION(cross_entropy) {
+    TAKE("inii");
+    if (!entropy(&call, 9)) FAIL;
+    RUN(cross_entropy, (call.q.n + BLOCK - 1) / BLOCK, call.q.c * min(BLOCK, call.q.n) * 6);
+    DONE;
+}
+
+/* cross_entropy_grad(g, target, probabilities, dx) */
+FUNCTION(cross_entropy_grad) {
+    TAKE("inii");
+    if (!entropy(&call, 12)) FAIL;
+    RUN(cross_entropy_grad, (call.q.n + BLOCK - 1) / BLOCK, call.q.c * BLOCK / MOVES);
+    DONE;
+}
