@@ -210,21 +210,24 @@ def normalize(x, axes, eps):
     return (x - mean) / np.sqrt(var + eps)
 
 
-def channel_affine(x, scale, shift=None):
-    return np.stack(
+def channel_affine(x, scale, shift=None, *, relu=False):
+    y = np.stack(
         [x[:, c] * scale[c] + (0.0 if shift is None else shift[c]) for c in range(x.shape[1])], 1
     )
+    return np.maximum(y, 0) if relu else y
 
 
-def batch_norm(x, weight=None, bias=None, *, eps):
+def batch_norm(x, weight=None, bias=None, *, eps, relu=False):
     y = np.empty(x.shape)
     for c in range(x.shape[1]):
         values = x[:, c]
+        if not values.size:
+            continue  # the statistics of nothing
         normal = (values - values.mean()) / math.sqrt(values.var() + eps)
         y[:, c] = normal * (1.0 if weight is None else weight[c]) + (
             0.0 if bias is None else bias[c]
         )
-    return y
+    return np.maximum(y, 0) if relu else y
 
 
 def interpolate_linear(row, out, step, align_corners):

@@ -235,17 +235,42 @@ def test_batch_norm_and_its_gradient(
     g = layouts(rng.standard_normal(shape).astype(dtype), how)
     same(compiled.channel_sum(g), reference.channel_sum(g))
     scale = rng.standard_normal(shape[1]).astype(dtype)
+    relu = bool(seed % 2)
     for shift in (None, scale[::-1]):
-        same(compiled.channel_affine(x, scale, shift), reference.channel_affine(x, scale, shift))
+        found = compiled.channel_affine(x, scale, shift, relu)
+        same(found, reference.channel_affine(x, scale, shift, relu))
     weight, bias = (rng.standard_normal(shape[1]).astype(dtype) if affine else None for _ in "wb")
-    found = compiled.batch_norm(x, weight, bias, 1e-3)
-    for a, b in zip(found, reference.batch_norm(x, weight, bias, 1e-3)):
+    found = compiled.batch_norm(x, weight, bias, 1e-3, relu)
+    for a, b in zip(found, reference.batch_norm(x, weight, bias, 1e-3, relu)):
         same(a, b)
+    inputs = g, x, weight, bias, *found[1:], 1e-3
     for a, b in zip(
-        compiled.batch_norm_grad(g, x, weight, *found[1:], 1e-3),
-        reference.batch_norm_grad(g, x, weight, *found[1:], 1e-3),
+        compiled.batch_norm_grad(*inputs, relu), reference.batch_norm_grad(*inputs, relu)
     ):
         same(a, b, 10.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_relu_after_batch_norm_changes_no_bit(dtype: Any) -> None:
+    """Neither of the result nor of the gradients, against the two one after the other."""
+    rng = np.random.default_rng(0)
+    x, g = (
+        layouts(rng.standard_normal((37, 5, 9, 3)).astype(dtype), how)
+        for how in ("batch-innermost",) * 2
+    )
+    w, b = (rng.standard_normal(5).astype(dtype) for _ in "wb")
+    apart, mean, var = compiled.batch_norm(x, w, b, 1e-5, False)
+    fused = compiled.batch_norm(x, w, b, 1e-5, True)
+    for found, expected in zip(fused, (compiled.relu(apart), mean, var)):
+        assert np.array_equal(found, expected)
+    masked = compiled.relu_grad(g, apart)
+    for found, expected in zip(
+        compiled.batch_norm_grad(g, x, w, b, mean, var, 1e-5, True),
+        compiled.batch_norm_grad(masked, x, w, b, mean, var, 1e-5, False),
+    ):
+        assert np.array_equal(found, expected)
+    affine = compiled.channel_affine(x, w, b, False)
+    assert np.array_equal(compiled.channel_affine(x, w, b, True), compiled.relu(affine))
 
 
 @given(st.integers(0, 3000), DTYPES, LAYOUTS)
@@ -378,9 +403,9 @@ def test_the_extension_refuses_arrays_that_do_not_fit_each_other() -> None:
         _compiled.correlate(x, w, None, numbers, out, 1, 2)
     with pytest.raises(TypeError, match="NoneType"):
         _compiled.correlate(None, w, None, numbers, out, 1)
+    p = np.ones(3)
+    p.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        p = np.ones(3)
-        p.flags.writeable = False
         _compiled.sgd(p, np.ones(3), None, 0.1, 0.0, 1.0, 0.0, False, False)
 
 

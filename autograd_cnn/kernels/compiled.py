@@ -159,7 +159,7 @@ def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
 
 
 def _product(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarray | None:
-    """a (M, K) @ b (K, N) + bias (M,), contiguous (M, N); None if the compiled loops do not serve."""
+    """a (M, K) @ b (K, N) + bias (M,), contiguous (M, N); None if the loops do not serve."""
     out = np.empty((len(a), b.shape[1]), a.dtype)
     if not _compiled.product(a, b, bias, out):
         if not _serves(a, b, bias):
@@ -175,7 +175,7 @@ def window_max(x: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_max."""
     if len(window.size) > _AXES:
         return reference.window_max(x, window)
-    out = _images(*x.shape[:2], window.out, x.dtype)
+    out = _images(len(x), x.shape[1], window.out, x.dtype)
     if not _compiled.window_max(x, out, _numbers(window)):
         if not _serves(x):
             return reference.window_max(x, window)
@@ -187,7 +187,7 @@ def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Windo
     """See reference.window_max_grad."""
     if len(window.size) > _AXES:
         return reference.window_max_grad(g, x, out, window)
-    dx = _images(*x.shape[:2], window.size, x.dtype)
+    dx = _images(len(x), x.shape[1], window.size, x.dtype)
     if not _compiled.window_max_grad(g, x, out, dx, _numbers(window)):
         if not _serves(g, x, out):
             return reference.window_max_grad(g, x, out, window)
@@ -199,7 +199,7 @@ def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_sum."""
     if len(window.size) > _AXES:
         return reference.window_sum(x, window)
-    out = _images(*x.shape[:2], window.out, x.dtype)
+    out = _images(len(x), x.shape[1], window.out, x.dtype)
     if not _compiled.window_sum(x, out, _numbers(window)):
         if not _serves(x):
             return reference.window_sum(x, window)
@@ -211,7 +211,7 @@ def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_spread."""
     if len(window.size) > _AXES:
         return reference.window_spread(g, window)
-    dx = _images(*g.shape[:2], window.size, g.dtype)
+    dx = _images(len(g), g.shape[1], window.size, g.dtype)
     if not _compiled.window_spread(g, dx, _numbers(window)):
         if not _serves(g):
             return reference.window_spread(g, window)
@@ -222,13 +222,15 @@ def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
 # ------------------------------------------------------------------------------------ normalisation
 
 
-def channel_affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
+def channel_affine(
+    x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None, relu: bool
+) -> np.ndarray:
     """See reference.channel_affine."""
     out = _like(x)
-    if not _compiled.channel_affine(x, scale, shift, out, False):
+    if not _compiled.channel_affine(x, scale, shift, out, relu):
         if not _serves(x, scale, shift):
-            return reference.channel_affine(x, scale, shift)
-        _compiled.channel_affine(_inner(x), _plain(scale), _plain(shift), out, False)
+            return reference.channel_affine(x, scale, shift, relu)
+        _compiled.channel_affine(_inner(x), _plain(scale), _plain(shift), out, relu)
     return out
 
 
@@ -243,16 +245,16 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
 
 
 def batch_norm(
-    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float
+    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float, relu: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """See reference.batch_norm."""
     c = x.shape[1]
     out, mean, var = _like(x), np.empty(c, x.dtype), np.empty(c, x.dtype)
-    if not _compiled.batch_norm(x, weight, bias, out, mean, var, eps, False):
+    if not _compiled.batch_norm(x, weight, bias, out, mean, var, eps, relu):
         if not _serves(x, weight, bias):
-            return reference.batch_norm(x, weight, bias, eps)
+            return reference.batch_norm(x, weight, bias, eps, relu)
         inputs = _inner(x), _plain(weight), _plain(bias)
-        _compiled.batch_norm(*inputs, out, mean, var, eps, False)
+        _compiled.batch_norm(*inputs, out, mean, var, eps, relu)
     return out, mean, var
 
 
@@ -260,18 +262,20 @@ def batch_norm_grad(
     g: np.ndarray,
     x: np.ndarray,
     weight: np.ndarray | None,
+    bias: np.ndarray | None,
     mean: np.ndarray,
     var: np.ndarray,
     eps: float,
+    relu: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """See reference.batch_norm_grad."""
     c = x.shape[1]
     found = _like(x), np.empty(c, x.dtype), np.empty(c, x.dtype)
-    if not _compiled.batch_norm_grad(g, x, weight, None, mean, var, *found, eps, False):
-        if not _serves(g, x, weight, mean, var):
-            return reference.batch_norm_grad(g, x, weight, mean, var, eps)
-        inputs = _inner(g), _inner(x), _plain(weight), None, _plain(mean), _plain(var)
-        _compiled.batch_norm_grad(*inputs, *found, eps, False)
+    if not _compiled.batch_norm_grad(g, x, weight, bias, mean, var, *found, eps, relu):
+        if not _serves(g, x, weight, bias, mean, var):
+            return reference.batch_norm_grad(g, x, weight, bias, mean, var, eps, relu)
+        inputs = _inner(g), _inner(x), *map(_plain, (weight, bias, mean, var))
+        _compiled.batch_norm_grad(*inputs, *found, eps, relu)
     return found
 
 

@@ -208,12 +208,14 @@ def _like(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     return batch_first(rows.reshape(*x.shape[1:], x.shape[0]))
 
 
-def channel_affine(x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
-    """Each channel of x (N, C, ...) times its scale, plus its shift, both (C,)."""
+def channel_affine(
+    x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None, relu: bool
+) -> np.ndarray:
+    """Each channel of x (N, C, ...) times its scale, plus its shift, both (C,); then `relu`."""
     out = _rows(x) * scale[:, None]
     if shift is not None:
         out = np.add(out, shift[:, None], out=out if shift.dtype == out.dtype else None)
-    return _like(out, x)
+    return _like(np.maximum(out, 0, out=out) if relu else out, x)
 
 
 def channel_sum(x: np.ndarray) -> np.ndarray:
@@ -222,10 +224,10 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
 
 
 def batch_norm(
-    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float
+    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float, relu: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normalise each channel of x (N, C, ...) over the rest: the result, the means (C,), biased
-    variances (C,).
+    """Normalise each channel of x (N, C, ...) over the rest, then `relu`: the result, the means
+    (C,), biased variances (C,).
     """
     rows = _rows(x)
     if not rows.size:  # an empty batch has no statistics
@@ -238,18 +240,21 @@ def batch_norm(
     out *= (scale if weight is None else scale * weight)[:, None]
     if bias is not None:
         out += bias[:, None]
-    return _like(out, x), mean, var
+    return _like(np.maximum(out, 0, out=out) if relu else out, x), mean, var
 
 
 def batch_norm_grad(
     g: np.ndarray,
     x: np.ndarray,
     weight: np.ndarray | None,
+    bias: np.ndarray | None,
     mean: np.ndarray,
     var: np.ndarray,
     eps: float,
+    relu: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients of batch_norm in x, weight and bias.
+    """Gradients of batch_norm in x, weight and bias; with `relu`, g counts where the result was
+    positive.
 
     With y = (x - mean) / sqrt(var + eps): dx = w / sqrt(var + eps) * (g - mean(g) - y * mean(g *
     y)). Ioffe and Szegedy, "Batch normalization" (2015), section 3.
@@ -257,6 +262,9 @@ def batch_norm_grad(
     scale = 1.0 / np.sqrt(var + eps)
     rows, count = _rows(g), max(rows_count(x), 1)
     normal = _rows(x) - mean[:, None]
+    if relu:
+        out = normal * (scale if weight is None else scale * weight)[:, None]
+        rows = select(out > (0.0 if bias is None else -bias[:, None]), rows)
     normal *= scale[:, None]
     bias_grad = rows.sum(axis=1)
     weight_grad = np.einsum("ij,ij->i", rows, normal)

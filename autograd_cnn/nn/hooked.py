@@ -31,6 +31,15 @@ class Hooked:
         """What calling the module computes; see `Module.forward`."""
         raise NotImplementedError
 
+    def runs_straight(self) -> bool:
+        """Whether a call is `forward` and nothing else: no hooks, and nobody watches.
+
+        >>> from autograd_cnn import nn
+        >>> nn.ReLU().runs_straight()
+        True
+        """
+        return self._hooks is None and not watching.open_blocks
+
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(module, args)`` before every forward; returns a handle with ``remove()``.
 

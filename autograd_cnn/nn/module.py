@@ -60,7 +60,7 @@ class Module(Hooked, Holder):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute `forward`; an exception gets a note with the path to the failing module."""
         try:
-            if self._hooks is None and not open_blocks:
+            if self._hooks is None and not open_blocks:  # runs_straight
                 return self.forward(*args, **kwargs)
             return self._watched_call(args, kwargs)
         except Exception as error:

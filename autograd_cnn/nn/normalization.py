@@ -21,8 +21,8 @@ def _checked_eps(owner: str, eps: float) -> float:
     return eps
 
 
-class _BatchNorm(Module):
-    """What the batch normalisation layers share; they differ in the shapes that they take."""
+class _ChannelNorm(Module):
+    """What batch and instance normalisation share: parameters, running statistics, checks."""
 
     shapes: ClassVar[dict[int, str]]
 
@@ -54,28 +54,6 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", np.ones(num_features, dtype) if tracked else None)
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracked else None)
 
-    @checked
-    def forward(self, x: Array) -> Any:
-        """See the class."""
-        self._check_input(x)
-        use_batch = self.training or self.running_mean is None
-        momentum = self.momentum
-        if momentum is None:  # the plain average of all batches so far
-            momentum = 1.0 / (int(self.num_batches_tracked or 0) + 1)
-        out = F.batch_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            training=use_batch,
-            momentum=momentum,
-            eps=self.eps,
-        )
-        if self.training and self.num_batches_tracked is not None and x.size and not again.get():
-            self.num_batches_tracked += 1
-        return out
-
     def _check_input(self, x: Any) -> None:
         name = type(self).__name__
         if x.ndim not in self.shapes:
@@ -93,6 +71,33 @@ class _BatchNorm(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"track_running_stats={self.track_running_stats}"
         )
+
+
+class _BatchNorm(_ChannelNorm):
+    """The layers differ in the shapes that they take."""
+
+    @checked
+    def forward(self, x: Array, relu: bool = False) -> Any:
+        """See the class; with `relu`, max(result, 0) in the same pass."""
+        self._check_input(x)
+        use_batch = self.training or self.running_mean is None
+        momentum = self.momentum
+        if momentum is None:  # the plain average of all batches so far
+            momentum = 1.0 / (int(self.num_batches_tracked or 0) + 1)
+        out = F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training=use_batch,
+            momentum=momentum,
+            eps=self.eps,
+            relu=relu,
+        )
+        if self.training and self.num_batches_tracked is not None and x.size and not again.get():
+            self.num_batches_tracked += 1
+        return out
 
 
 class BatchNorm1d(_BatchNorm):
@@ -143,7 +148,7 @@ class BatchNorm3d(_BatchNorm):
     shapes: ClassVar[dict[int, str]] = {5: "(N, C, D, H, W)"}
 
 
-class _InstanceNorm(_BatchNorm):
+class _InstanceNorm(_ChannelNorm):
     """Differs in its defaults, and in the function that it calls."""
 
     @checked

@@ -8,9 +8,6 @@ settings and checks it.  H, W stand for the spatial axes, of which there may be 
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.graph import Array, op
