@@ -21,7 +21,8 @@
 #define BLOCK 2048      /* values that one item of an elementwise loop computes */
 #define TOGETHER 256    /* values of windows that fill no vector, which a pooling computes together */
 #define SQUARE 16       /* side of the squares in which a matrix is turned around */
-#define SHORT_SUM 256   /* terms below which turning a matrix around costs less than adding up the lanes */
+#define SHORT_SUM 256   /* terms below which, or columns from which, turning a matrix around costs less than ... */
+#define FEW 8           /* ... adding up the lanes of vectors */
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }

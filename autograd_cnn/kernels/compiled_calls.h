@@ -112,7 +112,7 @@ FUNCTION(product) {
     q->f = LENGTH(0, 0), q->c = LENGTH(0, 1), q->n = LENGTH(1, 1);
     const long m = q->f, k = q->c, n = q->n, filters = levels[level].filters;
     if (!holds(&call, 1, k * n) || !holds(&call, 2, m) || !holds(&call, 3, m * n)) FAIL;
-    if (!call.turned[0] && (n == 1 || (call.turned[1] && k >= SHORT_SUM))) {
+    if (!call.turned[0] && (n == 1 || (call.turned[1] && n < FEW && k >= SHORT_SUM))) {
         if (step_offsets(q, n, k) < 0) FAIL;
         RUN(dots, (m + filters - 1) / filters, min(m, filters) * n * (k + 64) / SUMS);
         DONE;

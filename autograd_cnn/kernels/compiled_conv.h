@@ -204,14 +204,23 @@ static const NAME(Outer) NAME(outer)[] = SIZES(outer);
 #undef MOST
 #undef SIZES
 
+/* The lanes of a vector added up, by halves: one after the other they would wait for each other. */
+static inline T NAME(lanes_sum)(NAME(vec) lanes) {
+    const NAME(half) *halves = (const NAME(half) *)&lanes;
+    const NAME(half) two = halves[0] + halves[1];
+    if (LANES == 2) return two[0];
+    const NAME(quarter) *quarters = (const NAME(quarter) *)&two;
+    const NAME(quarter) four = quarters[0] + quarters[1];
+    T sum = 0;
+    for (int l = 0; l < PART(4); l++) sum += four[l];
+    return sum;
+}
+
 /* The lanes of f x taps sums added up, into rows `step` apart. */
 static void NAME(collect)(const NAME(vec) *total, long f, long taps, T *out, long step) {
     for (long k = 0; k < f; k++)
-        for (long t = 0; t < taps; t++) {
-            T sum = 0;
-            for (int l = 0; l < LANES; l++) sum += total[k * TAPS + t][l];
-            out[k * step + t] = sum;
-        }
+        for (long t = 0; t < taps; t++)
+            out[k * step + t] = NAME(lanes_sum)(total[k * TAPS + t]);
 }
 
 /* w (F, C / groups, taps) = laid-out images correlated with g (F, rows, run).  Item: a block of filters and
