@@ -113,28 +113,35 @@ def _visit(
     else:
         args = [node.array]
         args += [x.array if isinstance(x, Node) else x for x in inputs]
-    if op.joint is not None:
-        wanted = tuple(
-            isinstance(x, Node) and x.requires_grad and x.serial in needed for x in inputs
-        )
-        params = {**params, "wanted": wanted}
-        gradients = _apply(op.joint, node, "its inputs", g, args, params)
-        for x, gx, want in zip(inputs, gradients, wanted):
-            if want and gx is not None:
+    name = "its inputs"
+    try:
+        if op.joint is not None:
+            wanted = tuple(
+                isinstance(x, Node) and x.requires_grad and x.serial in needed for x in inputs
+            )
+            gradients = _apply(op.joint, node, name, g, args, {**params, "wanted": wanted})
+            for x, gx, want in zip(inputs, gradients, wanted):
+                if want and gx is not None:
+                    _accumulate(pending, owned, op, x, gx)
+            return
+        for position, x in enumerate(inputs):
+            if not (isinstance(x, Node) and x.requires_grad and x.serial in needed):
+                continue
+            place = 0 if op.variadic else position
+            rule, name = op.rules[place], op.inputs[place]
+            if rule is None:
+                continue
+            if op.variadic:
+                params = {**params, "position": position}
+            if open_blocks:
+                gx = _apply(rule, node, name, g, args, params)
+            else:  # as _apply does, without the call
+                gx = rule(g, *args, **params)
+            if gx is not None:
                 _accumulate(pending, owned, op, x, gx)
-        return
-    for position, x in enumerate(inputs):
-        if not (isinstance(x, Node) and x.requires_grad and x.serial in needed):
-            continue
-        rule = op.rule(position)
-        if rule is None:
-            continue
-        if op.variadic:
-            params = {**params, "position": position}
-        name = op.inputs[0 if op.variadic else position]
-        gx = _apply(rule, node, name, g, args, params)
-        if gx is not None:
-            _accumulate(pending, owned, op, x, gx)
+    except Exception as error:
+        error.add_note(f"while differentiating {op.name} with respect to {name}")
+        raise
 
 
 def _apply(
@@ -145,15 +152,10 @@ def _apply(
     args: Sequence[Any],
     params: dict[str, Any],
 ) -> Any:
-    try:
-        if open_blocks:
-            compute = functools.partial(rule, g, *args, **params)
-            return compute_rule(node, name, g, compute)
-        return rule(g, *args, **params)
-    except Exception as error:
-        assert node.op is not None
-        error.add_note(f"while differentiating {node.op.name} with respect to {name}")
-        raise
+    """What the rule for input `name` answers, seen by the watchers."""
+    if open_blocks:
+        return compute_rule(node, name, g, functools.partial(rule, g, *args, **params))
+    return rule(g, *args, **params)
 
 
 def _fitted(op: Op, x: Node, gx: Array) -> Array:
@@ -170,9 +172,7 @@ def _fitted(op: Op, x: Node, gx: Array) -> Array:
     return gx
 
 
-def _accumulate(
-    pending: dict[int, Array], owned: set[int], op: Op, x: Node, gx: Array
-) -> None:
+def _accumulate(pending: dict[int, Array], owned: set[int], op: Op, x: Node, gx: Array) -> None:
     """Add `gx`, which a rule of `op` gave for x, to what is pending for x; in place only into a
     buffer that an earlier addition made.
     """

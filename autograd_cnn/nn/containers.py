@@ -19,12 +19,7 @@ def _are_one(module: Module, after: Module | None) -> bool:
     A fifth of a training step of S4 (docs/performance.md).  Not when hooks or watchers, such as
     `summary`, want to see what is between.
     """
-    return (
-        type(after) is ReLU
-        and type(module) in _BATCH_NORMS
-        and module.runs_straight()
-        and after.runs_straight()
-    )
+    return type(after) is ReLU and module.runs_straight() and after.runs_straight()
 
 
 class Sequential(Module):
@@ -76,7 +71,7 @@ class Sequential(Module):
         for module, after in zip_longest(modules, modules[1:]):
             if computed:  # this relu, together with the module before
                 computed = False
-            elif _are_one(module, after):
+            elif type(module) in _BATCH_NORMS and _are_one(module, after):
                 x, computed = module(x, relu=True), True
             else:
                 x = module(x)

@@ -131,16 +131,16 @@ class Optimizer:
         pending = []
         for group in self.param_groups:
             for p in group["params"]:
-                grad = p.grad
-                if grad is None:
+                if p.grad is None:
                     continue
-                array, g = p.array, grad.array
+                array, g = p.array, p.grad.array
                 if g.shape != array.shape:
                     raise ValueError(
                         f"{type(self).__name__}.step: a parameter of shape {array.shape} has a "
                         f"gradient of shape {g.shape}"
                     )
-                g = g if g.dtype == array.dtype else g.astype(array.dtype)
+                if g.dtype is not array.dtype:
+                    g = g.astype(array.dtype, copy=False)
                 pending.append((p, array, g, group))
         if not pending:
             raise RuntimeError(
