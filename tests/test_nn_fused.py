@@ -1,4 +1,4 @@
-"""Batch norm and the relu after it: Sequential computes them in one pass, to the same bits."""
+"""Neighbours that Sequential computes together: to the same bits, or to rounding where weights are folded."""
 
 from __future__ import annotations
 
@@ -112,3 +112,85 @@ def test_a_failing_layer_is_named_in_either_way() -> None:
     with pytest.raises(ValueError, match="num_features is 5") as caught:
         net(np.ones((4, 3), np.float32))
     assert any("1.0" in note for note in caught.value.__notes__)
+
+
+# ----------------------------------------------------------------------------- relu and max pooling
+
+
+@pytest.mark.parametrize("values", ["normal", "ties", "extremes"])
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.MaxPool2d(2, 1)])
+def test_relu_after_max_pool_is_relu_before_it(pool: nn.Module, values: str) -> None:
+    """Result and gradient, to the bit: also where windows are tied, hold NaN, or nothing positive."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 3, 8, 8))
+    if values == "ties":
+        x = rng.integers(-1, 2, x.shape).astype(float)
+    if values == "extremes":
+        x = rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, -1.0, 1.0], x.shape)
+    relu, results = nn.ReLU(), []
+    weights = rng.standard_normal(pool(x).shape)
+    for net in (nn.Sequential(relu, pool), lambda v: pool(relu(v))):
+        given = ag.tensor(x, requires_grad=True)
+        out = net(given)
+        out.backward(weights)
+        results.append((out.numpy(), given.grad.numpy()))
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_relu_comes_after_max_pool_unless_positions_are_asked_for() -> None:
+    x = ag.tensor(np.ones((1, 1, 4, 4)), requires_grad=True)
+    assert made_ops(nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))(x)) == ["relu", "max_pool"]
+    asked = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2, return_indices=True))
+    assert made_ops(asked(x)[0]) == ["max_pool", "relu"]
+    averaged = nn.Sequential(nn.ReLU(), nn.AvgPool2d(2))
+    assert made_ops(averaged(x)) == ["avg_pool", "relu"]
+
+
+# ------------------------------------------------------------------------- batch norm into weights
+
+FOLDED = {
+    "Linear": (lambda: (nn.Linear(4, 3), nn.BatchNorm1d(3)), (5, 4)),
+    "Conv1d": (lambda: (nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3)), (5, 2, 6)),
+    "Conv2d": (lambda: (nn.Conv2d(2, 4, 3, groups=2, bias=False), nn.BatchNorm2d(4)), (5, 2, 6, 6)),
+    "Conv3d": (lambda: (nn.Conv3d(2, 3, 2), nn.BatchNorm3d(3, affine=False)), (5, 2, 3, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_without_recording_batch_norm_goes_into_the_weights(name: str) -> None:
+    (make, shape), rng = FOLDED[name], np.random.default_rng(0)
+    layer, norm = make()
+    for value in norm.running_mean, norm.running_var:
+        value[:] = rng.random(len(value)) + 0.5
+    for p in norm.parameters():
+        p.data = rng.standard_normal(p.shape).astype(np.float32)
+    net, x = nn.Sequential(layer, norm, nn.ReLU()), rng.standard_normal(shape).astype(np.float32)
+    seen = []
+    original = type(norm).fold
+    type(norm).fold = lambda self, *given: seen.append(self) or original(self, *given)  # type: ignore
+    try:
+        with ag.no_grad():
+            training = net(x)
+            assert seen == []  # the batch's statistics are not known beforehand
+            expected = norm.eval()(layer(x)).relu()
+            found = net(x)
+        assert seen == [norm]
+        recorded = net(x)
+        assert seen == [norm]
+    finally:
+        type(norm).fold = original  # type: ignore[method-assign]
+    assert training.shape == found.shape
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(recorded.numpy(), expected.numpy(), rtol=1e-6, atol=1e-7)
+    assert found.dtype == expected.dtype
+    assert not found.requires_grad
+
+
+def test_what_does_not_fit_is_computed_one_by_one() -> None:
+    sequence = np.ones((2, 3, 4), np.float32)  # batch norm's channels are not the features here
+    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).eval()
+    with ag.no_grad():
+        np.testing.assert_array_equal(net(sequence), net[1](net[0](sequence)))
+        with pytest.raises(ValueError, match="num_features is 5"):
+            nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(5)).eval()(sequence[0])

@@ -34,8 +34,8 @@ def batch_norm(
     0), computed in the same pass, in less time and memory than `relu` afterwards.  Ioffe and
     Szegedy, "Batch normalization" (2015).
 
-    Raises ValueError for shapes that do not fit, and in training when a channel has a single value,
-    which has no variance.
+    Floats keep their dtype, the running arrays theirs.  Raises ValueError for shapes that do not
+    fit, and in training when a channel has a single value, which has no variance.
 
     >>> import numpy as np
     >>> batch_norm(np.array([[1.0], [3.0]]), training=True, eps=0.0)
@@ -77,11 +77,18 @@ def _by_running(
     """`input` normalised by running statistics, as one product and one sum per channel."""
     if mean is None or var is None:
         raise ValueError(f"{name}: evaluation (training=False) needs running_mean and running_var")
-    scale = (1.0 / np.sqrt(var + eps)).astype(input.dtype, copy=False)
-    factor = scale if weight is None else weight * scale
-    offset = -mean.astype(input.dtype, copy=False) * factor
-    offset = offset if bias is None else offset + bias
+    factor, offset = fixed_affine(mean, var, weight, bias, eps, input.dtype)
     return norm.channel_affine(input, factor, offset, relu=relu)
+
+
+def fixed_affine(
+    mean: np.ndarray, var: np.ndarray, weight: Any, bias: Any, eps: float, dtype: Any
+) -> tuple[Any, Any]:
+    """What normalising by fixed statistics multiplies the values of each channel by, and adds."""
+    scale = (1.0 / np.sqrt(var + eps)).astype(dtype, copy=False)
+    factor = scale if weight is None else weight * scale
+    offset = -mean.astype(dtype, copy=False) * factor
+    return factor, offset if bias is None else offset + bias
 
 
 def _follow(mean: Any, var: Any, statistics: np.ndarray, count: int, momentum: float) -> None:
@@ -118,7 +125,8 @@ def layer_norm(
     scale by `weight` and shift by `bias`, both of shape normalized_shape.
 
     The variance is the biased one, `eps` is added to it.  Ba, Kiros and Hinton, "Layer
-    normalization" (2016).  Raises ValueError when `input` does not end in normalized_shape.
+    normalization" (2016).  Floats keep their dtype.  Raises ValueError when `input` does not end in
+    normalized_shape.
 
     >>> import numpy as np
     >>> layer_norm(np.array([[1.0, 3.0], [5.0, 5.0]]), 2, eps=0.1).round(3)
@@ -151,7 +159,7 @@ def group_norm(
     0 and variance 1, then scale by `weight` (C,) and shift by `bias` (C,).
 
     The variance is the biased one, `eps` is added to it.  Wu and He, "Group normalization" (2018).
-    Raises ValueError when num_groups does not divide C.
+    Floats keep their dtype.  Raises ValueError when num_groups does not divide C.
 
     >>> import numpy as np
     >>> group_norm(np.array([[1.0, 3.0, 10.0, 30.0]]), 2, eps=0.0)

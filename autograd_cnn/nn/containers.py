@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import zip_longest
 from typing import Any, Self, overload
 
-from autograd_cnn.nn.activations import ReLU
+from autograd_cnn.nn import fusion
 from autograd_cnn.nn.module import Module
-from autograd_cnn.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
-
-_BATCH_NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
-
-
-def _are_one(module: Module, after: Module | None) -> bool:
-    """Whether batch norm and the relu after it are computed in one pass over memory.
-
-    A fifth of a training step of S4 (docs/performance.md).  Not when hooks or watchers, such as
-    `summary`, want to see what is between.
-    """
-    return type(after) is ReLU and module.runs_straight() and after.runs_straight()
 
 
 class Sequential(Module):
@@ -27,8 +14,8 @@ class Sequential(Module):
 
     Takes the modules, which are named "0", "1" and so on, or one mapping of names to modules.
     Supports ``len``, iteration, indexing by position (a slice gives a Sequential that shares the
-    modules and keeps their names), replacement by position, and `append`.  Batch norm and a ReLU
-    right after it are computed in one pass, to the same values.
+    modules and keeps their names), replacement by position, and `append`.  Batch norm, relu and max
+    pooling next to each other are computed in fewer passes over memory (`nn.fusion`).
 
     Raises TypeError for what is not a Module, ValueError for a name that is empty, dotted or
     already an attribute.
@@ -67,15 +54,7 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """The last module's result; `x` itself when there are no modules."""
-        modules, computed = list(self), False
-        for module, after in zip_longest(modules, modules[1:]):
-            if computed:  # this relu, together with the module before
-                computed = False
-            elif type(module) in _BATCH_NORMS and _are_one(module, after):
-                x, computed = module(x, relu=True), True
-            else:
-                x = module(x)
-        return x
+        return fusion.run([module for _, module in self._entries()], x)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end, named after its position; returns self."""

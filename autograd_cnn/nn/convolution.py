@@ -10,6 +10,7 @@ from autograd_cnn.arguments import checked
 from autograd_cnn.nn.arguments import choice, integer, per_axis
 from autograd_cnn.nn.layers import uniform_parameters
 from autograd_cnn.nn.module import Module
+from autograd_cnn.nn.normalization import _BatchNorm
 from autograd_cnn.nn.parameter import Parameter
 
 
@@ -76,10 +77,13 @@ class _Conv(_Convolution):
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self.weight, self.bias = uniform_parameters(shape, self.out_channels if bias else 0)
 
-    def forward(self, x: Any) -> Any:
-        """See the class."""
+    def forward(self, x: Any, norm: _BatchNorm | None = None) -> Any:
+        """See the class; then `norm`, by its running statistics, in the same pass."""
+        weight, bias = self.weight, self.bias
+        if norm is not None:
+            weight, bias = norm.fold(weight, bias)
         settings = (self.stride, self.padding, self.dilation, self.groups)
-        return type(self).function(x, self.weight, self.bias, *settings)
+        return type(self).function(x, weight, bias, *settings)
 
 
 class Conv1d(_Conv):

@@ -14,6 +14,7 @@ from autograd_cnn.modes import get_default_dtype
 from autograd_cnn.nn import init
 from autograd_cnn.nn.arguments import integer
 from autograd_cnn.nn.module import Module
+from autograd_cnn.nn.normalization import _BatchNorm
 from autograd_cnn.nn.parameter import Parameter
 
 
@@ -51,9 +52,12 @@ class Linear(Module):
         shape = (self.out_features, self.in_features)
         self.weight, self.bias = uniform_parameters(shape, self.out_features if bias else 0)
 
-    def forward(self, x: Any) -> Any:
-        """See the class."""
-        return F.linear(x, self.weight, self.bias)
+    def forward(self, x: Any, norm: _BatchNorm | None = None) -> Any:
+        """See the class; then `norm`, by its running statistics, in the same pass."""
+        weight, bias = self.weight, self.bias
+        if norm is not None:
+            weight, bias = norm.fold(weight, bias)
+        return F.linear(x, weight, bias)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
@@ -64,7 +68,7 @@ class Linear(Module):
 class Flatten(Module):
     """Axes `start_dim` to `end_dim` joined into one: by default (N, ...) to (N, features).
 
-    Raises ValueError, when called, if the input has no such axes.
+    Any dtype, which stays.  Raises ValueError, when called, if the input has no such axes.
 
     >>> import numpy as np
     >>> Flatten()(np.ones((2, 3, 4, 5))).shape
@@ -147,7 +151,8 @@ class Identity(Module):
 class Unflatten(Module):
     """Axis `dim` split into axes of `unflattened_size`, of which one may be -1.
 
-    Raises ValueError, when called, if the sizes do not multiply to that of the axis.
+    Any dtype, which stays.  Raises ValueError, when called, if the sizes do not multiply to that of
+    the axis.
 
     >>> import numpy as np
     >>> Unflatten(1, (3, 4, 5))(np.ones((2, 60))).shape
@@ -172,9 +177,9 @@ class Embedding(Module):
     """The rows of a table named by integers: (...) to (..., embedding_dim).
 
     weight (num_embeddings, embedding_dim) has the default dtype and starts normal with deviation 1;
-    row `padding_idx`, where given, starts at zero and gets no gradient.  Raises ValueError for
-    sizes out of range; calling it, for an index out of range, and TypeError for other than
-    integers.
+    row `padding_idx`, where given, starts at zero and gets no gradient.  The indices have any
+    shape.  Raises ValueError for sizes out of range; calling it, for an index out of range, and
+    TypeError for other than integers.
 
     >>> Embedding(10, 4)([[1, 2, 3]]).shape
     (1, 3, 4)

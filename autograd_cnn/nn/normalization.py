@@ -8,7 +8,8 @@ import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn.arguments import checked
-from autograd_cnn.graph import Array
+from autograd_cnn.functional.normalization import fixed_affine
+from autograd_cnn.graph import Array, values, wrap
 from autograd_cnn.modes import again, get_default_dtype
 from autograd_cnn.nn.arguments import integer
 from autograd_cnn.nn.module import Module
@@ -98,6 +99,35 @@ class _BatchNorm(_ChannelNorm):
         if self.training and self.num_batches_tracked is not None and x.size and not again.get():
             self.num_batches_tracked += 1
         return out
+
+    def folds_into(self, weight: Any) -> bool:
+        """Whether `fold` serves: this layer normalises by running statistics, one for each row of
+        `weight` and of its dtype.
+
+        >>> BatchNorm1d(3).eval().folds_into(np.ones((3, 2), np.float32))
+        True
+        """
+        mean = self.running_mean
+        fits = mean is not None and mean.shape == weight.shape[:1] and mean.dtype == weight.dtype
+        return fits and not self.training
+
+    def fold(self, weight: Any, bias: Any) -> tuple[Any, Any]:
+        """Weight (C, ...) and bias (C,) of a convolution or linear layer, so that it computes what
+        this layer, by its running statistics, makes of its result.  They need no gradients.
+
+        >>> norm = BatchNorm1d(1, eps=0.0)
+        >>> norm.running_mean[:], norm.running_var[:] = 3.0, 4.0
+        >>> norm.fold(np.array([[6.0]]), np.array([5.0]))
+        (tensor([[3.]], dtype=float64), tensor([1.], dtype=float64))
+        """
+        weight, own = values(weight), (values(self.weight), values(self.bias))
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        statistics = self.running_mean, self.running_var
+        factor, offset = fixed_affine(*statistics, *own, self.eps, weight.dtype)
+        if bias is not None:
+            offset = offset + factor * values(bias)
+        return wrap(weight * factor.reshape((-1, *(1,) * (weight.ndim - 1)))), wrap(offset)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -273,8 +303,8 @@ class GroupNorm(Module):
     """Normalisation of groups of channels of each image (N, C, ...) to mean 0 and variance 1.
 
     `affine` gives weight (num_channels,), ones at first, and bias, zeros.  Wu and He, "Group
-    normalization" (2018).  Raises ValueError when num_groups does not divide num_channels and, when
-    called, for other shapes.
+    normalization" (2018).  Floats keep their dtype.  Raises ValueError when num_groups does not
+    divide num_channels and, when called, for other shapes.
 
     >>> import numpy as np
     >>> GroupNorm(2, 4, eps=0.0)(np.array([[1.0, 3.0, 10.0, 30.0]])).numpy()
