@@ -332,15 +332,44 @@ def test_updates(
     for _ in range(3):
         for kernels, (p, b, *_) in ((compiled, ours), (reference, theirs)):
             numbers = (0.1, 0.9, 0.7, 0.01 * decay)
-            kernels.sgd(p, g, b if momentum else None, numbers, decay, maximize)
+            kernels.sgd([(p, g, b if momentum else None)], numbers, decay, maximize)
     for a, b in zip(ours, theirs):
         same(a, b)
     for _ in range(3):
         for kernels, (p, m, v, most) in ((compiled, ours), (reference, theirs)):
             numbers = (0.1, 1e-8, 0.9, 0.99, 0.01 * decay, 1 - 0.01 * momentum)
-            kernels.adam(p, g, m, v, most if momentum else None, numbers, maximize)
+            kernels.adam([(p, g, m, v, most if momentum else None)], numbers, maximize)
     for a, b in zip(ours, theirs):
         same(a, b)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 5000), st.booleans(), st.sampled_from([np.float32, np.float64])),
+        max_size=12,
+        min_size=1,
+    ),
+    st.booleans(),
+)
+def test_updates_of_many_arrays_are_those_of_each(sizes: Any, momentum: bool) -> None:
+    """Of all sizes, dtypes and layouts in one list."""
+    rng, numbers = np.random.default_rng(len(sizes)), (0.1, 0.9, 1.0, 0.01)
+
+    def update(size: int, sliced: bool, dtype: Any) -> list[np.ndarray]:
+        how = "sliced" if sliced else "plain"
+        return [layouts(rng.standard_normal(size).astype(dtype), how) for _ in range(4)]
+
+    ours = [update(*each) for each in sizes]
+    theirs = [[a.copy() for a in arrays] for arrays in ours]
+    for kernels, arrays in ((compiled, ours), (reference, theirs)):
+        kernels.sgd(
+            [(p, g, b if momentum else None) for p, g, b, _ in arrays], numbers, False, False
+        )
+        rates = (0.1, 1e-8, 0.9, 0.99, 0.0, 1.0)
+        kernels.adam([(p, g, m, abs(v), None) for p, g, m, v in arrays], rates, False)
+    for found, expected in zip(ours, theirs):
+        for a, b in zip(found, expected):
+            same(a, b)
 
 
 def test_a_forked_child_has_threads_of_its_own() -> None:
@@ -406,7 +435,10 @@ def test_the_extension_refuses_arrays_that_do_not_fit_each_other() -> None:
     p = np.ones(3)
     p.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        _compiled.sgd(p, np.ones(3), None, 0.1, 0.0, 1.0, 0.0, False, False)
+        _compiled.sgd([(p, np.ones(3), None)], 0.1, 0.0, 1.0, 0.0, False, False)
+    for wrong in ([], (), [p], [(p, p)], [(p,) * 6]):
+        with pytest.raises(TypeError, match="expected"):
+            _compiled.sgd(wrong, 0.1, 0.0, 1.0, 0.0, False, False)
 
 
 @pytest.mark.parametrize(

@@ -299,30 +299,23 @@ def relu_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def sgd(
-    p: np.ndarray,
-    g: np.ndarray,
-    buffer: np.ndarray | None,
-    numbers: tuple[float, float, float, float],
-    nesterov: bool,
-    maximize: bool,
+    updates: list[Any], numbers: tuple[float, float, float, float], nesterov: bool, maximize: bool
 ) -> None:
     """See reference.sgd."""
-    if not _compiled.sgd(p, g, buffer, *numbers, nesterov, maximize):
-        reference.sgd(p, g, buffer, numbers, nesterov, maximize)
+    if not _compiled.sgd(updates, *numbers, nesterov, maximize):
+        for update in updates:  # those that the compiled loops take are done by them
+            if not _compiled.sgd([update], *numbers, nesterov, maximize):
+                reference.sgd([update], numbers, nesterov, maximize)
 
 
 def adam(
-    p: np.ndarray,
-    g: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    largest: np.ndarray | None,
-    numbers: tuple[float, float, float, float, float, float],
-    maximize: bool,
+    updates: list[Any], numbers: tuple[float, float, float, float, float, float], maximize: bool
 ) -> None:
     """See reference.adam."""
-    if not _compiled.adam(p, g, m, v, largest, *numbers, maximize):
-        reference.adam(p, g, m, v, largest, numbers, maximize)
+    if not _compiled.adam(updates, *numbers, maximize):
+        for update in updates:
+            if not _compiled.adam([update], *numbers, maximize):
+                reference.adam([update], numbers, maximize)
 
 
 # ------------------------------------------------------------------------------------ cross entropy

@@ -4,10 +4,11 @@
  *   v  values of the loops' type, float or double, in the order of their axes
  *   i  images (N, C, ...) of that type, batch-innermost: in memory (C, ..., N)
  *   m  a matrix of that type, or its transpose
- *   a  of that type and dense; all such arrays of a call lie alike; A is written to
+ *   a  of that type and dense; all such arrays of a call lie alike
  *   n  class numbers, int64, batch-innermost
  *   w  the numbers of a window, int64, in the order of their axes
  *   l  an integer      f  a floating number
+ *   u  a list of tuples of arrays that lie alike in each tuple: what an optimizer updates; see take_updates
  * A question mark after a letter allows None.  An array that lies otherwise, is empty or of another type makes the call answer
  * False: Python then copies it, or takes the NumPy kernel.
  */
@@ -15,6 +16,7 @@
 #define MOST_ARRAYS 10
 #define MOST_NUMBERS 8
 #define MOST_AXES 32
+#define MOST_PARTS 5 /* arrays that an optimizer updates together */
 
 typedef struct {
     long n, c, f, groups; /* images (C, D, H, W, N), F filters in groups */
@@ -27,6 +29,11 @@ typedef struct {
     int adds;                               /* gradients of windows add up, or do not reach every cell */
 } Geometry;
 
+typedef struct {
+    void *data[MOST_PARTS]; /* null for None */
+    long count, first;      /* values; the item of the loop that begins with these */
+} Update;
+
 struct Call {
     Py_buffer view[MOST_ARRAYS];
     void *data[MOST_ARRAYS];    /* null for None */
@@ -36,6 +43,9 @@ struct Call {
     double reals[MOST_NUMBERS];
     void *laid;                 /* images laid out for a convolution, or as they are */
     int arrays, wide;           /* wide: double rather than float */
+    Py_buffer *parts;           /* the arrays of updates */
+    Update *updates;
+    long part_count, update_count;
     Geometry q;
 };
 
@@ -45,6 +55,9 @@ static void release(Call *call) {
     for (int k = 0; k < call->arrays; k++)
         if (call->data[k]) PyBuffer_Release(&call->view[k]);
     call->arrays = 0;
+    while (call->part_count) PyBuffer_Release(&call->parts[--call->part_count]);
+    free(call->parts);
+    free(call->updates);
 }
 
 /* Whether the axes, in the order first, first + 1, ..., 0, ..., first - 1, are contiguous in memory. */
@@ -79,28 +92,54 @@ static int alike(const Py_buffer *one, const Py_buffer *other) {
     return 1;
 }
 
-/* Whether array k is what its letter says. */
-static int suits(Call *call, int k, char letter, const Py_buffer **type, const Py_buffer **first) {
-    const Py_buffer *view = &call->view[k];
+/* Whether an array is what its letter says; `type` and `first` are those that it must be like, `turned` is set for a matrix. */
+static int suits(const Py_buffer *view, char letter, const Py_buffer **type, const Py_buffer **first, int *turned) {
     if (!view->len || view->ndim > MOST_AXES || !view->format || view->format[1]) return 0;
     const char kind = view->format[0];
     if (letter == 'w' || letter == 'n')
         return (kind == 'l' || kind == 'q') && view->itemsize == 8 && contiguous(view, letter == 'n' && view->ndim);
     if ((kind != 'f' && kind != 'd') || (*type && (*type)->itemsize != view->itemsize)) return 0;
     *type = view;
-    call->wide = kind == 'd';
     switch (letter) {
     case 'v': return contiguous(view, 0);
     case 'i': return view->ndim > 0 && contiguous(view, 1);
     case 'm':
         if (view->ndim != 2) return 0;
-        call->turned[k] = !contiguous(view, 0);
-        return !call->turned[k] || contiguous(view, 1);
+        *turned = !contiguous(view, 0);
+        return !*turned || contiguous(view, 1);
     default:
         if (*first) return alike(view, *first);
         *first = view;
         return dense(view);
     }
+}
+
+/* Read a list of tuples of arrays: the first, and all but the second, are written to; the last may be None. */
+static int take_updates(Call *call, PyObject *list, const Py_buffer **type) {
+    if (!PyList_Check(list) || !PyList_Size(list)) return PyErr_SetString(PyExc_TypeError, "expected a list of tuples"), -1;
+    const long count = call->update_count = (long)PyList_Size(list);
+    call->parts = malloc(count * MOST_PARTS * sizeof *call->parts);
+    call->updates = calloc(count + 1, sizeof *call->updates);
+    if (!call->parts || !call->updates) return PyErr_NoMemory(), -1;
+    for (long u = 0; u < count; u++) {
+        PyObject *tuple = PyList_GetItem(list, u);
+        Update *update = &call->updates[u];
+        const Py_buffer *first = NULL;
+        if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) > MOST_PARTS || PyTuple_Size(tuple) < 3)
+            return PyErr_SetString(PyExc_TypeError, "expected tuples of three to five arrays"), -1;
+        for (int k = 0; k < PyTuple_Size(tuple); k++) {
+            PyObject *array = PyTuple_GetItem(tuple, k);
+            Py_buffer *view = &call->parts[call->part_count];
+            if (array == Py_None && k == PyTuple_Size(tuple) - 1) continue;
+            if (PyObject_GetBuffer(array, view, PyBUF_STRIDES | PyBUF_FORMAT | (k == 1 ? 0 : PyBUF_WRITABLE)) < 0) return -1;
+            call->part_count++;
+            if (!suits(view, 'a', type, &first, NULL)) return 0;
+            update->data[k] = view->buf;
+            update->count = view->len / view->itemsize;
+        }
+        update[1].first = update->first + (update->count + BLOCK - 1) / BLOCK;
+    }
+    return 1;
 }
 
 /* Take the arguments: 1, or 0 if an array does not suit, or -1 with an exception set; only after 1 there is something to
@@ -112,6 +151,9 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
     call->q.offsets = NULL;
     call->q.adds = 0;
     call->arrays = 0;
+    call->parts = NULL;
+    call->updates = NULL;
+    call->part_count = call->update_count = 0;
     for (const char *letter = letters; *letter && suit == 1; letter++, argument++) {
         const int optional = letter[1] == '?';
         if (argument >= given) {
@@ -121,16 +163,17 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
             if (*letter == 'l') call->numbers[numbers++] = PyLong_AsLong(args[argument]);
             else call->reals[reals++] = PyFloat_AsDouble(args[argument]);
             if (PyErr_Occurred()) suit = -1;
+        } else if (*letter == 'u') {
+            suit = take_updates(call, args[argument], &type);
         } else {
             const int k = call->arrays++;
             call->data[k] = NULL;
             if (!optional || args[argument] != Py_None) {
-                const int written = *letter == 'A' ? PyBUF_WRITABLE : 0;
-                if (PyObject_GetBuffer(args[argument], &call->view[k], PyBUF_STRIDES | PyBUF_FORMAT | written) < 0) suit = -1;
+                if (PyObject_GetBuffer(args[argument], &call->view[k], PyBUF_STRIDES | PyBUF_FORMAT) < 0) suit = -1;
                 else {
                     call->data[k] = call->view[k].buf;
                     call->count[k] = call->view[k].len / call->view[k].itemsize;
-                    suit = suits(call, k, *letter, &type, &first);
+                    suit = suits(&call->view[k], *letter, &type, &first, &call->turned[k]);
                 }
             }
         }
@@ -141,6 +184,7 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
         suit = -1;
     }
     call->laid = call->arrays ? call->data[0] : NULL;
+    call->wide = type && type->itemsize == 8;
     if (suit != 1) release(call);
     return suit;
 }

@@ -214,8 +214,15 @@ FUNCTION(batch_norm_grad) {
     }
 ELEMENTWISE(relu, "aa", 2)              /* relu(x, out) */
 ELEMENTWISE(relu_grad, "aaa", 3)        /* relu_grad(g, x, out) */
-ELEMENTWISE(sgd, "AaA?ffffll", 5)       /* sgd(p, g, buffer or None, lr, momentum, 1 - dampening, decay, nesterov, maximize) */
-ELEMENTWISE(adam, "AaAAA?ffffffl", 10)  /* adam(p, g, m, v, largest or None, rate, eps, beta1, beta2, decay, shrink, maximize) */
+
+#define UPDATE(NAME_, LETTERS, COST)                                                                 \
+    FUNCTION(NAME_) {                                                                                \
+        TAKE("u" LETTERS);                                                                           \
+        RUN(NAME_, call.updates[call.update_count].first, (COST) * BLOCK / MOVES);                   \
+        DONE;                                                                                        \
+    }
+UPDATE(sgd, "ffffll", 5)   /* sgd([(p, g, buffer or None)], lr, momentum, 1 - dampening, decay, nesterov, maximize) */
+UPDATE(adam, "ffffffl", 10) /* adam([(p, g, m, v, largest or None)], rate, eps, beta1, beta2, decay, shrink, maximize) */
 
 /* ---------------------------------------------------------------------------- cross entropy */
 

@@ -140,33 +140,45 @@ static void NAME(cross_entropy_grad)(const Call *call, long begin, long end) {
 
 /* ------------------------------------------------------------------------------------ updates */
 
+/* The first of the updates is the one that holds item `begin`; then for each item u, and its values [first, last). */
+#define EACH_UPDATE(...)                                                                                        \
+    const Update *u = call->updates;                                                                            \
+    for (long item = begin; item < end; item++) {                                                               \
+        while (item >= u[1].first) u++;                                                                         \
+        const long first = (item - u->first) * BLOCK, last = min(first + BLOCK, u->count);                      \
+        __VA_ARGS__                                                                                             \
+    }
+
 static void NAME(sgd)(const Call *call, long begin, long end) {
-    T *p = call->data[0], *b = call->data[2];
-    const T *g = call->data[1];
     const double *s = call->reals;
     const T lr = (T)s[0], momentum = (T)s[1], fresh = (T)s[2], decay = (T)s[3], sign = call->numbers[1] ? -1 : 1;
     const int nesterov = (int)call->numbers[0];
-    const long first = begin * BLOCK, last = min(end * BLOCK, call->count[0]);
-    for (long l = first; !b && l < last; l++) p[l] -= lr * (sign * g[l] + (decay ? decay * p[l] : 0));
-    for (long l = first; b && l < last; l++) {
-        const T step = sign * g[l] + (decay ? decay * p[l] : 0), now = momentum * b[l] + fresh * step;
-        b[l] = now;
-        p[l] -= lr * (nesterov ? step + momentum * now : now);
-    }
+    EACH_UPDATE({
+        T *p = u->data[0], *b = u->data[2];
+        const T *g = u->data[1];
+        for (long l = first; !b && l < last; l++) p[l] -= lr * (sign * g[l] + (decay ? decay * p[l] : 0));
+        for (long l = first; b && l < last; l++) {
+            const T step = sign * g[l] + (decay ? decay * p[l] : 0), now = momentum * b[l] + fresh * step;
+            b[l] = now;
+            p[l] -= lr * (nesterov ? step + momentum * now : now);
+        }
+    })
 }
 
 static void NAME(adam)(const Call *call, long begin, long end) {
-    T *p = call->data[0], *m = call->data[2], *v = call->data[3], *most = call->data[4];
-    const T *g = call->data[1];
     const double *s = call->reals;
     const T rate = (T)s[0], eps = (T)s[1], keep1 = (T)s[2], keep2 = (T)s[3], new1 = (T)(1 - s[2]), new2 = (T)(1 - s[3]);
     const T decay = (T)s[4], shrink = (T)s[5], sign = call->numbers[0] ? -1 : 1;
-    const long last = min(end * BLOCK, call->count[0]);
-    for (long l = begin * BLOCK; l < last; l++) {
-        const T from = shrink * p[l], step = sign * g[l] + (decay ? decay * from : 0);
-        m[l] = keep1 * m[l] + new1 * step;
-        T square = v[l] = keep2 * v[l] + new2 * (step * step);
-        if (most) square = most[l] = (square > most[l]) | (square != square) ? square : most[l];
-        p[l] = from - rate * (m[l] / (SQRT(square) + eps));
-    }
+    EACH_UPDATE({
+        T *p = u->data[0], *m = u->data[2], *v = u->data[3], *most = u->data[4];
+        const T *g = u->data[1];
+        for (long l = first; l < last; l++) {
+            const T from = shrink * p[l], step = sign * g[l] + (decay ? decay * from : 0);
+            m[l] = keep1 * m[l] + new1 * step;
+            T square = v[l] = keep2 * v[l] + new2 * (step * step);
+            if (most) square = most[l] = (square > most[l]) | (square != square) ? square : most[l];
+            p[l] = from - rate * (m[l] / (SQRT(square) + eps));
+        }
+    })
 }
+#undef EACH_UPDATE

@@ -11,6 +11,7 @@ copied at most once.  Loops run over kernel offsets, never over positions or ima
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -349,54 +350,47 @@ def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndar
 
 
 def sgd(
-    p: np.ndarray,
-    g: np.ndarray,
-    buffer: np.ndarray | None,
-    numbers: tuple[float, float, float, float],
-    nesterov: bool,
-    maximize: bool,
+    updates: list[Any], numbers: tuple[float, float, float, float], nesterov: bool, maximize: bool
 ) -> None:
-    """A step of gradient descent: changes the parameters p and, if there is one, the buffer of
-    momentum.
+    """A step of gradient descent.  Each update is (p, g, buffer): changes the parameters p and, if
+    there is one, the buffer of momentum.
 
     `numbers` are the learning rate, the momentum, the weight of the new gradient in the buffer, and
     the weight decay.
     """
     lr, momentum, fresh, decay = numbers
-    step = -g if maximize else g
-    if decay:
-        step = step + decay * p
-    if buffer is not None:
-        buffer *= momentum
-        buffer += step if fresh == 1 else fresh * step
-        step = step + momentum * buffer if nesterov else buffer
-    p -= lr * step
+    for p, g, buffer in updates:
+        step = -g if maximize else g
+        if decay:
+            step = step + decay * p
+        if buffer is not None:
+            buffer *= momentum
+            buffer += step if fresh == 1 else fresh * step
+            step = step + momentum * buffer if nesterov else buffer
+        p -= lr * step
 
 
 def adam(
-    p: np.ndarray,
-    g: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    largest: np.ndarray | None,
+    updates: list[Any],
     numbers: tuple[float, float, float, float, float, float],
     maximize: bool,
 ) -> None:
-    """A step of Adam: changes the parameters p, the moments m and v and, if given, the largest v.
+    """A step of Adam.  Each update is (p, g, m, v, largest): changes the parameters p, the moments
+    m and v and, if given, the largest v.
 
     `numbers` are the rate and the epsilon, both with the corrections for the first steps, the two
     betas, the weight decay that goes into the gradient, and the factor that shrinks p before.
     """
     rate, eps, beta1, beta2, decay, shrink = numbers
-    step = -g if maximize else g
-    if shrink != 1:
-        p *= shrink
-    if decay:
-        step = step + decay * p
-    m *= beta1
-    m += (1 - beta1) * step
-    v *= beta2
-    v += (1 - beta2) * (step * step)
-    if largest is not None:
-        v = np.maximum(largest, v, out=largest)
-    p -= rate * (m / (np.sqrt(v) + eps))
+    for p, g, m, v, largest in updates:
+        step = -g if maximize else g
+        if shrink != 1:
+            p *= shrink
+        if decay:
+            step = step + decay * p
+        m *= beta1
+        m += (1 - beta1) * step
+        v *= beta2
+        v += (1 - beta2) * (step * step)
+        square = v if largest is None else np.maximum(largest, v, out=largest)
+        p -= rate * (m / (np.sqrt(square) + eps))

@@ -79,7 +79,7 @@ class Adam(Optimizer):
         if group["decoupled_weight_decay"]:
             shrink, decay = 1 - group["lr"] * decay, 0.0
         numbers = (rate, group["eps"] * root, beta1, beta2, decay, shrink)
-        kernels.adam(p, g, m, v, largest, numbers, group["maximize"])
+        self._together(kernels.adam, (numbers, group["maximize"]), p, g, m, v, largest)
 
 
 class AdamW(Adam):

@@ -68,4 +68,5 @@ class SGD(Optimizer):
                 fresh = 1.0
             buffer = self._buffer(state, "momentum_buffer", p)
         numbers = (group["lr"], momentum, fresh, group["weight_decay"])
-        kernels.sgd(p, g, buffer, numbers, group["nesterov"], group["maximize"])
+        settings = (numbers, group["nesterov"], group["maximize"])
+        self._together(kernels.sgd, settings, p, g, buffer)
