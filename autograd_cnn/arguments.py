@@ -15,6 +15,7 @@ from autograd_cnn.node import Node
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+ARRAY = KINDS["Array"].words
 EXPLAINED = (ValueError, TypeError, IndexError, AttributeError, OverflowError, ZeroDivisionError)
 """What a computation may raise because of its arguments."""
 
@@ -116,7 +117,8 @@ def checked(function: F) -> F:
     places = names[: code.co_argcount]
     method = places[:1] == ("self",)
     early = {name: kind.holds for name, kind in kinds.items() if method or kind.early}
-    tests = [(place, early[name]) for place, name in enumerate(places) if name in early]
+    arrays = {name for name, kind in kinds.items() if kind.words.startswith(ARRAY)}
+    tests = [(k, early[name], name in arrays) for k, name in enumerate(places) if name in early]
 
     def fitting(owner: Any, name: str, x: Any) -> Any:
         """An argument that is of its kind, or can be made so."""
@@ -127,7 +129,7 @@ def checked(function: F) -> F:
         if method:
             own = type(owner).__name__
             where = own if where in ("__init__", "forward") else f"{own}.{where}"
-        if kind.words.startswith(KINDS["Array"].words):
+        if name in arrays:
             return as_input(where, name, x)
         raise mistake(where, name, kind.words, x)
 
@@ -140,10 +142,12 @@ def checked(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **given: Any) -> Any:
         count = len(args)
-        for place, holds in tests:
-            if place < count and not holds(args[place]):
-                args, given = fit(args, given)
-                break
+        for place, holds, takes_tensors in tests:
+            if place < count:
+                x = args[place]
+                if not (takes_tensors and isinstance(x, Node)) and not holds(x):
+                    args, given = fit(args, given)
+                    break
         for name in given:
             if name in early and not early[name](given[name]):
                 args, given = fit(args, given)

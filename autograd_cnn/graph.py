@@ -181,12 +181,12 @@ def _caller(record: Op) -> Callable[..., Any]:
                 out = forward(*arrays, **params)
         except EXPLAINED as error:
             raise explained(record, arrays, params, error) from error
+        saved = None
         if saves:
             out, saved = out
-            params = {**params, **saved}
         if node is None:
             return out
-        result = _result(record, out, args, params, tracked, exposed)
+        result = _result(record, out, args, params, saved, tracked, exposed)
         if open_blocks:
             watching.tell_made(result, record, args)
         return result
@@ -195,11 +195,18 @@ def _caller(record: Op) -> Callable[..., Any]:
 
 
 def _result(
-    record: Op, out: Any, args: Any, params: dict[str, Any], tracked: bool, exposed: bool
+    record: Op,
+    out: Any,
+    args: Any,
+    params: dict[str, Any],
+    saved: dict[str, Any] | None,
+    tracked: bool,
+    exposed: bool,
 ) -> Any:
     """The tensor around `out`, which remembers its origin where an input is `tracked`.
 
-    Arrays that backward may need are kept out of the caller's reach where some are `exposed`.
+    Arrays that backward may need are kept out of the caller's reach where some are `exposed`; what
+    the forward `saved` is out of it already.
     """
     if type(out) is not np.ndarray:
         out = np.asarray(out)
@@ -212,7 +219,8 @@ def _result(
         result.requires_grad = True
         result.op = record
         result.inputs = tuple(map(_private, args)) if exposed else args
-        result.params = _private_values(params) if params else params
+        params = _private_values(params) if params else params
+        result.params = {**params, **saved} if saved else params
     else:
         result.requires_grad = False
         result.op = None

@@ -140,9 +140,9 @@ class Optimizer:
         pending = []
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is None:
+                if p._grad is None:
                     continue
-                array, g = p.array, p.grad.array
+                array, g = p.array, p._grad.array
                 if g.shape != array.shape:
                     raise ValueError(
                         f"{type(self).__name__}.step: a parameter of shape {array.shape} has a "
@@ -177,8 +177,8 @@ class Optimizer:
         """
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is not None:
-                    p.grad = None if set_to_none else Tensor(np.zeros_like(p.array))
+                if p._grad is not None:
+                    p._grad = None if set_to_none else Tensor(np.zeros_like(p.array))
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with settings of their own: a dict with a key "params".
