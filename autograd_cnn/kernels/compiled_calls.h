@@ -15,7 +15,7 @@
 
 /* What a core does in a nanosecond, roughly: multiply-adds, and values read or written. */
 #define SUMS (call.wide ? 16.0 : 32.0)
-#define MOVES (call.wide ? 2.0 : 4.0)
+#define MOVES (call.wide ? 8.0 : 16.0)
 #define SIZE (call.wide ? 8 : 4)
 
 /* ------------------------------------------------------------------------------- convolution */
@@ -122,7 +122,7 @@ FUNCTION(product) {
     if (call.turned[1]) {
         call.laid = malloc(k * n * SIZE);
         if (!call.laid) { PyErr_NoMemory(); FAIL; }
-        RUN(turn, (k + SQUARE - 1) / SQUARE, SQUARE * n / MOVES * 4);
+        RUN(turn, (k + SQUARE - 1) / SQUARE, SQUARE * n / MOVES * 16);
     }
     RUN(product, (m + filters - 1) / filters * ((n + PANEL - 1) / PANEL), min(m, filters) * k * min(n, PANEL) / SUMS);
     DONE;
@@ -150,7 +150,7 @@ static int pooling(Call *call, int window, unsigned images) {
         Geometry *q = &call.q;                                                                        \
         if (pooling(&call, sizeof LETTERS - 1, IMAGES) < 0) FAIL;                                     \
         const long lines = q->out[0] * q->out[1], row = q->out[2] * q->n;                             \
-        const double cost = row * product_of(q->kernel) / MOVES + q->out[2] * 8.0;                    \
+        const double cost = row * product_of(q->kernel) / MOVES * 2 + q->out[2] * 4.0;                    \
         if (GRADIENT && q->adds) RUN(NAME_, q->c, lines * cost);                                      \
         else RUN(NAME_, q->c * lines, cost);                                                          \
         DONE;                                                                                         \
@@ -192,7 +192,7 @@ FUNCTION(channel_sum) {
 FUNCTION(batch_norm) {
     TAKE("iv?v?ivvfl");
     if (!channels(&call, 9)) FAIL;
-    RUN(batch_norm, call.q.c, 3 * call.q.n / MOVES);
+    RUN(batch_norm, call.q.c, 6 * call.q.n / MOVES);
     DONE;
 }
 
@@ -200,7 +200,7 @@ FUNCTION(batch_norm) {
 FUNCTION(batch_norm_grad) {
     TAKE("iiv?v?vvivvfl");
     if (!channels(&call, 67)) FAIL;
-    RUN(batch_norm_grad, call.q.c, 5 * call.q.n / MOVES);
+    RUN(batch_norm_grad, call.q.c, 10 * call.q.n / MOVES);
     DONE;
 }
 

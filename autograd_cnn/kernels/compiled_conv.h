@@ -125,13 +125,14 @@ static void NAME(turn)(const Call *call, long begin, long end) {
         }
 }
 
-/* out (M, N) = a (M, K) @ b (K, N) + bias (M,), where a lies as (K, M) if it is turned.  Item: PANEL columns, a block of rows. */
+/* out (M, N) = a (M, K) @ b (K, N) + bias (M,), where a lies as (K, M) if it is turned.  Item: PANEL columns of a block of rows;
+ * blocks come first, so that a thread writes neighbouring rows, as the update of these weights will read them. */
 static void NAME(product)(const Call *call, long begin, long end) {
     const T *a = call->data[0], *b = call->laid, *bias = call->data[2];
     const long m = call->q.f, n = call->q.n, k = call->q.c, turned = call->turned[0];
-    const long blocks = (m + FILTERS - 1) / FILTERS;
+    const long panels = (n + PANEL - 1) / PANEL;
     for (long item = begin; item < end; item++) {
-        const long column = item / blocks * PANEL, first = item % blocks * FILTERS, f = min(FILTERS, m - first);
+        const long column = item % panels * PANEL, first = item / panels * FILTERS, f = min(FILTERS, m - first);
         const T *rows[FILTERS];
         T start[FILTERS] = {0};
         for (long r = 0; r < f; r++) rows[r] = a + (first + r) * (turned ? 1 : k);
