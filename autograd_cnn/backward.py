@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn import modes
 from autograd_cnn.arguments import as_numbers, checked, mistake
 from autograd_cnn.graph import Array, GraphError, Node, describe, values, wrap
+from autograd_cnn.ops.elementwise import astype
 from autograd_cnn.walk import backpropagate
 
 __all__ = ["accumulate_gradients", "backpropagate", "grad", "seed_gradient", "tensors"]
@@ -43,31 +46,38 @@ def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) ->
                 f"{seed.shape}"
             )
     if create_graph:
-        return seed if isinstance(seed, Node) else wrap(seed)
+        return seed if isinstance(seed, Node) else wrap(seed.copy())  # the graph will hold it
     return values(seed)
 
 
 def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
     """Add what backward found to `.grad`; every gradient gets a buffer that nobody else holds."""
-    for serial in list(found):
-        node, g = found.pop(serial)
-        if g is None:
-            g = np.zeros_like(node.array)
-        old = node._grad
-        if isinstance(g, Node):
-            node._grad = (
-                old + g
-                if old is not None
-                else g
-                if g.op is not None
-                else wrap(g.array.copy(order="K"))
-            )
-        elif old is not None:
-            node._grad = wrap(old.array + g)
-        elif isinstance(g, np.ndarray) and g.base is None and _holders(g) == _ALONE:
-            node._grad = wrap(g)
-        else:
-            node._grad = wrap(np.array(g, order="K"))
+    with _accumulating:  # threads that share parameters add up, too
+        for serial in list(found):
+            node, g = found.pop(serial)
+            if g is None:
+                g = np.zeros_like(node.array)
+            old = node._grad
+            if isinstance(g, Node):
+                node._grad = _distinct(g, old)
+            elif old is not None:
+                node._grad = wrap(old.array + g)
+            elif isinstance(g, np.ndarray) and g.base is None and _holders(g) == _ALONE:
+                node._grad = wrap(g)
+            else:
+                node._grad = wrap(np.array(g, order="K"))
+
+
+_accumulating = threading.RLock()
+
+
+def _distinct(g: Node, old: Any = None) -> Any:
+    """`g`, added to `old` where there is one, as a tensor that nobody else holds and may change."""
+    token = modes.recording.set(True)
+    try:
+        return astype(g, dtype=g.array.dtype) if old is None else old + g
+    finally:
+        modes.recording.reset(token)
 
 
 def _holders(g: np.ndarray) -> int:
@@ -149,5 +159,9 @@ def grad(
             continue
         g = found[x.serial][1]
         g = np.zeros_like(x.array) if g is None else g
-        results.append(g if isinstance(g, Node) else wrap(g.copy(order="K")))
+        if isinstance(g, Node):
+            shared = any(g is other for other in (*results, *seeds))
+            results.append(_distinct(g) if shared else g)
+        else:
+            results.append(wrap(g.copy(order="K")))
     return tuple(results)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import modes, random
 from autograd_cnn.arguments import checked
-from autograd_cnn.graph import GraphError, Op, next_serial, recorded, values
+from autograd_cnn.graph import GraphError, Op, describe, next_serial, recorded, values
 from autograd_cnn.kinds import Function
 from autograd_cnn.packing import floating, pack, unpack
 from autograd_cnn.tensor import Tensor
@@ -30,8 +29,9 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     and higher derivatives are exact.  What `f` depends on apart from tensors must be the same when
     it runs again.
 
-    Backward raises GraphError when a tensor that `f` used was changed in place since, or when `f`
-    gives other shapes the second time.
+    Raises GraphError when `f` changes a tensor from outside in place.  Backward raises GraphError
+    when a tensor that `f` used was changed in place since, or when `f` gives other shapes the
+    second time.
 
     >>> import autograd_cnn as ag
     >>> x = ag.tensor([0.0, 1.0], requires_grad=True)
@@ -45,7 +45,7 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
         return f(*args, **kwargs)
     state = random.generator().bit_generator.state
     used = _Used(next_serial())
-    with modes.set_grad_enabled(False), watch(used):
+    with watch(used):  # recording: what `f` asks of the graph is there, and gone when it returns
         result = f(*args, **kwargs)
         leaves, rebuild = flatten(result)
         parts = [x for x in leaves if floating(x)]
@@ -55,14 +55,14 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     if packed is None or not any(x.requires_grad for x in inputs):
         return result
 
-    def again(g: Any, wanted: Sequence[bool]) -> list[Any]:
+    def again(g: Any, out: Any, wanted: Sequence[bool]) -> list[Any]:
         """Gradients of the inputs, from a second evaluation."""
         if any(x.serial >= used.start for x in inputs):  # such a tensor has a newer version
             raise GraphError(
                 "an input of checkpoint was changed in place after it was used, and the function "
                 "would compute something else; write x = x + y instead of x += y"
             )
-        return _again(lambda: f(*args, **kwargs), state, inputs, wanted, g)
+        return _again(lambda: f(*args, **kwargs), state, inputs, wanted, g, values(out))
 
     node = recorded(CHECKPOINT, packed.array, inputs, {"again": again})
     return _unpacked(node, leaves, rebuild)
@@ -80,6 +80,14 @@ class _Used(Watcher):
             if isinstance(x, Tensor) and x.serial < self.start:
                 self.nodes[x.serial] = x
 
+    def changing(self, node: Any) -> None:
+        if node.serial < self.start:
+            raise GraphError(
+                f"checkpoint: the function changes a tensor {describe(node)} from outside in "
+                "place, and would change it again when it runs for backward; write x = x + y "
+                "instead of x += y"
+            )
+
 
 def _again(
     compute: Callable[[], Any],
@@ -87,17 +95,19 @@ def _again(
     inputs: Sequence[Tensor],
     wanted: Sequence[bool],
     g: Any,
+    expected: np.ndarray,
 ) -> list[Any]:
     create_graph = modes.is_grad_enabled()
     start = next_serial()
-    with modes.set_grad_enabled(True), _random_state(state), modes.second_evaluation():
+    with modes.set_grad_enabled(True), random.replay(state), modes.second_evaluation():
         leaves, _ = flatten(compute())
         parts = [x for x in leaves if floating(x)]
         packed = pack(parts) if parts else None
-    if packed is None or packed.shape != np.shape(values(g)):
+    if packed is None or not _same(packed.array, expected):
         raise GraphError(
-            "checkpoint: the function gave other shapes when it ran again for backward; it must "
-            "compute the same thing both times"
+            "checkpoint: the function gave other shapes or values when it ran again for backward; "
+            "it must compute the same thing both times, so change no array that it reads before "
+            "backward"
         )
     found = backpropagate(
         [packed],
@@ -110,31 +120,28 @@ def _again(
     return [found[x.serial][1] if x.serial in found else None for x in inputs]
 
 
+def _same(found: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two evaluations agree; threads may add in another order, which shifts last digits."""
+    if found.shape != expected.shape:
+        return False
+    share = float(np.sqrt(np.finfo(found.dtype).eps))
+    largest = np.abs(expected).max(initial=0.0, where=np.isfinite(expected))
+    return np.allclose(found, expected, rtol=share, atol=share * float(largest), equal_nan=True)
+
+
 CHECKPOINT = Op(
     name="checkpoint",
     forward=checkpoint,
     signature=inspect.signature(checkpoint),
     inputs=("inputs",),
     rules=(None,),
-    joint=lambda g, out, *inputs, again, wanted: again(g, wanted),
+    joint=lambda g, out, *inputs, again, wanted: again(g, out, wanted),
     saves=(),
     variadic=True,
     defaults={},
     params=("again",),
 )
 """The op of the tensors that `checkpoint` makes; what it computes is among its parameters."""
-
-
-@contextmanager
-def _random_state(state: Any) -> Iterator[None]:
-    """Draw the random numbers that follow `state`, then go on as if nothing had been drawn."""
-    bits = random.generator().bit_generator
-    current = bits.state
-    bits.state = state
-    try:
-        yield
-    finally:
-        bits.state = current
 
 
 def _unpacked(node: Any, leaves: list[Any], rebuild: Rebuild) -> Any:

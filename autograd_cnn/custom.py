@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd_cnn import modes
-from autograd_cnn.arguments import checked
-from autograd_cnn.graph import describe, op, values, wrap
+from autograd_cnn.arguments import checked, shown
+from autograd_cnn.graph import op, values, wrap
 from autograd_cnn.kinds import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,7 +26,8 @@ def custom_gradient(rule: Function) -> Callable[[F], F]:
     derivatives follow from it.  Inside the function nothing is recorded: tensors that it closes
     over get no gradient.  For an op on arrays with a formula per input, see `op`.
 
-    Calls raise TypeError when the function returns no tensor; backward raises ValueError when
+    Calls raise TypeError when the function returns no tensor, ValueError when it changes an input
+    in place, which would change the caller's; backward raises ValueError when
     `rule` returns a wrong number of gradients.
 
     >>> import autograd_cnn as ag
@@ -44,11 +45,11 @@ def custom_gradient(rule: Function) -> Callable[[F], F]:
 
         @functools.wraps(function)
         def forward(*arrays: Any, **params: Any) -> Any:
-            inputs = [wrap(x) if isinstance(x, np.ndarray) else x for x in arrays]
+            inputs = [_read_only(x) if isinstance(x, np.ndarray) else x for x in arrays]
             with modes.set_grad_enabled(False):
                 out = values(function(*inputs, **params))
             if not isinstance(out, (np.ndarray, np.generic)):
-                raise TypeError(f"{name}: the function must return one tensor, got {describe(out)}")
+                raise TypeError(f"{name}: the function must return one tensor, got {shown(out)}")
             return out
 
         def joint(g: Any, out: Any, *inputs: Any, wanted: tuple[bool, ...], **params: Any) -> Any:
@@ -58,8 +59,17 @@ def custom_gradient(rule: Function) -> Callable[[F], F]:
                 raise ValueError(
                     f"{name}: its rule returned {len(gradients)} gradients for {len(inputs)} inputs"
                 )
-            return gradients
+            return [
+                np.asarray(part) if isinstance(part, (int, float)) else part for part in gradients
+            ]
 
         return op(register=False, joint=joint)(forward)  # type: ignore[return-value]
 
     return decorate
+
+
+def _read_only(array: np.ndarray) -> Any:
+    """A tensor on the memory of `array` that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return wrap(view)

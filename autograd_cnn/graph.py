@@ -166,7 +166,7 @@ def _caller(record: Op) -> Callable[..., Any]:
         for x in args:
             if isinstance(x, Node):
                 node = x
-                tracked = tracked or x.requires_grad
+                tracked = tracked or x.tracked
                 arrays.append(x.array)
             elif type(x) in known:
                 exposed = exposed or type(x) is np.ndarray
@@ -216,13 +216,13 @@ def _result(
     result.written = None
     result.attached = None
     if tracked and _recording():
-        result.requires_grad = True
+        result.tracked = True
         result.op = record
         result.inputs = tuple(map(_private, args)) if exposed else args
         params = _private_values(params) if params else params
         result.params = {**params, **saved} if saved else params
     else:
-        result.requires_grad = False
+        result.tracked = False
         result.op = None
         result.inputs = ()
         if out.base is not None:
@@ -232,8 +232,17 @@ def _result(
 
 
 def _private(x: Any) -> Any:
-    """An array that backward may need, out of the caller's reach: a copy unless it is read-only."""
-    return x.copy(order="K") if type(x) is np.ndarray and x.flags.writeable else x
+    """An array that backward may need, out of the caller's reach: a copy if it may change."""
+    return x.copy(order="K") if type(x) is np.ndarray and _writable(x) else x
+
+
+def _writable(x: np.ndarray | None) -> bool:
+    """Whether the memory of `x` can change, which a read-only view such as ``t.numpy()`` hides."""
+    while isinstance(x, np.ndarray):
+        if x.flags.writeable:
+            return True
+        x = x.base
+    return False
 
 
 def _private_values(params: dict[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from contextvars import ContextVar, Token
+from typing import Any, TypeVar
 
 import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 recording: ContextVar[bool] = ContextVar("autograd_cnn.recording", default=True)
 
@@ -23,12 +27,48 @@ def is_grad_enabled() -> bool:
     return recording.get()
 
 
-@contextmanager
-def set_grad_enabled(mode: bool) -> Iterator[None]:
+class _Mode:
+    """A block, or a decorated function, in which operations are recorded or not."""
+
+    def __init__(self, mode: bool) -> None:
+        self._mode = mode
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(recording.set(self._mode))
+
+    def __exit__(self, *_: object) -> None:
+        recording.reset(self._tokens.pop())
+
+    def __call__(self, function: F) -> F:
+        late = (
+            inspect.isgeneratorfunction,
+            inspect.iscoroutinefunction,
+            inspect.isasyncgenfunction,
+        )
+        if any(runs_later(function) for runs_later in late):
+            raise TypeError(
+                f"no_grad, enable_grad, set_grad_enabled: {function.__name__} is a generator or a "
+                "coroutine, whose body runs after the decorated call has ended; open a with block "
+                "inside it, around what computes"
+            )
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with _Mode(self._mode):
+                return function(*args, **kwargs)
+
+        return call  # type: ignore[return-value]
+
+
+def set_grad_enabled(mode: bool) -> _Mode:
     """Record operations (True) or not (False) in the ``with`` block or the decorated function.
 
     The setting belongs to the current thread or async task and is restored on exit, also after an
-    exception.
+    exception.  A generator that yields inside the block leaves the setting to its caller until it
+    goes on, so let it yield outside.
+
+    Raises TypeError for a mode that is no bool, and for decorating a generator or a coroutine.
 
     >>> import autograd_cnn as ag
     >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
@@ -38,14 +78,10 @@ def set_grad_enabled(mode: bool) -> Iterator[None]:
     """
     if not isinstance(mode, bool):
         raise TypeError(f"set_grad_enabled: mode must be True or False, got {mode!r}")
-    token = recording.set(mode)
-    try:
-        yield
-    finally:
-        recording.reset(token)
+    return _Mode(mode)
 
 
-def no_grad() -> Any:
+def no_grad() -> _Mode:
     """Stop recording in the ``with`` block or the decorated function: results need no gradient.
 
     >>> import autograd_cnn as ag
@@ -58,7 +94,7 @@ def no_grad() -> Any:
     return set_grad_enabled(False)
 
 
-def enable_grad() -> Any:
+def enable_grad() -> _Mode:
     """Record again, inside a block where `no_grad` had switched recording off.
 
     >>> import autograd_cnn as ag

@@ -69,7 +69,8 @@ class GraphError(RuntimeError):
 class Node:
     """The half of a tensor that the graph sees: an array and how it was made.
 
-    `op` is None for a leaf; `inputs` is None once backward has freed the graph behind the node.
+    `tracked` is what users know as requires_grad.  `op` is None for a leaf; `inputs` is None once
+    backward has freed the graph behind the node.
     `serial` counts creations, so it orders any graph topologically.  `written`, where there is one,
     holds the serial number that was current at the last in-place write: a consumer that is older
     saw another value.  Tensors on the same memory (`detach`) share it.  `attached` holds hooks and
@@ -84,14 +85,14 @@ class Node:
         "inputs",
         "op",
         "params",
-        "requires_grad",
         "serial",
+        "tracked",
         "written",
     )
     result_type: ClassVar[type[Node]]
 
     array: np.ndarray
-    requires_grad: bool
+    tracked: bool
     op: Op | None
     inputs: tuple[Any, ...] | None
     params: dict[str, Any]
@@ -99,6 +100,28 @@ class Node:
     written: list[int] | None
     attached: Attached | None
     _grad: Any
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether backward computes a gradient for this tensor, or one behind it.
+
+        Assigning is `requires_grad_`: it refuses what would lose a gradient or give a wrong one.
+
+        >>> import autograd_cnn as ag
+        >>> x = ag.tensor([1.0])
+        >>> x.requires_grad = True
+        >>> (x * 2.0).requires_grad
+        True
+        """
+        return self.tracked
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """See `Tensor.requires_grad_`."""
+        raise NotImplementedError
 
     def attach(self) -> Attached:
         """What this tensor carries beside its values, made when somebody first needs it.
@@ -179,7 +202,7 @@ def next_serial() -> int:
 def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> None:
     """Give a freshly allocated node the state of a leaf."""
     node.array = array
-    node.requires_grad = requires_grad
+    node.tracked = requires_grad
     node.op = None
     node.inputs = ()
     node.params = {}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import numpy as np
 
 _generator: np.random.Generator | None = None  # made at first use: numpy.random takes 5 ms to load
@@ -35,3 +39,25 @@ def manual_seed(seed: int) -> np.random.Generator:
         raise ValueError(f"manual_seed: seed must be 0 or more, got {seed}")
     _generator = np.random.default_rng(seed)
     return _generator
+
+
+@contextmanager
+def replay(state: Any) -> Iterator[None]:
+    """Draw the numbers that follow `state` of the bit generator, then go on as if nothing had been
+    drawn or seeded.
+
+    >>> state = generator().bit_generator.state
+    >>> first = generator().random()
+    >>> with replay(state):
+    ...     generator().random() == first
+    True
+    """
+    global _generator
+    kept = generator()
+    current = kept.bit_generator.state
+    kept.bit_generator.state = state
+    try:
+        yield
+    finally:
+        kept.bit_generator.state = current
+        _generator = kept

@@ -111,7 +111,7 @@ class Tensor(PlainFacts, Operators, ArrayMethods):
                 f"requires_grad_(False): this tensor is a result of {self.op.name}; use .detach() "
                 "to cut it off"
             )
-        self.requires_grad = requires_grad
+        self.tracked = requires_grad
         return self
 
     def detach(self) -> Tensor:

@@ -116,16 +116,14 @@ def _visit(
     name = "its inputs"
     try:
         if op.joint is not None:
-            wanted = tuple(
-                isinstance(x, Node) and x.requires_grad and x.serial in needed for x in inputs
-            )
+            wanted = tuple(isinstance(x, Node) and x.tracked and x.serial in needed for x in inputs)
             gradients = _apply(op.joint, node, name, g, args, {**params, "wanted": wanted})
             for x, gx, want in zip(inputs, gradients, wanted):
                 if want and gx is not None:
                     _accumulate(pending, owned, op, x, gx)
             return
         for position, x in enumerate(inputs):
-            if not (isinstance(x, Node) and x.requires_grad and x.serial in needed):
+            if not (isinstance(x, Node) and x.tracked and x.serial in needed):
                 continue
             place = 0 if op.variadic else position
             rule, name = op.rules[place], op.inputs[place]
@@ -194,7 +192,7 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: i
     found: dict[int, Node] = {}
     # What is older than every target cannot depend on one.
     oldest = 0 if targets is None else min((t.serial for t in targets), default=0)
-    stack = [node for node in outputs if node.requires_grad and node.serial >= oldest]
+    stack = [node for node in outputs if node.tracked and node.serial >= oldest]
     while stack:
         node = stack.pop()
         if node.serial in found:
@@ -217,7 +215,7 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: i
                 if x.written is not None and x.written[0] > node.serial:
                     used = "the op had used it"
                     raise _stale(f"an input of {node.op.name} ({describe(x)})", used)
-                if x.requires_grad and x.serial >= oldest:
+                if x.tracked and x.serial >= oldest:
                     stack.append(x)
     order = [found[serial] for serial in sorted(found)]
     return order if targets is None else _leading_to(order, {t.serial for t in targets})

@@ -25,6 +25,9 @@ class Watcher:
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
         """After `op` has made the tensor `node` from `args`, whether or not it was recorded."""
 
+    def changing(self, node: Any) -> None:
+        """Before `node` is changed in place by an operator or by item assignment."""
+
     def rule(self, node: Any, name: str, g: Any, compute: Compute) -> Any:
         """Around a backward rule of the op that made `node`, for its input `name`: `g` comes in."""
         return compute()
@@ -98,3 +101,9 @@ def tell_made(node: Any, op: Any, args: Sequence[Any]) -> None:
     """Tell the watchers here of a new tensor."""
     for watcher in watchers.get():
         watcher.made(node, op, args)
+
+
+def tell_changing(node: Any) -> None:
+    """Tell the watchers here of a tensor that is about to be changed in place."""
+    for watcher in watchers.get():
+        watcher.changing(node)

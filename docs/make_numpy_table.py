@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from autograd_cnn.ops.numpy_functions import status
-from autograd_cnn.ops.numpy_special import ALTERNATIVES
+from autograd_cnn.ops.numpy_special import ALTERNATIVES, OWN_GRADIENT
 
 PAGE = Path(__file__).with_name("numpy-functions.md")
 INTRODUCTION = """# NumPy's functions on tensors
@@ -19,13 +19,13 @@ INTRODUCTION = """# NumPy's functions on tensors
 Called with a tensor, a NumPy function is one of three things:
 
 - **differentiable**: it runs as the op or the composition of ops of that name, the answer is a
-  tensor, and gradients flow through it. Options that no op has (`out=`, `dtype=`, `where=`) raise a
-  TypeError.
+  tensor, and gradients flow through it. Options that no op has (`out=`, `dtype=`, `where=`,
+  `method=` of quantiles) raise a TypeError.
 - **constant**: its answer does not change with small changes of the values (positions, comparisons,
   shapes, sets of values), or is a new array of constants; it is computed from the values, and is
   plain.
-- **unsupported**: it raises a TypeError that names an alternative: the one in the last column, or a
-  gradient of its own with `ag.custom_gradient`. NumPy never cuts the graph in silence.
+- **unsupported**: it raises a TypeError that names the alternative in the last column. NumPy never
+  cuts the graph in silence.
 
 `np.asarray(t)` and `t.numpy()` always give the values, for which all of NumPy works. Methods of
 ufuncs (`np.add.reduce`) are unsupported.
@@ -65,7 +65,7 @@ def rows() -> list[str]:
     found = []
     for name, function in public_functions().items():
         kind = status(function)
-        instead = ALTERNATIVES.get(name, "") if kind == "unsupported" else ""
+        instead = ALTERNATIVES.get(name, OWN_GRADIENT) if kind == "unsupported" else ""
         found.append(f"| `{name}` | {kind} | {instead} |")
     return found
 

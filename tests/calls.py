@@ -68,11 +68,17 @@ def of_rank(axes: int) -> dict[str, Call]:
         f"F.adaptive_avg_pool{axes}d": call(
             f("adaptive_avg_pool"), **{"input": image}, output_size=2
         ),
+        f"F.adaptive_max_pool{axes}d": call(
+            f("adaptive_max_pool"), **{"input": image}, output_size=2, return_indices=False
+        ),
         f"nn.Conv{axes}d": call(n("Conv"), **layer, **conv),
         f"nn.ConvTranspose{axes}d": call(n("ConvTranspose"), **layer, **back),
         f"nn.MaxPool{axes}d": call(n("MaxPool"), **top),
         f"nn.AvgPool{axes}d": call(n("AvgPool"), **mean),
         f"nn.AdaptiveAvgPool{axes}d": call(n("AdaptiveAvgPool"), output_size=2),
+        f"nn.AdaptiveMaxPool{axes}d": call(
+            n("AdaptiveMaxPool"), output_size=2, return_indices=False
+        ),
         f"nn.BatchNorm{axes}d": call(n("BatchNorm"), **norm),
         f"nn.InstanceNorm{axes}d": call(n("InstanceNorm"), **norm),
     }
@@ -96,9 +102,6 @@ def functional() -> dict[str, Call]:
         call(F.gelu, **one, approximate="none"),
         call(F.softmax, **one, dim=-1),
         call(F.log_softmax, **one, dim=-1),
-        call(
-            F.adaptive_max_pool2d, **{"input": x(1, 1, 4, 4)}, output_size=2, return_indices=False
-        ),
         call(F.unfold, **{"input": x(1, 1, 4, 4)}, kernel_size=2, dilation=1, padding=0, stride=1),
         call(
             F.fold,
@@ -166,7 +169,8 @@ def layers() -> dict[str, Call]:
         call(nn.Hardtanh, min_val=-1.0, max_val=1.0),
         call(nn.Softmax, dim=-1),
         call(nn.LogSoftmax, dim=-1),
-        call(nn.AdaptiveMaxPool2d, output_size=2, return_indices=False),
+        call(nn.Unfold, kernel_size=2, dilation=1, padding=0, stride=1),
+        call(nn.Fold, output_size=(4, 4), kernel_size=2, dilation=1, padding=0, stride=1),
         call(nn.Upsample, size=None, scale_factor=2, mode="linear", align_corners=False),
         call(nn.Dropout, p=0.5),
         call(nn.Dropout2d, p=0.5),

@@ -115,11 +115,17 @@ PUTS = [
 
 @st.composite
 def puts(draw: Any) -> Case:
-    index = draw(st.sampled_from(PUTS))
-    shape = np.empty((3, 4, 2))[index].shape
+    whole, index = draw(
+        st.one_of(
+            st.tuples(st.just((3, 4, 2)), st.sampled_from(PUTS)),
+            st.tuples(st.just((3, 4, 2)), st.sampled_from(PUTS)),
+            st.sampled_from([((0, 2), slice(None)), ((0, 2), (Ellipsis, 1)), ((), ())]),
+        )
+    )
+    shape = np.empty(whole)[index].shape
     options = [shape, (1,) * len(shape), shape[1:], ()]
     return make(
-        draw(ag_st.arrays((3, 4, 2))),
+        draw(ag_st.arrays(whole)),
         draw(ag_st.arrays(draw(st.sampled_from(options)))),
         index=index,
     )

@@ -22,7 +22,7 @@ def unary(f: Any) -> list[Row]:
     name = f.__name__
     return [
         (lambda: f("text"), TypeError, rf"^{name}: x must be an array of numbers, got 'text'"),
-        (lambda: f(), TypeError, rf"^{name}(: input 'x' is missing|\(\) missing .*'x')"),
+        (lambda: f(), TypeError, rf"^{name}: input 'x' is missing; the signature is {name}"),
     ]
 
 
@@ -148,7 +148,7 @@ ROWS: list[Row] = [
     (
         lambda: ag.ptp(x(0)),
         ValueError,
-        r"^ptp: max: no values to choose from over axis None of shape \(0,\)",
+        r"^ptp: no values to choose from over axis None of shape \(0,\)",
     ),
     (lambda: ops.broadcast.sum_to(x(2, 3), shape=(4,)), ValueError, r"sum_to: .*\(2, 3\)"),
     # products

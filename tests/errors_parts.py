@@ -50,7 +50,7 @@ ROWS: list[Row] = [
     (
         lambda: ag.custom_gradient(lambda g, out, x: g)(lambda x: 1)(x(2)),
         TypeError,
-        "the function must return one tensor, got = 1",
+        "the function must return one tensor, got 1",
     ),
     (lambda: ag.op(y=None)(total), TypeError, r"op 'total' has inputs \['a'\] .*\['y'\]"),
     (lambda: ag.draw(3), TypeError, "draw: output must be a tensor or .*got 3"),
@@ -104,7 +104,23 @@ ROWS: list[Row] = [
     (lambda: nn.AdaptiveAvgPool1d(2)(x(1, 1)), ValueError, "adaptive_avg_pool1d: input must"),
     (lambda: nn.AdaptiveAvgPool2d(0), ValueError, "AdaptiveAvgPool2d: output_size must be pos"),
     (lambda: nn.AdaptiveAvgPool3d(1)(x(1, 1)), ValueError, "adaptive_avg_pool3d: input must"),
-    (lambda: nn.AdaptiveMaxPool2d(0), ValueError, "AdaptiveMaxPool2d: output_size must be pos"),
+    *(
+        (
+            lambda kind=kind: kind(0),
+            ValueError,
+            f"{kind.__name__}: output_size must be positive, an int or [123] of them",
+        )
+        for kind in (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
+    ),
+    (lambda: nn.Unfold(0), ValueError, "Unfold: kernel_size must be at least 1, got 0"),
+    (lambda: nn.Unfold(2, padding=-1), ValueError, "Unfold: padding must be at least 0, got -1"),
+    (lambda: nn.Unfold((2, 2, 2)), ValueError, "Unfold: kernel_size .* one for each of 2 axes"),
+    (lambda: nn.Fold(0, 2), ValueError, "Fold: output_size must be at least 1, got 0"),
+    (
+        lambda: nn.Fold(4, 2)(x(1, 4, 3)),
+        ValueError,
+        r"fold: input must have shape \(N, C \* 4, 9\)",
+    ),
     (lambda: nn.Upsample(), ValueError, "Upsample: give either size or scale_factor"),
     # normalisation
     (lambda: nn.BatchNorm1d(3)(x(2, 4)), ValueError, "BatchNorm1d: .*4 channels, .* is 3"),

@@ -1,4 +1,5 @@
-"""Faults in the formula of a rule: a term or factor dropped, a sign turned, a number changed.
+"""Faults in the formula of a rule: a term, factor or call dropped, a sign or condition turned,
+arguments exchanged, another number or axis.
 
 The source of a rule, and of the helpers of its module that it names, is compiled anew with one
 place changed, in a namespace of its own: the forward keeps the right ones.
@@ -10,7 +11,9 @@ import ast
 import copy
 import functools
 import inspect
+import itertools
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,8 +44,9 @@ def _declared(tree: ast.Module, op: Op, place: str) -> tuple[ast.expr | None, di
 
 def _named(node: ast.AST, helpers: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """The helpers that a formula uses, and those that they use."""
+    own = {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
     for part in ast.walk(node):
-        if isinstance(part, ast.Name) and part.id in helpers and part.id not in found:
+        if isinstance(part, ast.Name) and part.id in helpers.keys() - own - found.keys():
             found[part.id] = helpers[part.id]
             _named(helpers[part.id], helpers, found)
     return found
@@ -64,10 +68,42 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
             yield "sign dropped", operand
         case ast.Constant(float()):
             yield "other number", ast.Constant(node.value * 2.0 + 0.5)
+        case ast.Constant(int()) if type(node.value) is int:
+            yield "other number", ast.Constant(node.value + 1)
         case ast.Compare(left, [ast.Gt()], right):
             yield "comparison turned", ast.Compare(left, [ast.Lt()], right)
         case ast.Compare(left, [ast.Lt()], right):
             yield "comparison turned", ast.Compare(left, [ast.Gt()], right)
+        case ast.Compare(left, [ast.Eq()], right):
+            yield "comparison turned", ast.Compare(left, [ast.NotEq()], right)
+        case ast.IfExp(_, first, second):
+            yield "first branch always", first
+            yield "second branch always", second
+        case ast.If(test, body, other):
+            yield "condition turned", ast.If(ast.UnaryOp(ast.Not(), test), body, other)
+        case ast.Attribute(matrix, "mT"):
+            yield "transpose dropped", matrix
+        case ast.Call():
+            yield from _changes_of_call(node)
+
+
+SYMMETRIC = {"hypot", "max", "result_type"}
+PLAIN = {"values", "isinstance", "any", "int"}
+"""Comparisons give plain arrays with or without these."""
+
+
+def _changes_of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
+    function, args, keywords = node.func, node.args, node.keywords
+    name = ast.unparse(function).rpartition(".")[-1]
+    if args and name not in PLAIN:
+        yield "call dropped", args[0]
+    for i, j in itertools.pairwise(range(len(args) if name not in SYMMETRIC else 0)):
+        swapped = [*args[:i], args[j], args[i], *args[j + 1 :]]
+        yield f"arguments {i} and {j} exchanged", ast.Call(function, swapped, keywords)
+    for k, word in enumerate(keywords):
+        if word.arg == "axis":
+            moved = ast.keyword("axis", ast.Constant(None))
+            yield "all axes", ast.Call(function, args, [*keywords[:k], moved, *keywords[k + 1 :]])
 
 
 class _Replace(ast.NodeTransformer):
@@ -96,6 +132,7 @@ def term_faults(name: str, position: int) -> Iterator[Fault]:
     if not isinstance(rule, (ast.Lambda, ast.Name)) or (op.joint and position):
         return
     units = {"": rule, **_named(rule, helpers, {})}
+    seen: Counter[str] = Counter()
     for unit in units:
         for number, node in enumerate(ast.walk(units[unit])):
             for count in range(len(list(_changes(node)))):
@@ -106,4 +143,6 @@ def term_faults(name: str, position: int) -> Iterator[Fault]:
                 formula = changed.pop("")
                 wrong = _compiled(formula, changed, vars(module))
                 what = f"{kind} in {unit + ': ' if unit else ''}{ast.unparse(node)}"
+                seen[what] += 1
+                what += f", number {seen[what]}" if seen[what] > 1 else ""
                 yield Fault(name, place, what, in_place_of(op, position, wrong))

@@ -1,4 +1,4 @@
-"""checkpoint and custom_gradient: the numbers of a plain call, less memory, and their edges."""
+"""checkpoint: the numbers of a plain call, less memory, and the edges."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn import func, nn
+from autograd_cnn import func, nn, watching
 from autograd_cnn import functional as F
-from autograd_cnn.graph import OPS
 from autograd_cnn.testing import gradcheck, gradgradcheck
 
 
@@ -173,7 +172,7 @@ def test_changed_values_and_changed_functions_are_refused() -> None:
         return x[: len(calls)]
 
     y = ag.checkpoint(unsteady, x)
-    with pytest.raises(ag.GraphError, match="other shapes when it ran again"):
+    with pytest.raises(ag.GraphError, match="other shapes or values when it ran again"):
         y.sum().backward()
 
 
@@ -191,68 +190,97 @@ def test_no_reference_cycles() -> None:
         gc.enable()
 
 
-# ---------------------------------------------------------------------------------- custom gradients
+# ------------------------------------------------------------- what the function asks of the graph
 
 
-def test_a_function_with_a_gradient_of_its_own() -> None:
-    @ag.custom_gradient(lambda g, out, x, y, *, scale: (g * y, g * x * scale))
-    def product(x: Any, y: Any, *, scale: float = 1.0) -> Any:
-        """x * y with a scaled gradient of y."""
-        return x * y
+def test_gradients_taken_inside_the_function() -> None:
+    """By ag.grad, by a transform, of an argument and of what is closed over."""
+    x, w = leaf(2), leaf(2, seed=1)
 
-    x, y = leaf(3), leaf(3, seed=1)
-    out = product(x, y, scale=10.0)
-    assert out.op.name == "product"
-    assert "product" not in OPS
-    assert product.__doc__ == "x * y with a scaled gradient of y."
-    gx, gy = ag.grad(out.sum(), [x, y], create_graph=True)
-    assert np.array_equal(gx.numpy(), y.numpy())
-    assert np.array_equal(gy.numpy(), 10.0 * x.numpy())
-    assert ag.grad(gx.sum(), y)[0].tolist() == [1.0] * 3
-    assert isinstance(product(np.ones(2), np.ones(2)), np.ndarray)
+    def by_grad(x: Any) -> Any:
+        return (ag.grad((x**3 * w).sum(), x, create_graph=True)[0] ** 2).sum()
+
+    def by_transform(x: Any) -> Any:
+        return (func.grad(lambda v: (v**3 * x).sum())(w) ** 2).sum()
+
+    for f in (by_grad, by_transform):
+        for a, b in zip(ag.grad(f(x), [x, w]), ag.grad(ag.checkpoint(f, x), [x, w]), strict=True):
+            assert np.allclose(a.numpy(), b.numpy(), rtol=1e-14)
 
 
-def test_straight_through_rounding_with_methods_and_modules_inside() -> None:
-    @ag.custom_gradient(lambda g, out, x: g)
-    def rounded(x: Any) -> Any:
-        return ag.tensor(np.round(x.relu().numpy()))
+def test_what_is_only_assigned_gets_its_gradient() -> None:
+    x, w = leaf(2), leaf(2, seed=1)
 
-    x = ag.tensor([1.2, -0.7, 2.6], requires_grad=True)
-    y = rounded(x)
-    assert y.tolist() == [1.0, 0.0, 3.0]
-    (y * 2.0).sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [2.0] * 3
+    def f(x: Any) -> Any:
+        buffer = ag.tensor(np.zeros(2))
+        buffer[0] = w[1]
+        total = ag.tensor(np.zeros(2))
+        total += w
+        return (buffer * total * x).sum()
+
+    for a, b in zip(ag.grad(f(x), [x, w]), ag.grad(ag.checkpoint(f, x), [x, w]), strict=True):
+        assert np.allclose(a.numpy(), b.numpy(), rtol=1e-14)
 
 
-def test_misuse_of_custom_gradients_is_explained() -> None:
-    @ag.custom_gradient(lambda g, out, x, y: g)
-    def one_short(x: Any, y: Any) -> Any:
-        return x + y
-
-    with pytest.raises(ValueError, match="one_short: its rule returned 1 gradients for 2 inputs"):
-        one_short(leaf(2), leaf(2)).sum().backward()
-
-    @ag.custom_gradient(lambda g, out, x: g)
-    def pair(x: Any) -> Any:
-        return x, x
-
-    with pytest.raises(TypeError, match="pair: the function must return one tensor"):
-        pair(leaf(2))
-    with pytest.raises(TypeError, match="already registered"):
-
-        @ag.op(x=lambda g, out, x: g)
-        def exp(x: Any) -> Any:
-            """A name that is taken."""
-            return x
-
-    @ag.op(register=False, x=lambda g, out, x: g * 2.0)
-    def add(x: Any) -> Any:
-        """A private op may have any name."""
-        return x * 2.0
-
+@pytest.mark.parametrize("outside", ["result", "constant"])
+def test_a_change_in_place_that_would_happen_twice_is_refused(outside: str) -> None:
     x = leaf(2)
-    add(x).sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [2.0, 2.0]
-    assert OPS["add"] is ag.add.op  # type: ignore[attr-defined]
+    h = x * 2.0 if outside == "result" else ag.tensor(np.ones(2))
+    before = h.tolist()
+    for change in (lambda x: h.__imul__(2.0) * x, lambda x: h.__setitem__(0, 5.0) or h * x):
+        with pytest.raises(ag.GraphError, match="checkpoint: .* tensor .* from outside in place"):
+            ag.checkpoint(change, x)
+    assert h.tolist() == before
+    assert ag.checkpoint(lambda x: (x * 1.0).__imul__(2.0), x).tolist() == (x * 2.0).tolist()
+
+
+def test_random_numbers_in_nested_checkpoints_and_at_the_second_order() -> None:
+    def derivatives(checkpointed: bool) -> list[Any]:
+        ag.manual_seed(0)
+        call = ag.checkpoint if checkpointed else lambda f, x: f(x)
+        x = ag.tensor(np.ones(50), requires_grad=True)
+        inner = lambda x: F.dropout(x * x, 0.5)  # noqa: E731
+        y = call(lambda x: F.dropout(call(inner, x) * x, 0.3), x)
+        (first,) = ag.grad(y.sum(), x, create_graph=True)
+        (second,) = ag.grad((first * first).sum(), x)
+        return [y.tolist(), first.tolist(), second.tolist(), ag.random.generator().random()]
+
+    assert derivatives(True) == derivatives(False)
+
+
+def test_a_function_that_seeds_the_generator_leaves_it_as_a_plain_call_would() -> None:
+    def seeded(x: Any) -> Any:
+        ag.manual_seed(5)
+        return F.dropout(x)
+
+    drawn = []
+    for call in (ag.checkpoint, lambda f, x: f(x)):
+        ag.manual_seed(0)
+        x = leaf(50)
+        call(seeded, x).sum().backward()
+        assert x.grad is not None
+        drawn.append([x.grad.tolist(), ag.random.generator().random()])
+    assert drawn[0] == drawn[1]
+
+
+def test_after_an_exception_everything_is_as_before() -> None:
+    calls: list[int] = []
+
+    def fails(x: Any) -> Any:
+        calls.append(1)
+        if len(calls) != 2:
+            raise RuntimeError("no more")
+        return F.dropout(x)
+
+    x = leaf(5)
+    with pytest.raises(RuntimeError, match="no more"):
+        ag.checkpoint(fails, x)
+    y = ag.checkpoint(fails, x)
+    state = ag.random.generator().bit_generator.state
+    with pytest.raises(RuntimeError, match="no more") as caught:
+        y.sum().backward()
+    assert "while differentiating checkpoint" in caught.value.__notes__[0]
+    assert ag.random.generator().bit_generator.state == state
+    assert ag.is_grad_enabled()
+    assert not watching.open_blocks
+    assert x.grad is None

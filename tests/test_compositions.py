@@ -11,10 +11,9 @@ from hypothesis import given
 
 import autograd_cnn as ag
 from autograd_cnn.graph import OPS
-from autograd_cnn.ops import contraction, elementwise, exponential, rounding, trigonometry
+from autograd_cnn.ops import contraction, exponential
 from autograd_cnn.ops.composition import COMPOSITIONS, composition
-from autograd_cnn.testing import check_op, gradgradcheck
-from tests.cases import CASES
+from autograd_cnn.testing import check_op
 from tests.cases_compositions import COMPOSITION_CASES, REFERENCES, WRAPPED, einsums
 
 
@@ -58,47 +57,6 @@ def test_a_composition_is_registered_by_name() -> None:
         return x * 3.0
 
     assert COMPOSITIONS.pop("thrice") is thrice
-
-
-# ----------------------------------------------------------------------------- third derivatives
-
-ELEMENTWISE = sorted(
-    name
-    for module in (elementwise, exponential, rounding, trigonometry)
-    for name, function in vars(module).items()
-    if name in OPS and getattr(function, "op", None) is OPS[name] and name != "astype"
-)
-
-
-@pytest.mark.parametrize("name", ELEMENTWISE)
-def test_third_derivatives_of_elementwise_ops(name: str) -> None:
-    """The second derivative of each first derivative, against central differences."""
-    modules = (elementwise, exponential, rounding, trigonometry)
-    function = next(getattr(m, name) for m in modules if hasattr(m, name))
-
-    @given(CASES[name])
-    def check(case: Any) -> None:
-        free = [
-            i for i, x in enumerate(case.inputs) if isinstance(x, np.ndarray) and x.dtype == float
-        ]
-        inputs = [
-            ag.tensor(x, requires_grad=True) if i in free else x for i, x in enumerate(case.inputs)
-        ]
-        shape = np.broadcast_shapes(*(np.shape(x) for x in case.inputs))
-        g = np.random.default_rng(4).standard_normal(shape)
-
-        def slopes(*xs: Any) -> Any:
-            variables = [xs[i] for i in free]
-            found = ag.grad(
-                function(*xs, **case.params), variables, g, create_graph=True, allow_unused=True
-            )
-            # 0 * x keeps a slope that does not depend on x in the graph.
-            return sum((f * (1.7 + 0.0 * v)).sum() for f, v in zip(found, variables))
-
-        # Second differences of a derivative are good to about 1e-6 here, as in check_op.
-        assert gradgradcheck(slopes, inputs, atol=1e-5, rtol=1e-5)
-
-    check()
 
 
 # ------------------------------------------------------------------------------------------- erf

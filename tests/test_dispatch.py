@@ -68,6 +68,12 @@ def test_constant_ufuncs_give_plain_arrays(ufunc: Any) -> None:
 
 # ---------------------------------------------------------------------------------------- functions
 
+
+def holed(x: Any) -> Any:
+    """x with NaN in one place."""
+    return np.where(np.array([[False, True], [False, False]]), np.nan, x)
+
+
 CALLS: dict[Any, list[Any]] = {
     np.sum: [lambda x: np.sum(a=x, axis=1, keepdims=True), lambda x: np.sum(x, None, None, None)],
     np.prod: [lambda x: np.prod(x, axis=0)],
@@ -132,6 +138,44 @@ CALLS: dict[Any, list[Any]] = {
     np.amax: [lambda x: np.amax(x, axis=(0, 1))],
     np.amin: [lambda x: np.amin(x, axis=(0, 1))],
     np.around: [lambda x: np.around(x, decimals=1)],
+    np.nanprod: [lambda x: np.nanprod(holed(x), axis=1, keepdims=True)],
+    np.nancumsum: [lambda x: np.nancumsum(holed(x), axis=1)],
+    np.nancumprod: [lambda x: np.nancumprod(holed(x))],
+    np.nanmax: [lambda x: np.nanmax(holed(x), axis=0)],
+    np.nanmin: [lambda x: np.nanmin(holed(x), axis=(0, 1), keepdims=True)],
+    np.nanvar: [lambda x: np.nanvar(holed(x), axis=0), lambda x: np.nanvar(x, ddof=1)],
+    np.nanstd: [lambda x: np.nanstd(holed(x), axis=1), lambda x: np.nanstd(x, keepdims=True)],
+    np.nanmedian: [lambda x: np.nanmedian(holed(x), axis=1), np.nanmedian],
+    np.nan_to_num: [
+        lambda x: np.nan_to_num(holed(x), nan=7.0),
+        lambda x: np.nan_to_num(np.where(X > 1.0, np.inf, x), posinf=3.0),
+        lambda x: np.nan_to_num(np.where(X < 0.0, -np.inf, x)) / 1e300,
+    ],
+    np.quantile: [
+        lambda x: np.quantile(x, 0.3),
+        lambda x: np.quantile(x, [0.0, 0.4, 1.0], axis=0),
+        lambda x: np.quantile(x, [[0.1], [0.9]], axis=(0, 1), keepdims=True),
+    ],
+    np.percentile: [lambda x: np.percentile(x, 35.0, axis=1), lambda x: np.percentile(x, [5, 50])],
+    np.nanquantile: [lambda x: np.nanquantile(holed(x), 0.4), lambda x: np.nanquantile(x, 0.4)],
+    np.nanpercentile: [lambda x: np.nanpercentile(holed(x), [30, 80], axis=1, keepdims=True)],
+    np.append: [lambda x: np.append(x, Y, axis=1), lambda x: np.append(Y, x)],
+    np.dstack: [lambda x: np.dstack([x, Y]), lambda x: np.dstack([x[0], Y[0]])],
+    np.hsplit: [lambda x: np.hsplit(x, 2), lambda x: np.hsplit(x[0], [1])],
+    np.vsplit: [lambda x: np.vsplit(x, 2)],
+    np.dsplit: [lambda x: np.dsplit(x[None], 2)],
+    np.rot90: [np.rot90, lambda x: np.rot90(x[None], 3, axes=(1, 2)), lambda x: np.rot90(x, -2)],
+    np.kron: [lambda x: np.kron(x, Y), lambda x: np.kron(Y[0], x)],
+    np.linalg.multi_dot: [lambda x: np.linalg.multi_dot([x, Y, x])],
+    np.linalg.vecdot: [lambda x: np.linalg.vecdot(x, Y), lambda x: np.linalg.vecdot(x, Y, axis=0)],
+    np.linalg.diagonal: [lambda x: np.linalg.diagonal(x[None], offset=1)],
+    np.linalg.trace: [lambda x: np.linalg.trace(x[None])],
+    np.linalg.vector_norm: [
+        np.linalg.vector_norm,
+        lambda x: np.linalg.vector_norm(x, axis=-1, keepdims=True, ord=3),
+        lambda x: np.linalg.vector_norm(x, keepdims=True),
+    ],
+    np.linalg.matrix_norm: [lambda x: np.linalg.matrix_norm(x[None], ord=1)],
     np.where: [lambda x: np.where(X > 0, x, 0.0)],
     np.concatenate: [
         lambda x: np.concatenate([x, X], axis=1),
@@ -174,6 +218,49 @@ def test_every_function_in_the_tables_is_tried() -> None:
 def test_functions_stay_differentiable(function: Any) -> None:
     for call in CALLS[function]:
         compare(call(tracked(X)), call(X))
+
+
+@pytest.mark.parametrize(
+    "function", list(CALLS), ids=lambda f: numpy_functions.full_name(f).removeprefix("np.")
+)
+def test_gradients_of_functions_are_those_of_numpys_own(function: Any) -> None:
+    """Central differences of NumPy's function itself, which no op of this package computes."""
+
+    def joined(found: Any) -> Any:
+        if not isinstance(found, (list, tuple)):
+            return found.reshape((-1,))
+        return ag.hstack([joined(part) for part in found])
+
+    rng = np.random.default_rng(0)
+    for call in CALLS[function]:
+        x = tracked(X)
+        out = joined(call(x))
+        weights = rng.normal(size=out.shape)
+
+        def value(a: Any, call: Any = call, weights: Any = weights) -> float:
+            plain = call(a)
+            parts = plain if isinstance(plain, (list, tuple)) else [plain]
+            return float(np.concatenate([np.ravel(p) for p in parts]).astype(float) @ weights)
+
+        (found,) = ag.grad((out * weights).sum(), x)
+        steps = 1e-6 * np.eye(X.size).reshape(-1, *X.shape)
+        numerical = [(value(X + h) - value(X - h)) / 2e-6 for h in steps]
+        # float32 results move in steps of 6e-8: what they are divided by is 2e-6
+        tolerance = 0.2 if out.dtype == np.float32 else 1e-6
+        assert np.allclose(found.numpy().reshape(-1), numerical, rtol=tolerance, atol=tolerance)
+
+
+def test_functions_of_values_with_nan_and_of_nothing_else() -> None:
+    x = tracked(np.array([[np.nan, np.nan], [1.0, 3.0]]))
+    for function in (np.nanmax, np.nanmin, np.nanmedian, np.nanvar, np.nanstd):
+        out = function(x, axis=1)
+        assert np.isnan(out.numpy()).tolist() == [True, False]
+        (g,) = ag.grad(out[1], x)
+        assert not g.numpy()[0].any()
+    assert np.isnan(np.quantile(x, 0.5).item())
+    assert np.nanprod(x, axis=1).tolist() == [1.0, 3.0]
+    assert np.nan_to_num(ag.tensor([1, 2])).tolist() == [1, 2]
+    assert np.quantile(ag.tensor([1.0, 2.0]), [0.5]).dtype == np.float32
 
 
 CONSTANT_CALLS = [
@@ -232,7 +319,9 @@ def test_no_function_is_in_two_tables() -> None:
         (lambda x: np.exp(x, out=np.empty((2, 2))), "np.exp .*options 'out'"),
         (lambda x: np.exp(x, where=X > 0), "np.exp .*options 'where'"),
         (lambda x: np.add.reduce(x), r"np\.add\.reduce .*use np\.sum"),
-        (lambda x: np.kron(x, x), r"np\.kron .*use np\.einsum"),
+        (lambda x: np.cross(x, x), r"np\.cross .*use np\.einsum"),
+        (lambda x: np.quantile(x, 0.5, method="lower"), r"np\.quantile .*no op takes method="),
+        (lambda x: x.data.__isub__(x), r"np\.subtract .*'out'.* p -= step under ag\.no_grad"),
         (lambda x: np.select([X > 0], [x]), r"np\.select .*use np\.where"),
         (lambda x: np.linalg.svd(x), r"np\.linalg\.svd .*ag\.custom_gradient, or take \.numpy\(\)"),
         (lambda x: np.fft.fft(x), r"np\.fft\.fft .*cut the graph"),
@@ -281,6 +370,22 @@ def test_too_many_arguments_and_arguments_given_twice_are_refused() -> None:
         numpy_functions.apply_function(np.flipud, (tracked(X), 1), {})
     with pytest.raises(TypeError, match=r"np\.sum: got 'a' twice"):
         numpy_functions.apply_function(np.sum, (tracked(X),), {"a": X})
+
+
+def test_mistakes_in_compositions_are_explained() -> None:
+    x = tracked(X)
+    for call, kind, message in (
+        (lambda: np.quantile(x, 1.5), ValueError, "quantile: q must lie between 0 and 1, got 1.5"),
+        (lambda: np.percentile(x, x), TypeError, "quantile: q gets no gradient; pass .detach"),
+        (lambda: np.quantile(x[:0], 0.5), ValueError, "quantile: no values over axis None"),
+        (lambda: np.quantile(x, 0.5, axis=3), ValueError, "quantile: axis 3 is out of range"),
+        (lambda: np.nan_to_num(x, copy=False), TypeError, "nan_to_num: copy=False would change"),
+        (lambda: np.kron(x, "a"), TypeError, "kron: b must be an array of numbers, got 'a'"),
+        (lambda: np.hsplit(x, 3), ValueError, "split: axis 1 does not divide into 3 equal parts"),
+        (lambda: np.linalg.vector_norm(x, axis=(0, 1)), TypeError, "vector_norm: axis must be"),
+    ):
+        with pytest.raises(kind, match=message):
+            call()
 
 
 # ---------------------------------------------------------------------------------------- the table

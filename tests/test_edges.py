@@ -225,6 +225,13 @@ def test_ignored_rows_count_nowhere_whatever_their_logits() -> None:
     assert np.isfinite(g).all()
 
 
+@pytest.mark.parametrize("target", [-1, -2, 3])
+def test_negative_and_large_targets_are_no_classes(target: int) -> None:
+    for loss in (F.cross_entropy, F.nll_loss):
+        with pytest.raises(ValueError, match=f"target {target} in row 1 is not a class"):
+            loss(np.zeros((2, 3)), np.array([0, target]))
+
+
 def test_all_rows_ignored_give_nan_and_one_warning() -> None:
     with pytest.warns(UserWarning, match="every target is ignored") as caught:
         assert np.isnan(F.cross_entropy(np.zeros((2, 3)), np.array([-100, -100])))

@@ -116,6 +116,8 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (lambda: F.adaptive_avg_pool2d(x(1, 1, 4, 4), 1.5), TypeError, "output_size .*got 1.5"),
     (lambda: F.adaptive_avg_pool1d(x(1, 4), 1), ValueError, "adaptive_avg_pool1d: input must"),
     (lambda: F.adaptive_max_pool2d(x(1, 1, 0, 4), 1), ValueError, "has no cells"),
+    (lambda: F.adaptive_max_pool1d(x(1, 4), 1), ValueError, "adaptive_max_pool1d: input must"),
+    (lambda: F.adaptive_max_pool3d(x(1, 1), 1), ValueError, "adaptive_max_pool3d: input must"),
     # interpolation
     (lambda: F.interpolate(x(1, 1, 4)), ValueError, "give either size or scale_factor"),
     (lambda: F.interpolate(x(1, 1, 4), 2, 2), ValueError, "give either size or scale_factor"),

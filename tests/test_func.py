@@ -12,6 +12,7 @@ from hypothesis import given
 import autograd_cnn as ag
 from autograd_cnn import func
 from autograd_cnn import functional as F
+from autograd_cnn.graph import OPS
 from autograd_cnn.tree import flatten, matching
 from tests.cases import CASES
 from tests.test_ops import FUNCTIONS
@@ -40,7 +41,7 @@ def numerical_hessian(f: Any, x: np.ndarray, eps: float = 1e-5) -> np.ndarray:
 # --------------------------------------------------------------------------- every op of the registry
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", sorted(OPS))
 def test_jvp_is_the_directional_derivative_and_the_adjoint_of_vjp(name: str) -> None:
     @given(CASES[name])
     def check(case: Any) -> None:
@@ -57,8 +58,7 @@ def test_jvp_is_the_directional_derivative_and_the_adjoint_of_vjp(name: str) -> 
             return FUNCTIONS[name](*args, **case.params)
 
         primals = tuple(case.inputs[i] for i in free)
-        if not free:
-            return
+        assert primals
         rng = np.random.default_rng(0)
         tangents = tuple(rng.standard_normal(x.shape) for x in primals)
         out, moved = func.jvp(f, primals, tangents)

@@ -38,6 +38,68 @@ def test_inner_and_outer_variables_are_not_confused() -> None:
     assert func.grad(lambda x: x * func.grad(lambda y: y * y)(2.0))(3.0) == 4.0
 
 
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        # x d/dy (x y) = x^2, at y = x, by either mode inside of the other
+        (lambda x: x * func.jvp(lambda y: x * y, (x,), (1.0,))[1], lambda x: 2 * x),
+        (lambda x: x * func.vjp(lambda y: x * y, x)[1](1.0)[0], lambda x: 2 * x),
+        # x d/dy (x y^2) = 2 x^3
+        (lambda x: x * func.grad(lambda y: x * y * y)(x), lambda x: 6 * x**2),
+        # d/dy d/dz (x y z^2) at z = y: d/dy (2 x y^2) = 4 x^2
+        (
+            lambda x: func.jvp(lambda y: func.grad(lambda z: x * y * z * z)(y), (x,), (1.0,))[1],
+            lambda x: 8 * x,
+        ),
+        # the derivative by a direction that is the variable itself: 3 x^2 x
+        (lambda x: func.jvp(lambda y: y**3, (x,), (x,))[1], lambda x: 9 * x**2),
+        (lambda x: func.hvp(lambda y: x * y**3, (x,), (x,))[0], lambda x: 18 * x**2),
+        (lambda x: func.hessian(lambda y: x * y**3)(x), lambda x: 12 * x),
+    ],
+)
+def test_perturbations_are_not_confused(function: Any, expected: Any) -> None:
+    at = np.float64(1.7)
+    assert np.isclose(func.grad(function)(at), expected(at), rtol=1e-12)
+    assert np.isclose(func.jvp(function, (at,), (1.0,))[1], expected(at), rtol=1e-12)
+    assert np.isclose(func.jacfwd(function)(at), expected(at), rtol=1e-12)
+
+
+def test_every_pair_of_modes_gives_the_second_derivative() -> None:
+    x, v = numbers(3), numbers(3, seed=1)
+    f = lambda x: (ag.sin(x) * x**2).sum()  # noqa: E731
+    expected = func.hessian(f)(x) @ v
+    assert np.allclose(func.jvp(lambda x: func.vjp(f, x)[1](1.0)[0], (x,), (v,))[1], expected)
+    assert np.allclose(func.vjp(lambda x: func.jvp(f, (x,), (v,))[1], x)[1](1.0)[0], expected)
+    assert np.allclose(func.jvp(lambda x: func.jvp(f, (x,), (v,))[1], (x,), (v,))[1], expected @ v)
+    assert np.allclose(func.vjp(lambda x: func.vjp(f, x)[1](1.0)[0], x)[1](v)[0], expected)
+    for outer in (func.jacfwd, func.jacrev):
+        for inner in (func.jacfwd, func.jacrev, func.grad):
+            assert np.allclose(outer(inner(f))(x) @ v, expected)
+
+
+def test_the_hessian_of_structures_has_them_twice() -> None:
+    x = numbers(4)
+    tree = {"a": x[:2], "b": (x[2:3], x[3])}
+    f = lambda p: (ag.exp(p["a"]) * p["b"][0]).sum() * p["b"][1] ** 2  # noqa: E731
+    found = func.hessian(f)(tree)
+    flat = func.hessian(lambda x: f({"a": x[:2], "b": (x[2:3], x[3])}))(x)
+    assert np.allclose(found["a"]["a"], flat[:2, :2])
+    assert np.allclose(found["a"]["b"][0], flat[:2, 2:3])
+    assert np.allclose(found["b"][0]["b"][1], flat[2:3, 3])
+    assert np.allclose(found["b"][1]["a"], flat[3, :2])
+    direction = {"b": (np.ones(1), 2.0), "a": np.ones(2)}
+    (by,) = func.hvp(f, (tree,), (direction,))
+    assert np.allclose(np.hstack([by["a"], by["b"][0], by["b"][1]]), flat @ [1.0, 1.0, 1.0, 2.0])
+
+
+def test_aux_of_inner_transforms_takes_part_in_outer_ones() -> None:
+    def f(x: Any) -> Any:
+        gradient, aux = func.grad(lambda y: (y**3, y * 1.0), has_aux=True)(x)
+        return gradient * aux  # 3 x^3
+
+    assert func.grad(f)(2.0) == 36.0
+
+
 def test_transforms_of_transforms_of_transforms() -> None:
     f = lambda x: (ag.sin(x) if hasattr(ag, "sin") else ag.tanh(x)).sum()  # noqa: E731
     x = numbers(3)
@@ -154,6 +216,8 @@ def test_misuse_is_explained() -> None:
         func.grad(lambda x: x.sum())(np.arange(3))
     with pytest.raises(TypeError, match="of type str"):
         func.grad(lambda x: x)("x")
+    with pytest.raises(ValueError, match=r"argnums \(0, -1\) names an argument twice"):
+        func.grad(lambda x: x, argnums=(0, -1))(1.0)
     with pytest.raises(ValueError, match="argnums 2 but 1 positional"):
         func.grad(lambda x: x, argnums=2)(1.0)
     with pytest.raises(TypeError, match="argnums must be an integer or a tuple"):

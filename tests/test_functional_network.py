@@ -126,11 +126,10 @@ def test_adaptive_pooling_covers_the_image(axes: int, data: Any) -> None:
     out = data.draw(st.tuples(*[st.integers(1, 6)] * axes))
     x = normal(2, 2, *size)
     close(getattr(F, f"adaptive_avg_pool{axes}d")(x, out), naive.adaptive_pool(x, out, np.mean))
-    if axes == 2:
-        found, where = F.adaptive_max_pool2d(x, out, return_indices=True)
-        close(found, naive.adaptive_pool(x, out, np.max))
-        flat = np.take_along_axis(x.reshape(2, 2, -1), where.reshape(2, 2, -1), 2)
-        close(flat.reshape(found.shape), found)
+    found, where = getattr(F, f"adaptive_max_pool{axes}d")(x, out, return_indices=True)
+    close(found, naive.adaptive_pool(x, out, np.max))
+    flat = np.take_along_axis(x.reshape(2, 2, -1), where.reshape(2, 2, -1), 2)
+    close(flat.reshape(found.shape), found)
 
 
 def test_adaptive_pooling_keeps_none_and_differentiates_twice() -> None:
@@ -139,6 +138,8 @@ def test_adaptive_pooling_keeps_none_and_differentiates_twice() -> None:
     for size in (1, 2, (3, None)):
         check_op(lambda x, size=size: F.adaptive_avg_pool2d(x, size), x)
         check_op(lambda x, size=size: F.adaptive_max_pool2d(x, size), x)
+    check_op(lambda x: F.adaptive_max_pool1d(x, 3), ag_st.evenly_spaced((1, 2, 4), 0))
+    check_op(lambda x: F.adaptive_max_pool3d(x, 2), ag_st.evenly_spaced((1, 1, 2, 3, 2), 0))
 
 
 def test_a_tie_in_adaptive_max_pooling_goes_to_the_first() -> None:

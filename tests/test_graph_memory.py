@@ -5,12 +5,17 @@ from __future__ import annotations
 import gc
 import tracemalloc
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
+from autograd_cnn.graph import OPS
+from tests.case_parts import examples
+from tests.cases import CASES
+from tests.test_ops import FUNCTIONS
 
 
 def leaf(*numbers: float) -> ag.Tensor:
@@ -49,6 +54,42 @@ def test_no_reference_cycles(create_graph: bool) -> None:
         assert [ref() for ref in watched] == [None] * len(watched)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_graphs_of_every_op_die_without_the_cyclic_collector(name: str) -> None:
+    def is_float(x: Any) -> bool:
+        return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+    case = max(examples(CASES[name], 25), key=lambda c: sum(np.size(x) for x in c.inputs))
+    gc.collect()
+    gc.disable()
+    try:
+        xs = [ag.tensor(x, True) if is_float(x) else x for x in case.inputs]
+        tensors = [x for x in xs if isinstance(x, ag.Tensor)]
+        tensors.append(FUNCTIONS[name](*xs, **case.params))
+        leaves, outputs = tensors[:-1], tensors[-1:]
+        for _ in "12":  # first and second derivatives
+            ones = [np.ones(t.shape) for t in outputs]
+            found = ag.grad(outputs, leaves, ones, create_graph=True, allow_unused=True)
+            outputs = [g for g in found if g is not None and g.requires_grad]
+            tensors += outputs
+        watched = [weakref.ref(t) for t in tensors]
+        del xs, tensors, leaves, outputs, found
+        assert [ref() for ref in watched] == [None] * len(watched)
+    finally:
+        gc.enable()
+
+
+def test_a_deep_graph_of_second_derivatives_is_freed() -> None:
+    x = leaf(1.0)
+    y = x
+    for _ in range(30_000):
+        y = y * 1.0 + 0.0 * x
+    (g,) = ag.grad(y * y, x, create_graph=True)
+    (second,) = ag.grad(g, x, create_graph=True)
+    assert second.tolist() == [2.0]
+    del y, g, second
 
 
 def test_backward_frees_intermediate_values_as_it_goes() -> None:

@@ -270,6 +270,42 @@ def test_a_backward_hook_of_a_first_layer_and_of_a_module_under_no_grad() -> Non
         layer(ag.tensor(np.ones((3, 2)), requires_grad=True))
 
 
+class Doubled(nn.Module):
+    """Two results, of which one is made from the other."""
+
+    def forward(self, x: Any) -> Any:
+        h = ag.tanh(x)
+        return h, h * 2.0
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_gradient_of_an_output_is_what_comes_from_outside(trained: bool) -> None:
+    seen: list[Any] = []
+    module, weight = Doubled(), leaf(1.0)
+    module.register_full_backward_hook(
+        lambda module, into, out: seen.append([g.tolist() for g in out])
+    )
+    x = ag.tensor([0.0], requires_grad=trained) * (1.0 if trained else weight)
+    first, second = module(x)
+    (first * 3.0 + second).sum().backward()
+    assert seen == [[[3.0], [1.0]]]
+
+
+def test_backward_hooks_of_modules_make_no_cycles() -> None:
+    layer = nn.Linear(2, 1)
+    layer.register_full_backward_hook(lambda module, into, out: None)
+    gc.collect()
+    gc.disable()
+    try:
+        for x in (ag.tensor([[1.0, 2.0]], requires_grad=True), np.ones((1, 2), np.float32)):
+            y = layer(x)
+            watched = [weakref.ref(y), weakref.ref(y.inputs[0])]
+            del y
+            assert [w() for w in watched] == [None, None]
+    finally:
+        gc.enable()
+
+
 def test_a_backward_hook_with_wrong_shapes_is_refused_and_second_derivatives_pass() -> None:
     layer = nn.Tanh()
     x = leaf(0.3, 0.7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,39 @@ def test_no_grad_enable_grad_and_decorators() -> None:
         return (x * 2.0).requires_grad
 
     assert predict() is False
+    assert ag.is_grad_enabled()
+
+
+def test_functions_whose_body_runs_later_are_not_decorated() -> None:
+    """Their body would run with the caller's mode, and record what it was told not to."""
+
+    def batches() -> Any:
+        yield 1
+
+    async def predict() -> None: ...
+
+    async def stream() -> Any:
+        yield 1
+
+    for function in (batches, predict, stream):
+        with pytest.raises(TypeError, match=rf"no_grad.*: {function.__name__} is a generator or"):
+            ag.no_grad()(function)
+
+
+def test_one_block_may_be_entered_again_and_a_decorated_function_may_call_itself() -> None:
+    block = ag.no_grad()
+    with block:
+        with block:
+            assert not ag.is_grad_enabled()
+        assert not ag.is_grad_enabled()
+    assert ag.is_grad_enabled()
+
+    @ag.set_grad_enabled(False)
+    def depth(n: int) -> int:
+        assert not ag.is_grad_enabled()
+        return depth(n - 1) + 1 if n else 0
+
+    assert depth(3) == 3
     assert ag.is_grad_enabled()
 
 

@@ -7,20 +7,7 @@ import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import nn
-
-
-def small_cnn():
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(4, 8, 3, groups=2, bias=False),
-        nn.BatchNorm2d(8, affine=False),
-        nn.Flatten(),
-        nn.Linear(200, 10),
-    )
-
+from tests.test_module import small_cnn
 
 # ------------------------------------------------------------------------------------------ buffers
 

@@ -55,12 +55,19 @@ def test_pooling_passes_its_settings_on(axes: int) -> None:
     same(layer(x), getattr(F, f"avg_pool{axes}d")(x, 3, 2, 1, True, False))
     layer = getattr(nn, f"AdaptiveAvgPool{axes}d")(2)
     same(layer(x), getattr(F, f"adaptive_avg_pool{axes}d")(x, 2))
+    layer = getattr(nn, f"AdaptiveMaxPool{axes}d")(2, True)
+    for found, expected in zip(layer(x), getattr(F, f"adaptive_max_pool{axes}d")(x, 2, True)):
+        same(found, expected)
 
 
 def test_other_layers_are_their_functions() -> None:
     x = normal(2, 4, 3, 5)
-    for found, expected in zip(nn.AdaptiveMaxPool2d(2, True)(x), F.adaptive_max_pool2d(x, 2, True)):
-        same(found, expected)
+    columns = F.unfold(x, (2, 3), 1, (1, 0), 2)
+    same(nn.Unfold((2, 3), padding=(1, 0), stride=2)(x), columns)
+    same(
+        nn.Fold((3, 5), (2, 3), 1, (1, 0), 2)(columns),
+        F.fold(columns, (3, 5), (2, 3), 1, (1, 0), 2),
+    )
     same(
         nn.Upsample((4, 7), None, "bilinear", True)(x),
         F.interpolate(x, (4, 7), None, "bilinear", True),

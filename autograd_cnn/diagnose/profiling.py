@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from autograd_cnn.diagnose.table import aligned
 from autograd_cnn.watching import Compute, Watcher, unwatched_by, watch
 
 
@@ -75,21 +76,18 @@ class Profile(Watcher):
     def __str__(self) -> str:
         names = {name for name, _ in self.calls}
         total = {n: sum(s for (m, _), s in self.seconds.items() if m == n) for n in names}
-        line = "{:<24}{:>9}{:>12}{:>9}{:>12}{:>8}".format
-        rows = [line("op", "calls", "forward ms", "calls", "backward ms", "share")]
+        rows = [["op", "calls", "forward ms", "calls", "backward ms", "share"]]
         whole = max(self.elapsed, sum(total.values()), 1e-12)
         for name in sorted(names, key=lambda n: (-total[n], n)):
-            cells: list[Any] = [name[:23]]
+            cells = [name]
             for direction in ("forward", "backward"):
                 calls = self.calls.get((name, direction), 0)
                 spent = self.seconds.get((name, direction), 0.0)
-                cells += [calls or "", f"{1e3 * spent:.3f}" if calls else ""]
-            rows.append(line(*cells, f"{total[name] / whole:.1%}"))
+                cells += [str(calls), f"{1e3 * spent:.3f}"] if calls else ["", ""]
+            rows.append([*cells, f"{total[name] / whole:.1%}"])
         outside = whole - sum(total.values())
-        rows.append(
-            line("outside ops", "", f"{1e3 * outside:.3f}", "", "", f"{outside / whole:.1%}")
-        )
-        rows.append(line("total", "", f"{1e3 * whole:.3f}", "", "", ""))
-        return "\n".join(rows)
+        rows.append(["outside ops", "", f"{1e3 * outside:.3f}", "", "", f"{outside / whole:.1%}"])
+        rows.append(["total", "", f"{1e3 * whole:.3f}", "", "", ""])
+        return "\n".join(aligned(rows))
 
     __repr__ = __str__

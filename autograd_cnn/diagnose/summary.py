@@ -12,6 +12,7 @@ import numpy as np
 
 from autograd_cnn import modes, random, watching
 from autograd_cnn.arguments import mistake
+from autograd_cnn.diagnose.table import aligned
 from autograd_cnn.graph import values, wrap
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tree import flatten
@@ -20,7 +21,10 @@ from autograd_cnn.watching import Watcher, watch
 
 @dataclass
 class Row:
-    """One layer of a `Summary`; counts are of the layer itself, not of those inside it."""
+    """One layer of a `Summary`; counts are of the layer itself, not of those inside it.
+
+    Work and memory are those of all its calls.
+    """
 
     path: str
     kind: str
@@ -29,11 +33,15 @@ class Row:
     multiply_adds: int = 0
     kept_bytes: int = 0
     """Memory that stays for backward and was first needed in this layer."""
+    calls: int = 0
+    """How often the layer ran; a shared one runs several times."""
 
 
 @dataclass
 class Summary:
-    """What `summary` found; ``print`` shows it as a table of at most 80 columns.
+    """What `summary` found; ``print`` shows it as a table that fits the terminal.
+
+    A layer that ran twice is marked x2.
 
     >>> import autograd_cnn as ag
     >>> found = ag.summary(ag.nn.Linear(3, 2), (1, 3))
@@ -59,32 +67,29 @@ class Summary:
         return sum(row.kept_bytes for row in self.rows)
 
     def __str__(self) -> str:
-        line = "{:<31} {:<17} {:>9} {:>9} {:>10}".format
-        rule = "-" * 80
-        shown = [line("layer", "output", "params", "mul-adds", "kept bytes"), rule]
+        shown = [["layer", "output", "params", "mul-adds", "kept bytes"]]
         for row in self.rows:
             around = [
                 r.path for r in self.rows if row.path.startswith(f"{r.path}." if r.path else "")
             ]
             own = row.path.removeprefix(max(around, key=len) if row.path else "").lstrip(".")
             name = "  " * len(around) * bool(row.path) + f"{own} {row.kind}".lstrip()
-            counts = [_short(n) for n in (row.parameters, row.multiply_adds, row.kept_bytes)]
-            shown.append(line(_cut(name, 31), _cut(row.shape, 17), *counts))
-        totals = [_short(n) for n in (self.parameters, self.multiply_adds, self.kept_bytes)]
-        return "\n".join([*shown, rule, line("total", "", *totals)])
+            name += f" x{row.calls}" if row.calls > 1 else ""
+            counts = (row.parameters, row.multiply_adds, row.kept_bytes)
+            shown.append([name, row.shape, *(_short(n) if n else "" for n in counts)])
+        totals = (self.parameters, self.multiply_adds, self.kept_bytes)
+        head, *lines, total = aligned([*shown, ["total", "", *map(_short, totals)]], left=2)
+        rule = "-" * len(head)
+        return "\n".join([head, rule, *lines, rule, total])
 
     __repr__ = __str__
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 2] + ".."
 
 
 def _short(n: int) -> str:
     """At most 9 characters: in full, or in thousands, millions and so on."""
     for unit in ("", " k", " M", " G", " T"):
         if n < 1e6 or unit == " T":
-            return f"{n:,.0f}{unit}" if n else ""
+            return f"{n:,.0f}{unit}"
         n = round(n / 1000)
     raise AssertionError
 
@@ -104,9 +109,9 @@ def summary(model: Module, *inputs: Any) -> Summary:
     >>> found.parameters, found.multiply_adds
     (47, 96)
     >>> print(found)  # doctest: +ELLIPSIS
-    layer                           output               params  mul-adds kept bytes
-    --------------------------------------------------------------------------------
-    Sequential                      (1, 3)...
+    layer ... output       params mul-adds kept bytes
+    ----...
+    Sequential  (1, 3)...
     """
     if not isinstance(model, Module):
         raise mistake("summary", "model", "a module", model)
@@ -136,7 +141,8 @@ def _input(x: Any) -> Any:
         return wrap(np.zeros(tuple(x), modes.get_default_dtype()))
     if hasattr(x, "ndim"):
         return x
-    raise mistake("summary", "an input", "an array, a tensor or a shape", x)
+    wanted = "an array, a tensor or a shape such as (1, 3, 32, 32)"
+    raise mistake("summary", "an input", wanted, x)
 
 
 class _Count(Watcher):
@@ -157,7 +163,8 @@ class _Count(Watcher):
     def note_output(self, module: Module, args: Any, output: Any) -> None:
         """A forward hook: the shape of what a layer returns."""
         shapes = [str(x.shape) for x in flatten(output)[0] if hasattr(x, "shape")]
-        self.rows[id(module)].shape = " ".join(shapes) or "-"
+        row = self.rows[id(module)]
+        row.shape, row.calls = " ".join(shapes) or "-", row.calls + 1
 
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
         running = [m for m in watching.layers.get() if id(m) in self.rows]

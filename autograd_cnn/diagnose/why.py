@@ -120,8 +120,11 @@ def _where_it_ends(loss: Tensor, parameter: Tensor) -> str:
     leaves = [describe(n) for n in _behind(loss) if n.op is None]
     listed = "; ".join(leaves[:5]) + ("; ..." if len(leaves) > 5 else "")
     return (
-        f"No recorded op between the loss and its {len(leaves)} leaves uses the parameter. The "
-        f"leaves are {listed}."
+        f"No recorded op between the loss and its {len(leaves)} leaves uses the parameter; they "
+        f"are {listed}. What went through float(), .item() or NumPy cannot be followed."
+        if len(leaves) > 1
+        else f"No recorded op behind the loss uses the parameter; its only leaf is {listed}. What "
+        "went through float(), .item() or NumPy cannot be followed."
     )
 
 
@@ -150,7 +153,7 @@ def _copy_of(parameter: Tensor, x: Any) -> str:
     if np.may_share_memory(array, parameter.array):
         return _CUT
     if array.size > 1 and array.shape == parameter.shape and np.array_equal(array, parameter.array):
-        return "as a copy with the same values, but no graph: ag.tensor(...), .copy() or NumPy"
+        return "as a copy of its values, without a graph, by ag.tensor(...), .numpy() or NumPy"
     return ""
 
 

@@ -59,7 +59,9 @@ def _substitutes(module: Module, parameters: Mapping[str, Any]) -> dict[int, Any
                 f"functional_call: {path} must have shape {old.shape}, got {new.shape}"
             )
         trained = isinstance(old, Node)
-        found[id(old)] = (new if isinstance(new, Node) else wrap(new)) if trained else values(new)
+        if trained and not isinstance(new, Node):
+            new = wrap(new.copy())  # a graph may hold it
+        found[id(old)] = new if trained else values(new)
     return found
 
 

@@ -126,7 +126,10 @@ def positions_of(where: str, argnums: Any, count: int) -> list[int]:
     for n in given:
         if not -count <= n < count:
             raise ValueError(f"{where}: argnums {argnums} but {count} positional arguments")
-    return [int(n) % count for n in given]
+    positions = [int(n) % count for n in given]
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"{where}: argnums {argnums} names an argument twice")
+    return positions
 
 
 def lift(where: str, argument: Any, recording: bool) -> Lifted:

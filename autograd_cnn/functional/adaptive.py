@@ -79,7 +79,7 @@ def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] 
 
     `output_size` is an int or one for each axis; None keeps the axis.  Window i reaches from
     floor(i * H / OH) to ceil((i + 1) * H / OH), so windows overlap where OH does not divide H.  An
-    output of 1 is global pooling.  Raises ValueError for sizes below 1.
+    output of 1 is global pooling.  Floats keep their dtype.  Raises ValueError for sizes below 1.
 
     >>> import numpy as np
     >>> adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, None))
@@ -99,37 +99,70 @@ def adaptive_avg_pool3d(input: Array, output_size: int | tuple[int | None, ...] 
     return _adaptive_avg_pool(3, input, output_size)
 
 
+def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool) -> Any:
+    """Max pooling over equal windows: a short one repeats its last cell, and the first of equals
+    still wins.
+    """
+    name = f"adaptive_max_pool{axes}d"
+    check_images(name, x, axes)
+    sides: tuple[int, ...] = x.shape[2:]
+    picked, kernel = [], []
+    for n, o in zip(sides, _output_size(name, x, output_size)):
+        start, end = _bounds(n, o)
+        longest = int((end - start).max())
+        cells = np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1)
+        picked.append(cells.reshape(-1))
+        kernel.append(longest)
+    for axis, cells in enumerate(picked, 2):
+        if len(cells) != x.shape[axis]:
+            x = x[(slice(None),) * axis + (cells,)]
+    window = pool_window(x.shape[2:], tuple(kernel), None, 0, 1, False)
+    pooled = pool.max_pool(x, window=window)
+    if not return_indices:
+        return pooled
+    found = winning_cells(values(x), values(pooled), window)
+    places = zip(picked, np.unravel_index(found, x.shape[2:]))
+    return pooled, np.ravel_multi_index(tuple(cells[at] for cells, at in places), sides)
+
+
+@checked
+def adaptive_max_pool1d(
+    input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
+) -> Any:
+    """The largest value of `output_size` windows that cover input (N, C, L); see
+    `adaptive_max_pool2d`.
+
+    >>> import numpy as np
+    >>> adaptive_max_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
+    array([[[2., 4.]]])
+    """
+    return _adaptive_max_pool(1, input, output_size, return_indices)
+
+
 @checked
 def adaptive_max_pool2d(
     input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
 ) -> Any:
     """The largest value of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
 
-    Windows as in `adaptive_avg_pool2d`, ties, NaN and indices as in `max_pool2d`.
+    Windows and errors as in `adaptive_avg_pool2d`, ties, NaN and indices as in `max_pool2d`.
 
     >>> import numpy as np
     >>> adaptive_max_pool2d(np.arange(15.0).reshape(1, 1, 3, 5), 2)[0, 0]
     array([[ 7.,  9.],
            [12., 14.]])
     """
-    x = input
-    check_images("adaptive_max_pool2d", x, 2)
-    out = _output_size("adaptive_max_pool2d", x, output_size)
-    picked, kernel = [], []
-    for n, o in zip(x.shape[2:], out):
-        # Short windows repeat their last cell: equal windows, and the first of equals still wins.
-        start, end = _bounds(n, o)
-        longest = int((end - start).max())
-        cells = np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1)
-        picked.append(cells.reshape(-1))
-        kernel.append(longest)
-    rows, columns = picked
-    if len(rows) != x.shape[2] or len(columns) != x.shape[3]:
-        x = x[:, :, rows[:, None], columns]
-    window = pool_window(x.shape[2:], tuple(kernel), None, 0, 1, False)
-    pooled = pool.max_pool(x, window=window)
-    if not return_indices:
-        return pooled
-    found = winning_cells(values(x), values(pooled), window)
-    row, column = np.divmod(found, x.shape[3])
-    return pooled, rows[row] * input.shape[3] + columns[column]
+    return _adaptive_max_pool(2, input, output_size, return_indices)
+
+
+@checked
+def adaptive_max_pool3d(
+    input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
+) -> Any:
+    """The largest value of windows that cover input (N, C, D, H, W); see `adaptive_max_pool2d`.
+
+    >>> import numpy as np
+    >>> adaptive_max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
+    7.0
+    """
+    return _adaptive_max_pool(3, input, output_size, return_indices)

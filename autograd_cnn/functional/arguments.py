@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd_cnn.graph import Array
+from autograd_cnn.graph import Array, Node
 from autograd_cnn.kernels.window import Window
 
 SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
@@ -36,6 +36,12 @@ def reduce_losses(name: str, losses: Array, reduction: str) -> Array:
     if reduction == "none":
         return losses
     raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def plain_value(name: str, argument: str, value: Any) -> None:
+    """Raise TypeError for a tensor that requires gradients where none are computed."""
+    if isinstance(value, Node) and value.requires_grad:
+        raise TypeError(f"{name}: {argument} gets no gradient; pass .detach() of it")
 
 
 def same_shape(name: str, input: Array, target: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from autograd_cnn.arguments import checked
 from autograd_cnn.caller import warn
 from autograd_cnn.functional.activations import log_softmax
-from autograd_cnn.functional.arguments import reduce_losses, same_shape
+from autograd_cnn.functional.arguments import plain_value, reduce_losses, same_shape
 from autograd_cnn.graph import Array, Node, values
 from autograd_cnn.modes import default_array
 from autograd_cnn.ops.elementwise import where
@@ -49,6 +49,7 @@ def _weighted(
 def _class_weight(name: str, weight: Any, logits: Array) -> Any:
     if weight is None:
         return None
+    plain_value(name, "weight", weight)
     weight = default_array(values(weight)).astype(logits.dtype, copy=False)
     if weight.shape != (logits.shape[1],):
         raise ValueError(
@@ -90,9 +91,9 @@ def cross_entropy(
     if maker in ("softmax", "log_softmax"):
         fix = "nll_loss takes log-probabilities" if maker == "log_softmax" else ""
         _warn_twice("cross_entropy", maker, fix or "pass the logits, before softmax")
-    target = np.asarray(values(target))
-    if target.shape == input.shape and input.ndim > 1:
+    if np.shape(values(target)) == input.shape and input.ndim > 1:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    target = np.asarray(values(target))
     every = check_classes("cross_entropy", input, target, ignore_index)
     weight = _class_weight("cross_entropy", weight, input)
     ignored = None if every and not 0 <= ignore_index < input.shape[1] else target == ignore_index
@@ -127,7 +128,7 @@ def _smoothed(
 
 
 def _soft_cross_entropy(
-    input: Array, target: np.ndarray, weight: Any, kind: str, smoothing: float
+    input: Array, target: Array, weight: Any, kind: str, smoothing: float
 ) -> Array:
     """-sum(target * log_softmax(input)) over the classes; the mean divides by the number of
     samples.
@@ -139,7 +140,9 @@ def _soft_cross_entropy(
     weight = _class_weight("cross_entropy", weight, input)
     if weight is not None:
         target = target * weight.reshape((1, k, *(1,) * (input.ndim - 2)))
-    terms = where(target == 0, 0.0, log_softmax(input, 1)) * target
+    logs = log_softmax(input, 1)
+    nothing = (values(target) == 0) & (values(logs) == -np.inf)
+    terms = where(nothing, 0.0, logs) * target
     return reduce_losses("cross_entropy", -terms.sum(axis=1), kind)
 
 
@@ -218,6 +221,7 @@ def _factor(name: str, argument: str, value: Any, input: Array) -> Any:
     """A constant array that broadcasts against the input, in its dtype."""
     if value is None:
         return None
+    plain_value(name, argument, value)
     array = np.asarray(values(value), input.dtype)
     try:
         fits = np.broadcast_shapes(array.shape, input.shape) == input.shape

@@ -271,8 +271,8 @@ def fold(
     """Columns (N, C * KH * KW, OH * OW) added up in images (N, C, *output_size): the adjoint of
     `unfold`.
 
-    Values that fall on the same cell add up, those on the padding are lost.  Raises ValueError
-    when the input's shape is not that of ``unfold`` on such an image.
+    Values that fall on the same cell add up, those on the padding are lost.  Floats keep their
+    dtype.  Raises ValueError when the input's shape is not that of ``unfold`` on such an image.
 
     >>> import numpy as np
     >>> fold(np.ones((1, 4, 2)), (2, 3), 2)[0, 0]

@@ -17,7 +17,7 @@ from autograd_cnn.ops.elementwise import where
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """``input @ weight.T + bias``: input (..., in), weight (out, in), bias (out,) -> (..., out).
 
-    Raises ValueError when the last axis of `input` is not `in`.
+    Floats keep their dtype.  Raises ValueError when the last axis of `input` is not `in`.
 
     >>> import numpy as np
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
@@ -29,6 +29,8 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
 @checked
 def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     """Axes `start_dim` to `end_dim` joined into one.
+
+    Any dtype, which stays.  ValueError for what names no range of the input's axes.
 
     >>> import numpy as np
     >>> flatten(np.ones((2, 3, 4, 5)), start_dim=1).shape
@@ -50,7 +52,7 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
 def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
     """Axis `dim` split into axes of `sizes`, of which one may be -1: the reverse of `flatten`.
 
-    Raises ValueError when the sizes do not multiply to that of the axis.
+    Any dtype, which stays.  Raises ValueError when the sizes do not multiply to that of the axis.
 
     >>> import numpy as np
     >>> unflatten(np.ones((2, 60)), 1, (3, 4, -1)).shape
@@ -87,7 +89,8 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     """Zero each value with probability `p` and scale the others by 1 / (1 - p); nothing changes
     unless `training`.
 
-    Draws from the generator that `manual_seed` seeds.  Srivastava et al., "Dropout" (2014).
+    Any shape; the shape and floating dtypes stay.  Draws from the generator that `manual_seed`
+    seeds.  Srivastava et al., "Dropout" (2014).  Raises ValueError unless 0 <= p <= 1.
 
     >>> import numpy as np
     >>> dropout(np.ones(3), p=0.5, training=False)
@@ -152,8 +155,8 @@ def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Ar
 def one_hot(target: Array, num_classes: int = -1) -> np.ndarray:
     """Integer classes (...,) as rows of 0 and 1 (..., num_classes), a plain integer array.
 
-    `num_classes` defaults to the largest class plus one.  Raises ValueError for a class out of
-    range.
+    `num_classes` defaults to the largest class plus one.  The shape of `target` and a new last
+    axis.  Raises ValueError for a class out of range.
 
     >>> one_hot([2, 0])
     array([[0, 0, 1],

@@ -19,7 +19,8 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     """Squared error (input - target)^2, averaged over all values; the shapes must be equal.
 
     Equal, because (N, 1) against (N,) would broadcast to (N, N) and train on nonsense.
-    `reduction` is 'mean', 'sum' or 'none'.  Raises ValueError otherwise.
+    `reduction` is 'mean', 'sum' or 'none' (the shape of the input).  Dtypes promote as in NumPy.
+    Raises ValueError otherwise.
 
     >>> import numpy as np
     >>> mse_loss(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
@@ -94,7 +95,8 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
 
     With `log_target` the target holds log-probabilities too.  `reduction` is 'mean' over all
     values, 'batchmean' (the sum divided by the first axis, which is the mathematical divergence),
-    'sum' or 'none'.  Shapes and errors as in `mse_loss`.
+    'sum' or 'none'.  Kullback and Leibler, "On information and sufficiency" (1951).  Shapes, dtypes
+    and errors as in `mse_loss`.
 
     >>> import numpy as np
     >>> p, q = np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])

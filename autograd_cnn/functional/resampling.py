@@ -79,8 +79,8 @@ def interpolate(
     `align_corners`, at ``i * (input size - 1) / (output size - 1)``, so that the corners keep their
     values.  `size` and `scale_factor` are a number or one per axis; sizes are rounded down.
 
-    Raises ValueError for settings that do not fit.  Linear modes multiply by matrices of weights,
-    so a value that is not finite reaches all of its row and column.
+    Floats keep their dtype.  Raises ValueError for settings that do not fit.  Linear modes multiply
+    by matrices of weights, so a value that is not finite reaches all of its row and column.
 
     >>> import numpy as np
     >>> interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2)

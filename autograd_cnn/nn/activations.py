@@ -11,6 +11,8 @@ from autograd_cnn.nn.function import FunctionModule
 class ReLU(FunctionModule):
     """max(x, 0) of each value, with gradient 0 at 0.
 
+    Shapes, dtypes and errors: see `functional.relu`.
+
     >>> import numpy as np
     >>> ReLU()(np.array([-1.0, 2.0]))
     array([0., 2.])
@@ -21,6 +23,8 @@ class ReLU(FunctionModule):
 
 class LeakyReLU(FunctionModule):
     """x where it is positive, `negative_slope` times x elsewhere.
+
+    Shapes, dtypes and errors: see `functional.leaky_relu`.
 
     >>> import numpy as np
     >>> LeakyReLU(0.5)(np.array([-1.0, 2.0]))
@@ -38,6 +42,8 @@ class LeakyReLU(FunctionModule):
 class ELU(FunctionModule):
     """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
 
+    Shapes, dtypes and errors: see `functional.elu`.
+
     >>> import numpy as np
     >>> ELU()(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
@@ -54,6 +60,8 @@ class ELU(FunctionModule):
 class SELU(FunctionModule):
     """`ELU` scaled to keep mean 0 and variance 1.
 
+    Shapes, dtypes and errors: see `functional.selu`.
+
     >>> import numpy as np
     >>> SELU()(np.array([0.0, 1.0])).round(4)
     array([0.    , 1.0507])
@@ -65,7 +73,7 @@ class SELU(FunctionModule):
 class GELU(FunctionModule):
     """x times the normal distribution function of x; `approximate` is 'none' or 'tanh'.
 
-    Raises ValueError for another.
+    Shapes, dtypes and errors: see `functional.gelu`.  Raises ValueError for another.
 
     >>> import numpy as np
     >>> GELU()(np.array([-1.0, 1.0])).round(4)
@@ -83,6 +91,8 @@ class GELU(FunctionModule):
 class SiLU(FunctionModule):
     """x * sigmoid(x), also called swish.
 
+    Shapes, dtypes and errors: see `functional.silu`.
+
     >>> import numpy as np
     >>> SiLU()(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.7311])
@@ -93,6 +103,8 @@ class SiLU(FunctionModule):
 
 class Mish(FunctionModule):
     """x * tanh(softplus(x)).
+
+    Shapes, dtypes and errors: see `functional.mish`.
 
     >>> import numpy as np
     >>> Mish()(np.array([0.0, 1.0])).round(4)
@@ -105,7 +117,7 @@ class Mish(FunctionModule):
 class Softplus(FunctionModule):
     """log(1 + exp(beta x)) / beta, and x where beta x is above `threshold`.
 
-    Raises ValueError for a beta of 0.
+    Shapes, dtypes and errors: see `functional.softplus`.  Raises ValueError for a beta of 0.
 
     >>> import numpy as np
     >>> Softplus()(np.array([-1000.0, 0.0, 30.0])).round(4)
@@ -126,6 +138,8 @@ class Softplus(FunctionModule):
 class Hardtanh(FunctionModule):
     """x limited to [min_val, max_val]; ValueError unless min_val is the smaller.
 
+    Shapes, dtypes and errors: see `functional.hardtanh`.
+
     >>> import numpy as np
     >>> Hardtanh()(np.array([-2.0, 0.5, 3.0]))
     array([-1. ,  0.5,  1. ])
@@ -145,6 +159,8 @@ class Hardtanh(FunctionModule):
 class Tanh(FunctionModule):
     """Hyperbolic tangent of each value.
 
+    Shapes, dtypes and errors: see `functional.tanh`.
+
     >>> import numpy as np
     >>> Tanh()(np.array([0.0]))
     array([0.])
@@ -155,6 +171,8 @@ class Tanh(FunctionModule):
 
 class Sigmoid(FunctionModule):
     """1 / (1 + exp(-x)) of each value.
+
+    Shapes, dtypes and errors: see `functional.sigmoid`.
 
     >>> import numpy as np
     >>> Sigmoid()(np.array([0.0]))
@@ -167,6 +185,8 @@ class Sigmoid(FunctionModule):
 class LogSigmoid(FunctionModule):
     """log(sigmoid(x)) of each value, finite for every finite x.
 
+    Shapes, dtypes and errors: see `functional.logsigmoid`.
+
     >>> import numpy as np
     >>> LogSigmoid()(np.array([-1000.0]))
     array([-1000.])
@@ -178,7 +198,8 @@ class LogSigmoid(FunctionModule):
 class Softmax(FunctionModule):
     """exp(x) / sum(exp(x)) along axis `dim`, the last by default.
 
-    Not for inputs of `CrossEntropyLoss`, which takes logits.
+    Not for inputs of `CrossEntropyLoss`, which takes logits.  Shapes, dtypes and errors: see
+    `functional.softmax`.
 
     >>> import numpy as np
     >>> Softmax()(np.array([[0.0, 0.0]]))
@@ -195,6 +216,8 @@ class Softmax(FunctionModule):
 
 class LogSoftmax(Softmax):
     """log(softmax(x)) along axis `dim`, the last by default; the input of `NLLLoss`.
+
+    Shapes, dtypes and errors: see `functional.log_softmax`.
 
     >>> import numpy as np
     >>> LogSoftmax()(np.array([[0.0, 0.0]])).round(3)

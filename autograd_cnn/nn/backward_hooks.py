@@ -14,7 +14,7 @@ from autograd_cnn.tree import flatten
 
 @op(register=False, x=lambda g, out, x: g)
 def passed(x: Any) -> Any:
-    """`x` as a tensor of its own, whose gradient is what the module sends back."""
+    """`x` as a tensor of its own, whose gradient is what crosses the module's border there."""
     return x
 
 
@@ -40,18 +40,29 @@ class Passage:
             rebuild([next(parts) if any(x is t for t in self.tracked) else x for x in self.inputs])
         )
 
-    def leave(self, output: Any) -> None:
-        """Wait for the gradients of what the module returns, then for that of its inputs."""
-        floats = [x for x in flatten(output)[0] if floating(x)]
-        for place, x in enumerate(floats):
-            if x.requires_grad:
-                x.register_hook(lambda g, place=place: self.grad_output.update({place: g}))
-        count, outputs = len(floats), [x for x in floats if x.requires_grad]
-        if self.packed is not None:
-            self.packed.register_hook(lambda g: self._call(g, count))
+    def leave(self, output: Any) -> Any:
+        """The output, each tensor of it as one of its own, waiting for its gradient from outside.
+
+        The hooks wait for that of the inputs.
+        """
+        leaves, rebuild = flatten(output)
+        floats, outputs = 0, []
+        for place, x in enumerate(leaves):
+            if floating(x):
+                if x.requires_grad:
+                    leaves[place] = self._watched(passed(x), floats)
+                    outputs.append(leaves[place])
+                floats += 1
+        packed, self.packed = self.packed, None  # it holds a hook that holds this: no cycle
+        if packed is not None:
+            packed.register_hook(lambda g: self._call(g, floats))
         elif outputs:  # the oldest is the last that backward comes to
-            oldest = min(outputs, key=lambda x: x.serial)
-            oldest.register_hook(lambda g: self._call(None, count))
+            outputs[0].register_hook(lambda g: self._call(None, floats))
+        return rebuild(leaves)
+
+    def _watched(self, x: Any, place: int) -> Any:
+        x.register_hook(lambda g: self.grad_output.update({place: g}))
+        return x
 
     def _call(self, g: Any, count: int) -> Any:
         """Run the hooks; the gradient that goes further back, or None."""

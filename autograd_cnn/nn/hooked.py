@@ -115,7 +115,7 @@ class Hooked:
                 new = after(self, args, output)
                 output = output if new is None else new
             if passage is not None:
-                passage.leave(output)
+                output = passage.leave(output)
             return output
         finally:
             watching.layers.reset(token)

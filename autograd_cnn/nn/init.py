@@ -81,7 +81,9 @@ def _gain(name: str, nonlinearity: str, param: float | None) -> float:
 def uniform_(
     tensor: T, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None
 ) -> T:
-    """Values uniform in [a, b).  Raises ValueError unless both are finite and a <= b.
+    """Values uniform in [a, b), in a tensor of any shape and floating dtype; both stay.
+
+    Raises ValueError unless both are finite and a <= b.
 
     >>> from autograd_cnn import tensor
     >>> bool((uniform_(tensor([0.0, 0.0]), 2.0, 3.0) >= 2.0).all())
@@ -97,7 +99,9 @@ def uniform_(
 def normal_(
     tensor: T, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
 ) -> T:
-    """Values from the normal distribution.  Raises ValueError for a negative `std`.
+    """Values from the normal distribution, in a tensor of any shape and floating dtype.
+
+    Raises ValueError for a negative `std`.
 
     >>> from autograd_cnn import tensor
     >>> normal_(tensor([0.0, 0.0]), mean=3.0, std=0.0)
@@ -118,7 +122,7 @@ def trunc_normal_(
     b: float = 2.0,
     generator: np.random.Generator | None = None,
 ) -> T:
-    """Values from the normal distribution, drawn again until they lie in [a, b].
+    """Values from the normal distribution, drawn again until they lie in [a, b]; any shape, floats.
 
     Raises ValueError unless a < b and std > 0.
 
@@ -162,7 +166,9 @@ def _truncated(draw: np.random.Generator, size: int, low: float, high: float) ->
 
 @checked
 def constant_(tensor: T, val: float) -> T:
-    """The value `val` everywhere.
+    """The value `val` everywhere, in a tensor of any shape; its dtype stays.
+
+    Raises TypeError for what is no number.
 
     >>> from autograd_cnn import tensor
     >>> constant_(tensor([0.0, 0.0]), 0.5)
@@ -174,7 +180,7 @@ def constant_(tensor: T, val: float) -> T:
 
 @checked
 def zeros_(tensor: T) -> T:
-    """0 everywhere.
+    """0 everywhere, in a tensor of any shape; its dtype stays.  TypeError for what is no tensor.
 
     >>> from autograd_cnn import tensor
     >>> zeros_(tensor([1.0, 2.0]))
@@ -186,7 +192,7 @@ def zeros_(tensor: T) -> T:
 
 @checked
 def ones_(tensor: T) -> T:
-    """1 everywhere.
+    """1 everywhere, in a tensor of any shape; its dtype stays.  TypeError for what is no tensor.
 
     >>> from autograd_cnn import tensor
     >>> ones_(tensor([0.0, 2.0]))

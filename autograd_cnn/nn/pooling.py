@@ -1,4 +1,4 @@
-"""Pooling layers, over one, two and three spatial axes, and the change of size of images."""
+"""Pooling layers, over one, two and three spatial axes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from autograd_cnn import functional as F
 from autograd_cnn.arguments import checked
 from autograd_cnn.functional.adaptive import output_sizes
-from autograd_cnn.functional.resampling import check_settings
 from autograd_cnn.nn.arguments import integer, per_axis
 from autograd_cnn.nn.function import FunctionModule
 
@@ -156,8 +155,8 @@ class AvgPool2d(_DividedAvgPool):
 
     ``OH = (H + 2 * padding - kernel_size) // stride + 1``, rounded up with `ceil_mode`; `stride`
     defaults to the kernel size.  Padding zeros count in the mean unless `count_include_pad` is
-    False; `divisor_override` replaces the number of values.  Raises ValueError for settings out of
-    range.
+    False; `divisor_override` replaces the number of values.  Floats keep their dtype.  Raises
+    ValueError for settings out of range.
 
     >>> import numpy as np
     >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
@@ -229,18 +228,7 @@ class AdaptiveAvgPool3d(_AdaptivePool):
     function = staticmethod(F.adaptive_avg_pool3d)
 
 
-class AdaptiveMaxPool2d(_AdaptivePool):
-    """The largest value of windows that cover (N, C, H, W), as many as `output_size`.
-
-    See `functional.adaptive_max_pool2d`.  Raises ValueError for sizes below 1.
-
-    >>> import numpy as np
-    >>> AdaptiveMaxPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
-    array([[[[15.]]]])
-    """
-
-    axes = 2
-    function = staticmethod(F.adaptive_max_pool2d)
+class _AdaptiveMaxPool(_AdaptivePool):
     settings = ("output_size", "return_indices")
     shown = ("output_size",)
 
@@ -252,36 +240,39 @@ class AdaptiveMaxPool2d(_AdaptivePool):
         self.return_indices = return_indices
 
 
-class Upsample(FunctionModule):
-    """Images (N, C, ...) at another `size`, or larger by `scale_factor`.
-
-    `mode` is 'nearest', 'linear', 'bilinear' or 'trilinear', as in `functional.interpolate`, which
-    says what `align_corners` means.  Raises ValueError for settings that fit no input and, when
-    called, for those that do not fit the input.
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """The largest value of `output_size` windows that cover (N, C, L).  See `AdaptiveMaxPool2d`.
 
     >>> import numpy as np
-    >>> Upsample(scale_factor=2)(np.array([[[1.0, 3.0]]]))
-    array([[[1., 1., 3., 3.]]])
+    >>> AdaptiveMaxPool1d(2)(np.arange(4.0).reshape(1, 1, 4))
+    array([[[1., 3.]]])
     """
 
-    function = staticmethod(F.interpolate)
-    settings = ("size", "scale_factor", "mode", "align_corners")
+    axes = 1
+    function = staticmethod(F.adaptive_max_pool1d)
 
-    @checked
-    def __init__(
-        self,
-        size: int | tuple[int, ...] | None = None,
-        scale_factor: float | tuple[float, ...] | None = None,
-        mode: str = "nearest",
-        align_corners: bool | None = None,
-    ) -> None:
-        check_settings("Upsample", size, scale_factor, mode, align_corners)
-        self.size = size
-        self.scale_factor = scale_factor
-        self.mode = mode
-        self.align_corners = align_corners
 
-    def extra_repr(self) -> str:
-        """The size or the factor, and the mode."""
-        name = "size" if self.scale_factor is None else "scale_factor"
-        return f"{name}={getattr(self, name)}, mode={self.mode!r}"
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """The largest value of windows that cover (N, C, H, W), as many as `output_size`.
+
+    See `functional.adaptive_max_pool2d`.  Raises ValueError for sizes below 1.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
+    array([[[[15.]]]])
+    """
+
+    axes = 2
+    function = staticmethod(F.adaptive_max_pool2d)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """The largest value of windows that cover (N, C, D, H, W).  See `AdaptiveMaxPool2d`.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPool3d(1)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
+    7.0
+    """
+
+    axes = 3
+    function = staticmethod(F.adaptive_max_pool3d)

@@ -28,6 +28,11 @@ def last(name: str, x: Array, axis: Axis) -> Array:
     return x.transpose((*rest, *axes)).reshape((*(x.shape[i] for i in rest), size))
 
 
+def _wide(x: Array) -> Array:
+    """Whole numbers and bools in the dtype in which NumPy multiplies them; the rest as it is."""
+    return x.astype(np.zeros(0, x.dtype).sum().dtype) if x.dtype.kind in "bui" else x
+
+
 def reduced(out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
     """The result of a reduction of x with the reduced axes back in place where `keepdims` asks."""
     return out.reshape(kept_shape(x.shape, axis)) if keepdims else out
@@ -39,13 +44,15 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
     The gradient is a product of the other values, exact when some are 0, at every order.
 
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> prod(np.array([[1.0, 2.0], [3.0, 0.0]]), axis=1)
     array([2., 0.])
     """
-    rest = last("prod", x, axis)
+    rest = last("prod", _wide(x), axis)
     if not rest.shape[-1]:
-        rest = 1.0 + reduction.sum(rest, axis=-1, keepdims=True)
+        rest = 1 + reduction.sum(rest, axis=-1, keepdims=True)
     while rest.shape[-1] > 1:
         half = rest.shape[-1] // 2
         pairs = rest[..., :half] * rest[..., half : 2 * half]
@@ -62,6 +69,8 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 def cumsum(x: Array, *, axis: int | None = None) -> Array:
     """Running sum along `axis`; of all values in row-major order when it is None.
 
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> cumsum(np.array([1.0, 2.0, 3.0]))
     array([1., 3., 6.])
@@ -76,6 +85,8 @@ def cumprod(x: Array, *, axis: int | None = None) -> Array:
     Doubling steps (Hillis and Steele, "Data parallel algorithms", 1986) divide by nothing, so zeros
     are exact at every order.
 
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> cumprod(np.array([2.0, 0.0, 3.0]))
     array([2., 0., 0.])
@@ -83,7 +94,7 @@ def cumprod(x: Array, *, axis: int | None = None) -> Array:
     if axis is None:
         x, axis = x.reshape((x.size,)), 0
     axis = normal_axis("cumprod", axis, x.ndim)
-    step = 1
+    x, step = _wide(x), 1
     while step < x.shape[axis]:
         head, tail = along(axis, slice(None, step)), along(axis, slice(step, None))
         x = concatenate(x[head], x[tail] * x[along(axis, slice(None, -step))], axis=axis)
@@ -94,6 +105,8 @@ def cumprod(x: Array, *, axis: int | None = None) -> Array:
 @composition
 def diff(x: Array, *, n: int = 1, axis: int = -1) -> Array:
     """Differences of neighbours along `axis`, taken `n` times.
+
+    The dtype stays.  Raises ValueError for a negative `n` and an axis that is not there.
 
     >>> import numpy as np
     >>> diff(np.array([1.0, 4.0, 9.0]))
@@ -111,16 +124,21 @@ def diff(x: Array, *, n: int = 1, axis: int = -1) -> Array:
 def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over `axis` of the values that are not NaN; those that are get gradient 0.
 
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> nansum(np.array([1.0, np.nan, 2.0])).item()
     3.0
     """
-    return reduction.sum(where(np.isnan(values(x)), 0.0, x), axis=axis, keepdims=keepdims)
+    zero = x.dtype.type(0)
+    return reduction.sum(where(np.isnan(values(x)), zero, x), axis=axis, keepdims=keepdims)
 
 
 @composition
 def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean over `axis` of the values that are not NaN; NaN, without a warning, where all are.
+
+    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> nanmean(np.array([1.0, np.nan, 2.0])).item()
@@ -128,7 +146,8 @@ def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     count = np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
     share = np.where(count == 0, np.nan, 1.0 / np.maximum(count, 1))
-    return nansum(x, axis=axis, keepdims=keepdims) * share.astype(x.dtype)
+    share = np.asarray(share, x.dtype if x.dtype.kind == "f" else None)
+    return nansum(x, axis=axis, keepdims=keepdims) * share
 
 
 def guarded_sqrt(square: Array) -> Array:
@@ -141,7 +160,8 @@ def guarded_sqrt(square: Array) -> Array:
 def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Array:
     """Standard deviation over `axis`, the square root of `var`; the gradient where it is 0 is 0.
 
-    Raises ValueError when `axis` combines some values, but no more than `ddof`.
+    Floats keep their dtype, integers become floats.  Raises ValueError when `axis` combines some
+    values, but no more than `ddof`.
 
     >>> import numpy as np
     >>> std(np.array([1.0, 3.0])).item()
@@ -153,6 +173,8 @@ def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
 @composition
 def ptp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Largest minus smallest value over `axis`; tied values share the gradient evenly.
+
+    The dtype stays.  Raises ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> ptp(np.array([1.0, 5.0, 3.0])).item()
@@ -169,7 +191,8 @@ def average(
 ) -> Array:
     """Mean over `axis`, weighted by `weights` of the shape of x, or (n,) along a single axis.
 
-    Raises ValueError for weights of another shape; weights that sum to 0 divide by 0.
+    Floats keep their dtype, integers become floats.  Raises ValueError for weights of another
+    shape; weights that sum to 0 divide by 0.
 
     >>> import numpy as np
     >>> average(np.array([1.0, 4.0]), np.array([3.0, 1.0])).item()
@@ -199,7 +222,8 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
     two axes, or `ord` given for 2-D x): 'fro' (default), 1, -1, inf, -inf.  The gradient of a
     length of 0 is 0.
 
-    Raises ValueError for an `ord` that is not among these.
+    Floats keep their dtype, integers become floats.  Raises ValueError for an `ord` that is not
+    among these.
 
     >>> import numpy as np
     >>> norm(np.array([3.0, 4.0])).item()
@@ -209,7 +233,7 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
         axis = (0, 1)
     axes = normal_axes("norm", axis, x.ndim)
     if ord in (None, "fro") or (ord == 2 and (axis is None or len(axes) == 1)):
-        return guarded_sqrt(reduction.sum(elementwise.abs(x) ** 2, axis=axes, keepdims=keepdims))
+        return guarded_sqrt(reduction.sum(power(x, 2), axis=axes, keepdims=keepdims))
     if len(axes) == 1 and ord in (np.inf, -np.inf):
         return (reduction.max if ord > 0 else reduction.min)(
             elementwise.abs(x), axis=axes, keepdims=keepdims
@@ -221,7 +245,10 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
         sums = reduction.sum(elementwise.abs(x), axis=row, keepdims=True)
         out = (reduction.max if ord > 0 else reduction.min)(sums, axis=column, keepdims=True)
         return out if keepdims else out.reshape(reduction.sum(values(x), axis=axes).shape)
-    raise ValueError(f"norm: ord={ord!r} over axes {axes} of shape {x.shape} is not supported")
+    raise ValueError(
+        f"norm: ord={ord!r} over axes {axes} of shape {x.shape} is not supported; one axis takes "
+        "inf, -inf or p > 0, two axes 'fro', 1, -1, inf or -inf"
+    )
 
 
 def _p_norm(size: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> Array:

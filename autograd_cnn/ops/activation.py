@@ -17,6 +17,7 @@ def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
     """x where it is positive, `negative_slope` times x elsewhere; at 0 the slope is that one.
 
     Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models" (2013).
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> leaky_relu(np.array([-1.0, 2.0]))
@@ -37,7 +38,8 @@ def elu(x: Array, *, alpha: float = 1.0) -> Array:
     """x where it is positive, alpha * (exp(x) - 1) elsewhere; at 0 the slope is alpha.
 
     Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
-    linear units" (2015).
+    linear units" (2015).  Any shape; floats keep their dtype, integers become floats.  TypeError
+    for other than numbers.
 
     >>> import numpy as np
     >>> elu(np.array([-1000.0, 2.0]))
@@ -51,7 +53,8 @@ def selu(x: Array) -> Array:
     """elu with the alpha and the scale that keep mean 0 and variance 1; at 0 the slope is the left
     one.
 
-    Klambauer and others, "Self-normalizing neural networks" (2017).
+    Klambauer and others, "Self-normalizing neural networks" (2017).  Any shape; floats keep their
+    dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> selu(np.array([-1.0, 1.0])).round(4)
@@ -66,8 +69,8 @@ def selu(x: Array) -> Array:
 def gelu(x: Array, *, approximate: str = "none") -> Array:
     """x times the normal distribution function of x, exact or with 'tanh' as its approximation.
 
-    Hendrycks and Gimpel, "Gaussian error linear units" (2016).  Raises ValueError for another
-    `approximate`.
+    Hendrycks and Gimpel, "Gaussian error linear units" (2016).  Any shape; floats keep their dtype,
+    integers become floats.  Raises ValueError for another `approximate`.
 
     >>> import numpy as np
     >>> gelu(np.array([-1.0, 0.0, 1.0])).round(4)
@@ -84,7 +87,8 @@ def gelu(x: Array, *, approximate: str = "none") -> Array:
 def silu(x: Array) -> Array:
     """x * sigmoid(x), also called swish; NaN at -inf.
 
-    Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units" (2018).
+    Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units" (2018).  Any shape; floats keep their
+    dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> silu(np.array([0.0, 1.0])).round(4)
@@ -96,6 +100,8 @@ def silu(x: Array) -> Array:
 @composition
 def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + exp(beta x)) / beta, and x itself where beta x is above `threshold`.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> softplus(np.array([-1000.0, 0.0, 30.0])).round(4)
@@ -112,18 +118,21 @@ def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
 def log_sigmoid(x: Array) -> Array:
     """log(sigmoid(x)), finite for every finite x.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> log_sigmoid(np.array([-1000.0, 0.0])).tolist()
     [-1000.0, -0.6931471805599453]
     """
-    return -logaddexp(-x, 0.0)
+    return -logaddexp(x * -1.0, 0.0)  # the negative of an unsigned integer would wrap
 
 
 @composition
 def mish(x: Array) -> Array:
     """x * tanh(log(1 + exp(x))); NaN at -inf.
 
-    Misra, "Mish: a self regularized non-monotonic activation function" (2019).
+    Misra, "Mish: a self regularized non-monotonic activation function" (2019).  Any shape; floats
+    keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> mish(np.array([0.0, 1.0])).round(4)
@@ -136,7 +145,7 @@ def mish(x: Array) -> Array:
 def hardtanh(x: Array, *, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x limited to [min_val, max_val]; the gradient is 1 inside, 0 at a bound and outside.
 
-    Raises ValueError unless min_val < max_val.
+    Any shape; floats keep their dtype.  Raises ValueError unless min_val < max_val.
 
     >>> import numpy as np
     >>> hardtanh(np.array([-2.0, 0.5, 3.0]))
@@ -145,5 +154,6 @@ def hardtanh(x: Array, *, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     if min_val >= max_val:
         raise ValueError(f"hardtanh: min_val {min_val} must be less than max_val {max_val}")
     plain = values(x)
-    limit = np.where(plain <= min_val, plain.dtype.type(min_val), plain.dtype.type(max_val))
+    dtype = np.result_type(plain, min_val, max_val)
+    limit = np.where(plain <= min_val, min_val, max_val).astype(dtype)
     return where((plain <= min_val) | (plain >= max_val), limit, x)

@@ -25,7 +25,7 @@ from autograd_cnn.ops.shaping import concatenate, flip
 def squeeze(x: Array, *, axis: Axis = None) -> Array:
     """x without its axes of size 1, or without those in `axis` only.
 
-    Raises ValueError when an axis in `axis` has another size.
+    Any dtype, which stays.  Raises ValueError when an axis in `axis` has another size.
 
     >>> import numpy as np
     >>> squeeze(np.ones((1, 3, 1)), axis=0).shape
@@ -43,6 +43,8 @@ def squeeze(x: Array, *, axis: Axis = None) -> Array:
 def expand_dims(x: Array, *, axis: int | tuple[int, ...]) -> Array:
     """x with new axes of size 1 at `axis`, counted in the result.
 
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> expand_dims(np.ones(3), axis=0).shape
     (1, 3)
@@ -57,6 +59,8 @@ def expand_dims(x: Array, *, axis: int | tuple[int, ...]) -> Array:
 def ravel(x: Array) -> Array:
     """All values along one axis, in row-major order.
 
+    Any dtype, which stays.  Raises TypeError for other than numbers.
+
     >>> import numpy as np
     >>> ravel(np.ones((2, 3))).shape
     (6,)
@@ -67,6 +71,8 @@ def ravel(x: Array) -> Array:
 @composition
 def swapaxes(x: Array, *, axis1: int, axis2: int) -> Array:
     """Two axes exchanged.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> swapaxes(np.ones((2, 3, 4)), 0, 2).shape
@@ -83,6 +89,8 @@ def moveaxis(
     x: Array, *, source: int | tuple[int, ...], destination: int | tuple[int, ...]
 ) -> Array:
     """Axes `source` moved to the places `destination`; the others keep their order.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
@@ -102,6 +110,8 @@ def moveaxis(
 def matrix_transpose(x: Array) -> Array:
     """The last two axes exchanged.
 
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> matrix_transpose(np.ones((5, 2, 3))).shape
     (5, 3, 2)
@@ -114,7 +124,7 @@ def repeat(x: Array, *, repeats: Integers, axis: int | None = None) -> Array:
     """Each value `repeats` times along `axis` (of all values when None); a number, or one per
     value.
 
-    Raises ValueError for a negative number and for another count of them.
+    Any dtype, which stays.  Raises ValueError for a negative number and for another count of them.
 
     >>> import numpy as np
     >>> repeat(np.array([1.0, 2.0]), 2)
@@ -136,7 +146,7 @@ def repeat(x: Array, *, repeats: Integers, axis: int | None = None) -> Array:
 def tile(x: Array, *, reps: int | tuple[int, ...]) -> Array:
     """x laid side by side `reps` times along every axis; missing numbers count as 1.
 
-    Raises ValueError for a negative number.
+    Any dtype, which stays.  Raises ValueError for a negative number.
 
     >>> import numpy as np
     >>> tile(np.array([1.0, 2.0]), (2, 2))
@@ -161,6 +171,8 @@ def roll(x: Array, *, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
 
     Several shifts go with as many axes.  Raises ValueError when they do not pair up.
 
+    Any dtype, which stays.
+
     >>> import numpy as np
     >>> roll(np.array([1.0, 2.0, 3.0]), 1)
     array([3., 1., 2.])
@@ -183,7 +195,7 @@ def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> li
     """x cut along `axis` into so many parts, the first ones longer by one where it does not divide,
     or at the given positions.
 
-    Raises ValueError for less than one part.
+    Any dtype, which stays.  Raises ValueError for less than one part.
 
     >>> import numpy as np
     >>> array_split(np.array([1.0, 2.0, 3.0]), 2)
@@ -205,7 +217,7 @@ def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> li
 def split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
     """x cut along `axis` into so many equal parts, or at the given positions.
 
-    Raises ValueError when the size does not divide.
+    Any dtype, which stays.  Raises ValueError when the size does not divide.
 
     >>> import numpy as np
     >>> split(np.array([1.0, 2.0, 3.0, 4.0]), 2)
@@ -226,6 +238,8 @@ def _at_least(x: Array, ndim: int) -> Array:
 def vstack(*xs: Array) -> Array:
     """Arrays on top of each other, vectors as rows.  Takes the arrays one by one or as one list.
 
+    Dtypes promote as in NumPy.  Raises ValueError for sizes that differ along another axis.
+
     >>> import numpy as np
     >>> vstack([np.zeros(2), np.ones(2)])
     array([[0., 0.],
@@ -238,6 +252,8 @@ def vstack(*xs: Array) -> Array:
 def hstack(*xs: Array) -> Array:
     """Arrays side by side: along axis 1, vectors along axis 0.
 
+    Dtypes promote as in NumPy.  Raises ValueError for sizes that differ along another axis.
+
     >>> import numpy as np
     >>> hstack([np.zeros(2), np.ones(1)])
     array([0., 0., 1.])
@@ -248,6 +264,8 @@ def hstack(*xs: Array) -> Array:
 @composition
 def column_stack(*xs: Array) -> Array:
     """Arrays side by side along axis 1, vectors as columns.
+
+    Dtypes promote as in NumPy.  Raises ValueError for sizes that differ along another axis.
 
     >>> import numpy as np
     >>> column_stack([np.zeros(2), np.ones(2)])
@@ -261,6 +279,8 @@ def column_stack(*xs: Array) -> Array:
 def flipud(x: Array) -> Array:
     """Values in reverse order along the first axis.
 
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> flipud(np.array([1.0, 2.0]))
     array([2., 1.])
@@ -271,6 +291,8 @@ def flipud(x: Array) -> Array:
 @composition
 def fliplr(x: Array) -> Array:
     """Values in reverse order along the second axis.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> fliplr(np.array([[1.0, 2.0]]))

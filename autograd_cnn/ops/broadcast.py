@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, op
+from autograd_cnn.graph import Array, Node, op
 from autograd_cnn.kinds import Axis
 
 
@@ -27,7 +27,7 @@ def channel_sum(g: Array) -> Array:
 
 def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """`shape` after a reduction over `axis` with keepdims."""
-    if axis is None:
+    if axis is None or not shape:  # NumPy lets a single value have the axes 0 and -1
         return (1,) * len(shape)
     axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
@@ -42,17 +42,16 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
 
 def expand(g: Array, x: Array, axis: Axis) -> Array:
     """Repeat a reduction's result (or its gradient) along the reduced axes, to the shape of `x`."""
-    kept = g.reshape(kept_shape(x.shape, axis))
-    if isinstance(kept, np.ndarray):
-        return np.broadcast_to(kept, x.shape)
-    return broadcast_to(kept, shape=x.shape)
+    if axis is None and not isinstance(g, Node):
+        return np.full(x.shape, g)  # in one piece, as kernels like it
+    return broadcast_to(g.reshape(kept_shape(x.shape, axis)), shape=x.shape)
 
 
 @op(x=lambda g, out, x, *, shape: broadcast_to(g, shape=x.shape))
 def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     """Sum `x` over the axes along which an array of `shape` would be broadcast to it.
 
-    Raises ValueError for a shape that does not broadcast.
+    The dtype stays.  Raises ValueError for a shape that does not broadcast.
 
     >>> import numpy as np
     >>> sum_to(np.ones((2, 3)), shape=(3,))
@@ -72,7 +71,7 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
 def broadcast_to(x: Array, *, shape: int | tuple[int, ...]) -> Array:
     """Repeat `x` to `shape` by NumPy's broadcasting rules; the values are not copied.
 
-    Raises ValueError for a shape to which that of x does not broadcast.
+    Any dtype, which stays.  Raises ValueError for a shape to which that of x does not broadcast.
 
     >>> import numpy as np
     >>> broadcast_to(np.array([1.0, 2.0]), shape=(2, 2))

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn.arguments import EXPLAINED, as_input, first_mistake, mistake, unfit_input
+from autograd_cnn.arguments import EXPLAINED, as_input, first_mistake, mistake, shown, unfit_input
 from autograd_cnn.calling import in_our_words, signature_of
-from autograd_cnn.graph import describe
+from autograd_cnn.graph import OPS
 from autograd_cnn.kinds import is_whole, kinds_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,6 +76,8 @@ def composition(function: F) -> F:
             labels = inputs or [f"input {k}" for k in range(len(xs))]
             required = [(n, x) for n, x in zip(labels, xs) if x is not None]
             problem = unfit_input(name, required, error)
+            if str(error).startswith(f"{name}() "):
+                problem = _misuse(function, len(xs), {**by_place, **given}, str(error))
             raise problem or _named(name, error, xs, {**by_place, **given}) from error
 
     COMPOSITIONS[name] = call
@@ -86,12 +88,30 @@ def _is_list(args: tuple[Any, ...]) -> bool:
     return bool(args) and isinstance(args[0], (list, tuple))
 
 
+def _misuse(
+    function: Callable[..., Any], count: int, given: dict[str, Any], said: str
+) -> TypeError:
+    """The error for a call with `count` inputs and `given` by name that fits no signature."""
+    name, signature = function.__name__, inspect.signature(function)
+    unknown = [key for key in given if key not in signature.parameters]
+    missing = [
+        f"{'argument' if p.kind is p.KEYWORD_ONLY else 'input'} {p.name!r} is missing"
+        for place, p in enumerate(signature.parameters.values())
+        if p.default is p.empty and p.name not in given and place >= count
+    ]
+    problem = f"unknown argument {unknown[0]!r}" if unknown else missing[0] if missing else said
+    return TypeError(f"{name}: {problem}; the signature is {signature_of(name, signature)}")
+
+
 def _named(name: str, error: Exception, xs: Any, params: dict[str, Any]) -> Exception:
-    """The same error with the function's name in front."""
+    """The same error with the function's name in front, in the place of an inner function's."""
     kind = next((k for k in (ValueError, TypeError, IndexError) if isinstance(error, k)), TypeError)
     text = str(error)
-    if text.startswith((f"{name}:", f"{name}()")):
+    if text.startswith(f"{name}:"):
         return kind(text)
+    inner, _, problem = text.partition(": ")
+    if inner in OPS or inner in COMPOSITIONS:
+        return kind(f"{name}: {problem}")
     return kind(f"{name}: {in_our_words(text, xs, params)}")
 
 
@@ -129,7 +149,7 @@ def along(axis: int, part: Any) -> tuple[Any, ...]:
 
 def misfit(name: str, problem: str, *arrays: Any) -> ValueError:
     """A ValueError that names the function, the problem and what was given."""
-    return ValueError(f"{name}: {problem}, got {' and '.join(map(describe, arrays))}")
+    return ValueError(f"{name}: {problem}, got {' and '.join(map(shown, arrays))}")
 
 
 def positions(shape: tuple[int, ...], axis: int, index: np.ndarray) -> tuple[Any, ...]:

@@ -33,6 +33,9 @@ def contract(*xs: Array, subscripts: str) -> Array:
 
     Such forms are linear in each factor, and each one's gradients are forms of the same kind.
 
+    Dtypes promote as in NumPy.  Any shapes that the subscripts name.  Raises ValueError for sizes
+    that do not fit.
+
     >>> import numpy as np
     >>> contract(np.array([1.0, 2.0]), np.array([3.0, 4.0]), subscripts="i,i->").item()
     11.0
@@ -48,7 +51,7 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     diagonal, a name that the result lacks is summed over, ``...`` stands for the other axes, which
     broadcast, as axes of size 1 do.
 
-    Raises ValueError for subscripts that do not fit the operands.
+    Dtypes promote as in NumPy.  Raises ValueError for subscripts that do not fit the operands.
 
     >>> import numpy as np
     >>> einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
@@ -136,6 +139,8 @@ def _distinct(x: Array, term: str, sizes: dict[str, int]) -> tuple[Array, str]:
 def dot(x: Array, y: Array) -> Array:
     """NumPy's dot: the sum over the last axis of x and the second-to-last (or only) one of y.
 
+    Dtypes promote as in NumPy.  Raises ValueError for sizes that do not fit.
+
     >>> import numpy as np
     >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
     11.0
@@ -151,6 +156,8 @@ def dot(x: Array, y: Array) -> Array:
 def inner(x: Array, y: Array) -> Array:
     """The sum of products over the last axis of both.
 
+    Dtypes promote as in NumPy.  Raises ValueError for sizes that do not fit.
+
     >>> import numpy as np
     >>> inner(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
     11.0
@@ -164,6 +171,8 @@ def inner(x: Array, y: Array) -> Array:
 def vdot(x: Array, y: Array) -> Array:
     """The sum of products of all values, both taken in row-major order.
 
+    The shapes may differ, dtypes promote as in NumPy.  Raises ValueError for different sizes.
+
     >>> import numpy as np
     >>> vdot(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])).item()
     11.0
@@ -174,6 +183,8 @@ def vdot(x: Array, y: Array) -> Array:
 @composition
 def outer(x: Array, y: Array) -> Array:
     """Every value of x times every value of y, (x.size, y.size).
+
+    Dtypes promote as in NumPy.  Any shapes.  Raises TypeError for other than numbers.
 
     >>> import numpy as np
     >>> outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
@@ -188,7 +199,7 @@ def tensordot(x: Array, y: Array, *, axes: Any = 2) -> Array:
     """The sum of products over `axes`: so many last axes of x with as many first ones of y, or a
     pair (axes of x, axes of y).
 
-    Raises ValueError when the paired axes differ in number or size.
+    Dtypes promote as in NumPy.  Raises ValueError when the paired axes differ in number or size.
 
     >>> import numpy as np
     >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape

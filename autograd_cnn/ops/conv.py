@@ -43,7 +43,8 @@ def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: 
     (F,): (N, F, OH, OW).
 
     `window` says where each filter cell meets the image.  The op behind `functional.conv2d`, which
-    see, and its forms of other ranks.  Raises ValueError for shapes that do not fit.
+    see, and its forms of other ranks.  Floats keep their dtype.  Raises ValueError for shapes that
+    do not fit.
 
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import conv_window
@@ -69,7 +70,8 @@ def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> A
     """The gradient of `conv` in x, from g (N, F, OH, OW) and w (F, C / groups, KH, KW): (N, C, H,
     W).
 
-    It is also the transposed convolution: `functional.conv_transpose2d` and its forms.
+    It is also the transposed convolution: `functional.conv_transpose2d` and its forms.  Floats keep
+    their dtype.  Raises ValueError for shapes that do not fit the window.
 
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import conv_window
@@ -93,6 +95,8 @@ def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> 
     """The gradient of `conv` in w, from x (N, C, H, W) and g (N, F, OH, OW): (F, C / groups, KH,
     KW).
 
+    Floats keep their dtype.  Raises ValueError for shapes that do not fit the window.
+
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import conv_window
     >>> window = conv_window((3, 3), (2, 2), stride=1, padding=0, dilation=1)
@@ -112,7 +116,8 @@ def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> 
 def unfold(x: Array, *, window: Window) -> Array:
     """The windows of images x (N, C, H, W) as columns, padding as zeros: (N, C*KH*KW, OH*OW).
 
-    The op behind `functional.unfold`, which see.  Raises ValueError for shapes that do not fit.
+    The op behind `functional.unfold`, which see.  Floats keep their dtype.  Raises ValueError for
+    shapes that do not fit.
 
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import conv_window
@@ -128,6 +133,8 @@ def unfold(x: Array, *, window: Window) -> Array:
 @op(g=lambda gx, out, g, *, window: unfold(gx, window=window))
 def fold(g: Array, *, window: Window) -> Array:
     """The adjoint of `unfold`: columns g (N, C*KH*KW, OH*OW) added up in images (N, C, H, W).
+
+    Floats keep their dtype.  Raises ValueError for shapes that do not fit the window.
 
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import conv_window

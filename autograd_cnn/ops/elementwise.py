@@ -19,6 +19,8 @@ from autograd_cnn.ops.broadcast import unbroadcast
 def add(x: Array, y: Array) -> Array:
     """x + y.
 
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
     >>> import numpy as np
     >>> add(np.array([[1.0], [2.0]]), np.array([10.0, 20.0]))
     array([[11., 21.],
@@ -34,6 +36,8 @@ def add(x: Array, y: Array) -> Array:
 def subtract(x: Array, y: Array) -> Array:
     """x - y.
 
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
     >>> import numpy as np
     >>> subtract(np.array([3.0, 1.0]), 1.0)
     array([2., 0.])
@@ -47,6 +51,8 @@ def subtract(x: Array, y: Array) -> Array:
 )
 def multiply(x: Array, y: Array) -> Array:
     """x * y.
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
 
     >>> import numpy as np
     >>> multiply(np.array([3.0, 1.0]), 2.0)
@@ -62,6 +68,8 @@ def multiply(x: Array, y: Array) -> Array:
 def divide(x: Array, y: Array) -> Array:
     """x / y; integers divide to floats.
 
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
     >>> import numpy as np
     >>> divide(np.array([3, 1]), 2)
     array([1.5, 0.5])
@@ -73,6 +81,8 @@ def divide(x: Array, y: Array) -> Array:
 def negative(x: Array) -> Array:
     """-x.
 
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> negative(np.array([3.0, -1.0]))
     array([-3.,  1.])
@@ -81,14 +91,16 @@ def negative(x: Array) -> Array:
 
 
 @op(
-    x=lambda g, out, x, y: unbroadcast(g * _power_slope(x, y), x),
-    y=lambda g, out, x, y: unbroadcast(g * out * _log_of_base(x, y), y),
+    x=lambda g, out, x, y: _power_x(g, x, y),
+    y=lambda g, out, x, y: unbroadcast(_power_y(g, out, x), y),
 )
 def power(x: Array, y: Array) -> Array:
     """x ** y.  The slope in x is y * x ** (y - 1), and 0 where y is 0, also at x = 0.
 
     Whole Python exponents multiply, so a negative or zero base is as good as any.  The slope in y
     at a base of 0 is 0; for a negative base it does not exist and is NaN.
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
 
     >>> import numpy as np
     >>> power(np.array([2.0, -3.0]), 3)
@@ -113,22 +125,25 @@ def _whole_power(x: np.ndarray, n: int) -> Any:
         square = np.multiply(square, square)
 
 
-def _power_slope(x: Array, y: Array) -> Array:
+def _power_x(g: Array, x: Array, y: Array) -> Array | None:
     if isinstance(y, (int, float)):
-        return y * power(x, y - 1) if y != 0 else x * 0.0
+        return g * (y * power(x, y - 1)) if y != 0 else None
     zero = values(y) == 0
-    return where(zero, 0.0, y * power(x, where(zero, 1.0, y - 1)))
+    slope = where(zero, 0.0, y * power(x, where(zero, 1.0, y - 1)))
+    return unbroadcast(g * slope, x)
 
 
-def _log_of_base(x: Array, y: Array) -> Array:
+def _power_y(g: Array, out: Array, x: Array) -> Array:
     zero = values(x) == 0
     with np.errstate(invalid="ignore"):
-        return where(zero, 0.0, log(where(zero, 1.0, x)))
+        return where(zero, 0.0, g * out * log(where(zero, 1.0, x)))
 
 
 @op(x=lambda g, out, x: g * out)
 def exp(x: Array) -> Array:
     """e to the power x.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> exp(np.array([0.0, -np.inf]))
@@ -141,6 +156,8 @@ def exp(x: Array) -> Array:
 def log(x: Array) -> Array:
     """Natural logarithm: -inf at 0 and NaN below, with NumPy's warnings.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> log(np.array([1.0, np.inf]))
     array([ 0., inf])
@@ -151,6 +168,8 @@ def log(x: Array) -> Array:
 @op(x=lambda g, out, x: g * 0.5 / out)
 def sqrt(x: Array) -> Array:
     """Square root; the slope at 0 is infinite, as the mathematics says.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> sqrt(np.array([0.0, 9.0]))
@@ -163,6 +182,8 @@ def sqrt(x: Array) -> Array:
 def sign(x: Array) -> Array:
     """-1, 0 or 1, with gradient 0.
 
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> sign(np.array([-2.0, 0.0, 5.0]))
     array([-1.,  0.,  1.])
@@ -173,6 +194,8 @@ def sign(x: Array) -> Array:
 @op(x=lambda g, out, x: g * sign(x))
 def abs(x: Array) -> Array:
     """Absolute value, with gradient 0 at 0.
+
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> abs(np.array([-2.0, 3.0]))
@@ -185,6 +208,8 @@ def abs(x: Array) -> Array:
 def tanh(x: Array) -> Array:
     """Hyperbolic tangent.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> tanh(np.array([0.0, np.inf]))
     array([0., 1.])
@@ -196,11 +221,13 @@ def tanh(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), computed from exp(-|x|) so that nothing overflows.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> sigmoid(np.array([0.0, -1000.0]))
     array([0.5, 0. ])
     """
-    small = np.exp(-np.abs(x))
+    small = np.exp(np.abs(x) * -1.0)  # the negative of an unsigned integer would wrap
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
 
@@ -210,6 +237,8 @@ def sigmoid(x: Array) -> Array:
 )
 def relu_grad(g: Array, x: Array) -> Array:
     """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN).
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
 
     >>> import numpy as np
     >>> relu_grad(np.array([2.0, np.inf]), np.array([1.0, -1.0]))
@@ -221,6 +250,8 @@ def relu_grad(g: Array, x: Array) -> Array:
 @op(x=lambda g, out, x: relu_grad(g, x))
 def relu(x: Array) -> Array:
     """max(x, 0), with gradient 0 at 0; NaN stays NaN.
+
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> relu(np.array([-1.0, 2.0]))
@@ -240,6 +271,8 @@ def _winning(won: Array, tied: Array, g: Array) -> Array:
 def maximum(x: Array, y: Array) -> Array:
     """The larger of x and y; NaN propagates; a tie gives half the gradient to each.
 
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
     >>> import numpy as np
     >>> maximum(np.array([1.0, 5.0]), 3.0)
     array([3., 5.])
@@ -253,6 +286,8 @@ def maximum(x: Array, y: Array) -> Array:
 )
 def minimum(x: Array, y: Array) -> Array:
     """The smaller of x and y; NaN propagates; a tie gives half the gradient to each.
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
 
     >>> import numpy as np
     >>> minimum(np.array([1.0, 5.0]), 3.0)
@@ -272,6 +307,8 @@ def where(condition: Array, x: Array, y: Array) -> Array:
     What that branch's own functions make of a gradient of 0 may still be NaN (0 * inf).  Guard
     their argument too: ``where(x > 0, log(where(x > 0, x, 1.0)), 0.0)`` is differentiable
     everywhere.
+
+    All three broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
 
     >>> import numpy as np
     >>> where(np.array([True, False]), np.array([1.0, 2.0]), 0.0)
@@ -297,6 +334,8 @@ def clip(x: Array, *, min: Numbers | None = None, max: Numbers | None = None) ->
     `min` and `max` are numbers or arrays that broadcast to the shape of `x`; None leaves that side
     open.  Raises ValueError for other shapes, and without either bound.
 
+    The dtype of x.
+
     >>> import numpy as np
     >>> clip(np.array([-2.0, 0.5, 3.0]), min=-1.0, max=1.0)
     array([-1. ,  0.5,  1. ])
@@ -317,9 +356,11 @@ def clip(x: Array, *, min: Numbers | None = None, max: Numbers | None = None) ->
     return out if max is None else np.minimum(out, max)
 
 
-@op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))
+@op(x=lambda g, out, x, *, dtype: None if out.dtype.kind in "bui" else g.astype(x.dtype))
 def astype(x: Array, *, dtype: DType) -> Array:
-    """x converted to `dtype` (floating dtypes stay differentiable).
+    """x converted to `dtype`; integers and bools round, so the gradient through them is 0.
+
+    Any shape.  Raises TypeError for what names no dtype of numbers.
 
     >>> import numpy as np
     >>> astype(np.array([1.5, 2.0]), dtype="float32")

@@ -18,6 +18,8 @@ from autograd_cnn.ops.elementwise import exp, power, sigmoid, where
 def log1p(x: Array) -> Array:
     """log(1 + x), exact for small x; -inf at -1 and NaN below, with NumPy's warnings.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> log1p(np.array([0.0, 1e-20]))
     array([0.e+00, 1.e-20])
@@ -28,6 +30,8 @@ def log1p(x: Array) -> Array:
 @op(x=lambda g, out, x: g * exp(x))
 def expm1(x: Array) -> Array:
     """exp(x) - 1, exact for small x.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> expm1(np.array([0.0, 1e-20]))
@@ -40,6 +44,8 @@ def expm1(x: Array) -> Array:
 def exp2(x: Array) -> Array:
     """2 to the power x.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> exp2(np.array([0.0, 3.0]))
     array([1., 8.])
@@ -50,6 +56,8 @@ def exp2(x: Array) -> Array:
 @op(x=lambda g, out, x: g / (x * math.log(2.0)))
 def log2(x: Array) -> Array:
     """Logarithm to base 2: -inf at 0 and NaN below, with NumPy's warnings.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> log2(np.array([1.0, 8.0]))
@@ -62,6 +70,8 @@ def log2(x: Array) -> Array:
 def log10(x: Array) -> Array:
     """Logarithm to base 10: -inf at 0 and NaN below, with NumPy's warnings.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> log10(np.array([1.0, 100.0]))
     array([0., 2.])
@@ -72,6 +82,8 @@ def log10(x: Array) -> Array:
 @op(x=lambda g, out, x: g / (3.0 * out * out))
 def cbrt(x: Array) -> Array:
     """Cube root, of negative values too; infinitely steep at 0.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> cbrt(np.array([-8.0, 27.0]))
@@ -95,6 +107,8 @@ def _weight(x: Array, y: Array) -> Array:
 def logaddexp(x: Array, y: Array) -> Array:
     """log(exp(x) + exp(y)) without overflow; -inf for two -inf, with half the gradient to each.
 
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
     >>> import numpy as np
     >>> logaddexp(np.array([1000.0, -np.inf]), np.array([1000.0, -np.inf])).round(4)
     array([1000.6931,      -inf])
@@ -106,6 +120,8 @@ def logaddexp(x: Array, y: Array) -> Array:
 def square(x: Array) -> Array:
     """x times x.
 
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> square(np.array([-3.0, 2.0]))
     array([9., 4.])
@@ -116,6 +132,8 @@ def square(x: Array) -> Array:
 @composition
 def reciprocal(x: Array) -> Array:
     """1 / x, a float for integers too (NumPy's own would round to 0).
+
+    Any shape.  Raises TypeError for what holds no numbers.
 
     >>> import numpy as np
     >>> reciprocal(np.array([2.0, -4.0]))
@@ -180,7 +198,9 @@ def _erf(x: np.ndarray) -> np.ndarray:
 def erf(x: Array) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 
-    NaN stays NaN; computed in double precision and rounded to the dtype of x.
+    NaN stays NaN; computed in double precision and rounded to the dtype of x.  Schonfelder,
+    "Chebyshev expansions for the error and related functions" (1978).  Any shape.  Raises TypeError
+    for what holds no numbers.
 
     >>> import numpy as np
     >>> erf(np.array([0.0, 1.0, -np.inf])).round(6)

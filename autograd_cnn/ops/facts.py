@@ -56,6 +56,16 @@ class PlainFacts(Node):
         return self.array.size
 
     @property
+    def nbytes(self) -> int:
+        """Memory that the values take, in bytes.
+
+        >>> from autograd_cnn import tensor
+        >>> tensor([1.0, 2.0]).nbytes
+        8
+        """
+        return self.array.nbytes
+
+    @property
     def data(self) -> np.ndarray:
         """The values as an array; a read-only view where a graph may need them unchanged.
 
@@ -113,6 +123,16 @@ class PlainFacts(Node):
         [[1.0, 2.0]]
         """
         return self.array.tolist()
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.size != 1:
+            raise TypeError(
+                f"format {spec!r}: only a tensor of one value takes a format, got shape "
+                f"{self.shape}; reduce it, or leave the format out"
+            )
+        return format(self.item(), spec)
 
     def __bool__(self) -> bool:
         return bool(self.array)

@@ -41,6 +41,8 @@ def matmul(x: Array, y: Array) -> Array:
     """Matrix product over the last two axes; leading axes broadcast; 1-D inputs are vectors, as in
     NumPy.
 
+    Dtypes promote as in NumPy.  Raises ValueError for sizes that do not fit.
+
     >>> import numpy as np
     >>> matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
     array([21., 43.])
@@ -74,6 +76,8 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
 
     One op rather than three (transpose, matmul, add).  For x (N, in) the result is batch-innermost
     in memory, and both gradients keep the memory order of their inputs.
+
+    Dtypes promote as in NumPy.  Raises ValueError for sizes that do not fit.
 
     >>> import numpy as np
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))

@@ -46,6 +46,9 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
     `logits` (N, K, ...) are scores of K classes along axis 1; `target` (N, ...) holds classes 0 ...
     K - 1 as integers.  The op behind `functional.cross_entropy`, which see.
 
+    The result has the dtype of the logits.  Raises ValueError for a class out of range and shapes
+    that do not fit.
+
     >>> import numpy as np
     >>> softmax_cross_entropy(np.zeros((1, 4)), target=np.array([2])).item()  # log(4)
     1.3862943611198906
@@ -75,7 +78,8 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers =
 
     `logits` and `target` have one shape, `pos_weight` broadcasts against them.  Neither overflows
     nor cancels: log(s) = min(x, 0) - log1p(exp(-|x|)), and log(1 - s) the same of -x.  The op
-    behind `functional.binary_cross_entropy_with_logits`, which see.
+    behind `functional.binary_cross_entropy_with_logits`, which see.  The dtype of the logits.
+    Raises ValueError for shapes that differ.
 
     >>> import numpy as np
     >>> sigmoid_cross_entropy(np.array([-1000.0, 1000.0]), np.array([1.0, 1.0]))

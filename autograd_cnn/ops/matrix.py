@@ -16,7 +16,7 @@ from autograd_cnn.ops.broadcast import unbroadcast
 from autograd_cnn.ops.composition import composition, misfit
 from autograd_cnn.ops.elementwise import where
 from autograd_cnn.ops.linalg import matmul
-from autograd_cnn.ops.selection import trace, tril
+from autograd_cnn.ops.selection import put, trace, tril
 from autograd_cnn.ops.shaping import concatenate
 
 
@@ -28,9 +28,9 @@ def _square(name: str, x: Array) -> None:
 def _lapack(function: Any, *xs: Array) -> Any:
     """`function` in the dtype of its inputs, or in float32 where they are float16."""
     dtype = np.result_type(*xs)
-    if dtype != np.float16:
+    if all(x.dtype != np.float16 for x in xs):
         return function(*xs)
-    return function(*(x.astype(np.float32) for x in xs)).astype(dtype)
+    return function(*(x.astype(np.result_type(x, np.float32)) for x in xs)).astype(dtype)
 
 
 def _stack(g: Array) -> Array:
@@ -42,8 +42,9 @@ def _stack(g: Array) -> Array:
 def inv(x: Array) -> Array:
     """The inverse of each matrix in x (..., n, n).
 
-    Raises ValueError for a matrix that is singular or not square.  Prefer `solve` to a product with
-    an inverse: it is faster and more accurate.
+    Gradient: Giles, "Collected matrix derivative results" (2008).  Floats keep their dtype,
+    integers become floats.  Raises ValueError for a matrix that is singular or not square.  Prefer
+    `solve` to a product with an inverse: it is faster and more accurate.
 
     >>> import numpy as np
     >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
@@ -60,6 +61,9 @@ def inv(x: Array) -> Array:
 )
 def solve_columns(a: Array, b: Array) -> Array:
     """x with a x = b: a (..., n, n), b (..., n, k) -> (..., n, k); the core of `solve`.
+
+    Floats keep their dtype, integers become floats.  Raises ValueError for a matrix that is
+    singular or not square.
 
     >>> import numpy as np
     >>> solve_columns(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([[2.0], [2.0]]))
@@ -78,8 +82,9 @@ def solve_columns(a: Array, b: Array) -> Array:
 def solve(a: Array, b: Array) -> Array:
     """x with a x = b: a (..., n, n), b a vector (n,) or matrices (..., n, k), which broadcast.
 
-    Raises ValueError for a matrix that is singular or not square, or a right side that does not
-    fit.
+    Gradient: Giles, "Collected matrix derivative results" (2008).  Floats keep their
+    dtype, integers become floats.  Raises ValueError for a matrix that is singular or not square,
+    or a right side that does not fit.
 
     >>> import numpy as np
     >>> solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 2.0]))
@@ -154,7 +159,9 @@ def _adjugate(x: Array) -> Array:
 def det(x: Array) -> Array:
     """The determinant of each matrix in x (..., n, n).
 
-    Its gradient is the transpose of the adjugate, exact to every order at singular matrices too.
+    Its gradient is the transpose of the adjugate (Giles, 2008), exact to every order at singular
+    matrices too.  Floats keep their dtype, integers become floats.  Raises ValueError when a matrix
+    is not square.
 
     >>> import numpy as np
     >>> det(np.array([[2.0, 1.0], [0.0, 4.0]])).round(4).item()
@@ -168,6 +175,8 @@ def det(x: Array) -> Array:
 def logabsdet(x: Array) -> Array:
     """log(|det|) of each matrix in x (..., n, n), without overflow; -inf for a singular one, whose
     gradient raises ValueError.
+
+    Floats keep their dtype, integers become floats.
 
     >>> import numpy as np
     >>> logabsdet(np.array([[2.0, 0.0], [0.0, -4.0]])).round(4).item()
@@ -187,6 +196,8 @@ class SlogdetResult(NamedTuple):
 @composition
 def slogdet(x: Array) -> SlogdetResult:
     """Sign (a plain array) and `logabsdet` of each matrix in x (..., n, n).
+
+    Floats keep their dtype, integers become floats.  Raises ValueError when a matrix is not square.
 
     >>> import numpy as np
     >>> slogdet(np.array([[1.0, 0.0], [0.0, -1.0]])).sign.item()
@@ -210,8 +221,9 @@ def _cholesky_x(g: Array, factor: Array) -> Array:
 def cholesky(x: Array) -> Array:
     """The lower triangular L with L L^T = x, for symmetric positive definite x (..., n, n).
 
-    Uses the symmetric part of x, so the gradient is symmetric.  Raises ValueError when a matrix is
-    not square or not positive definite.
+    Uses the symmetric part of x, so the gradient is symmetric; Murray, "Differentiation of the
+    Cholesky decomposition" (2016).  Floats keep their dtype, integers become floats.  Raises
+    ValueError when a matrix is not square or not positive definite.
 
     >>> import numpy as np
     >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
@@ -225,6 +237,9 @@ def cholesky(x: Array) -> Array:
 @composition
 def matrix_power(x: Array, *, n: int) -> Array:
     """Each matrix in x (..., n, n) times itself, `n` times over; negative powers invert.
+
+    The dtype of x.  Raises ValueError when a matrix is not square, or for a negative power
+    singular.
 
     >>> import numpy as np
     >>> matrix_power(np.array([[1.0, 1.0], [0.0, 1.0]]), 3)
@@ -242,4 +257,4 @@ def matrix_power(x: Array, *, n: int) -> Array:
             out = square if out is None else matmul(out, square)
         n >>= 1
         square = matmul(square, square) if n else square
-    return x * 0.0 + np.eye(x.shape[-1], dtype=x.dtype) if out is None else out
+    return put(x, np.eye(x.shape[-1], dtype=x.dtype), index=...) if out is None else out

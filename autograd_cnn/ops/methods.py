@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd_cnn.graph import Node
+from autograd_cnn.graph import OPS, Node
 from autograd_cnn.ops import (
     accumulation,
     axes,
@@ -18,6 +18,32 @@ from autograd_cnn.ops import (
     selection,
     shaping,
 )
+from autograd_cnn.ops.composition import COMPOSITIONS
+
+_ELSEWHERE = {
+    "view": "reshape",
+    "permute": "transpose",
+    "unsqueeze": "ag.expand_dims(t, axis)",
+    "numel": "size",
+    "dim": "ndim",
+    "t": "T",
+    "mm": "t @ u",
+    "pow": "t ** n",
+    "float": "astype('float32')",
+    "double": "astype('float64')",
+    "long": "astype('int64')",
+    "clamp": "clip",
+    "amax": "max",
+    "amin": "min",
+    "add_": "t += u",
+    "sub_": "t -= u",
+    "mul_": "t *= u",
+    "div_": "t /= u",
+    "zero_": "t[...] = 0.0",
+    "fill_": "t[...] = value",
+    "copy_": "t[...] = u",
+}
+"""What PyTorch's users know as methods, by its name here."""
 
 
 class ArrayMethods(Node):
@@ -26,6 +52,16 @@ class ArrayMethods(Node):
     """
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:  # or every attribute would be one to a type checker
+
+        def __getattr__(self, name: str) -> Any:
+            hint = ""
+            if name in _ELSEWHERE:
+                hint = f"; it is {_ELSEWHERE[name]} here"
+            elif name in OPS or name in COMPOSITIONS:
+                hint = f"; it is a function, {name}(t) in ag or ag.functional"
+            raise AttributeError(f"a Tensor has no {name!r}{hint}", name=name, obj=self)
 
     # ---------------------------------------------------------------------------------------- shape
 
@@ -72,8 +108,16 @@ class ArrayMethods(Node):
         """Values repeated to `shape`; see `broadcast_to`."""
         return broadcast.broadcast_to(self, shape=shape)
 
-    def astype(self, dtype: Any) -> Any:
-        """Values converted to `dtype`; see `astype`."""
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """Values converted to `dtype`; without `copy` this very tensor where nothing changes.
+
+        >>> from autograd_cnn import tensor
+        >>> x = tensor([1.0, 2.0])
+        >>> x.astype("float64").dtype, x.astype("float32", copy=False) is x
+        (dtype('float64'), True)
+        """
+        if not copy and np.dtype(dtype) == self.array.dtype:
+            return self
         return elementwise.astype(self, dtype=np.dtype(dtype))
 
     def copy(self) -> Any:
@@ -141,23 +185,25 @@ class ArrayMethods(Node):
 
     # ------------------------------------------------------------------------------------ constants
 
-    def argmax(self, axis: int | None = None) -> Any:
-        """Position of the largest value over `axis`, a plain array of integers.
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Position of the largest value over `axis`, a plain array of integers; a tie goes to the
+        first.
 
         >>> from autograd_cnn import tensor
         >>> tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
         array([1, 0])
         """
-        return self.array.argmax(axis=axis)
+        return np.argmax(self.array, axis=axis, keepdims=keepdims)
 
-    def argmin(self, axis: int | None = None) -> Any:
-        """Position of the smallest value over `axis`, a plain array of integers.
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Position of the smallest value over `axis`, a plain array of integers; a tie goes to the
+        first.
 
         >>> from autograd_cnn import tensor
         >>> tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
         array([0, 1])
         """
-        return self.array.argmin(axis=axis)
+        return np.argmin(self.array, axis=axis, keepdims=keepdims)
 
     def argsort(self, axis: int | None = -1) -> Any:
         """Positions in ascending order along `axis`, plain integers; the sort is stable.
@@ -232,3 +278,8 @@ class ArrayMethods(Node):
     def clip(self, min: Any = None, max: Any = None) -> Any:
         """Values limited to [min, max]; see `clip`."""
         return elementwise.clip(self, min=min, max=max)
+
+
+for _method in vars(ArrayMethods).values():
+    if callable(_method):  # errors of Python's own name a method by this
+        _method.__qualname__ = f"Tensor.{_method.__name__}"

@@ -50,6 +50,8 @@ def channel_affine(
     What batch normalisation with fixed statistics comes down to: a fourth of the time of two
     broadcast operations.  Raises ValueError for shapes that do not fit.
 
+    Dtypes promote as in NumPy.
+
     >>> import numpy as np
     >>> channel_affine(np.ones((1, 2)), np.array([2.0, 3.0]), np.array([0.0, 10.0]))
     array([[ 2., 13.]])
@@ -114,6 +116,8 @@ def batch_norm(
     C) that receives the mean and variance of the batch.  With `relu`, max(result, 0) in the same
     pass.  The op behind `functional.batch_norm`,
     which see.  Ioffe and Szegedy, "Batch normalization" (2015).
+
+    Floats keep their dtype.  Raises ValueError for shapes that do not fit.
 
     >>> import numpy as np
     >>> batch_norm(np.array([[1.0], [3.0]]), eps=0.0)

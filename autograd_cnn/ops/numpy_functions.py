@@ -21,6 +21,7 @@ from autograd_cnn.ops import (
     exponential,
     linalg,
     matrix,
+    numpy_compositions,
     order,
     reduction,
     rounding,
@@ -50,6 +51,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.rint: rounding.round,
     np.rad2deg: trigonometry.degrees,
     np.deg2rad: trigonometry.radians,
+    np.vecdot: numpy_compositions.vecdot,
 }
 
 _CONSTANT_UFUNC_NAMES = """
@@ -63,6 +65,8 @@ CONSTANT_UFUNCS = {getattr(np, name) for name in _CONSTANT_UFUNC_NAMES.split()}
 # argument a that is called b here.
 _REDUCTION = "a* axis -dtype -out keepdims -initial -where"
 _EXTREME = "a* axis -out keepdims -initial -where"
+_SPREAD = "a* axis -dtype -out ddof keepdims -where -mean -correction"
+_QUANTILE = "a* q axis -out -overwrite_input -method keepdims -weights -interpolation"
 FUNCTIONS: dict[Callable[..., Any], tuple[Callable[..., Any], str]] = {
     np.sum: (reduction.sum, _REDUCTION),
     np.prod: (accumulation.prod, _REDUCTION),
@@ -133,6 +137,32 @@ for _name, _like, _spec in (
     ("astype", elementwise.astype, "x* dtype -device"),
     ("cumulative_sum", accumulation.cumsum, "x* axis -dtype -out -include_initial"),
     ("cumulative_prod", accumulation.cumprod, "x* axis -dtype -out -include_initial"),
+    ("nanprod", numpy_compositions.nanprod, _REDUCTION),
+    ("nancumsum", numpy_compositions.nancumsum, "a* axis -dtype -out"),
+    ("nancumprod", numpy_compositions.nancumprod, "a* axis -dtype -out"),
+    ("nanmax", numpy_compositions.nanmax, _EXTREME),
+    ("nanmin", numpy_compositions.nanmin, _EXTREME),
+    ("nanvar", numpy_compositions.nanvar, _SPREAD),
+    ("nanstd", numpy_compositions.nanstd, _SPREAD),
+    ("nanmedian", numpy_compositions.nanmedian, "a* axis -out -overwrite_input keepdims"),
+    ("nan_to_num", numpy_compositions.nan_to_num, "x* copy nan posinf neginf"),
+    ("quantile", numpy_compositions.quantile, _QUANTILE),
+    ("percentile", numpy_compositions.percentile, _QUANTILE),
+    ("nanquantile", numpy_compositions.nanquantile, _QUANTILE),
+    ("nanpercentile", numpy_compositions.nanpercentile, _QUANTILE),
+    ("append", numpy_compositions.append, "arr* values* axis"),
+    ("dstack", numpy_compositions.dstack, "tup*"),
+    ("hsplit", numpy_compositions.hsplit, "ary* indices_or_sections"),
+    ("vsplit", numpy_compositions.vsplit, "ary* indices_or_sections"),
+    ("dsplit", numpy_compositions.dsplit, "ary* indices_or_sections"),
+    ("rot90", numpy_compositions.rot90, "m* k axes"),
+    ("kron", numpy_compositions.kron, "a* b*"),
+    ("linalg.multi_dot", numpy_compositions.multi_dot, "arrays* -out"),
+    ("linalg.vecdot", numpy_compositions.vecdot, "x1* x2* axis"),
+    ("linalg.diagonal", numpy_compositions.matrix_diagonal, "x* offset"),
+    ("linalg.trace", numpy_compositions.matrix_trace, "x* offset -dtype"),
+    ("linalg.vector_norm", numpy_compositions.vector_norm, "x* axis keepdims ord"),
+    ("linalg.matrix_norm", numpy_compositions.matrix_norm, "x* keepdims ord"),
 ):
     _found: Any = np
     for _part in _name.split("."):
@@ -150,8 +180,10 @@ size tril_indices_from triu_indices_from unique unravel_index zeros_like
 """
 CONSTANTS = {getattr(np, name) for name in _CONSTANT_NAMES.split()} | {np.linalg.matrix_rank}
 
+_NO_OUT = "write a = a + t, not a += t, into an array, and p -= step under ag.no_grad() for p.data"
+
 # What an option may hold without changing anything.
-_HARMLESS = (None, False, "C", "raise", "same_kind")
+_HARMLESS = (None, False, "C", "raise", "same_kind", "linear")
 
 
 def full_name(function: Any) -> str:
@@ -171,9 +203,9 @@ def apply_ufunc(ufunc: np.ufunc, method: str, args: Any, options: dict[str, Any]
         if ufunc in CONSTANT_UFUNCS:
             return ufunc(*map(values, args))
     elif ufunc in UFUNCS and method == "__call__":
-        return refuse(
-            f"np.{ufunc.__name__}", f"no op takes the options {', '.join(map(repr, options))}"
-        )
+        problem = f"no op takes the options {', '.join(map(repr, options))}"
+        instead = _NO_OUT if "out" in options else "drop the option"
+        return refuse(f"np.{ufunc.__name__}", problem, instead)
     return refuse(f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method}")
 
 

@@ -22,20 +22,16 @@ _INSTEAD = {
     "np.min": "minimum.reduce",
     "np.cumsum": "add.accumulate",
     "ag.scatter_add": "add.at bincount",
-    "np.concatenate": "append block dstack insert resize",
+    "np.concatenate": "block insert resize",
     "np.stack of the function's results": "apply_along_axis",
-    "np.split": "hsplit vsplit dsplit unstack",
+    "np.split": "unstack",
     "np.moveaxis": "rollaxis",
-    "np.flip and np.swapaxes": "rot90 fft.fftshift fft.ifftshift",
+    "np.roll": "fft.fftshift fft.ifftshift",
     "an index, x[kept]": "compress delete extract trim_zeros",
     "item assignment, x[index] = v": "put place putmask fill_diagonal put_along_axis",
     "item assignment, x[...] = v": "copyto",
     "np.where": "select choose piecewise heaviside copysign",
-    "np.where(np.isnan(x), 0.0, x)": "nan_to_num nancumsum nanstd nanvar",
-    "np.prod(np.where(np.isnan(x), 1.0, x))": "nanprod nancumprod",
-    "np.max(np.where(np.isnan(x), -np.inf, x))": "nanmax",
-    "np.min(np.where(np.isnan(x), np.inf, x))": "nanmin",
-    "np.sort": "percentile quantile nanpercentile nanquantile nanmedian partition sort_complex",
+    "np.sort": "partition sort_complex",
     "np.maximum": "fmax",
     "np.minimum": "fmin",
     "np.remainder": "fmod divmod modf",
@@ -50,29 +46,32 @@ _INSTEAD = {
     "a + (b - a) * np.linspace(0.0, 1.0, n)": "linspace",
     "np.exp of evenly spaced logarithms": "geomspace logspace",
     "np.broadcast_to": "meshgrid ix_",
-    "np.einsum": "kron cross linalg.cross vecdot linalg.vecdot matvec vecmat einsum_path",
-    "np.matmul": "linalg.multi_dot cov corrcoef",
+    "np.einsum": "cross linalg.cross matvec vecmat einsum_path",
+    "np.matmul": "cov corrcoef",
     "np.matmul with a matrix of sines and cosines": """fft.fft fft.fft2 fft.fftn fft.ifft fft.ifft2
         fft.ifftn fft.rfft fft.rfft2 fft.rfftn fft.irfft fft.irfft2 fft.irfftn fft.hfft
         fft.ihfft""",
     "ag.functional.conv1d": "convolve correlate",
     "ag.functional.interpolate": "interp",
-    "np.linalg.norm": "linalg.vector_norm linalg.matrix_norm",
     "np.linalg.solve": "linalg.pinv linalg.lstsq linalg.tensorsolve polyfit polydiv",
     "np.linalg.inv": "linalg.tensorinv linalg.cond",
-    "np.trace": "linalg.trace",
-    "np.diagonal": "linalg.diagonal",
     "np.diag": "diagflat",
     "the tensor itself, which is real": "real imag angle real_if_close",
 }
 ALTERNATIVES = {f"np.{n}": instead for instead, names in _INSTEAD.items() for n in names.split()}
 
+OWN_GRADIENT = "give it a gradient of its own with ag.custom_gradient"
 
-def refuse(name: str, problem: str = "no op of that name") -> NoReturn:
-    """Raise the TypeError for what would cut the graph, with an alternative."""
-    instead = f"use {ALTERNATIVES[name]}" if name in ALTERNATIVES else "drop the option"
-    if name not in ALTERNATIVES and "op of" in problem:
-        instead = "give it a gradient of its own with ag.custom_gradient"
+
+def refuse(name: str, problem: str = "", instead: str = "drop the option") -> NoReturn:
+    """Raise the TypeError for what would cut the graph, with an alternative.
+
+    Without a `problem` it is that there is no such op, and the alternative is the table's.
+    """
+    if not problem:
+        problem, instead = "no op of that name", OWN_GRADIENT
+    if name in ALTERNATIVES:
+        instead = f"use {ALTERNATIVES[name]}"
     raise TypeError(
         f"{name} on a Tensor would cut the graph ({problem}); {instead}, or take .numpy() for "
         "plain values"

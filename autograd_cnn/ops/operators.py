@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import modes
+from autograd_cnn import modes, watching
 from autograd_cnn.graph import GraphError, Node, describe, values
 from autograd_cnn.ops import elementwise, indexing, linalg, rounding, selection, versions
+
+_PARTS = ("getitem", "transpose")
+"""Ops whose results are written to in order to change the whole, as in NumPy."""
 
 
 class Operators(Node):
@@ -18,8 +21,9 @@ class Operators(Node):
     In-place arithmetic and item assignment write into a leaf, or into a tensor without gradients.
     On anything that a graph records they rebind: ``x[i] = v`` makes x the result of an op (`put`),
     differentiable in its old value and in v, and everything computed from the old value keeps it.
-    Views and detached tensors made before see the old value too.  Under `no_grad` the graph could
-    not follow, and GraphError is raised.
+    Views and detached tensors made before see the old value too, and arithmetic in place on a view
+    does not change the tensor that it is a part of; item assignment into such a part is refused.
+    Under `no_grad` the graph could not follow, and GraphError is raised.
     """
 
     __slots__ = ()
@@ -76,7 +80,7 @@ class Operators(Node):
         return elementwise.negative(self)
 
     def __pos__(self) -> Any:
-        return self
+        return elementwise.astype(self, dtype=self.array.dtype)
 
     def __abs__(self) -> Any:
         return elementwise.abs(self)
@@ -103,7 +107,14 @@ class Operators(Node):
             if any(isinstance(part, Node) for part in value):
                 raise TypeError("item assignment: got a list of tensors; join them with ag.stack")
             value = np.asarray(value, self.array.dtype)
-        if not self._recorded_with("item assignment", value):
+        recorded = self._recorded_with("item assignment", value)
+        if recorded and self._is_part():
+            raise GraphError(
+                "item assignment into a part of a tensor, such as x[0][1] = v or x.T[0] = v, would "
+                "not reach the whole; assign in one step, x[0, 1] = v, or make the part a tensor "
+                "of its own with .copy()"
+            )
+        if not recorded:
             self.array[index] = values(value)
             self.touch()
             return
@@ -121,6 +132,8 @@ class Operators(Node):
     def _recorded_with(self, what: str, value: Any) -> bool:
         """Whether a change of this tensor by `value` concerns a graph, so that it must rebind."""
         recording = modes.is_grad_enabled()
+        if watching.open_blocks:
+            watching.tell_changing(self)
         if self.op is not None and self.requires_grad:
             if not recording:
                 raise GraphError(
@@ -141,6 +154,13 @@ class Operators(Node):
                 "first, for example with .astype('float32')"
             )
         return tracked
+
+    def _is_part(self) -> bool:
+        """Whether this is a view made by indexing, or without recording, of another tensor."""
+        if self.op is None:
+            return self.array.base is not None and self.written is not None
+        viewed = self.inputs[0] if self.op.name in _PARTS and self.inputs else None
+        return isinstance(viewed, Node) and np.may_share_memory(self.array, viewed.array)
 
     def _become(self, change: Callable[[Node], Any]) -> None:
         """Take over what `change` makes of the old value."""

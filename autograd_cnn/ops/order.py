@@ -19,7 +19,8 @@ def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Ar
     `indices` (integers) broadcasts against the other axes of x; None takes from all values in
     row-major order.
 
-    Raises ValueError for another number of axes, IndexError for an index out of range.
+    Any dtype, which stays.  Raises ValueError for another number of axes, IndexError for an index
+    out of range.
 
     >>> import numpy as np
     >>> take_along_axis(np.array([[3.0, 1.0], [2.0, 5.0]]), indices=np.array([[1], [0]]), axis=1)
@@ -44,6 +45,8 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
 
     The sort is stable: equal values keep their order, and each its own gradient.
 
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> sort(np.array([3.0, 1.0, 2.0]))
     array([1., 2., 3.])
@@ -62,7 +65,7 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Arr
     Returns values and integer positions, both with size k along `axis`.  Among equal values the
     first wins; NaN counts as the largest.
 
-    Raises ValueError when k is not between 0 and the size of the axis.
+    Any dtype, which stays.  Raises ValueError when k is not between 0 and the size of the axis.
 
     >>> import numpy as np
     >>> topk(np.array([1.0, 5.0, 3.0]), k=2)
@@ -87,6 +90,8 @@ def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
     The gradient goes to the value in the middle of a stable sort, half to each of two.  The median
     of nothing is NaN.
+
+    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> median(np.array([4.0, 1.0, 2.0, 8.0])).item()

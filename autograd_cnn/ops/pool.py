@@ -45,7 +45,8 @@ def max_pool(x: Array, *, window: Window) -> Array:
     """The largest value in each window of x (N, C, H, W): (N, C, OH, OW).
 
     NaN propagates, a tie goes to the first in row-major order, padding never wins.  The op behind
-    `functional.max_pool2d`, which see, and its forms of other ranks.
+    `functional.max_pool2d`, which see, and its forms of other ranks.  Floats keep their dtype.
+    Raises ValueError for shapes that do not fit the window.
 
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
@@ -62,6 +63,8 @@ def window_scatter(g: Array, *, winners: np.ndarray, window: Window) -> Array:
     """Each value of g (N, C, OH, OW) added to an image (N, C, H, W) at the winning offset of its
     window.
 
+    Floats keep their dtype.  Raises ValueError for shapes that do not fit the window.
+
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
     >>> window = pool_window((4,), 2, None, 0, 1, False)
@@ -76,6 +79,8 @@ def window_scatter(g: Array, *, winners: np.ndarray, window: Window) -> Array:
 @op(x=lambda g, out, x, *, winners, window: window_scatter(g, winners=winners, window=window))
 def window_gather(x: Array, *, winners: np.ndarray, window: Window) -> Array:
     """The value of x (N, C, H, W) at the winning offset of each window: (N, C, OH, OW).
+
+    Floats keep their dtype.  Raises ValueError for shapes that do not fit the window.
 
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
@@ -123,7 +128,8 @@ def avg_pool(
     `count_include_pad` is False: (N, C, OH, OW).
 
     `divisor_override` divides every sum by that number instead.  The op behind
-    `functional.avg_pool2d`, which see, and its forms of other ranks.
+    `functional.avg_pool2d`, which see, and its forms of other ranks.  Floats keep their dtype.
+    Raises ValueError for shapes that do not fit the window.
 
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
@@ -146,6 +152,8 @@ def avg_pool_grad(
 ) -> Array:
     """The gradient of `avg_pool`: each value of g (N, C, OH, OW), divided, added to its window in
     (N, C, H, W).
+
+    Floats keep their dtype.  Raises ValueError for shapes that do not fit the window.
 
     >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window

@@ -21,11 +21,16 @@ from autograd_cnn.ops.elementwise import exp
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over `axis`.
 
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
     return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+_add_up: Any = np.add.reduce
 
 
 @op(
@@ -36,6 +41,8 @@ def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Arithmetic mean over `axis`; the mean of nothing is NaN, without a warning.
 
+    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> mean(np.array([1.0, 2.0, 6.0])).item()
     3.0
@@ -44,13 +51,14 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     if values == 0:
         return np.sum(x, axis=axis, keepdims=keepdims) * np.nan
     if x.dtype.char in "fd":  # np.mean does the same, and takes 3 us more to find out how
-        return np.add.reduce(x, axis=axis, keepdims=keepdims) / values
+        return _add_up(x, axis=axis, keepdims=keepdims) / values
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
 def _deviation(x: Array, axis: Axis, ddof: int) -> Array:
     """(x - mean) / (count - ddof): half the derivative of the variance."""
-    return (x - mean(x, axis=axis, keepdims=True)) * (1.0 / (count(x.shape, axis) - ddof))
+    divisor = builtins.max(count(x.shape, axis) - ddof, 1)  # of nothing there is nothing to divide
+    return (x - mean(x, axis=axis, keepdims=True)) * (1.0 / divisor)
 
 
 @op(
@@ -63,6 +71,8 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
 
     The variance of nothing is NaN.  Raises ValueError when `axis` combines some values, but no more
     than `ddof`.
+
+    Floats keep their dtype, integers become floats.
 
     >>> import numpy as np
     >>> var(np.array([1.0, 2.0, 6.0])).item()
@@ -86,7 +96,8 @@ def _tied(x: Array, out: Array, axis: Axis) -> np.ndarray:
     tied = x == extreme
     if np.isnan(extreme).any():
         tied |= np.isnan(x) & np.isnan(extreme)
-    return tied / np.sum(tied, axis=axis, keepdims=True, dtype=x.dtype)
+    # Counted in integers: float16 overflows at 65,520 equal values.
+    return tied * np.asarray(1.0 / np.sum(tied, axis=axis, keepdims=True), x.dtype)
 
 
 def _check_some(name: str, x: Any, axis: Axis) -> None:
@@ -98,7 +109,8 @@ def _check_some(name: str, x: Any, axis: Axis) -> None:
 def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Largest value over `axis`.  NaN propagates; tied values share the gradient evenly.
 
-    Raises ValueError where there is no value to choose from.
+    The dtype stays; an axis that is not there is a ValueError too.  Raises ValueError where there
+    is no value to choose from.
 
     >>> import numpy as np
     >>> max(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
@@ -112,7 +124,8 @@ def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Smallest value over `axis`.  NaN propagates; tied values share the gradient evenly.
 
-    Raises ValueError where there is no value to choose from.
+    The dtype stays; an axis that is not there is a ValueError too.  Raises ValueError where there
+    is no value to choose from.
 
     >>> import numpy as np
     >>> min(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
@@ -136,6 +149,8 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     Shifts by the maximum: Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and
     softmax functions" (2021).
 
+    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
+
     >>> import numpy as np
     >>> logsumexp(np.array([1000.0, 1000.0])).item()
     1000.6931471805599
@@ -149,6 +164,8 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 @op(x=lambda g, out, x, *, axis: out * (g - sum(g * out, axis=axis, keepdims=True)))
 def softmax(x: Array, *, axis: Axis = -1) -> Array:
     """exp(x) / sum(exp(x)) over `axis`; a row of -inf gives NaN.
+
+    The shape of x; floats keep their dtype.  ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
@@ -164,6 +181,8 @@ def softmax(x: Array, *, axis: Axis = -1) -> Array:
 @op(x=lambda g, out, x, *, axis: g - exp(out) * sum(g, axis=axis, keepdims=True))
 def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
     """log(softmax(x)) over `axis`, finite wherever the result is.
+
+    The shape of x; floats keep their dtype.  ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> log_softmax(np.array([[0.0, -1000.0]]))

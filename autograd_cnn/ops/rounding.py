@@ -12,6 +12,8 @@ from autograd_cnn.ops.broadcast import unbroadcast
 def floor(x: Array) -> Array:
     """The largest whole number up to x, with gradient 0, also at the steps.
 
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> floor(np.array([1.7, -1.2]))
     array([ 1., -2.])
@@ -22,6 +24,8 @@ def floor(x: Array) -> Array:
 @op(x=None)
 def ceil(x: Array) -> Array:
     """The smallest whole number from x, with gradient 0, also at the steps.
+
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> ceil(np.array([1.2, -1.7]))
@@ -34,6 +38,8 @@ def ceil(x: Array) -> Array:
 def trunc(x: Array) -> Array:
     """x without its fraction, with gradient 0, also at the steps.
 
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> trunc(np.array([1.7, -1.7]))
     array([ 1., -1.])
@@ -45,6 +51,8 @@ def trunc(x: Array) -> Array:
 def round(x: Array, *, decimals: int = 0) -> Array:
     """x to `decimals` places, halves to the even digit, with gradient 0, also at the steps.
 
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> round(np.array([0.5, 1.5, 2.6]))
     array([0., 2., 3.])
@@ -55,6 +63,8 @@ def round(x: Array, *, decimals: int = 0) -> Array:
 @op(x=None, y=None)
 def floor_divide(x: Array, y: Array) -> Array:
     """The largest whole number up to x / y, with gradient 0, also at the steps.
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
 
     >>> import numpy as np
     >>> floor_divide(np.array([7.0, -7.0]), 2.0)
@@ -69,6 +79,8 @@ def floor_divide(x: Array, y: Array) -> Array:
 )
 def remainder(x: Array, y: Array) -> Array:
     """x - y * floor(x / y), with the sign of y; at a step the slopes are those of the right side.
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
 
     >>> import numpy as np
     >>> remainder(np.array([7.0, -7.0]), 4.0)

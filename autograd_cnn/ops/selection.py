@@ -34,7 +34,7 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
     Where an index names a position twice the last value stays and takes the gradient.  The result
     has the dtype of x.
 
-    Raises ValueError when v does not fit what the index selects.
+    Any dtype, which stays.  Raises ValueError when v does not fit what the index selects.
 
     >>> import numpy as np
     >>> put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
@@ -52,7 +52,7 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
 def take(x: Array, *, indices: Integers, axis: int | None = None) -> Array:
     """The values at `indices` (integers of any shape) along `axis`, of all values when None.
 
-    Raises IndexError for an index out of range.
+    Any dtype, which stays.  Raises IndexError for an index out of range.
 
     >>> import numpy as np
     >>> take(np.array([1.0, 2.0, 3.0]), [2, 0])
@@ -70,7 +70,7 @@ def take(x: Array, *, indices: Integers, axis: int | None = None) -> Array:
 def diagonal(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The values on a diagonal of axes `axis1` and `axis2`, along a new last axis.
 
-    Raises ValueError for less than two axes.
+    Any dtype, which stays.  Raises ValueError for less than two axes.
 
     >>> import numpy as np
     >>> diagonal(np.array([[1.0, 2.0], [3.0, 4.0]]))
@@ -93,7 +93,7 @@ def diagonal(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Ar
 def diag(x: Array, *, k: int = 0) -> Array:
     """Diagonal `k` of a matrix, or a matrix with the vector x on its diagonal `k`.
 
-    Raises ValueError for another number of axes.
+    Any dtype, which stays.  Raises ValueError for another number of axes.
 
     >>> import numpy as np
     >>> diag(np.array([1.0, 2.0]))
@@ -114,6 +114,8 @@ def diag(x: Array, *, k: int = 0) -> Array:
 def trace(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The sum of a diagonal of axes `axis1` and `axis2`.
 
+    Floats keep their dtype, integers get 64 bits.  Raises ValueError for less than two axes.
+
     >>> import numpy as np
     >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
     5.0
@@ -133,21 +135,25 @@ def _below(name: str, x: Array, k: int) -> np.ndarray:
 def tril(x: Array, *, k: int = 0) -> Array:
     """The lower triangle of the last two axes up to diagonal `k`, zeros above.
 
+    Any dtype, which stays.  Raises ValueError for less than two axes.
+
     >>> import numpy as np
     >>> tril(np.ones((2, 2)))
     array([[1., 0.],
            [1., 1.]])
     """
-    return where(_below("tril", x, k), x, 0.0)
+    return where(_below("tril", x, k), x, x.dtype.type(0))
 
 
 @composition
 def triu(x: Array, *, k: int = 0) -> Array:
     """The upper triangle of the last two axes from diagonal `k`, zeros below.
 
+    Any dtype, which stays.  Raises ValueError for less than two axes.
+
     >>> import numpy as np
     >>> triu(np.ones((2, 2)))
     array([[1., 1.],
            [0., 1.]])
     """
-    return where(_below("triu", x, k - 1), 0.0, x)
+    return where(_below("triu", x, k - 1), x.dtype.type(0), x)

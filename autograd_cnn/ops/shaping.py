@@ -16,6 +16,8 @@ from autograd_cnn.kinds import Axis, Pads
 def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
     """The same values in row-major order under another shape; one size may be -1.
 
+    Any dtype, which stays.  Raises ValueError for a shape that holds another number of values.
+
     >>> import numpy as np
     >>> reshape(np.arange(6.0), shape=(2, -1))
     array([[0., 1., 2.],
@@ -35,7 +37,7 @@ def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
 def transpose(x: Array, *, axes: tuple[int, ...] | None = None) -> Array:
     """Axes in another order, reversed by default: axis i of the result is axis ``axes[i]`` of `x`.
 
-    Raises ValueError for `axes` that do not name each axis once.
+    Any dtype, which stays.  Raises ValueError for `axes` that do not name each axis once.
 
     >>> import numpy as np
     >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
@@ -77,8 +79,8 @@ def _misjoined(name: str, xs: tuple[Array, ...], axis: int, new: int) -> ValueEr
 def concatenate(*xs: Array, axis: int = 0) -> Array:
     """Join along an existing axis.  Takes the arrays one by one or as one list.
 
-    Raises ValueError for no arrays, for an axis that is not there, and for shapes that differ along
-    another axis.
+    Any dtype, which stays.  Raises ValueError for no arrays, for an axis that is not there, and for
+    shapes that differ along another axis.
 
     >>> import numpy as np
     >>> concatenate([np.zeros((1, 2)), np.ones((1, 2))], axis=1)
@@ -94,7 +96,8 @@ def concatenate(*xs: Array, axis: int = 0) -> Array:
 def stack(*xs: Array, axis: int = 0) -> Array:
     """Join along a new axis.  Takes the arrays one by one or as one list.
 
-    Raises ValueError for no arrays, for an axis that is not there, and for shapes that differ.
+    Any dtype, which stays.  Raises ValueError for no arrays, for an axis that is not there, and for
+    shapes that differ.
 
     >>> import numpy as np
     >>> stack([np.zeros(2), np.ones(2)], axis=1)
@@ -116,7 +119,7 @@ def _inside(shape: tuple[int, ...], widths: Pads) -> tuple[slice, ...]:
 def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
     """`x` surrounded by `value`: `widths` holds (before, after) for every axis.
 
-    Raises ValueError for another number of pairs and for a negative width.
+    Any dtype, which stays.  Raises ValueError for another number of pairs and for a negative width.
 
     >>> import numpy as np
     >>> pad(np.ones(2), widths=((1, 2),))
@@ -134,6 +137,8 @@ def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
 @op(x=lambda g, out, x, *, axis: flip(g, axis=axis))
 def flip(x: Array, *, axis: Axis = None) -> Array:
     """Values in reverse order along `axis` (all axes when None).
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
 
     >>> import numpy as np
     >>> flip(np.array([1.0, 2.0, 3.0]))

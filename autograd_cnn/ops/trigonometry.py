@@ -18,7 +18,9 @@ from autograd_cnn.ops.elementwise import sqrt, where
 
 @op(x=lambda g, out, x: g * cos(x))
 def sin(x: Array) -> Array:
-    """Sine.
+    """Sine of x in radians.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> sin(np.array([0.0, np.pi / 2]))
@@ -29,7 +31,9 @@ def sin(x: Array) -> Array:
 
 @op(x=lambda g, out, x: -g * sin(x))
 def cos(x: Array) -> Array:
-    """Cosine.
+    """Cosine of x in radians.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> cos(np.array([0.0, np.pi]))
@@ -40,7 +44,9 @@ def cos(x: Array) -> Array:
 
 @op(x=lambda g, out, x: g * (1.0 + out * out))
 def tan(x: Array) -> Array:
-    """Tangent.
+    """Tangent of x in radians.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> tan(np.array([0.0, 0.0]))
@@ -58,6 +64,8 @@ def _leg(x: Array) -> Array:
 def arcsin(x: Array) -> Array:
     """Inverse sine of -1 to 1, between -pi/2 and pi/2; infinitely steep at -1 and 1.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> arcsin(np.array([0.0, 1.0])).round(4)
     array([0.    , 1.5708])
@@ -68,6 +76,8 @@ def arcsin(x: Array) -> Array:
 @op(x=lambda g, out, x: -g / _leg(x))
 def arccos(x: Array) -> Array:
     """Inverse cosine of -1 to 1, between 0 and pi; infinitely steep at -1 and 1.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> arccos(np.array([1.0, 0.0])).round(4)
@@ -80,6 +90,8 @@ def arccos(x: Array) -> Array:
 def arctan(x: Array) -> Array:
     """Inverse tangent, between -pi/2 and pi/2; its slope 1 / (1 + x^2) never overflows.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> arctan(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.7854])
@@ -90,6 +102,8 @@ def arctan(x: Array) -> Array:
 @op(x=lambda g, out, x: g * cosh(x))
 def sinh(x: Array) -> Array:
     """Hyperbolic sine.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> sinh(np.array([0.0, 1.0])).round(4)
@@ -102,6 +116,8 @@ def sinh(x: Array) -> Array:
 def cosh(x: Array) -> Array:
     """Hyperbolic cosine.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> cosh(np.array([0.0, 1.0])).round(4)
     array([1.    , 1.5431])
@@ -112,6 +128,8 @@ def cosh(x: Array) -> Array:
 @op(x=lambda g, out, x: g / hypot(x, 1.0))
 def arcsinh(x: Array) -> Array:
     """Inverse hyperbolic sine.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> arcsinh(np.array([0.0, 1.0])).round(4)
@@ -124,6 +142,8 @@ def arcsinh(x: Array) -> Array:
 def arccosh(x: Array) -> Array:
     """Inverse hyperbolic cosine of values from 1; infinitely steep at 1.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> arccosh(np.array([1.0, 2.0])).round(4)
     array([0.   , 1.317])
@@ -134,6 +154,8 @@ def arccosh(x: Array) -> Array:
 @op(x=lambda g, out, x: g / ((1.0 - x) * (1.0 + x)))
 def arctanh(x: Array) -> Array:
     """Inverse hyperbolic tangent of values between -1 and 1.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> arctanh(np.array([0.0, 0.5])).round(4)
@@ -154,6 +176,8 @@ def _share(x: Array, length: Array) -> Array:
 def hypot(x: Array, y: Array) -> Array:
     """sqrt(x^2 + y^2) without overflow; the gradient at (0, 0) is 0.
 
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
     >>> import numpy as np
     >>> hypot(np.array([3.0, 0.0]), np.array([4.0, 0.0]))
     array([5., 0.])
@@ -170,6 +194,8 @@ def arctan2(y: Array, x: Array) -> Array:
 
     The gradient at (0, 0) is 0.
 
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
     >>> import numpy as np
     >>> arctan2(np.array([1.0, 0.0]), np.array([0.0, -1.0])).round(4)
     array([1.5708, 3.1416])
@@ -181,6 +207,8 @@ def arctan2(y: Array, x: Array) -> Array:
 def degrees(x: Array) -> Array:
     """Radians as degrees.
 
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
     >>> import numpy as np
     >>> degrees(np.array([np.pi]))
     array([180.])
@@ -191,6 +219,8 @@ def degrees(x: Array) -> Array:
 @composition
 def radians(x: Array) -> Array:
     """Degrees as radians.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
 
     >>> import numpy as np
     >>> radians(np.array([180.0])).round(4)

@@ -34,12 +34,12 @@ def check_op(
     inputs.
 
     Checks that the forward equals `reference` (a NumPy function of the same arguments), that
-    tensors give what arrays give, that inputs stay as they are, that transposed, sliced and
-    reversed inputs and incoming gradients change nothing, that float32 stays float32 in result and
-    gradients, that gradients are linear in the incoming gradient, and that derivatives up to
-    `order` (1 or 2) equal the numerical ones.  Inputs are float64 arrays away from kinks and ties;
-    positions in `constant` are not differentiated; `keeps_dtype` is False for conversions; `params`
-    are the op's keyword parameters.
+    tensors give what arrays give, that inputs, parameters, results and incoming gradients stay as
+    they are, that transposed, sliced and reversed inputs and incoming gradients change nothing,
+    that float32 stays float32 in result and gradients, that gradients are linear in the incoming
+    gradient, and that derivatives up to `order` (1 or 2) equal the numerical ones.  Inputs are
+    float64 arrays away from kinks and ties; positions in `constant` are not differentiated;
+    `keeps_dtype` is False for conversions; `params` are the op's keyword parameters.
 
     Raises GradientError with what was expected and what was found.
 
@@ -53,6 +53,7 @@ def check_op(
 
     free = [i for i, x in enumerate(inputs) if i not in constant and _floating(x)]
     before = [np.array(x) for x in inputs]
+    settings = {k: x.copy() for k, x in params.items() if isinstance(x, np.ndarray)}
     out = call(*inputs)
     _untouched(inputs, before)
     if reference is not None:
@@ -69,12 +70,18 @@ def check_op(
         if order > 1:
             gradgradcheck(call, tensors, atol=10 * TOLERANCE, rtol=10 * TOLERANCE)
     _untouched(inputs, before)
+    for name, old in settings.items():
+        _same(f"parameter {name!r}", params[name], old)
 
 
 def _untouched(inputs: Sequence[Any], before: Sequence[Any]) -> None:
     for position, (x, old) in enumerate(zip(inputs, before)):
-        if not np.array_equal(x, old, equal_nan=_floating(x)):
-            raise GradientError(f"input {position} was modified by the op or its rules")
+        _same(f"input {position}", x, old)
+
+
+def _same(what: str, x: Any, old: np.ndarray) -> None:
+    if not np.array_equal(x, old, equal_nan=_floating(x)):
+        raise GradientError(f"{what} was modified by the op or its rules")
 
 
 def _floating(x: Any) -> bool:
@@ -103,7 +110,10 @@ def _gradients(
     for i in free:
         tensors[i].array = inputs[i]  # keep the strides that a copy would straighten
     out = call(*tensors)
+    result, incoming = out.array.copy(), np.array(g)
     found = grad(out, [tensors[i] for i in free], g, allow_unused=True)
+    _same("the result", out.array, result)
+    _same("the incoming gradient", g, incoming)
     return [np.zeros_like(inputs[i]) if r is None else r.array for i, r in zip(free, found)]
 
 

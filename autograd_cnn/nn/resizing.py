@@ -1,0 +1,111 @@
+"""Layers that change the size of images, or take them apart into windows and put them together."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from autograd_cnn import functional as F
+from autograd_cnn.arguments import checked
+from autograd_cnn.functional.resampling import check_settings
+from autograd_cnn.nn.arguments import per_axis
+from autograd_cnn.nn.function import FunctionModule
+
+
+class Upsample(FunctionModule):
+    """Images (N, C, ...) at another `size`, or larger by `scale_factor`.
+
+    `mode` is 'nearest', 'linear', 'bilinear' or 'trilinear', as in `functional.interpolate`, which
+    says what `align_corners` means.  Raises ValueError for settings that fit no input and, when
+    called, for those that do not fit the input.
+
+    >>> import numpy as np
+    >>> Upsample(scale_factor=2)(np.array([[[1.0, 3.0]]]))
+    array([[[1., 1., 3., 3.]]])
+    """
+
+    function = staticmethod(F.interpolate)
+    settings = ("size", "scale_factor", "mode", "align_corners")
+
+    @checked
+    def __init__(
+        self,
+        size: int | tuple[int, ...] | None = None,
+        scale_factor: float | tuple[float, ...] | None = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+    ) -> None:
+        check_settings("Upsample", size, scale_factor, mode, align_corners)
+        self.size = size
+        self.scale_factor = scale_factor
+        self.mode = mode
+        self.align_corners = align_corners
+
+    def extra_repr(self) -> str:
+        """The size or the factor, and the mode."""
+        name = "size" if self.scale_factor is None else "scale_factor"
+        return f"{name}={getattr(self, name)}, mode={self.mode!r}"
+
+
+class _Windows(FunctionModule):
+    """The settings of windows over two spatial axes, which both directions share."""
+
+    settings: ClassVar[tuple[str, ...]] = ("kernel_size", "dilation", "padding", "stride")
+
+    @checked
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        dilation: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        stride: int | tuple[int, ...] = 1,
+    ) -> None:
+        name = type(self).__name__
+        self.kernel_size = per_axis(name, "kernel_size", kernel_size, 1, 2)
+        self.dilation = per_axis(name, "dilation", dilation, 1, 2)
+        self.padding = per_axis(name, "padding", padding, 0, 2)
+        self.stride = per_axis(name, "stride", stride, 1, 2)
+
+
+class Unfold(_Windows):
+    """The windows of images (N, C, H, W) as columns: (N, C * KH * KW, OH * OW).
+
+    See `functional.unfold`.  Raises ValueError for settings out of range and, when called, for a
+    kernel larger than the padded image.
+
+    >>> import numpy as np
+    >>> Unfold(2)(np.arange(6.0).reshape(1, 1, 2, 3))[0]
+    array([[0., 1.],
+           [1., 2.],
+           [3., 4.],
+           [4., 5.]])
+    """
+
+    function = staticmethod(F.unfold)
+
+
+class Fold(_Windows):
+    """Columns (N, C * KH * KW, OH * OW) added up in images (N, C, *output_size).
+
+    See `functional.fold`.  Raises ValueError for settings out of range and, when called, for
+    columns that are not those of such an image.
+
+    >>> import numpy as np
+    >>> Fold((2, 3), 2)(np.ones((1, 4, 2)))[0, 0]
+    array([[1., 2., 1.],
+           [1., 2., 1.]])
+    """
+
+    function = staticmethod(F.fold)
+    settings = ("output_size", *_Windows.settings)
+
+    @checked
+    def __init__(
+        self,
+        output_size: int | tuple[int, ...],
+        kernel_size: int | tuple[int, ...],
+        dilation: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        stride: int | tuple[int, ...] = 1,
+    ) -> None:
+        super().__init__(kernel_size, dilation, padding, stride)
+        self.output_size = per_axis("Fold", "output_size", output_size, 1, 2)

@@ -1,0 +1,234 @@
+"""NumPy's functions that are a few ops put together and have no name of their own in this package.
+
+They run when NumPy's function is called on a tensor (`numpy_functions.FUNCTIONS`); the gradients
+are those of the ops.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.arguments import as_input
+from autograd_cnn.graph import Array, Node, values
+from autograd_cnn.ops import accumulation, axes, linalg, reduction, selection, shaping
+from autograd_cnn.ops.accumulation import guarded_sqrt, last
+from autograd_cnn.ops.broadcast import kept_shape
+from autograd_cnn.ops.elementwise import astype, where
+from autograd_cnn.ops.order import sort, take_along_axis
+
+# ------------------------------------------------------------------------------- values without NaN
+
+
+def _filled(x: Array, value: float) -> Array:
+    return where(np.isnan(values(x)), value, x) if x.dtype.kind == "f" else x
+
+
+def _counts(x: Array, axis: Any, keepdims: bool) -> Any:
+    """How many values over `axis` are not NaN."""
+    return np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
+
+
+def nanprod(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    """Product of the values that are not NaN; 1 where all are."""
+    return accumulation.prod(_filled(x, 1.0), axis=axis, keepdims=keepdims)
+
+
+def nancumsum(x: Array, axis: int | None = None) -> Array:
+    """Running sum in which NaN counts as 0."""
+    return accumulation.cumsum(_filled(x, 0.0), axis=axis)
+
+
+def nancumprod(x: Array, axis: int | None = None) -> Array:
+    """Running product in which NaN counts as 1."""
+    return accumulation.cumprod(_filled(x, 1.0), axis=axis)
+
+
+def nanmax(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    """Largest value that is not NaN; NaN, without a warning, where all are."""
+    out = reduction.max(_filled(x, -np.inf), axis=axis, keepdims=keepdims)
+    none = _counts(x, axis, keepdims) == 0
+    return where(none, np.nan, out) if np.any(none) else out
+
+
+def nanmin(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    """Smallest value that is not NaN; NaN, without a warning, where all are."""
+    out = reduction.min(_filled(x, np.inf), axis=axis, keepdims=keepdims)
+    none = _counts(x, axis, keepdims) == 0
+    return where(none, np.nan, out) if np.any(none) else out
+
+
+def nanvar(x: Array, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
+    """Variance of the values that are not NaN; NaN where they are no more than `ddof`."""
+    deviation = _filled(x - accumulation.nanmean(x, axis=axis, keepdims=True), 0.0)
+    squares = reduction.sum(deviation * deviation, axis=axis, keepdims=keepdims)
+    freedom = _counts(x, axis, keepdims) - ddof
+    share = np.where(freedom > 0, 1.0 / np.maximum(freedom, 1e-300), np.nan)
+    return squares * np.asarray(share, x.dtype if x.dtype.kind == "f" else None)
+
+
+def nanstd(x: Array, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
+    """The square root of `nanvar`; the gradient where it is 0 is 0."""
+    return guarded_sqrt(nanvar(x, axis, keepdims, ddof))
+
+
+def nan_to_num(
+    x: Array, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Array:
+    """Finite numbers in the places of NaN and the infinities; those places have gradient 0."""
+    if not copy:
+        raise TypeError("np.nan_to_num: copy=False would change a tensor in place; leave it out")
+    plain = values(x)
+    if plain.dtype.kind != "f":
+        return astype(x, dtype=plain.dtype)
+    largest = np.finfo(plain.dtype).max
+    x = where(plain == np.inf, largest if posinf is None else posinf, _filled(x, nan))
+    return where(plain == -np.inf, -largest if neginf is None else neginf, x)
+
+
+# ---------------------------------------------------------------------------------------- quantiles
+
+
+def _at_shares(x: Array, q: Any, whole: float, axis: Any, keepdims: bool, skip_nan: bool) -> Array:
+    """Between the sorted values of x over `axis`, at shares q of `whole`, whose axes come first."""
+    if isinstance(q, Node) and q.requires_grad:
+        raise TypeError("quantile: q gets no gradient; pass .detach() of it")
+    shares = np.true_divide(values(q), whole)
+    if not ((shares >= 0.0) & (shares <= 1.0)).all():
+        raise ValueError(f"quantile: q must lie between 0 and {whole:g}, got {q}")
+    line = sort(last("quantile", as_input("quantile", "a", x), axis), axis=-1)  # NaN comes last
+    rest, size = line.shape[:-1], line.shape[-1]
+    if not size:
+        raise ValueError(f"quantile: no values over axis {axis} of shape {x.shape}")
+    missing = np.isnan(values(line))
+    count = size - missing.sum(axis=-1) if skip_nan else np.full(rest, size)
+    at = np.maximum(count[..., None] - 1, 0) * shares.reshape(-1)  # (*rest, K)
+    low = np.floor(at).astype(np.intp)
+    below = take_along_axis(line, indices=low, axis=-1)
+    above = take_along_axis(line, indices=np.minimum(low + 1, size - 1), axis=-1)
+    between = (at - low).astype(line.dtype if line.dtype.kind == "f" else float)
+    out = where(between == 0.0, below, below + (above - below) * between)
+    if missing.any() and not skip_nan:
+        out = where(missing[..., -1:], np.nan, out)
+    out = out.transpose((len(rest), *range(len(rest))))
+    kept = kept_shape(x.shape, axis) if keepdims else rest
+    return out.reshape((*shares.shape, *kept))
+
+
+def quantile(x: Array, q: Any, axis: Any = None, keepdims: bool = False) -> Array:
+    """The value below which a share `q` of the values over `axis` lies; NaN propagates.
+
+    Between two values it is linear, type 7 of Hyndman and Fan, "Sample quantiles in statistical
+    packages" (1996).  q is a number or an array.  Raises ValueError for a q outside [0, 1] and for
+    no values.
+
+    >>> quantile(np.array([1.0, 2.0, 4.0]), [0.25, 1.0])
+    array([1.5, 4. ])
+    """
+    return _at_shares(x, q, 1.0, axis, keepdims, skip_nan=False)
+
+
+def percentile(x: Array, q: Any, axis: Any = None, keepdims: bool = False) -> Array:
+    """`quantile` of q in percent."""
+    return _at_shares(x, q, 100.0, axis, keepdims, skip_nan=False)
+
+
+def nanquantile(x: Array, q: Any, axis: Any = None, keepdims: bool = False) -> Array:
+    """`quantile` of the values that are not NaN; NaN, without a warning, where all are."""
+    return _at_shares(x, q, 1.0, axis, keepdims, skip_nan=True)
+
+
+def nanpercentile(x: Array, q: Any, axis: Any = None, keepdims: bool = False) -> Array:
+    """`nanquantile` of q in percent."""
+    return _at_shares(x, q, 100.0, axis, keepdims, skip_nan=True)
+
+
+def nanmedian(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    """The middle of the values that are not NaN; NaN, without a warning, where all are."""
+    return nanquantile(x, 0.5, axis, keepdims)
+
+
+# ---------------------------------------------------------------------------------- joined, divided
+
+
+def append(x: Array, more: Any, axis: int | None = None) -> Array:
+    """The values of `more` behind those of x along `axis`, of both raveled when it is None."""
+    parts = [x, more] if axis is not None else [axes.ravel(x), axes.ravel(more)]
+    return shaping.concatenate(*parts, axis=axis or 0)
+
+
+def dstack(parts: Sequence[Any]) -> Array:
+    """Arrays joined along their third axis; (n,) counts as (1, n, 1), (n, m) as (n, m, 1)."""
+    return shaping.concatenate([np.atleast_3d(x) for x in parts], axis=2)
+
+
+def hsplit(x: Array, indices_or_sections: Any) -> Any:
+    """`split` along the second axis, or along the only one."""
+    return axes.split(x, indices_or_sections=indices_or_sections, axis=min(x.ndim - 1, 1))
+
+
+def vsplit(x: Array, indices_or_sections: Any) -> Any:
+    """`split` along the first axis."""
+    return axes.split(x, indices_or_sections=indices_or_sections, axis=0)
+
+
+def dsplit(x: Array, indices_or_sections: Any) -> Any:
+    """`split` along the third axis."""
+    return axes.split(x, indices_or_sections=indices_or_sections, axis=2)
+
+
+def rot90(x: Array, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
+    """x turned `k` times from the first of the two `axes` towards the second."""
+    first, second = axes
+    for _ in range(k % 4):
+        x = shaping.flip(x.swapaxes(first, second), axis=first)
+    return x
+
+
+# ----------------------------------------------------------------------------- products of matrices
+
+
+def kron(x: Array, y: Array) -> Array:
+    """The Kronecker product: every value of x times all of y, in blocks."""
+    x, y = as_input("kron", "a", x), as_input("kron", "b", y)
+    ndim = max(x.ndim, y.ndim)
+    a, b = ((1,) * (ndim - v.ndim) + v.shape for v in (x, y))
+    left = x.reshape(tuple(n for size in a for n in (size, 1)))  # (a0, 1, a1, 1, ...)
+    right = y.reshape(tuple(n for size in b for n in (1, size)))  # (1, b0, 1, b1, ...)
+    return (left * right).reshape(tuple(n * m for n, m in zip(a, b)))
+
+
+def multi_dot(parts: Sequence[Any]) -> Array:
+    """The product of several matrices, from left to right."""
+    return functools.reduce(linalg.matmul, parts)
+
+
+def vecdot(x: Array, y: Array, axis: int = -1) -> Array:
+    """Sums of products of pairs of vectors along `axis`."""
+    return reduction.sum(x * y, axis=axis)
+
+
+def matrix_diagonal(x: Array, offset: int = 0) -> Array:
+    """A diagonal of the last two axes."""
+    return selection.diagonal(x, offset=offset, axis1=-2, axis2=-1)
+
+
+def matrix_trace(x: Array, offset: int = 0) -> Array:
+    """The sum of a diagonal of the last two axes."""
+    return selection.trace(x, offset=offset, axis1=-2, axis2=-1)
+
+
+def vector_norm(x: Array, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
+    """Length of vectors along `axis`, of all values when it is None."""
+    if axis is not None and not isinstance(axis, int):
+        raise TypeError(f"np.linalg.vector_norm: axis must be None or an integer, got {axis!r}")
+    out = accumulation.norm(axes.ravel(x) if axis is None else x, ord=ord, axis=axis or 0)
+    return accumulation.reduced(out, x, axis, keepdims)
+
+
+def matrix_norm(x: Array, keepdims: bool = False, ord: Any = "fro") -> Array:
+    """Length of the matrices in the last two axes."""
+    return accumulation.norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)

@@ -1,0 +1,187 @@
+"""Memory and tensors that somebody else holds too: an error or the right gradient, nothing else."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+from autograd_cnn import func, nn, optim
+from autograd_cnn import functional as F
+from autograd_cnn.testing import gradcheck
+
+
+def leaf(*numbers: float) -> ag.Tensor:
+    return ag.tensor(np.array(numbers), requires_grad=True)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (read_only, [1.0, 2.0]),
+        (lambda a: read_only(a)[::-1], [2.0, 1.0]),
+        (lambda a: np.broadcast_to(a, (3, 2)), [3.0, 6.0]),
+    ],
+)
+def test_a_read_only_view_does_not_protect_the_memory_behind_it(seen: Any, expected: Any) -> None:
+    array, x = np.array([1.0, 2.0]), leaf(3.0, 4.0)
+    y = (x * seen(array)).sum()
+    array[:] = 100.0
+    assert ag.grad(y, x)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("plain", [lambda t: t.numpy(), lambda t: t.data, np.asarray])
+def test_values_of_one_parameter_used_on_another_survive_a_step(plain: Any) -> None:
+    v, x = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = (x * plain(v)).sum()
+    v.grad = [5.0, 5.0]
+    optim.SGD([v], lr=1.0).step()
+    assert v.tolist() == [-4.0, -3.0]
+    assert ag.grad(y, x)[0].tolist() == [1.0, 2.0]
+
+
+def test_indices_and_conditions_are_private_too(tmp_path: Path) -> None:
+    x, index = leaf(3.0, 4.0), np.array([0, 0])
+    mapped = np.memmap(tmp_path / "index", dtype=index.dtype, mode="w+", shape=(2,))
+    condition = np.array([True, False])
+    results = [
+        x[read_only(index)].sum(),
+        x[mapped].sum(),
+        np.where(np.broadcast_to(condition, (2, 2)), x, 0.0).sum(),
+    ]
+    index[:] = mapped[:] = 1
+    condition[:] = [False, True]
+    assert [ag.grad(r, x)[0].tolist() for r in results] == [[2.0, 0.0]] * 3
+
+
+def test_the_gradient_that_starts_a_differentiable_backward_is_copied() -> None:
+    for start in (
+        lambda y, x, seed: ag.grad(y, x, grad_outputs=seed, create_graph=True)[0],
+        lambda y, x, seed: y.backward(seed, create_graph=True) or x.grad,
+    ):
+        x, seed = leaf(3.0, 4.0), np.ones(2)
+        first = start(x**3, x, seed)
+        seed[:] = 100.0
+        assert ag.grad(first.sum(), x)[0].tolist() == [18.0, 24.0]
+
+
+def test_no_two_gradients_are_one_tensor() -> None:
+    x, z, seed = leaf(1.0, 2.0), leaf(3.0, 4.0), leaf(1.0, 1.0) * 1.0
+    a, b = ag.grad(((x + z) ** 2).sum(), [x, z], create_graph=True)
+    c, d = ag.grad((x**2).sum(), [x, x], create_graph=True)
+    (e,) = ag.grad(x + 0.0, x, grad_outputs=seed, create_graph=True)
+    for changed in (a, c, e):
+        changed *= 0.0
+    assert [b.tolist(), d.tolist(), seed.tolist()] == [[8.0, 12.0], [2.0, 4.0], [1.0, 1.0]]
+    ((x + z) ** 2).sum().backward(create_graph=True)
+    assert x.grad is not None
+    assert z.grad is not None
+    x.grad *= 0.0
+    assert z.grad.tolist() == [8.0, 12.0]
+    cubes, x.grad = (x**3).sum(), None
+    with ag.no_grad():
+        cubes.backward(create_graph=True)
+        cubes.backward(create_graph=True)
+    assert ag.grad(x.grad.sum(), x)[0].tolist() == [12.0, 24.0]
+
+
+def test_parameters_given_as_arrays_to_a_functional_call_are_copied() -> None:
+    weight, layer = np.array([[1.0, 2.0]]), nn.Linear(2, 1, bias=False)
+    x = ag.tensor(np.array([[3.0, 4.0]]), requires_grad=True)
+    y = func.functional_call(layer, {"weight": weight}, x).sum()
+    weight[:] = 100.0
+    assert ag.grad(y, x)[0].tolist() == [[1.0, 2.0]]
+
+
+def test_requires_grad_is_not_set_where_it_would_lose_or_spoil_a_gradient() -> None:
+    x = leaf(1.0, 2.0)
+    h = x * 2.0
+    with pytest.raises(ag.GraphError, match="result of multiply; use .detach"):
+        h.requires_grad = False
+    with pytest.raises(TypeError, match="only floating tensors can require gradients, got .*int64"):
+        ag.tensor([1, 2]).requires_grad = True
+    with pytest.raises(TypeError, match="requires_grad must be True or False, got 1"):
+        x.requires_grad = 1  # type: ignore[assignment]
+    x.requires_grad = False
+    assert not (x * 2.0).requires_grad
+
+
+def test_a_checkpoint_notices_other_values_the_second_time() -> None:
+    norm, scale = nn.BatchNorm1d(2).eval(), np.array([2.0, 3.0])
+    x = ag.tensor(np.array([[1.0, 2.0], [3.0, 5.0]]), requires_grad=True)
+    for function, array in ((lambda x: ag.exp(scale * x), scale), (norm, norm.running_var)):
+        y = ag.checkpoint(function, x)
+        assert array is not None
+        array[:] = 100.0
+        with pytest.raises(ag.GraphError, match="other shapes or values when it ran again"):
+            y.sum().backward()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ag.checkpoint(lambda x: ag.log(x - x) + x, x).sum().backward()  # -inf both times
+
+
+def test_threads_that_share_a_parameter_add_up() -> None:
+    x = ag.tensor(np.ones(200_000), requires_grad=True)
+
+    def work() -> None:
+        for _ in range(20):
+            (x * 1.0).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert x.grad is not None
+    assert x.grad.numpy().min() == x.grad.numpy().max() == 80.0
+
+
+def test_soft_targets_get_their_gradient_and_weights_say_that_they_get_none() -> None:
+    logits = ag.tensor(np.array([[0.3, -1.0, 0.5]]), requires_grad=True)
+    target = ag.tensor(np.array([[0.2, 0.8, 0.0]]), requires_grad=True)
+    assert gradcheck(F.cross_entropy, [logits, target])
+    weight = ag.tensor(np.ones(3), requires_grad=True)
+    for call in (
+        lambda: F.cross_entropy(logits, [0], weight),
+        lambda: F.nll_loss(logits, [0], weight),
+        lambda: F.binary_cross_entropy_with_logits(logits, target, pos_weight=weight),
+    ):
+        with pytest.raises(TypeError, match="weight gets no gradient; pass .detach"):
+            call()
+
+
+def test_assignment_into_a_part_is_refused_because_the_whole_would_not_change() -> None:
+    x, buffer = leaf(1.0, 2.0), ag.tensor(np.zeros((2, 2)))
+    h = (x * 1.0).reshape(1, 2)
+    for assign in (
+        lambda: h[0].__setitem__(0, 9.0),
+        lambda: h.T.__setitem__(0, 9.0),
+        lambda: buffer[0].__setitem__(slice(None), x),
+        lambda: buffer.T.__setitem__(0, x),
+    ):
+        with pytest.raises(ag.GraphError, match=r"into a part .* x\[0, 1\] = v, or .* \.copy\(\)"):
+            assign()
+    own = h[0].copy()
+    own[0] = 9.0
+    h[0] += own
+    picked = h[0, [1, 0]]  # not a view
+    picked[0] = x[0]
+    assert [h.tolist(), picked.tolist()] == [[[10.0, 4.0]], [1.0, 10.0]]
+    buffer[0][:] = 5.0  # a constant into a constant writes through, as in NumPy
+    assert buffer.tolist() == [[5.0, 5.0], [0.0, 0.0]]
+
+
+def test_plus_x_is_another_tensor() -> None:
+    x = leaf(1.0) * 1.0
+    y = +x
+    y += 5.0
+    assert [x.tolist(), y.tolist()] == [[1.0], [6.0]]
