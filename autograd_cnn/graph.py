@@ -215,7 +215,7 @@ def _result(
     result._grad = None
     result.written = None
     result.attached = None
-    if tracked and _recording():
+    if tracked and out.dtype.kind in "fc" and _recording():
         result.tracked = True
         result.op = record
         result.inputs = tuple(map(_private, args)) if exposed else args

@@ -139,8 +139,11 @@ KINDS = {
 
 def kind_of(annotation: Any) -> Kind | None:
     """The kind that an annotation, a string, stands for; None for one that asks nothing."""
+    if isinstance(annotation, type):  # without `from __future__ import annotations`
+        annotation = annotation.__name__
     if not isinstance(annotation, str):
         return None
+    annotation = annotation.strip("'\"")  # quoted under it
     kind = KINDS.get(annotation.removesuffix(" | None"))
     if kind is None or not annotation.endswith(" | None"):
         return kind

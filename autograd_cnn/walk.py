@@ -158,6 +158,8 @@ def _apply(
 
 def _fitted(op: Op, x: Node, gx: Array) -> Array:
     """`gx` with the dtype of `x`; its shape must be right already."""
+    if not hasattr(gx, "dtype"):  # a rule that answers with a Python number
+        gx = np.asarray(gx)
     array = values(gx)
     if array.dtype is not x.array.dtype and array.dtype != x.array.dtype:
         gx = gx.astype(x.array.dtype)
@@ -175,7 +177,7 @@ def _accumulate(pending: dict[int, Array], owned: set[int], op: Op, x: Node, gx:
     buffer that an earlier addition made.
     """
     serial, array = x.serial, x.array
-    if gx.dtype is not array.dtype or gx.shape != array.shape:
+    if getattr(gx, "dtype", None) is not array.dtype or gx.shape != array.shape:
         gx = _fitted(op, x, gx)
     if serial not in pending:
         pending[serial] = gx

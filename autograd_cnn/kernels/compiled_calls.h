@@ -124,7 +124,8 @@ FUNCTION(product) {
         if (!call.laid) { PyErr_NoMemory(); FAIL; }
         RUN(turn, (k + SQUARE - 1) / SQUARE, SQUARE * n / MOVES * 16);
     }
-    RUN(product, (m + filters - 1) / filters * ((n + PANEL - 1) / PANEL), min(m, filters) * k * min(n, PANEL) / SUMS);
+    const double values = min(m, filters) * min(n, PANEL); /* of one item */
+    RUN(product, (m + filters - 1) / filters * ((n + PANEL - 1) / PANEL), values * (k / SUMS + 2 / MOVES));
     DONE;
 }
 

@@ -25,9 +25,7 @@ def _matmul_x(g: Array, x: Array, y: Array) -> Array:
 
 def _matmul_y(g: Array, x: Array, y: Array) -> Array:
     if x.ndim == 1:
-        return (
-            x * g if y.ndim == 1 else unbroadcast(_column(x) * g.reshape((*g.shape[:-1], 1, -1)), y)
-        )
+        return x * g if y.ndim == 1 else _column(x) * g.reshape((*g.shape[:-1], 1, -1))
     if y.ndim == 1:
         return unbroadcast((x.mT @ _column(g))[..., 0], y)
     return unbroadcast(matmul(x.mT, g), y)

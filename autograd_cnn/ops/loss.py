@@ -54,8 +54,15 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
     1.3862943611198906
     """
     check_classes("softmax_cross_entropy", logits, target)
-    losses, probabilities = kernels.cross_entropy(logits, target)
+    losses, probabilities = kernels.cross_entropy(_floating(logits), target)
     return losses, {"probabilities": probabilities}
+
+
+def _floating(logits: Any) -> Any:
+    """Floats as they are; whole numbers as floats that hold them, as NumPy's functions do."""
+    if logits.dtype.kind == "f":
+        return logits
+    return logits.astype(np.result_type(logits.dtype, np.float16))
 
 
 def _both_classes(logits: Array, pos_weight: Any) -> Array:
@@ -90,6 +97,7 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers =
             f"sigmoid_cross_entropy: logits and target must have the same shape, got "
             f"{logits.shape} and {target.shape}"
         )
+    logits = _floating(logits)
     present, absent = pos_weight * target, 1.0 - target
     tail = np.log1p(np.exp(-np.abs(logits)))
     out = present * (np.maximum(-logits, 0) + tail) + absent * (np.maximum(logits, 0) + tail)

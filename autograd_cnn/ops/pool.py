@@ -139,6 +139,8 @@ def avg_pool(
     """
     _check("avg_pool", "x", x, window.size)
     share = _share(window, bool(count_include_pad), divisor_override, x.dtype)
+    if x.dtype.kind == "b":  # whose sum would be "or"
+        x = x.astype(share.dtype)
     return kernels.window_sum(x, window) * share
 
 
