@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -53,15 +53,9 @@ class ArrayMethods(Node):
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:  # or every attribute would be one to a type checker
-
-        def __getattr__(self, name: str) -> Any:
-            hint = ""
-            if name in _ELSEWHERE:
-                hint = f"; it is {_ELSEWHERE[name]} here"
-            elif name in OPS or name in COMPOSITIONS:
-                hint = f"; it is a function, {name}(t) in ag or ag.functional"
-            raise AttributeError(f"a Tensor has no {name!r}{hint}", name=name, obj=self)
+    def __dir__(self) -> list[str]:
+        hidden = {name for name, x in vars(ArrayMethods).items() if isinstance(x, _Elsewhere)}
+        return [name for name in super().__dir__() if name not in hidden]
 
     # ---------------------------------------------------------------------------------------- shape
 
@@ -283,3 +277,29 @@ class ArrayMethods(Node):
 for _method in vars(ArrayMethods).values():
     if callable(_method):  # errors of Python's own name a method by this
         _method.__qualname__ = f"Tensor.{_method.__name__}"
+
+
+class _Elsewhere:
+    """A name that a tensor does not have, and what to write instead.
+
+    A descriptor for each such name, because a ``__getattr__`` would double the time of every access
+    to an attribute of a tensor.
+    """
+
+    def __init__(self, name: str, hint: str) -> None:
+        self.name, self.hint = name, hint
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        raise AttributeError(f"a Tensor has no {self.name!r}; it is {self.hint}", name=self.name)
+
+
+def _answer_for_missing_names() -> None:
+    hints = {name: f"{hint} here" for name, hint in _ELSEWHERE.items()}
+    for name in (*OPS, *COMPOSITIONS):
+        hints[name] = f"a function, {name}(t) in ag or ag.functional"
+    for name, hint in hints.items():
+        if not hasattr(ArrayMethods, name):
+            setattr(ArrayMethods, name, _Elsewhere(name, hint))
+
+
+_answer_for_missing_names()
