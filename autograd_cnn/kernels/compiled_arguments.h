@@ -23,6 +23,7 @@ typedef struct {
     long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], insert[AXES], out[AXES];
     long each, taps;                        /* channels and taps (channel, cell) of one filter */
     long slabs, rows, phases, columns;      /* laid-out images: (C, slabs, rows, phases, columns, N) */
+    long row;                               /* values of a row, with what keeps rows apart in the cache */
     long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */
     long *offsets;                          /* where each tap lies in them */
     long sets;                              /* sets of taps that an item of the weight gradient sums */

@@ -32,7 +32,8 @@ static int prepare(Geometry *q) {
     int plain = q->phases == 1 && q->slabs <= q->size[0] && q->rows <= q->size[1] && q->columns == q->size[2];
     for (int axis = 0; axis < AXES; axis++) plain = plain && !q->before[axis] && q->insert[axis] == 1;
     if (plain) q->slabs = q->size[0], q->rows = q->size[1]; /* the images serve as they are */
-    const long row = q->phases * q->columns * q->n, slab = q->rows * row, channel = q->slabs * slab;
+    q->row = q->phases * q->columns * q->n + (plain ? 0 : SKEW);
+    const long row = q->row, slab = q->rows * row, channel = q->slabs * slab;
     q->slab_step = q->stride[0] * slab;
     q->row_step = q->stride[1] * row;
     q->group_step = q->each * channel;
@@ -62,7 +63,7 @@ static int begin_convolution(Call *call_, long filters, int output) {
         !holds(call_, output, q->f * product_of(q->out) * q->n)) return -1;
     if (plain) return 0;
 #define call (*call_)
-    const long rows = q->c * q->slabs * q->rows, row = q->phases * q->columns * q->n;
+    const long rows = q->c * q->slabs * q->rows, row = q->row;
     call.laid = malloc(max(1, rows * row) * SIZE);
     if (!call.laid) return PyErr_NoMemory(), -1;
     RUN(lay_out, rows, row / MOVES);

@@ -9,7 +9,7 @@
  * the stride: (C, slabs, rows, phases, columns, N).  `insert` puts insert - 1 zeros between neighbours.  Item: a row. */
 static void NAME(lay_out)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    const long n = q->n, row = q->phases * q->columns * n;
+    const long n = q->n, row = q->row;
     for (long item = begin; item < end; item++) {
         const long c = item / (q->slabs * q->rows);
         const long z = item / q->rows % q->slabs - q->before[0], y = item % q->rows - q->before[1];
