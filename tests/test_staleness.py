@@ -182,3 +182,14 @@ def test_the_callers_array_is_copied() -> None:
     mine[:] = 100.0
     y.backward()
     assert grad_of(x) == [2.0, 2.0]
+
+
+def test_images_may_change_after_a_convolution_has_used_them() -> None:
+    """Whether they lie as the kernels like it, and so are kept, or are copied on the way."""
+    w = ag.tensor(np.random.default_rng(0).standard_normal((2, 1, 3, 3)), requires_grad=True)
+    images = np.random.default_rng(1).standard_normal((4, 1, 5, 5))
+    expected = ag.grad(F.conv2d(ag.tensor(images), w).sum(), w)[0].numpy()
+    for array in (images.copy(), np.moveaxis(np.moveaxis(images, 0, -1).copy(), -1, 0)):
+        out = F.conv2d(array, w).sum()
+        array[:] = 0.0
+        np.testing.assert_allclose(ag.grad(out, w)[0].numpy(), expected, rtol=1e-12)

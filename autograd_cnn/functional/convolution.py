@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from autograd_cnn import kernels
 from autograd_cnn.arguments import checked
 from autograd_cnn.functional.arguments import check_images, window_of
-from autograd_cnn.graph import Array
+from autograd_cnn.graph import Array, Node, values, wrap
 from autograd_cnn.kernels.window import conv_window, sizes, transpose_window
 from autograd_cnn.ops import conv
 
@@ -44,7 +45,19 @@ def _conv(
         )
     _check_bias(name, b, w.shape[0])
     window = window_of(name, conv_window, x.shape[2:], w.shape[2:], stride, padding, dilation)
-    return conv.conv(x, w, b, window=window, groups=groups)
+    return conv.conv(_laid_out(x, w), w, b, window=window, groups=groups)
+
+
+def _laid_out(x: Any, w: Any) -> Any:
+    """Images that need no gradient, copied to be batch-innermost here: otherwise the kernels of
+    forward and backward would each do it (a tenth of a step of A1 at batch 32).
+    """
+    if isinstance(w, Node) and not (isinstance(x, Node) and x.tracked):
+        array = values(x)
+        laid_out = kernels.laid_out(array)
+        if laid_out is not array:
+            return wrap(laid_out)
+    return x
 
 
 @checked

@@ -8,6 +8,7 @@ freed memory.  Ops call the functions from here, so that they never know which s
 from autograd_cnn.kernels import memory, reference, serving, threads, window
 from autograd_cnn.kernels.reference import (
     fold,
+    laid_out,
     rows_count,
     unfold,
     window_gather,
@@ -52,6 +53,7 @@ __all__ = [
     "first_outside",
     "fold",
     "get_threads",
+    "laid_out",
     "linear",
     "matmul",
     "memory",

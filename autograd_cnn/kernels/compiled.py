@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.kernels import _compiled, reference
-from autograd_cnn.kernels.reference import batch_first, batch_innermost
+from autograd_cnn.kernels.reference import batch_first, laid_out
 from autograd_cnn.kernels.window import Window
 
 _AXES = 3
@@ -60,11 +60,6 @@ def _like(x: np.ndarray) -> np.ndarray:
     return batch_first(np.empty((*rest, n), x.dtype))
 
 
-def _inner(x: np.ndarray) -> np.ndarray:
-    """x (N, C, H, W), copied to be batch-innermost if it lies otherwise."""
-    return batch_first(np.ascontiguousarray(batch_innermost(x)))
-
-
 def _plain(v: np.ndarray | None) -> np.ndarray | None:
     """v, copied to lie in the order of its axes if it does not."""
     return None if v is None else np.ascontiguousarray(v)
@@ -105,7 +100,7 @@ def conv(
     if not _compiled.correlate(x, w, b, numbers, out, groups):
         if not _serves(x, w, b):
             return reference.conv(x, w, b, window, groups)
-        _compiled.correlate(_inner(x), _plain(w), _plain(b), numbers, out, groups)
+        _compiled.correlate(laid_out(x), _plain(w), _plain(b), numbers, out, groups)
     return out
 
 
@@ -121,7 +116,7 @@ def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -
     if not _compiled.correlate(g, turned, None, numbers, x, groups):
         if not _serves(g, w):
             return reference.conv_input_grad(g, w, window, groups)
-        _compiled.correlate(_inner(g), turned, None, numbers, x, groups)
+        _compiled.correlate(laid_out(g), turned, None, numbers, x, groups)
     return x
 
 
@@ -134,7 +129,7 @@ def conv_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) 
     if not _compiled.weights(x, g, w, numbers, groups):
         if not _serves(x, g):
             return reference.conv_weight_grad(x, g, window, groups)
-        _compiled.weights(_inner(x), _inner(g), w, numbers, groups)
+        _compiled.weights(laid_out(x), laid_out(g), w, numbers, groups)
     return w
 
 
@@ -179,7 +174,7 @@ def window_max(x: np.ndarray, window: Window) -> np.ndarray:
     if not _compiled.window_max(x, out, _numbers(window)):
         if not _serves(x):
             return reference.window_max(x, window)
-        _compiled.window_max(_inner(x), out, _numbers(window))
+        _compiled.window_max(laid_out(x), out, _numbers(window))
     return out
 
 
@@ -191,7 +186,7 @@ def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Windo
     if not _compiled.window_max_grad(g, x, out, dx, _numbers(window)):
         if not _serves(g, x, out):
             return reference.window_max_grad(g, x, out, window)
-        _compiled.window_max_grad(_inner(g), _inner(x), _inner(out), dx, _numbers(window))
+        _compiled.window_max_grad(laid_out(g), laid_out(x), laid_out(out), dx, _numbers(window))
     return dx
 
 
@@ -203,7 +198,7 @@ def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
     if not _compiled.window_sum(x, out, _numbers(window)):
         if not _serves(x):
             return reference.window_sum(x, window)
-        _compiled.window_sum(_inner(x), out, _numbers(window))
+        _compiled.window_sum(laid_out(x), out, _numbers(window))
     return out
 
 
@@ -215,7 +210,7 @@ def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
     if not _compiled.window_spread(g, dx, _numbers(window)):
         if not _serves(g):
             return reference.window_spread(g, window)
-        _compiled.window_spread(_inner(g), dx, _numbers(window))
+        _compiled.window_spread(laid_out(g), dx, _numbers(window))
     return dx
 
 
@@ -230,7 +225,7 @@ def channel_affine(
     if not _compiled.channel_affine(x, scale, shift, out, relu):
         if not _serves(x, scale, shift):
             return reference.channel_affine(x, scale, shift, relu)
-        _compiled.channel_affine(_inner(x), _plain(scale), _plain(shift), out, relu)
+        _compiled.channel_affine(laid_out(x), _plain(scale), _plain(shift), out, relu)
     return out
 
 
@@ -240,7 +235,7 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
     if not _compiled.channel_sum(x, out):
         if not _serves(x):
             return reference.channel_sum(x)
-        _compiled.channel_sum(_inner(x), out)
+        _compiled.channel_sum(laid_out(x), out)
     return out
 
 
@@ -253,7 +248,7 @@ def batch_norm(
     if not _compiled.batch_norm(x, weight, bias, out, mean, var, eps, relu):
         if not _serves(x, weight, bias):
             return reference.batch_norm(x, weight, bias, eps, relu)
-        inputs = _inner(x), _plain(weight), _plain(bias)
+        inputs = laid_out(x), _plain(weight), _plain(bias)
         _compiled.batch_norm(*inputs, out, mean, var, eps, relu)
     return out, mean, var
 
@@ -274,7 +269,7 @@ def batch_norm_grad(
     if not _compiled.batch_norm_grad(g, x, weight, bias, mean, var, *found, eps, relu):
         if not _serves(g, x, weight, bias, mean, var):
             return reference.batch_norm_grad(g, x, weight, bias, mean, var, eps, relu)
-        inputs = _inner(g), _inner(x), *map(_plain, (weight, bias, mean, var))
+        inputs = laid_out(g), laid_out(x), *map(_plain, (weight, bias, mean, var))
         _compiled.batch_norm_grad(*inputs, *found, eps, relu)
     return found
 
@@ -334,7 +329,7 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, n
     if not _compiled.cross_entropy(logits, target, losses, probabilities):
         if not _serves(logits):
             return reference.cross_entropy(logits, target)
-        _compiled.cross_entropy(_inner(logits), _classes(target), losses, probabilities)
+        _compiled.cross_entropy(laid_out(logits), _classes(target), losses, probabilities)
     return losses, probabilities
 
 
@@ -344,10 +339,10 @@ def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndar
     if not _compiled.cross_entropy_grad(g, target, probabilities, dx):
         if not _serves(g, probabilities):
             return reference.cross_entropy_grad(g, probabilities, target)
-        _compiled.cross_entropy_grad(_inner(g), _classes(target), _inner(probabilities), dx)
+        _compiled.cross_entropy_grad(laid_out(g), _classes(target), laid_out(probabilities), dx)
     return dx
 
 
 def _classes(target: np.ndarray) -> np.ndarray:
     """Class numbers (N, ...) as int64, batch-innermost."""
-    return _inner(target.astype(np.int64, copy=False))
+    return laid_out(target.astype(np.int64, copy=False))

@@ -28,6 +28,12 @@ def batch_first(x: np.ndarray) -> np.ndarray:
     return x.transpose(-1, *range(x.ndim - 1))
 
 
+def laid_out(x: np.ndarray) -> np.ndarray:
+    """x (N, C, ...), or a copy of it that is batch-innermost if x is not."""
+    inner = batch_innermost(x)
+    return x if inner.flags.c_contiguous else batch_first(np.ascontiguousarray(inner))
+
+
 def select(mask: np.ndarray, x: np.ndarray) -> np.ndarray:
     """x where the mask holds, 0 elsewhere, whatever x is there (0 * inf would be NaN).
 
