@@ -80,10 +80,12 @@ def _distinct(g: Node, old: Any = None) -> Any:
         modes.recording.reset(token)
 
 
+_count: Any = getattr(sys, "getrefcount", lambda g: -2)
+
+
 def _holders(g: np.ndarray) -> int:
     """How many references to `g` there are; -2 where the interpreter does not count."""
-    count = getattr(sys, "getrefcount", None)
-    return count(g) if count else -2
+    return int(_count(g))
 
 
 def _count_alone() -> int:

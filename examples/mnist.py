@@ -20,6 +20,7 @@ the same machine.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from typing import Any, NoReturn
 import figures
 import numpy as np
 import report
+from messages import one_line
 from models import MODELS
 from recipes import recipe_for
 from record import Record
@@ -124,6 +126,11 @@ def load(where: str | None) -> tuple[str, data.Dataset]:
         return "embedded digits (UCI)", data.digits()
     if where is None:
         print("Looking for MNIST on this machine, then on its mirrors", file=sys.stderr, flush=True)
+    elif not Path(where).is_dir():
+        parser().error(
+            f"argument --data: expected 'digits' or a folder with MNIST files, found no folder at "
+            f"{where}"
+        )
     try:
         return "MNIST", data.mnist(where)
     except data.DataUnavailable as error:
@@ -132,10 +139,6 @@ def load(where: str | None) -> tuple[str, data.Dataset]:
         reason = str(error).splitlines()[0].rstrip(".")
     print(f"{reason}: training on the embedded digits instead", flush=True)
     return load("digits")
-
-
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 # ------------------------------------------------------------------------------------------ one run
@@ -235,6 +238,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         run(options, *load(options.data), record)
+    except BrokenPipeError:  # whoever read, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (data.DataError, CheckpointError, OSError) as error:
         parser().error(one_line(error))
     except DivergedError as error:

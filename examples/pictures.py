@@ -37,6 +37,7 @@ from figures import (
     table,
 )
 from inspection import SOBEL, detail, edges, feature_maps, pool, probabilities, saliency
+from messages import one_line
 from models import cnn
 from training import History, fit, standardise
 
@@ -169,10 +170,10 @@ def _draw_answers(
         colours = [BLUE if k == split.labels[i] else ORANGE for k in likely]
         bottom.barh(range(3), answers[i, likely], color=colours, height=0.5)
         for row, k in enumerate(likely):
-            text = {"y": row, "fontsize": 10, "ha": "right", "va": "center"}
+            text = {"y": row, "fontsize": 9, "ha": "right", "va": "center"}
             bottom.text(-0.1, s=f"{k}", **text)
-            bottom.text(2.2, s=f"{answers[i, k]:.1%}", color=GREY, **text)
-        bottom.set(xlim=(-0.3, 2.2), ylim=(2.6, -0.6))
+            bottom.text(2.8, s=f"{answers[i, k]:.1%}", color=GREY, **text)
+        bottom.set(xlim=(-0.3, 2.8), ylim=(2.6, -0.6))
 
 
 def draw_saliency(path: Path, model: Any, images: np.ndarray) -> None:
@@ -273,7 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         return draw_all(options.data, options.out)
     except (data.DataError, OSError) as error:
-        p.error(mnist.one_line(error))
+        p.error(one_line(error))
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 130

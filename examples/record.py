@@ -34,9 +34,11 @@ class Record:
         if not path.exists():
             raise CheckpointError(f"{path}: there is no such file; start without --resume")
         kept = load_checkpoint(path, **dict.fromkeys(parts))  # the plain data only
+        if set(kept.get("settings", ())) != set(settings):
+            raise CheckpointError(f"{path}: another program wrote it; start without --resume")
         for name, value in settings.items():
-            if kept["settings"][name] != value:
-                there = kept["settings"][name]
+            there = kept["settings"][name]
+            if there != value:
                 raise CheckpointError(f"{path}: its run had {name} {there}, not {value}")
         self.history += load_checkpoint(path, **parts)["history"]
 

@@ -73,6 +73,16 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
         "confusion_matrix: predicted class 9 in row 1 is not one of the 3 classes",
     ),
     (lambda: training.confusion_matrix("ab", np.ones(2, int)), TypeError, "of numbers, got str"),
+    (
+        lambda: training.confusion_matrix(np.array([0]), np.array([0]), classes=2.5),
+        TypeError,
+        "confusion_matrix: classes must be an integer, got ",
+    ),
+    (
+        lambda: training.confusion_matrix(np.array([0]), np.array([0]), classes=-1),
+        ValueError,
+        "confusion_matrix: classes must be at least 1, got -1",
+    ),
     (lambda: training.Progress(1, 2), TypeError, "Progress: title must be a string, got 1"),
     (lambda: training.Progress("a", [1]), TypeError, r"Progress: steps must be an integer"),
     (lambda: training.Progress("a", 1).update(0), ValueError, "count must be at least 1, got 0"),

@@ -252,6 +252,18 @@ def test_nothing_found_says_where_it_looked_what_failed_and_what_to_do(tmp_path:
     assert isinstance(caught.value, OSError)
 
 
+def test_a_user_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(data.DataUnavailable, match="no home folder.*AUTOGRAD_CNN_DATA"):
+        _load(source(), None)
+    check(_load(source(), folder(tmp_path, PLAIN)))
+
+
 def test_a_root_that_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="root: expected a folder"):
         data.mnist(tmp_path / "absent")

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autograd_cnn import training
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SCRIPT = [sys.executable, str(EXAMPLES / "mnist.py")]
 FIGURES = ["confusion.png", "curves.png", "filters.png", "mistakes.png"]
@@ -50,6 +52,18 @@ def test_default_run_reads_held_out_digits(default_run):
     assert done.returncode == 0, done.stderr
     assert result(done.stdout) >= 97.0
     assert "MNIST" not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of Windows break in another way")
+def test_a_reader_who_leaves_ends_it_quietly(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    options = ["--data", "digits", "--epochs", "1", "--out", str(tmp_path)]
+    done = subprocess.run(
+        [*SCRIPT, *options], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_piped_output_is_plain_lines(default_run):
@@ -155,7 +169,7 @@ def test_another_seed_other_numbers(mnist, tmp_path, capsys, monkeypatch):
         (["--lr", "nan"], "--lr: must be"),
         (["--seed", "-1"], "--seed: must be at least 0, got -1"),
         (["--model", "resnet"], "choose from "),
-        (["--data", "no/such/folder"], "no/such/folder"),
+        (["--data", "no/such/folder"], "'digits' or a folder with MNIST files, found no folder at"),
         (["--out", __file__], "test_examples.py"),
         (["--speed", "9"], "--speed"),
     ],
@@ -169,6 +183,16 @@ def test_bad_options_are_explained_in_one_line(mnist, tmp_path, capsys, options,
     assert captured.out == ""
     assert message in captured.err
     assert len(captured.err.splitlines()) == 1
+
+
+def test_a_message_with_lists_fits_on_one_line(mnist):
+    error = OSError(
+        "Not found.\nLooked in:\n  /a (root): none\n  /b: none\nTried:\n  c: 404\nHelp."
+    )
+    assert mnist.one_line(error) == (
+        "Not found. Looked in: /a (root): none; /b: none. Tried: c: 404. Help."
+    )
+    assert mnist.one_line(OSError("one line")) == "one line"
 
 
 def test_damaged_files_are_explained_in_one_line(mnist, tmp_path, capsys):
@@ -291,6 +315,10 @@ def test_what_cannot_be_resumed_is_explained_in_one_line(mnist, tmp_path, capsys
         captured = capsys.readouterr()
         assert message in captured.err
         assert (captured.out, len(captured.err.splitlines())) == ("", 1)
+    training.save_checkpoint(tmp_path / "checkpoint.npz", history=[])
+    with pytest.raises(SystemExit):
+        mnist.main([*options, "--resume"])
+    assert "checkpoint.npz: " in capsys.readouterr().err
     (tmp_path / "checkpoint.npz").write_bytes(b"half")
     with pytest.raises(SystemExit):
         mnist.main([*options, "--resume"])
@@ -306,7 +334,7 @@ def test_class_table(mnist):
     assert lines[-1].split() == ["all", "6", "3", "50.00", "%"]
 
 
-@pytest.mark.parametrize("name", ["training", "report", "models", "recipes"])
+@pytest.mark.parametrize("name", ["training", "report", "models", "recipes", "messages"])
 def test_shared_modules_are_found_as_scripts_and_as_a_package(name):
     """`python examples/mnist.py` has the folder on its path, `python -m examples.x` its parent."""
     for folder, module in ((EXAMPLES, name), (EXAMPLES.parent, f"examples.{name}")):
@@ -323,7 +351,8 @@ def test_bar_fits_a_narrow_terminal(tmp_path):
 
     mine, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
-    options = ["--data", "digits", "--epochs", "1", "--out", str(tmp_path)]
+    # Small batches, so that an epoch takes longer than the 0.1 s between two states of the bar.
+    options = ["--data", "digits", "--epochs", "1", "--batch-size", "4", "--out", str(tmp_path)]
     with subprocess.Popen(
         [*SCRIPT, *options], stdout=subprocess.DEVNULL, stderr=theirs, env=os.environ | {"LANG": ""}
     ) as run:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +245,28 @@ def test_drawing(name, tmp_path):
     pytest.importorskip("matplotlib")
     DRAWINGS[name](tmp_path / "picture.png")
     check_png(tmp_path / "picture.png")
+
+
+def test_probabilities_stand_clear_of_their_bars(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    drawn = []
+
+    @contextmanager
+    def kept_picture(*arguments):
+        with figures.picture(*arguments) as figure:
+            drawn.append(figure)
+            yield figure
+
+    monkeypatch.setattr(pictures, "picture", kept_picture)
+    test = data.digits().test
+    pictures.draw_predictions(tmp_path / "p.png", "title", test, np.eye(10)[test.labels])
+    panels = [axes for part in drawn[0].subfigs for axes in part.axes if axes.containers]
+    assert len(panels) == 8
+    for axes in panels:
+        texts = [text for text in axes.texts if text.get_text().endswith("%")]
+        assert texts[0].get_text() == "100.0%"
+        for bar, text in zip(axes.containers[0], texts, strict=True):
+            assert bar.get_window_extent().x1 < text.get_window_extent().x0
 
 
 def test_a_failed_drawing_leaves_no_file(tmp_path):

@@ -45,7 +45,9 @@ def test_a_group_and_a_system_name_each_once(capsys):
     shown = re.findall(r"^([A-D]\d+): [A-Z]", captured.out, re.M)
     assert shown == [*(f"C{n}" for n in range(1, 10)), "C12", "C13", "C14", "D5"]
     assert captured.out.endswith("Failed: C12, C13, C14.\n")
-    assert len(captured.err.strip().split("\n\n")) == 3
+    why, *failures = captured.err.strip().split("\n\n")
+    assert why.startswith("No MNIST: root: expected a folder")
+    assert failures == [f"{name} failed: it needs MNIST" for name in ("C12", "C13", "C14")]
 
 
 @pytest.mark.parametrize(

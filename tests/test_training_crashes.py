@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -114,6 +115,22 @@ def test_a_failure_at_the_end_leaves_the_old_file(
         assert str(caught.value) == f"[Errno {errno.ENOSPC}] No space left: '{path}'"
     assert os.listdir(tmp_path) == ["run.npz"]
     assert training.load_checkpoint(path) == {"kept": 1}
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def sync_files_only(handle: int) -> None:  # as some network file systems do
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", sync_files_only)
+    training.save_checkpoint(tmp_path / "run.npz", kept=2)
+    assert os.listdir(tmp_path) == ["run.npz"]
+    assert training.load_checkpoint(tmp_path / "run.npz") == {"kept": 2}
 
 
 def test_an_error_in_the_block_leaves_the_old_file(tmp_path: Path) -> None:

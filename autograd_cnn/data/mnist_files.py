@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd_cnn.data.idx_format import decode_idx
 from autograd_cnn.data.mnist_source import MNIST, _File, _Source, verified
-from autograd_cnn.data.records import DataError, Dataset, Split
+from autograd_cnn.data.records import DataError, Dataset, DataUnavailable, Split
 
 
 def mnist(root: str | os.PathLike[str] | None = None) -> Dataset:
@@ -72,13 +72,19 @@ def _places(root: Path | None) -> Iterator[tuple[str, Path]]:
 
 def _cache() -> Path:
     """The folder of this user for data that can be fetched again."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        setting = os.environ.get("XDG_CACHE_HOME", "")
-        base = setting if os.path.isabs(setting) else Path.home() / ".cache"
+    try:
+        if sys.platform == "win32":
+            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            setting = os.environ.get("XDG_CACHE_HOME", "")
+            base = setting if os.path.isabs(setting) else Path.home() / ".cache"
+    except RuntimeError as error:  # a process in a container may run as a user who has none
+        raise DataUnavailable(
+            "This user has no home folder, so there is no cache to look for MNIST in. Pass root= "
+            "with a folder that has the files, or set $AUTOGRAD_CNN_DATA to one."
+        ) from error
     return Path(base) / "autograd_cnn" / "mnist"
 
 

@@ -48,7 +48,7 @@ def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
 def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
     """Means of equal parts where the sizes divide, else an averaging matrix along each axis."""
     name = f"adaptive_avg_pool{axes}d"
-    check_images(name, x, axes)
+    check_images(name, x.shape, axes)
     out = _output_size(name, x, output_size)
     if not any(n % o for n, o in zip(x.shape[2:], out)):
         parts = [side for n, o in zip(x.shape[2:], out) for side in (o, n // o)]
@@ -104,7 +104,7 @@ def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool
     still wins.
     """
     name = f"adaptive_max_pool{axes}d"
-    check_images(name, x, axes)
+    check_images(name, x.shape, axes)
     sides: tuple[int, ...] = x.shape[2:]
     picked, kernel = [], []
     for n, o in zip(sides, _output_size(name, x, output_size)):

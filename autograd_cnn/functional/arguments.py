@@ -12,11 +12,11 @@ SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 """The shape of an input with so many spatial axes."""
 
 
-def check_images(name: str, x: Array, axes: int) -> None:
-    """Raise ValueError unless x has a batch axis, a channel axis and `axes` spatial ones."""
-    if x.ndim != axes + 2:
-        hint = "; add a batch axis with x[None]" if x.ndim == axes + 1 else ""
-        raise ValueError(f"{name}: input must have shape {SHAPES[axes]}, got {x.shape}{hint}")
+def check_images(name: str, shape: tuple[int, ...], axes: int) -> None:
+    """Raise ValueError unless there are a batch axis, a channel axis and `axes` spatial ones."""
+    if len(shape) != axes + 2:
+        hint = "; add a batch axis with x[None]" if len(shape) == axes + 1 else ""
+        raise ValueError(f"{name}: input must have shape {SHAPES[axes]}, got {shape}{hint}")
 
 
 def window_of(name: str, make: Callable[..., Window], *settings: Any) -> Window:

@@ -9,7 +9,7 @@ from autograd_cnn import kernels
 from autograd_cnn.arguments import checked
 from autograd_cnn.functional.arguments import check_images, window_of
 from autograd_cnn.graph import Array, Node, values, wrap
-from autograd_cnn.kernels.window import conv_window, sizes, transpose_window
+from autograd_cnn.kernels.window import Window, conv_window, kept, sizes, transpose_window
 from autograd_cnn.ops import conv
 
 _FILTER = {1: "columns", 2: "rows, columns", 3: "planes, rows, columns"}
@@ -20,32 +20,49 @@ def _check_groups(name: str, groups: Any, what: str, count: int) -> None:
         raise ValueError(f"{name}: groups must divide the {count} {what} of weight, got {groups!r}")
 
 
-def _check_bias(name: str, bias: Array | None, filters: int) -> None:
-    if bias is not None and bias.shape != (filters,):
+def _check_bias(name: str, shape: tuple[int, ...] | None, filters: int) -> None:
+    if shape is not None and shape != (filters,):
         raise ValueError(
-            f"{name}: bias must have one value per filter, shape {(filters,)}, got {bias.shape}"
+            f"{name}: bias must have one value per filter, shape {(filters,)}, got {shape}"
         )
+
+
+def _shape(bias: Array | None) -> tuple[int, ...] | None:
+    return None if bias is None else bias.shape
 
 
 def _conv(
     axes: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Array:
-    name = f"conv{axes}d"
-    if w.ndim != axes + 2:
-        raise ValueError(
-            f"{name}: weight must have shape (filters, channels / groups, {_FILTER[axes]}), got "
-            f"{w.shape}"
-        )
-    _check_groups(name, groups, "filters", w.shape[0])
-    check_images(name, x, axes)
-    if x.shape[1] != w.shape[1] * groups:
-        each = f" in each of {groups} groups" if groups > 1 else ""
-        raise ValueError(
-            f"{name}: input has {x.shape[1]} channels, weight expects {w.shape[1]}{each}"
-        )
-    _check_bias(name, b, w.shape[0])
-    window = window_of(name, conv_window, x.shape[2:], w.shape[2:], stride, padding, dilation)
+    shapes = x.shape, w.shape, _shape(b)
+    window = _conv_geometry(axes, *shapes, stride, padding, dilation, groups)
     return conv.conv(_laid_out(x, w), w, b, window=window, groups=groups)
+
+
+@kept
+def _conv_geometry(
+    axes: int,
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    b: tuple[int, ...] | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Window:
+    """The window for images, weights and a bias of these shapes, which are checked."""
+    name = f"conv{axes}d"
+    if len(w) != axes + 2:
+        raise ValueError(
+            f"{name}: weight must have shape (filters, channels / groups, {_FILTER[axes]}), got {w}"
+        )
+    _check_groups(name, groups, "filters", w[0])
+    check_images(name, x, axes)
+    if x[1] != w[1] * groups:
+        each = f" in each of {groups} groups" if groups > 1 else ""
+        raise ValueError(f"{name}: input has {x[1]} channels, weight expects {w[1]}{each}")
+    _check_bias(name, b, w[0])
+    return window_of(name, conv_window, x[2:], w[2:], stride, padding, dilation)
 
 
 def _laid_out(x: Any, w: Any) -> Any:
@@ -152,11 +169,11 @@ def _conv_transpose(
             f"{name}: weight must have shape (channels, filters / groups, {_FILTER[axes]}), got "
             f"{w.shape}"
         )
-    check_images(name, x, axes)
+    check_images(name, x.shape, axes)
     if x.shape[1] != w.shape[0]:
         raise ValueError(f"{name}: input has {x.shape[1]} channels, weight expects {w.shape[0]}")
     _check_groups(name, groups, "channels", w.shape[0])
-    _check_bias(name, b, w.shape[1] * groups)
+    _check_bias(name, _shape(b), w.shape[1] * groups)
     geometry = (x.shape[2:], w.shape[2:], stride, padding, output_padding, dilation)
     window = window_of(name, transpose_window, *geometry)
     out = conv.conv_input_grad(x, w, window=window, groups=groups)
@@ -266,7 +283,7 @@ def unfold(
            [3., 4.],
            [4., 5.]])
     """
-    check_images("unfold", input, 2)
+    check_images("unfold", input.shape, 2)
     kernel = window_of("unfold", _kernel, kernel_size)
     geometry = (input.shape[2:], kernel, stride, padding, dilation)
     return conv.unfold(input, window=window_of("unfold", conv_window, *geometry))

@@ -35,7 +35,7 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     name = f"max_pool{axes}d"
-    check_images(name, x, axes)
+    check_images(name, x.shape, axes)
     settings = (kernel_size, stride, padding, dilation, ceil_mode)
     window = window_of(name, pool_window, x.shape[2:], *settings)
     out = pool.max_pool(x, window=window)
@@ -122,7 +122,7 @@ def _avg_pool(
     divisor_override: int | None,
 ) -> Array:
     name = f"avg_pool{axes}d"
-    check_images(name, x, axes)
+    check_images(name, x.shape, axes)
     if divisor_override == 0:
         raise ValueError(f"{name}: divisor_override must not be 0")
     window = window_of(name, pool_window, x.shape[2:], kernel_size, stride, padding, 1, ceil_mode)

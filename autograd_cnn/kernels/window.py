@@ -39,6 +39,19 @@ class Window(NamedTuple):
         kept = math.prod(self.kernel) <= _KEPT
         return _overlaps(self) if kept else _overlaps.__wrapped__(self)
 
+    def split(self) -> tuple[Window, Window]:
+        """The window along the first axis, and along the others; a single axis is among the
+        others, beside a first one of size 1.
+        """
+        if len(self.size) == 1:
+            return Window((1,), (1,), (1,), (1,), (0,), (0,), (1,)), self
+        return Window(*(field[:1] for field in self)), Window(*(field[1:] for field in self))
+
+    def disjoint(self) -> bool:
+        """Whether no cell belongs to two positions."""
+        reach = zip(self.stride, self.kernel, self.dilation)
+        return all(s > d * (k - 1) for s, k, d in reach)
+
     def meet(self, axis: int, offset: int) -> tuple[slice, slice]:
         """Along one axis, the positions at which a kernel offset meets the image, and the cells."""
         stride = self.stride[axis]
@@ -89,7 +102,7 @@ def _shape(values: Iterable[int]) -> str:
     return "x".join(map(str, values))
 
 
-def _kept(make: Callable[..., Window]) -> Callable[..., Window]:
+def kept(make: Callable[..., Window]) -> Callable[..., Window]:
     """Keeps the windows of settings that were seen before: checking them takes as long as a small
     kernel (3.4 us of a convolution's 16).  Settings that cannot be kept, such as lists, are checked
     again.
@@ -106,7 +119,7 @@ def _kept(make: Callable[..., Window]) -> Callable[..., Window]:
     return window
 
 
-@_kept
+@kept
 def conv_window(size: Sizes, kernel: Sizes, stride: Any, padding: Any, dilation: Any) -> Window:
     """The window of a convolution.
 
@@ -137,7 +150,7 @@ def conv_window(size: Sizes, kernel: Sizes, stride: Any, padding: Any, dilation:
     return Window(size, kernel, stride, dilation, before, after, out)
 
 
-@_kept
+@kept
 def transpose_window(
     out: Sizes, kernel: Sizes, stride: Any, padding: Any, output_padding: Any, dilation: Any
 ) -> Window:
@@ -168,7 +181,7 @@ def transpose_window(
     return Window(size, kernel, stride, dilation, padding, padding, out)
 
 
-@_kept
+@kept
 def pool_window(
     size: Sizes, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> Window:

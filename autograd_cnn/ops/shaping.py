@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import accumulate
 from operator import index
 
@@ -24,13 +23,13 @@ def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
            [3., 4., 5.]])
     """
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    known = math.prod(n for n in sizes if n != -1)
-    fits = x.size == known if -1 not in sizes else known != 0 and x.size % known == 0
-    if not fits or sizes.count(-1) > 1:
+    x = np.asarray(x)
+    try:
+        return x.reshape(sizes)
+    except ValueError:
         raise ValueError(
             f"reshape: {x.size} values of shape {x.shape} do not fit into shape {shape}"
-        )
-    return np.reshape(x, sizes)
+        ) from None
 
 
 @op(x=lambda g, out, x, *, axes: g.transpose(None if axes is None else _inverse(axes)))

@@ -60,8 +60,8 @@ def confusion_matrix(predicted: Any, labels: Any, classes: int | None = None) ->
     are the true classes, integers (N,).  K is `classes`, the number of scores, or what the largest
     class needs.
 
-    Raises TypeError for what is no array of such numbers, ValueError for shapes that do not fit and
-    classes out of range.
+    Raises TypeError for what is no array of such numbers and `classes` that are no int, ValueError
+    for shapes that do not fit, `classes` below 1 and a class out of range.
 
     >>> confusion_matrix(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
     array([[1, 1],
@@ -73,6 +73,8 @@ def confusion_matrix(predicted: Any, labels: Any, classes: int | None = None) ->
         scores = values(predicted)
         largest = max(found.max(initial=-1), truth.max(initial=-1))
         classes = scores.shape[1] if np.ndim(scores) == 2 else int(largest) + 1
+    else:
+        classes = integer(name, "classes", classes, 1)
     _check_range(name, "predicted class", found, classes)
     _check_range(name, "label", truth, classes)
     pairs = truth * classes + found

@@ -23,6 +23,7 @@ from typing import NoReturn
 from autograd_cnn import data
 from autograd_cnn.training import CheckpointError
 
+from ..messages import one_line
 from ..training import DivergedError
 from . import SYSTEMS, Run, System, report
 
@@ -107,18 +108,20 @@ def run_all(systems: list[System], run: Run) -> int:
     start = time.perf_counter()
     differ, failed = [], []
     no_mnist = why_no_mnist(run) if any(system.mnist for system in systems) else None
+    if no_mnist is not None:
+        print(f"No MNIST: {one_line(no_mnist)}\n", file=sys.stderr, flush=True)
     for system in systems:
         print(report.introduction(system) + "\n", flush=True)
         try:
             if system.mnist and no_mnist is not None:
-                raise no_mnist
+                raise data.DataUnavailable("it needs MNIST")
             if not run_one(system, run):
                 differ.append(system.name)
         except BrokenPipeError:
             raise
         except (data.DataError, CheckpointError, DivergedError, OSError) as error:
             failed.append(system.name)
-            print(f"{system.name} failed: {' '.join(str(error).split())}\n", file=sys.stderr)
+            print(f"{system.name} failed: {one_line(error)}\n", file=sys.stderr)
     if len(systems) > 1:
         seconds = time.perf_counter() - start
         print(f"{len(systems)} systems, {seconds:.0f} s. {summary(differ, failed)}")

@@ -1,0 +1,93 @@
+"""Cross entropy and the updates of optimizers in NumPy: the part of `reference` about training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# ------------------------------------------------------------------------------------ cross entropy
+
+
+def first_outside(classes: np.ndarray, k: int) -> int | None:
+    """The position of the first class number outside of 0 ... k - 1, counted in memory; None if
+    there is none.
+    """
+    wrong = ((classes < 0) | (classes >= k)).ravel()
+    return int(wrong.argmax()) if wrong.any() else None
+
+
+def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """-log(softmax(logits)) of the target classes (N, ...), and softmax(logits) (N, K, ...).
+
+    The maximum is subtracted before exponentials, unless it is infinite and would give NaN.
+    """
+    peak = np.max(logits, axis=1, keepdims=True, initial=-np.inf)
+    shifted = logits - np.where(np.isinf(peak), logits.dtype.type(0), peak)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        probabilities = np.exp(shifted)
+        total = probabilities.sum(axis=1, keepdims=True)  # (N, 1, ...)
+        probabilities /= total
+        losses = np.log(total) - np.take_along_axis(shifted, np.expand_dims(target, 1), axis=1)
+    return losses[:, 0], probabilities
+
+
+def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The gradient of cross_entropy in the logits: g (N, ...) times the probabilities (N, K, ...),
+    less 1 for the target class.
+    """
+    off = probabilities.copy(order="K")
+    place = np.expand_dims(target, 1)
+    np.put_along_axis(off, place, np.take_along_axis(off, place, 1) - 1, 1)
+    off *= np.expand_dims(g, 1)
+    return off
+
+
+# ------------------------------------------------------------------------------ optimizers' updates
+
+
+def sgd(
+    updates: list[Any], numbers: tuple[float, float, float, float], nesterov: bool, maximize: bool
+) -> None:
+    """A step of gradient descent.  Each update is (p, g, buffer): changes the parameters p and, if
+    there is one, the buffer of momentum.
+
+    `numbers` are the learning rate, the momentum, the weight of the new gradient in the buffer, and
+    the weight decay.
+    """
+    lr, momentum, fresh, decay = numbers
+    for p, g, buffer in updates:
+        step = -g if maximize else g
+        if decay:
+            step = step + decay * p
+        if buffer is not None:
+            buffer *= momentum
+            buffer += step if fresh == 1 else fresh * step
+            step = step + momentum * buffer if nesterov else buffer
+        p -= lr * step
+
+
+def adam(
+    updates: list[Any],
+    numbers: tuple[float, float, float, float, float, float],
+    maximize: bool,
+) -> None:
+    """A step of Adam.  Each update is (p, g, m, v, largest): changes the parameters p, the moments
+    m and v and, if given, the largest v.
+
+    `numbers` are the rate and the epsilon, both with the corrections for the first steps, the two
+    betas, the weight decay that goes into the gradient, and the factor that shrinks p before.
+    """
+    rate, eps, beta1, beta2, decay, shrink = numbers
+    for p, g, m, v, largest in updates:
+        step = -g if maximize else g
+        if shrink != 1:
+            p *= shrink
+        if decay:
+            step = step + decay * p
+        m *= beta1
+        m += (1 - beta1) * step
+        v *= beta2
+        v += (1 - beta2) * (step * step)
+        square = v if largest is None else np.maximum(largest, v, out=largest)
+        p -= rate * (m / (np.sqrt(square) + eps))
