@@ -356,7 +356,7 @@ def clip(x: Array, *, min: Numbers | None = None, max: Numbers | None = None) ->
     return out if max is None else np.minimum(out, max)
 
 
-@op(x=lambda g, out, x, *, dtype: None if out.dtype.kind in "bui" else g.astype(x.dtype))
+@op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))
 def astype(x: Array, *, dtype: DType) -> Array:
     """x converted to `dtype`; integers and bools round, so the gradient through them is 0.
 

@@ -25,6 +25,8 @@ def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     x = np.asarray(x)
     try:
+        if min(sizes, default=0) < -1:  # NumPy takes any negative size for -1
+            raise ValueError
         return x.reshape(sizes)
     except ValueError:
         raise ValueError(
