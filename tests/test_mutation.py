@@ -60,7 +60,7 @@ REASONS = {
         where x: x detached, output and x exchanged, x and y exchanged
         where y: y detached, output and y exchanged, x and y exchanged""",
     "the rule asks this input for its dtype only, which the walk would correct": """
-        astype x: x detached, output detached, output and x exchanged""",
+        astype x: x detached, output and x exchanged""",
     "the rule asks this argument only whether it is a tensor": """
         batch_norm x: output detached""",
     "the formula does not need this input, but the kernel": """
