@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn.kinds import KINDS, NUMERIC, Kind, array_of, is_array, kinds_of
+from autograd_cnn.kinds import KINDS, NUMERIC, Kind, array_of, is_array, is_masked, kinds_of
 from autograd_cnn.modes import default_array
 from autograd_cnn.node import Node
 
@@ -59,6 +59,11 @@ def as_numbers(where: str, name: str, x: Any) -> np.ndarray:
         raise TypeError(
             f"{where}: {name} is a list of tensors, which would be cut off from their graph; join "
             "them with ag.stack"
+        )
+    if is_masked(x):
+        raise TypeError(
+            f"{where}: {name} is a masked array, whose mask would be lost; fill it first, for "
+            f"example with {name}.filled(0.0)"
         )
     array = array_of(x)
     if array is None or array.dtype.kind not in NUMERIC:

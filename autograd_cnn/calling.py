@@ -108,11 +108,14 @@ def as_inputs(record: Op, args: Sequence[Any]) -> list[Any]:
     return [
         x
         if (x is None and name in optional) or type(x) in PLAIN
-        else np.asarray(x)
-        if isinstance(x, np.ndarray)
-        else as_input(record.name, name, x)
+        else _as_plain(as_input(record.name, name, x))
         for name, x in zip(names_of(record, len(args)), args)
     ]
+
+
+def _as_plain(x: Any) -> Any:
+    """A tensor as it is, an array of a subclass as an array."""
+    return x if isinstance(x, Node) else np.asarray(x)
 
 
 def explained(

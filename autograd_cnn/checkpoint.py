@@ -27,11 +27,12 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     tensors that `f` closes over, such as a module's parameters) are those of a plain call.  Dropout
     draws the same numbers again, and batch norm does not count the batch twice.  Checkpoints nest,
     and higher derivatives are exact.  What `f` depends on apart from tensors must be the same when
-    it runs again.
+    it runs again.  Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost"
+    (2016).
 
     Raises GraphError when `f` changes a tensor from outside in place.  Backward raises GraphError
-    when a tensor that `f` used was changed in place since, or when `f` gives other shapes the
-    second time.
+    when a tensor that `f` used was changed in place since, or when `f` gives other shapes or
+    values the second time.
 
     >>> import autograd_cnn as ag
     >>> x = ag.tensor([0.0, 1.0], requires_grad=True)

@@ -30,10 +30,16 @@ class Kind(NamedTuple):
 
 
 def is_array(x: Any) -> bool:
-    """Whether x is a tensor, an array or an array's scalar, of numbers."""
+    """Whether x is a tensor, an array or an array's scalar, of numbers; masked arrays are none."""
     if isinstance(x, Node):
         return True
-    return isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in NUMERIC
+    numbers = isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in NUMERIC
+    return numbers and not is_masked(x)
+
+
+def is_masked(x: Any) -> bool:
+    """Whether x is one of NumPy's masked arrays, whose module nothing here needs to import."""
+    return type(x).__name__ == "MaskedArray"
 
 
 def is_whole(x: Any) -> bool:

@@ -60,3 +60,29 @@ def test_annotations_that_are_types_or_quoted_are_checked_too() -> None:
         scaled(2.0, "two")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="scaled: factor must be a number, got 'two'"):
         scaled(2.0, 2, "two")  # type: ignore[arg-type]
+
+
+def test_a_mask_is_not_lost_in_silence() -> None:
+    masked = np.ma.masked_array([1.0, 2.0], [True, False])
+    x = ag.tensor([1.0, 2.0], requires_grad=True)
+    for call in (
+        lambda: ag.tensor(masked),
+        lambda: ag.exp(masked),
+        lambda: x * masked,
+        lambda: F.relu(masked),
+        lambda: F.linear(masked, np.ones((1, 2))),
+    ):
+        with pytest.raises(TypeError, match=r"masked array, whose mask would be lost; fill it"):
+            call()
+    assert (x * masked.filled(0.0)).tolist() == [0.0, 4.0]
+
+
+def test_arrays_of_a_subclass_are_arrays() -> None:
+    class Marked(np.ndarray):
+        pass
+
+    x = ag.tensor([1.0, 2.0], requires_grad=True)
+    given = np.array([3.0, 4.0]).view(Marked)
+    out = x * given
+    assert type(out.array) is np.ndarray
+    assert ag.grad(out.sum(), x)[0].tolist() == [3.0, 4.0]
