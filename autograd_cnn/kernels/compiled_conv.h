@@ -94,15 +94,16 @@ static void NAME(sweep)(const T *x, const long *offsets, long taps, const T *con
 }
 #undef MOST
 
-/* laid-out images correlated with filters, plus a bias.  Item: a row of the output for a block of filters. */
+/* laid-out images correlated with filters, plus a bias.  Item: a row of the output for a block of filters; all blocks come
+ * before the next row, so that they find the images in the cache (S4's second convolution at batch 128: 163 to 190 GFLOP/s). */
 static void NAME(correlate)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     const T *x = call->laid, *w = call->data[1], *b = call->data[2];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, run = q->out[2] * q->n;
     const long rows = q->out[0] * q->out[1], step = rows * run;
     for (long item = begin; item < end; item++) {
-        const long row = item % rows, g = item / rows / blocks;
-        const long first = g * per + item / rows % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
+        const long row = item / blocks % rows, g = item / blocks / rows;
+        const long first = g * per + item % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
         const T *filters[FILTERS];
         T bias[FILTERS] = {0};
         for (long k = 0; k < f; k++) filters[k] = w + (first + k) * q->taps;
