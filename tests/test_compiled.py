@@ -410,6 +410,48 @@ def test_what_the_compiled_loops_do_not_do_goes_to_numpy() -> None:
         assert np.array_equal(out, expected)
 
 
+def misaligned(x: np.ndarray) -> np.ndarray:
+    raw = np.zeros(x.nbytes + 1, np.uint8)
+    shifted = raw[1:].view(x.dtype).reshape(x.shape)
+    shifted[...] = x
+    return shifted
+
+
+@pytest.mark.parametrize(
+    "other", [lambda x: x.astype(">f8"), misaligned], ids=["big-endian", "misaligned"]
+)
+def test_values_that_lie_otherwise_in_memory_are_the_same_values(other: Any) -> None:
+    rng, window = np.random.default_rng(0), conv_window((4, 4), (3, 3), 1, 1, 1)
+    x, w, v = (rng.standard_normal(shape) for shape in ((3, 2, 4, 4), (5, 2, 3, 3), 2))
+    a, b, halves = (
+        rng.standard_normal((7, 6)),
+        rng.standard_normal((6, 5)),
+        conv_window((4, 4), (2, 2), 2, 0, 1),
+    )
+    calls: list[tuple[str, Any]] = [
+        ("conv", (x, w, None, window, 1)),
+        ("conv_weight_grad", (x, x, window, 1)),
+        ("window_max", (x, halves)),
+        ("window_sum", (x, halves)),
+        ("channel_affine", (x, v, v, True)),
+        ("channel_sum", (x,)),
+        ("relu", (x,)),
+        ("matmul", (a, b)),
+        ("linear", (a, b.T, None)),
+    ]
+    for name, args in calls:
+        given = [other(arg) if isinstance(arg, np.ndarray) else arg for arg in args]
+        expected = getattr(reference, name)(*args)
+        np.testing.assert_allclose(
+            getattr(compiled, name)(*given), expected, rtol=1e-11, err_msg=name
+        )
+    given = other(x), other(v), other(v), 1e-3, True
+    for found, expected in zip(
+        compiled.batch_norm(*given), reference.batch_norm(x, v, v, 1e-3, True)
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+
+
 def test_the_extension_refuses_arrays_that_do_not_fit_each_other() -> None:
     x, w, out = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
     numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,8 @@ def _serves(*arrays: np.ndarray | None) -> bool:
     return dtype.char in "fd" and all(a.dtype == dtype and a.size for a in given)
 
 
-# Axes of (C, H, W, N) as (N, C, H, W), for every number of axes that the kernels know.
-_FIRST = {ndim: (ndim - 1, *range(ndim - 1)) for ndim in range(1, 3 + _AXES)}
+# Axes of (C, H, W, N) as (N, C, H, W), for every number of axes that NumPy knows.
+_FIRST = [(ndim - 1, *range(ndim - 1)) for ndim in range(65)]
 
 
 def _images(n: int, c: int, size: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -65,6 +66,32 @@ def _plain(v: np.ndarray | None) -> np.ndarray | None:
     return None if v is None else np.ascontiguousarray(v)
 
 
+def _otherwise(kernel: Callable[..., Any], *args: Any) -> Any:
+    """What `kernel` gives for arrays that its loop did not take: from copies that lie as the loop
+    likes it, or by its twin where copies are of no use.
+    """
+    names = kernel.__code__.co_varnames
+    floats = [x for name, x in zip(names, args) if isinstance(x, np.ndarray) and name != "target"]
+    copies = [_fitted(name, x) for name, x in zip(names, args)] if _serves(*floats) else args
+    if all(copy is x for copy, x in zip(copies, args)):
+        return getattr(reference, kernel.__name__)(*args)
+    return kernel(*copies)
+
+
+def _fitted(name: str, x: Any) -> Any:
+    """An argument as the loops like it: images and class numbers batch-innermost, other arrays in
+    the order of their axes; itself if it lies so already.
+    """
+    if not isinstance(x, np.ndarray):
+        return x
+    if name == "target":
+        return laid_out(x.astype(np.int64, copy=False))
+    return laid_out(x) if name in _IMAGES else np.ascontiguousarray(x)
+
+
+_IMAGES = frozenset({"x", "g", "out", "logits", "probabilities"})
+
+
 @functools.lru_cache(maxsize=4096)
 def _numbers(window: Window, turned: bool = False) -> np.ndarray:
     """A window as compiled.c reads it, (7, axes): size, kernel, stride, dilation, before, insert,
@@ -72,8 +99,10 @@ def _numbers(window: Window, turned: bool = False) -> np.ndarray:
 
     `turned` is the window of the gradient in the images, which is a correlation as well: of
     gradients with stride - 1 zeros between them, with the filters turned around.  More than three
-    axes give no numbers, which no kernel takes.
+    axes give no numbers, which no loop takes.
     """
+    if len(window.size) > _AXES:
+        return np.empty(0, np.int64)
     one = (1,) * len(window.size)
     fields = [window.size, window.kernel, window.stride, window.dilation, window.before, one]
     fields.append(window.out)
@@ -94,42 +123,30 @@ def conv(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, groups: int
 ) -> np.ndarray:
     """See reference.conv."""
-    if len(window.size) > _AXES:
-        return reference.conv(x, w, b, window, groups)
     out, numbers = _images(len(x), len(w), window.out, x.dtype), _numbers(window)
     if not _compiled.correlate(x, w, b, numbers, out, groups):
-        if not _serves(x, w, b):
-            return reference.conv(x, w, b, window, groups)
-        _compiled.correlate(laid_out(x), _plain(w), _plain(b), numbers, out, groups)
+        return _otherwise(conv, x, w, b, window, groups)
     return out
 
 
 def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
     """See reference.conv_input_grad."""
-    if len(window.size) > _AXES:
-        return reference.conv_input_grad(g, w, window, groups)
     f, each = w.shape[:2]
     cells = math.prod(window.kernel)
     turned = w.reshape(groups, f // groups, each, cells)[..., ::-1]
     turned = np.ascontiguousarray(turned.swapaxes(1, 2))  # (G, C / G, F / G, KH * KW)
     x, numbers = _images(len(g), groups * each, window.size, g.dtype), _numbers(window, True)
     if not _compiled.correlate(g, turned, None, numbers, x, groups):
-        if not _serves(g, w):
-            return reference.conv_input_grad(g, w, window, groups)
-        _compiled.correlate(laid_out(g), turned, None, numbers, x, groups)
+        return _otherwise(conv_input_grad, g, w, window, groups)
     return x
 
 
 def conv_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
     """See reference.conv_weight_grad."""
-    if len(window.size) > _AXES:
-        return reference.conv_weight_grad(x, g, window, groups)
     w = np.empty((g.shape[1], x.shape[1] // groups, *window.kernel), x.dtype)
     numbers = _numbers(window)
     if not _compiled.weights(x, g, w, numbers, groups):
-        if not _serves(x, g):
-            return reference.conv_weight_grad(x, g, window, groups)
-        _compiled.weights(laid_out(x), laid_out(g), w, numbers, groups)
+        return _otherwise(conv_weight_grad, x, g, window, groups)
     return w
 
 
@@ -156,11 +173,10 @@ def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
 def _product(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarray | None:
     """a (M, K) @ b (K, N) + bias (M,), contiguous (M, N); None if the loops do not serve."""
     out = np.empty((len(a), b.shape[1]), a.dtype)
-    if not _compiled.product(a, b, bias, out):
-        if not _serves(a, b, bias):
-            return None
-        _compiled.product(_plain(a), _plain(b), _plain(bias), out)
-    return out
+    if _compiled.product(a, b, bias, out):
+        return out
+    copied = _serves(a, b, bias) and _compiled.product(_plain(a), _plain(b), _plain(bias), out)
+    return out if copied else None
 
 
 # ------------------------------------------------------------------------------------------ pooling
@@ -168,49 +184,33 @@ def _product(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarra
 
 def window_max(x: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_max."""
-    if len(window.size) > _AXES:
-        return reference.window_max(x, window)
     out = _images(len(x), x.shape[1], window.out, x.dtype)
     if not _compiled.window_max(x, out, _numbers(window)):
-        if not _serves(x):
-            return reference.window_max(x, window)
-        _compiled.window_max(laid_out(x), out, _numbers(window))
+        return _otherwise(window_max, x, window)
     return out
 
 
 def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_max_grad."""
-    if len(window.size) > _AXES:
-        return reference.window_max_grad(g, x, out, window)
     dx = _images(len(x), x.shape[1], window.size, x.dtype)
     if not _compiled.window_max_grad(g, x, out, dx, _numbers(window)):
-        if not _serves(g, x, out):
-            return reference.window_max_grad(g, x, out, window)
-        _compiled.window_max_grad(laid_out(g), laid_out(x), laid_out(out), dx, _numbers(window))
+        return _otherwise(window_max_grad, g, x, out, window)
     return dx
 
 
 def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_sum."""
-    if len(window.size) > _AXES:
-        return reference.window_sum(x, window)
     out = _images(len(x), x.shape[1], window.out, x.dtype)
     if not _compiled.window_sum(x, out, _numbers(window)):
-        if not _serves(x):
-            return reference.window_sum(x, window)
-        _compiled.window_sum(laid_out(x), out, _numbers(window))
+        return _otherwise(window_sum, x, window)
     return out
 
 
 def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
     """See reference.window_spread."""
-    if len(window.size) > _AXES:
-        return reference.window_spread(g, window)
     dx = _images(len(g), g.shape[1], window.size, g.dtype)
     if not _compiled.window_spread(g, dx, _numbers(window)):
-        if not _serves(g):
-            return reference.window_spread(g, window)
-        _compiled.window_spread(laid_out(g), dx, _numbers(window))
+        return _otherwise(window_spread, g, window)
     return dx
 
 
@@ -223,9 +223,7 @@ def channel_affine(
     """See reference.channel_affine."""
     out = _like(x)
     if not _compiled.channel_affine(x, scale, shift, out, relu):
-        if not _serves(x, scale, shift):
-            return reference.channel_affine(x, scale, shift, relu)
-        _compiled.channel_affine(laid_out(x), _plain(scale), _plain(shift), out, relu)
+        return _otherwise(channel_affine, x, scale, shift, relu)
     return out
 
 
@@ -233,9 +231,7 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
     """See reference.channel_sum."""
     out = np.empty(x.shape[1], x.dtype)
     if not _compiled.channel_sum(x, out):
-        if not _serves(x):
-            return reference.channel_sum(x)
-        _compiled.channel_sum(laid_out(x), out)
+        return _otherwise(channel_sum, x)
     return out
 
 
@@ -246,10 +242,7 @@ def batch_norm(
     c = x.shape[1]
     out, mean, var = _like(x), np.empty(c, x.dtype), np.empty(c, x.dtype)
     if not _compiled.batch_norm(x, weight, bias, out, mean, var, eps, relu):
-        if not _serves(x, weight, bias):
-            return reference.batch_norm(x, weight, bias, eps, relu)
-        inputs = laid_out(x), _plain(weight), _plain(bias)
-        _compiled.batch_norm(*inputs, out, mean, var, eps, relu)
+        return _otherwise(batch_norm, x, weight, bias, eps, relu)
     return out, mean, var
 
 
@@ -267,10 +260,7 @@ def batch_norm_grad(
     c = x.shape[1]
     found = _like(x), np.empty(c, x.dtype), np.empty(c, x.dtype)
     if not _compiled.batch_norm_grad(g, x, weight, bias, mean, var, *found, eps, relu):
-        if not _serves(g, x, weight, bias, mean, var):
-            return reference.batch_norm_grad(g, x, weight, bias, mean, var, eps, relu)
-        inputs = laid_out(g), laid_out(x), *map(_plain, (weight, bias, mean, var))
-        _compiled.batch_norm_grad(*inputs, *found, eps, relu)
+        return _otherwise(batch_norm_grad, g, x, weight, bias, mean, var, eps, relu)
     return found
 
 
@@ -327,9 +317,7 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, n
     n, _, *rest = logits.shape
     losses, probabilities = batch_first(np.empty((*rest, n), logits.dtype)), _like(logits)
     if not _compiled.cross_entropy(logits, target, losses, probabilities):
-        if not _serves(logits):
-            return reference.cross_entropy(logits, target)
-        _compiled.cross_entropy(laid_out(logits), _classes(target), losses, probabilities)
+        return _otherwise(cross_entropy, logits, target)
     return losses, probabilities
 
 
@@ -337,12 +325,5 @@ def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndar
     """See reference.cross_entropy_grad."""
     dx = _like(probabilities)
     if not _compiled.cross_entropy_grad(g, target, probabilities, dx):
-        if not _serves(g, probabilities):
-            return reference.cross_entropy_grad(g, probabilities, target)
-        _compiled.cross_entropy_grad(laid_out(g), _classes(target), laid_out(probabilities), dx)
+        return _otherwise(cross_entropy_grad, g, probabilities, target)
     return dx
-
-
-def _classes(target: np.ndarray) -> np.ndarray:
-    """Class numbers (N, ...) as int64, batch-innermost."""
-    return laid_out(target.astype(np.int64, copy=False))
