@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -80,12 +80,8 @@ def _distinct(g: Node, old: Any = None) -> Any:
         modes.recording.reset(token)
 
 
-_count: Any = getattr(sys, "getrefcount", lambda g: -2)
-
-
-def _holders(g: np.ndarray) -> int:
-    """How many references to `g` there are; -2 where the interpreter does not count."""
-    return int(_count(g))
+_holders: Callable[[np.ndarray], int] = getattr(sys, "getrefcount", lambda g: -2)
+"""How many references to an array there are; -2 where the interpreter does not count."""
 
 
 def _count_alone() -> int:

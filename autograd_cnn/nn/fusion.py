@@ -40,20 +40,17 @@ def run(modules: Sequence[Module], x: Any) -> Any:
     place, end = 0, len(modules)
     while place < end:
         module = modules[place]
-        place += 1
-        if type(module) in _FIRST and place < end:
-            after: Any = modules[place]
-            if module.runs_straight() and after.runs_straight():
-                if type(after) is ReLU and type(module) in _NORMS.values():
-                    x, place = module(x, relu=True), place + 1
-                    continue
-                if type(after) in _POOLS and type(module) is ReLU and not after.return_indices:
-                    x, place = module(after(x)), place + 1
-                    continue
-                if _folds(module, after, x):
-                    x, place = module(x, norm=after), place + 1
-                    continue
-        x = module(x)
+        after: Any = modules[place + 1] if place + 1 < end and type(module) in _FIRST else None
+        both = after is not None and module.runs_straight() and after.runs_straight()
+        if both and type(after) is ReLU and type(module) in _NORMS.values():
+            x = module(x, relu=True)
+        elif both and type(after) in _POOLS and type(module) is ReLU and not after.return_indices:
+            x = module(after(x))
+        elif both and _folds(module, after, x):
+            x = module(x, norm=after)
+        else:
+            x, both = module(x), False
+        place += 1 + both
     return x
 
 
