@@ -14,10 +14,7 @@ import autograd_cnn as ag
 from autograd_cnn import func, nn, watching
 from autograd_cnn import functional as F
 from autograd_cnn.diagnose.origin import layer_path
-
-
-def leaf(*numbers: float) -> ag.Tensor:
-    return ag.tensor(numbers, requires_grad=True)
+from tests.leaves import leaf
 
 
 class Net(nn.Module):

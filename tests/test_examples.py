@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from autograd_cnn import training
+from tests.terminal import needs_terminal, shown_in_terminal
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SCRIPT = [sys.executable, str(EXAMPLES / "mnist.py")]
@@ -341,30 +342,14 @@ def test_shared_modules_are_found_as_scripts_and_as_a_package(name):
         subprocess.run([sys.executable, "-c", f"import {module}"], cwd=folder, check=True)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals of this kind")
+@needs_terminal
 def test_bar_fits_a_narrow_terminal(tmp_path):
     pytest.importorskip("tqdm")
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    mine, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     # Small batches, so that an epoch takes longer than the 0.1 s between two states of the bar.
     options = ["--data", "digits", "--epochs", "1", "--batch-size", "4", "--out", str(tmp_path)]
-    with subprocess.Popen(
-        [*SCRIPT, *options], stdout=subprocess.DEVNULL, stderr=theirs, env=os.environ | {"LANG": ""}
-    ) as run:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(mine, 4096):
-                shown += piece
-        except OSError:  # Linux says so that the other end has been closed
-            pass
-    os.close(mine)
-    assert run.returncode == 0
-    bars = shown.decode().replace("\n", "\r").split("\r")
+    environment = os.environ | {"LANG": ""}
+    quiet = {"stdout": subprocess.DEVNULL, "env": environment}
+    shown = shown_in_terminal([*SCRIPT, *options], 60, "stderr", **quiet)
+    bars = shown.replace("\n", "\r").split("\r")
     assert any(re.search(r"loss \d.\d+ accuracy \d.\d+ [\d,]+/s", bar) for bar in bars)
     assert max(map(len, bars)) <= 60

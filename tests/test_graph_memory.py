@@ -15,16 +15,8 @@ from autograd_cnn import functional as F
 from autograd_cnn.graph import OPS
 from tests.case_parts import examples
 from tests.cases import CASES
+from tests.leaves import grad_of, leaf
 from tests.test_ops import FUNCTIONS
-
-
-def leaf(*numbers: float) -> ag.Tensor:
-    return ag.tensor(numbers, requires_grad=True)
-
-
-def grad_of(x: ag.Tensor) -> list[float]:
-    assert x.grad is not None
-    return x.grad.tolist()
 
 
 def test_a_chain_of_100_000_ops_runs_and_is_freed() -> None:

@@ -13,10 +13,7 @@ import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import func, nn
-
-
-def leaf(*numbers: float) -> ag.Tensor:
-    return ag.tensor(numbers, requires_grad=True)
+from tests.leaves import leaf
 
 
 def test_a_hook_sees_the_final_gradient_once_and_can_be_removed() -> None:

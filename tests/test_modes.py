@@ -9,15 +9,7 @@ from typing import Any
 import pytest
 
 import autograd_cnn as ag
-
-
-def leaf(*numbers: float) -> ag.Tensor:
-    return ag.tensor(numbers, requires_grad=True)
-
-
-def grad_of(x: ag.Tensor) -> list[float]:
-    assert x.grad is not None
-    return x.grad.tolist()
+from tests.leaves import grad_of, leaf
 
 
 def test_no_grad_enable_grad_and_decorators() -> None:

@@ -12,6 +12,7 @@ from autograd_cnn import data
 from examples import training
 from examples.seeds import SYSTEMS, Figure, System
 from examples.seeds import __main__ as program
+from tests.terminal import needs_terminal, shown_in_terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,26 +110,10 @@ def test_ctrl_c_ends_it_with_a_hint(monkeypatch, capsys):
     assert "--resume" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals of this kind")
+@needs_terminal
 @pytest.mark.parametrize("columns", [40, 60])
 def test_it_fits_a_narrow_terminal(columns):
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    mine, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     command = [sys.executable, "-m", "examples.seeds", "C4", "C6", "C9", "D5"]
     environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
-    with subprocess.Popen(command, cwd=ROOT, stdout=theirs, env=environment) as run:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(mine, 4096):
-                shown += piece
-        except OSError:  # Linux says so that the other end has been closed
-            pass
-    os.close(mine)
-    assert run.returncode == 0
-    assert max(map(len, shown.decode().split("\r\n"))) <= columns
+    shown = shown_in_terminal(command, columns, "stdout", cwd=ROOT, env=environment)
+    assert max(map(len, shown.split("\r\n"))) <= columns

@@ -10,15 +10,7 @@ import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
-
-
-def leaf(*numbers: float) -> ag.Tensor:
-    return ag.tensor(numbers, requires_grad=True)
-
-
-def grad_of(x: ag.Tensor) -> list[float]:
-    assert x.grad is not None
-    return x.grad.tolist()
+from tests.leaves import grad_of, leaf
 
 
 def test_a_second_backward_names_the_op_and_the_fix() -> None:

@@ -14,11 +14,7 @@ from hypothesis import strategies as st
 import autograd_cnn as ag
 from autograd_cnn.graph import OPS
 from autograd_cnn.testing import strategies as ag_st
-
-
-def leaf(*numbers: float) -> ag.Tensor:
-    return ag.tensor(numbers, requires_grad=True)
-
+from tests.leaves import leaf
 
 # ------------------------------------------------------------------------------------- construction
 

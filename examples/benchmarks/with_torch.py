@@ -12,6 +12,7 @@ from typing import Any
 
 import nets
 import numpy as np
+import pytorch_style
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -42,64 +43,12 @@ def to_numpy(answer: Any) -> np.ndarray:
     return answer.detach().numpy()
 
 
-class Small:
-    """What small_ops.py needs."""
-
-    library = torch
-
-    @staticmethod
-    def leaf(values: np.ndarray) -> Any:
-        return torch.tensor(values, requires_grad=True)
-
-    @staticmethod
-    def constant(values: np.ndarray) -> Any:
-        return torch.tensor(values)
-
-    @staticmethod
-    def clear(x: Any) -> None:
-        x.grad = None
-
-
-def make_layer(layer: nets.Layer) -> nn.Module:
-    match layer:
-        case nets.Conv(inputs, outputs, kernel, padding, bias):
-            return nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=bias)
-        case nets.BatchNorm(features, images):
-            return nn.BatchNorm2d(features) if images else nn.BatchNorm1d(features)
-        case nets.Relu():
-            return nn.ReLU()
-        case nets.Pool():
-            return nn.MaxPool2d(2)
-        case nets.Flatten():
-            return nn.Flatten()
-        case nets.Linear(inputs, outputs):
-            return nn.Linear(inputs, outputs)
+Small = pytorch_style.small(torch)
 
 
 def build(
     net: nets.Net, weights: list[dict[str, np.ndarray]], mode: str, way: str
 ) -> Callable[..., Any]:
-    model = nn.Sequential(*map(make_layer, net.layers))
-    first = {
-        f"{i}.{name}": torch.tensor(w) for i, own in enumerate(weights) for name, w in own.items()
-    }
-    model.load_state_dict(first, strict=False)
+    model = pytorch_style.make_model(nn, net, torch.tensor, weights)
     model = model.to(memory_format=memory_format(way))
-    if mode == "infer":
-        model.eval()
-
-        def infer(images: Any, labels: Any) -> Any:
-            with torch.no_grad():
-                return model(images)
-
-        return infer
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-
-    def train(images: Any, labels: Any) -> Any:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return train
+    return pytorch_style.make_step(torch, F, model, mode)

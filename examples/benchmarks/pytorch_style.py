@@ -1,0 +1,75 @@
+"""What PyTorch and autograd_cnn have in common: the names are the same, so both run this text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import nets
+import numpy as np
+
+
+def small(library: Any) -> Any:
+    """What small_ops.py needs."""
+
+    class Small:
+        @staticmethod
+        def leaf(values: np.ndarray) -> Any:
+            return library.tensor(values, requires_grad=True)
+
+        @staticmethod
+        def constant(values: np.ndarray) -> Any:
+            return library.tensor(values)
+
+        @staticmethod
+        def clear(x: Any) -> None:
+            x.grad = None
+
+    Small.library = library
+    return Small
+
+
+def make_layer(nn: Any, layer: nets.Layer) -> Any:
+    match layer:
+        case nets.Conv(inputs, outputs, kernel, padding, bias):
+            return nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=bias)
+        case nets.BatchNorm(features, images):
+            return nn.BatchNorm2d(features) if images else nn.BatchNorm1d(features)
+        case nets.Relu():
+            return nn.ReLU()
+        case nets.Pool():
+            return nn.MaxPool2d(2)
+        case nets.Flatten():
+            return nn.Flatten()
+        case nets.Linear(inputs, outputs):
+            return nn.Linear(inputs, outputs)
+
+
+def make_model(nn: Any, net: nets.Net, first: Callable[[np.ndarray], Any], weights: Any) -> Any:
+    """The network with these first weights, which `first` makes from arrays."""
+    model = nn.Sequential(*(make_layer(nn, layer) for layer in net.layers))
+    state = {f"{i}.{k}": first(w) for i, own in enumerate(weights) for k, w in own.items()}
+    model.load_state_dict(state, strict=False)
+    return model
+
+
+def make_step(library: Any, functional: Any, model: Any, mode: str) -> Callable[..., Any]:
+    """A step of training or inference."""
+    if mode == "infer":
+        model.eval()
+
+        def infer(images: Any, labels: Any) -> Any:
+            with library.no_grad():
+                return model(images)
+
+        return infer
+    optimizer = library.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+    def train(images: Any, labels: Any) -> Any:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return train
