@@ -194,3 +194,10 @@ def test_what_does_not_fit_is_computed_one_by_one() -> None:
         np.testing.assert_array_equal(net(sequence), net[1](net[0](sequence)))
         with pytest.raises(ValueError, match="num_features is 5"):
             nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(5)).eval()(sequence[0])
+
+
+def test_a_layer_without_running_statistics_has_nothing_to_fold() -> None:
+    norm = nn.BatchNorm1d(3, track_running_stats=False).eval()
+    assert not norm.folds_into(np.ones((3, 2), np.float32))
+    with pytest.raises(ValueError, match=r"BatchNorm1d\.fold: there are no running statistics"):
+        norm.fold(np.ones((3, 2), np.float32), None)

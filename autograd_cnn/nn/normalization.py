@@ -115,16 +115,21 @@ class _BatchNorm(_ChannelNorm):
         """Weight (C, ...) and bias (C,) of a convolution or linear layer, so that it computes what
         this layer, by its running statistics, makes of its result.  They need no gradients.
 
+        Raises ValueError without running statistics.
+
         >>> norm = BatchNorm1d(1, eps=0.0)
         >>> norm.running_mean[:], norm.running_var[:] = 3.0, 4.0
         >>> norm.fold(np.array([[6.0]]), np.array([5.0]))
         (tensor([[3.]], dtype=float64), tensor([1.], dtype=float64))
         """
+        mean, var = self.running_mean, self.running_var
+        if mean is None or var is None:
+            raise ValueError(
+                f"{type(self).__name__}.fold: there are no running statistics; build the layer "
+                "with track_running_stats=True"
+            )
         weight, own = values(weight), (values(self.weight), values(self.bias))
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        statistics = self.running_mean, self.running_var
-        factor, offset = fixed_affine(*statistics, *own, self.eps, weight.dtype)
+        factor, offset = fixed_affine(mean, var, *own, self.eps, weight.dtype)
         if bias is not None:
             offset = offset + factor * values(bias)
         return wrap(weight * factor.reshape((-1, *(1,) * (weight.ndim - 1)))), wrap(offset)
