@@ -23,13 +23,26 @@
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
 #define SQUARE 16       /* side of the squares in which a matrix is turned around */
+#define TILED 8         /* channels and filters from which a convolution goes by tiles, ... */
+#define TILED_PAIRS 128 /* ... and pairs of them */
+#define TILE_RUN 28     /* vectors of tiles whose products the weight gradient adds up at a time */
+#define TILE_BYTES 1048576 /* of transformed tiles at a time */
+#define TILE_SHARES 16  /* shares of the tiles, at most, that it adds up one by one: as many threads can help */
 #define SHORT_SUM 256   /* terms below which, or columns from which, turning a matrix around costs less than ... */
 #define FEW 8           /* ... adding up the lanes of vectors */
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }
 
+/* Memory that begins where a line of the cache does: vectors across two lines take twice as long to load. */
+static void *room(long bytes) {
+    void *found;
+    return posix_memalign(&found, 64, max(1, bytes)) ? NULL : found;
+}
+
 #include "compiled_arguments.h"
+
+static inline void *scratch_of(const Call *call) { return (char *)call->scratch + own_number * call->each; }
 
 /* ------------------------------------------------------------------------------- instruction sets */
 
@@ -75,8 +88,8 @@ static inline long max(long a, long b) { return a > b ? a : b; }
 #define LOOPS(f) {f##_base_float, f##_base_double}
 #endif
 
-static const struct { const char *name; long filters, taps; } levels[] = {
-    {"any", 4, 2}, {"avx2", 4, 2}, {"avx512", 8, 3}};
+static const struct { const char *name; long bytes, filters, taps; } levels[] = {
+    {"any", 16, 4, 2}, {"avx2", 32, 4, 2}, {"avx512", 64, 8, 3}};
 static int level = 0;
 
 static int best_level(void) {

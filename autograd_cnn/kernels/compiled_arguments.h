@@ -27,6 +27,7 @@ typedef struct {
     long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */
     long *offsets;                          /* where each tap lies in them */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
+    long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
     int adds;                               /* gradients of windows add up, or do not reach every cell */
 } Geometry;
 
@@ -43,7 +44,10 @@ struct Call {
     long numbers[MOST_NUMBERS]; /* the integers, in their order */
     double reals[MOST_NUMBERS];
     void *laid;                 /* images laid out for a convolution, or as they are */
-    int arrays, wide;           /* wide: double rather than float */
+    void *filters, *scratch;    /* of tiles: transformed weights; memory for every thread, */
+    long each;                  /* of so many bytes */
+    atomic_int *wrong;          /* set where a result is not finite */
+    int arrays, wide, threads;  /* wide: double rather than float */
     Py_buffer *parts;           /* the arrays of updates */
     Update *updates;
     long part_count, update_count;
@@ -53,6 +57,8 @@ struct Call {
 static void release(Call *call) {
     if (call->laid != call->data[0] && call->laid != call->data[1]) free(call->laid);
     free(call->q.offsets);
+    free(call->filters);
+    free(call->scratch);
     for (int k = 0; k < call->arrays; k++)
         if (call->data[k]) PyBuffer_Release(&call->view[k]);
     call->arrays = 0;
@@ -148,9 +154,10 @@ static int take_updates(Call *call, PyObject *list, const Py_buffer **type) {
 static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char *letters) {
     const Py_buffer *type = NULL, *first = NULL;
     int numbers = 0, reals = 0, suit = 1, argument = 0;
-    call->laid = NULL;
+    call->laid = call->filters = call->scratch = NULL;
     call->q.offsets = NULL;
     call->q.adds = 0;
+    call->threads = crew.wanted; /* for all of the call: somebody may change it meanwhile */
     call->arrays = 0;
     call->parts = NULL;
     call->updates = NULL;

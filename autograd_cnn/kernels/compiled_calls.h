@@ -9,7 +9,7 @@
     do {                                                                           \
         static const Part loops[] = LOOPS(f);                                      \
         PyThreadState *state = PyEval_SaveThread();                                \
-        share(&call, loops[2 * level + call.wide], (items), (long)(cost));         \
+        share(&call, loops[2 * level + call.wide], (items), (long)(cost), call.threads); \
         PyEval_RestoreThread(state);                                               \
     } while (0)
 
@@ -20,15 +20,29 @@
 
 /* ------------------------------------------------------------------------------- convolution */
 
+/* Whether a convolution goes by tiles (compiled_winograd.h); sets how many there are. */
+static void plan_tiles(Call *call) {
+    Geometry *q = &call->q;
+    const long lanes = levels[level].bytes / 4, taps = levels[level].taps;
+    const long rows = (q->out[1] + 1) / 2, columns = (q->out[2] + 1) / 2;
+    int suits = !call->wide && q->groups == 1 && q->n % lanes == 0 && q->c >= TILED && q->f >= TILED && q->c * q->f >= TILED_PAIRS && q->size[0] == 1 &&
+                rows * columns * q->n >= taps * lanes;
+    for (int axis = 0; axis < AXES; axis++)
+        suits = suits && q->kernel[axis] == (axis ? 3 : 1) && q->stride[axis] == 1 && q->dilation[axis] == 1 &&
+                q->insert[axis] == 1;
+    q->tiles[0] = suits ? rows : 0, q->tiles[1] = suits ? columns : 0;
+}
+
 /* What a convolution needs beyond the numbers: the laid-out size and where each tap lies in it. */
 static int prepare(Geometry *q) {
     const long *k = q->kernel, *d = q->dilation;
     q->each = q->c / q->groups;
     q->taps = q->each * product_of(k);
     q->slabs = (q->out[0] - 1) * q->stride[0] + (k[0] - 1) * d[0] + 1;
-    q->rows = (q->out[1] - 1) * q->stride[1] + (k[1] - 1) * d[1] + 1;
+    const long height = max(q->out[1], 2 * q->tiles[0]), width = max(q->out[2], 2 * q->tiles[1]);
+    q->rows = (height - 1) * q->stride[1] + (k[1] - 1) * d[1] + 1;
     q->phases = q->stride[2];
-    q->columns = q->out[2] + (k[2] - 1) * d[2] / q->phases;
+    q->columns = width + (k[2] - 1) * d[2] / q->phases;
     int plain = q->phases == 1 && q->slabs <= q->size[0] && q->rows <= q->size[1] && q->columns == q->size[2];
     for (int axis = 0; axis < AXES; axis++) plain = plain && !q->before[axis] && q->insert[axis] == 1;
     if (plain) q->slabs = q->size[0], q->rows = q->size[1]; /* the images serve as they are */
@@ -50,13 +64,15 @@ static int prepare(Geometry *q) {
     return plain;
 }
 
-/* Read the window, array 3, lay the images out; -1 with an exception set if something does not fit. */
-static int begin_convolution(Call *call_, long filters, int output) {
+/* Read the window, array 3, lay the images out, for tiles if they may be used; -1 with an exception set if something does
+ * not fit. */
+static int begin_convolution(Call *call_, long filters, int output, int tiles) {
     if (read_geometry(call_, 3) < 0) return -1;
     Geometry *q = &call_->q;
-    q->f = filters, q->groups = call_->numbers[0];
+    q->f = filters, q->groups = call_->numbers[0], q->tiles[0] = q->tiles[1] = 0;
     if (q->groups < 1 || q->c % q->groups || q->f % q->groups)
         return PyErr_SetString(PyExc_ValueError, "groups do not divide the channels and filters"), -1;
+    if (tiles) plan_tiles(call_);
     const int plain = prepare(q);
     if (plain < 0) return PyErr_NoMemory(), -1;
     if (!holds(call_, 0, q->c * product_of(q->size) * q->n) ||
@@ -64,19 +80,76 @@ static int begin_convolution(Call *call_, long filters, int output) {
     if (plain) return 0;
 #define call (*call_)
     const long rows = q->c * q->slabs * q->rows, row = q->row;
-    call.laid = malloc(max(1, rows * row) * SIZE);
+    call.laid = room(rows * row * SIZE);
     if (!call.laid) return PyErr_NoMemory(), -1;
     RUN(lay_out, rows, row / MOVES);
 #undef call
     return 0;
 }
 
+#define call (*call_)
+/* Memory for a convolution by tiles: for transformed weights, and `each` values for every thread. */
+static int begin_tiles(Call *call_, long weights, long each) {
+    call.each = (each * 4 + 63) / 64 * 64;
+    call.filters = room(weights * 4);
+    call.scratch = room(call.threads * call.each);
+    if (!call.filters || !call.scratch) return PyErr_NoMemory(), -1;
+    return 0;
+}
+
+/* correlate by tiles: 1, or 0 if something was not finite, or -1 with an exception set. */
+static int correlate_tiles(Call *call_) {
+    Geometry *q = &call.q;
+    atomic_int wrong = 0;
+    const long filters = levels[level].filters, blocks = (q->f + filters - 1) / filters;
+    q->run = levels[level].taps * levels[level].bytes / 4;
+    if (begin_tiles(&call, 16 * blocks * filters * q->c, 16 * ((q->c + filters) * q->run + 2 * SKEW)) < 0) return -1;
+    call.wrong = &wrong;
+    RUN(tile_filters, blocks * filters, q->c * 20);
+    RUN(tiles, (q->tiles[0] * q->tiles[1] * q->n + q->run - 1) / q->run, 16 * q->c * q->f * q->run / SUMS);
+    return !wrong;
+}
+
+/* weights by tiles, likewise. */
+static int weights_tiles(Call *call_) {
+    Geometry *q = &call.q;
+    atomic_int wrong = 0;
+    const long filters = levels[level].filters, taps = levels[level].taps, lanes = levels[level].bytes / 4;
+    const long blocks = (q->f + filters - 1) / filters, sets = (q->c + taps - 1) / taps;
+    const long vectors = q->tiles[0] * q->tiles[1] * q->n / lanes;
+    const long longest = max(8, min(TILE_RUN, TILE_BYTES / (4 * (q->c + q->f) * lanes * 4)));
+    q->shares = min(TILE_SHARES, (vectors + longest - 1) / longest);
+    const long most = (vectors + q->shares - 1) / q->shares, pieces = (most + longest - 1) / longest;
+    q->run = (most + pieces - 1) / pieces * lanes;
+    if (begin_tiles(&call, 16 * blocks * filters * sets * taps * q->shares, 4 * ((q->c + q->f + filters) * q->run + 2 * SKEW)) < 0)
+        return -1;
+    call.wrong = &wrong;
+    RUN(tile_weights, q->shares, 16 * q->c * q->f * vectors * lanes / q->shares / SUMS);
+    RUN(tile_gradient, q->f, q->c * 30);
+    return !wrong;
+}
+#undef call
+
+/* Compute by tiles if that was planned: 1, or 0 if the direct loops are to do it, or -1 with an exception set. */
+static int by_tiles(Call *call, int (*compute)(Call *), int output) {
+    if (!call->q.tiles[0]) return 0;
+    const int done = compute(call);
+    if (done) return done;
+    if (call->laid != call->data[0]) free(call->laid);
+    free(call->q.offsets);
+    call->laid = call->data[0], call->q.offsets = NULL;
+    return begin_convolution(call, call->q.f, output, 0);
+}
+
 /* correlate(x, w, b or None, window, out, groups): conv, and conv_input_grad with the filters turned around. */
 FUNCTION(correlate) {
     TAKE("ivv?wil");
     Geometry *q = &call.q;
-    if (call.view[4].ndim < 2 || begin_convolution(&call, LENGTH(4, 1), 4) < 0 || !holds(&call, 1, q->f * q->taps) ||
+    if (call.view[4].ndim < 2 || begin_convolution(&call, LENGTH(4, 1), 4, 1) < 0 || !holds(&call, 1, q->f * q->taps) ||
         !holds(&call, 2, q->f)) FAIL;
+    const int done = by_tiles(&call, correlate_tiles, 4);
+    if (done < 0) FAIL;
+    if (done) DONE;
     const long filters = levels[level].filters, per = q->f / q->groups;
     const long items = (per + filters - 1) / filters * q->groups * q->out[0] * q->out[1];
     RUN(correlate, items, min(per, filters) * q->taps * q->out[2] * q->n / SUMS);
@@ -87,10 +160,13 @@ FUNCTION(correlate) {
 FUNCTION(weights) {
     TAKE("iivwl");
     Geometry *q = &call.q;
-    if (call.view[1].ndim < 2 || begin_convolution(&call, LENGTH(1, 1), 1) < 0 || !holds(&call, 2, q->f * q->taps)) FAIL;
+    if (call.view[1].ndim < 2 || begin_convolution(&call, LENGTH(1, 1), 1, 1) < 0 || !holds(&call, 2, q->f * q->taps)) FAIL;
+    const int done = by_tiles(&call, weights_tiles, 1);
+    if (done < 0) FAIL;
+    if (done) DONE;
     const long filters = levels[level].filters, per = q->f / q->groups, sets = (q->taps - 1) / levels[level].taps + 1;
     const long blocks = (per + filters - 1) / filters * q->groups;
-    q->sets = max(1, min(MOST_SETS, blocks * sets / (4 * crew.wanted)));
+    q->sets = max(1, min(MOST_SETS, blocks * sets / (4 * call.threads)));
     const long items = blocks * ((sets + q->sets - 1) / q->sets);
     RUN(weights, items, q->sets * min(per, filters) * levels[level].taps * product_of(q->out) * q->n / SUMS);
     DONE;

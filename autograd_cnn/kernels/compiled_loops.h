@@ -14,6 +14,7 @@ typedef T NAME(quarter) VECTOR(PART(4));
 typedef WORD NAME(mask) VECTOR(LANES); /* what a comparison of vectors gives: all bits or none */
 
 #include "compiled_conv.h"
+#include "compiled_winograd.h"
 #include "compiled_pool.h"
 #include "compiled_rows.h"
 

@@ -35,12 +35,15 @@ static struct {
     atomic_int sleeping;
     atomic_flag taken;
     int members, wanted;
+    int sharing; /* the threads that share this loop: numbers 0, the caller's, to sharing - 1 */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     Part part;
     const Call *call;
     long grain;
 } crew = {.taken = ATOMIC_FLAG_INIT, .wanted = 1, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local int own_number = 0; /* of a thread in the crew */
 
 static inline void breathe(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -78,8 +81,8 @@ static long nanoseconds(void) {
 
 /* Compute what is left of one's own range, then of the others'. */
 static void take_items(int own) {
-    for (int k = 0; k < crew.wanted; k++) {
-        Range *range = &crew.ranges[(own + k) % crew.wanted];
+    for (int k = 0; k < crew.sharing; k++) {
+        Range *range = &crew.ranges[(own + k) % crew.sharing];
         long begin;
         while ((begin = atomic_fetch_add(&range->next, crew.grain)) < range->end) {
             const long end = begin + crew.grain;
@@ -106,12 +109,13 @@ static long wait_for_loop(long seen) {
 
 static void *member(void *number) {
     flush_tiny();
+    own_number = (int)(intptr_t)number;
     for (long seen = 0;;) {
         long state = wait_for_loop(seen);
         seen = state / LOOP;
-        while (state / LOOP == seen && state & OPEN && (state & JOINED) < crew.wanted - 1)
+        while (state / LOOP == seen && state & OPEN && own_number < crew.sharing)
             if (atomic_compare_exchange_weak(&crew.state, &state, state + 1)) {
-                take_items((int)(intptr_t)number);
+                take_items(own_number);
                 atomic_fetch_sub(&crew.state, 1);
                 break;
             }
@@ -128,13 +132,13 @@ static void after_fork(void) { /* the child has none of the threads */
     pthread_cond_init(&crew.wake, NULL);
 }
 
-static void hire(void) {
+static void hire(int members) {
     static int registered = 0;
     if (!registered) registered = !pthread_atfork(NULL, NULL, after_fork);
     sigset_t all, before;
     sigfillset(&all); /* Ctrl-C is for the main thread */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (crew.members < crew.wanted - 1) {
+    while (crew.members < members) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, member, (void *)(intptr_t)(crew.members + 1))) break;
         pthread_detach(thread);
@@ -143,21 +147,22 @@ static void hire(void) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Call part(call, begin, end) over all of `items`, of which each takes about `cost` nanoseconds. */
-static void share(const Call *call, Part part, long items, long cost) {
+/* Call part(call, begin, end) over all of `items`, of which each takes about `cost` nanoseconds, by so many threads. */
+static void share(const Call *call, Part part, long items, long cost, int threads) {
     const unsigned before = flush_tiny();
-    if (crew.wanted < 2 || items < 2 || items * cost < WORTH || atomic_flag_test_and_set(&crew.taken)) {
+    if (threads < 2 || items < 2 || items * cost < WORTH || atomic_flag_test_and_set(&crew.taken)) {
         part(call, 0, items);
         restore_tiny(before);
         return;
     }
-    if (crew.members < crew.wanted - 1) hire();
+    if (crew.members < threads - 1) hire(threads - 1);
+    crew.sharing = threads;
     crew.part = part;
     crew.call = call;
-    crew.grain = (items + 8 * crew.wanted - 1) / (8 * crew.wanted);
-    for (int k = 0; k < crew.wanted; k++) {
-        crew.ranges[k].end = items * (k + 1) / crew.wanted;
-        atomic_store_explicit(&crew.ranges[k].next, items * k / crew.wanted, memory_order_relaxed);
+    crew.grain = (items + 8 * threads - 1) / (8 * threads);
+    for (int k = 0; k < threads; k++) {
+        crew.ranges[k].end = items * (k + 1) / threads;
+        atomic_store_explicit(&crew.ranges[k].next, items * k / threads, memory_order_relaxed);
     }
     atomic_fetch_add(&crew.state, LOOP + OPEN);
     if (atomic_load(&crew.sleeping)) {

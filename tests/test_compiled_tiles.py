@@ -1,0 +1,118 @@
+"""3 x 3 convolutions that the compiled kernels compute in tiles, with fewer multiplications."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograd_cnn.kernels import reference
+from autograd_cnn.kernels.window import Window, conv_window
+from tests.compiled_parts import _compiled, compiled, instruction_set, layouts, two_threads
+
+__all__ = ["instruction_set", "two_threads"]  # fixtures
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Window]
+
+
+@st.composite
+def cases(draw: Any, whole: bool = False, batches: tuple[int, ...] = (16, 32, 48)) -> Arrays:
+    """Images, filters, bias, output gradients and the window, in float32.
+
+    `whole` numbers are small enough that neither way of computing rounds.
+    """
+    c, f = draw(st.integers(8, 20)), draw(st.integers(16, 26))
+    if draw(st.booleans()):
+        c, f = f, c
+    padding, rng = (
+        draw(st.tuples(*[st.integers(0, 3)] * 2)),
+        np.random.default_rng(draw(st.integers(0, 99))),
+    )
+    size = tuple(draw(st.integers(max(1, 3 - 2 * p), 9)) for p in padding)
+    window, n = conv_window(size, (3, 3), 1, padding, 1), draw(st.sampled_from(batches))
+    how = draw(st.sampled_from(["batch-innermost", "plain", "reversed"]))
+
+    def values(*shape: int) -> np.ndarray:
+        found = rng.integers(-4, 5, shape) if whole else rng.standard_normal(shape)
+        return found.astype(np.float32)
+
+    x, g = layouts(values(n, c, *size), how), layouts(values(n, f, *window.out), how)
+    return x, values(f, c, 3, 3), values(f), g, window
+
+
+def results(kernels: Any, case: Arrays) -> list[np.ndarray]:
+    """Output, input gradient, weight gradient."""
+    x, w, b, g, window = case
+    return [
+        kernels.conv(x, w, b, window, 1),
+        kernels.conv_input_grad(g, w, window, 1),
+        kernels.conv_weight_grad(x, g, window, 1),
+    ]
+
+
+@given(cases(whole=True))
+def test_numbers_that_need_no_rounding_come_out_exactly(case: Arrays) -> None:
+    for found, expected in zip(results(compiled, case), results(reference, case)):
+        np.testing.assert_array_equal(found, expected)
+
+
+@given(cases())
+def test_rounding_stays_near_that_of_the_sums_themselves(case: Arrays) -> None:
+    x, w, _, g, window = case
+    exact = results(reference, (*(a.astype(np.float64) for a in case[:4]), window))
+    terms = [w[0].size, w[:, 0].size, g[:, 0].size]  # of one sum
+    largest = [(x, w), (g, w), (x, g)]
+    for found, expected, many, (one, other) in zip(results(compiled, case), exact, terms, largest):
+        eps = np.finfo(np.float32).eps
+        # Errors of many terms partly cancel; tiles add the largest values of a neighbourhood.
+        bound = 8.0 * eps * np.sqrt(many) * np.abs(one).max() * np.abs(other).max()
+        assert np.abs(found - expected).max() <= bound
+
+
+@given(cases(batches=(16, 32)))
+def test_batches_that_do_not_fill_vectors_go_another_way_to_nearly_the_same(case: Arrays) -> None:
+    x, w, b, _, window = case
+    longer = np.concatenate([x, x[:1]])
+    tiles, direct = compiled.conv(x, w, b, window, 1), compiled.conv(longer, w, b, window, 1)[:-1]
+    np.testing.assert_allclose(tiles, direct, rtol=1e-4, atol=1e-4)
+    if math.prod((n + 1) // 2 for n in window.out) * len(x) >= 48:  # enough for vectors
+        assert not np.array_equal(tiles, direct)
+
+
+@given(cases(), st.sampled_from([np.nan, np.inf, -np.inf, 3e38]), st.integers(0, 2**30))
+def test_what_is_not_finite_stays_where_it_belongs(case: Arrays, value: float, at: int) -> None:
+    for array in (case[0], case[3]):
+        found = np.unravel_index(at % array.size, array.shape)
+        array[found] = value
+    with np.errstate(invalid="ignore", over="ignore"):
+        for found, expected in zip(results(compiled, case), results(reference, case)):
+            if (
+                value != 3e38
+            ):  # near the largest number, one order of a sum overflows and another does not
+                np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+            finite = np.isfinite(found) & np.isfinite(expected) & (np.abs(expected) < 1e30)
+            np.testing.assert_allclose(found[finite], expected[finite], rtol=1e-3, atol=1e-3)
+
+
+@given(cases())
+def test_the_number_of_threads_changes_no_bit(case: Arrays) -> None:
+    found = []
+    for threads in (1, 2, 5, 2):
+        _compiled.set_threads(threads)
+        found.append(results(compiled, case))
+    for other in found[1:]:
+        for one, another in zip(found[0], other):
+            np.testing.assert_array_equal(one, another)
+
+
+def test_filters_of_another_size_are_refused() -> None:
+    x = reference.laid_out(np.ones((16, 16, 4, 4), np.float32))
+    out, numbers = np.empty_like(x), compiled._numbers(conv_window((4, 4), (3, 3), 1, 1, 1))
+    with pytest.raises(ValueError, match="array 1 holds 2295 values, expected 2304"):
+        _compiled.correlate(x, np.ones((255, 3, 3), np.float32), None, numbers, out, 1)
+    with pytest.raises(ValueError, match="array 2 holds 15 values, expected 2304"):
+        _compiled.weights(x, x, np.ones(15, np.float32), numbers, 1)
