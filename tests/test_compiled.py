@@ -97,6 +97,42 @@ def test_the_number_of_threads_changes_no_bit(case: Any) -> None:
             assert np.array_equal(a, b)
 
 
+@given(convolutions(), st.booleans(), st.integers(0, 3), st.booleans())
+def test_pooling_and_relu_in_the_pass_of_a_convolution(
+    case: Any, relu: bool, kernel: int, extremes: bool
+) -> None:
+    """The bits of one after the other; `kernel` 0 is no pooling."""
+    groups, each, filters, n, window, dtype, how, seed = case
+    assume(kernel <= min(window.out))
+    rng = np.random.default_rng(seed)
+    x = layouts(rng.standard_normal((n, groups * each, *window.size)).astype(dtype), how)
+    if extremes:
+        x.flat[rng.integers(0, x.size, 3)] = np.nan, np.inf, -np.inf
+    w = rng.standard_normal((filters, each, *window.kernel)).astype(dtype)
+    b = rng.standard_normal(filters).astype(dtype) if seed % 2 else None
+    pool = pool_window(window.out, kernel, None, 0, 1, False) if kernel else None
+    expected = compiled.conv(x, w, b, window, groups)
+    expected = compiled.window_max(expected, pool) if pool else expected
+    expected = compiled.relu(expected) if relu else expected
+    found = compiled.conv(x, w, b, window, groups, relu, pool)
+    np.testing.assert_array_equal(found, expected)
+    with np.errstate(invalid="ignore"):
+        same(found, reference.conv(x, w, b, window, groups, relu, pool), 10.0)
+
+
+@given(st.integers(1, 20), st.integers(1, 300), BATCHES, DTYPES, st.booleans())
+def test_relu_in_the_pass_of_a_linear_layer(
+    m: int, k: int, n: int, dtype: Any, turned: bool
+) -> None:
+    rng = np.random.default_rng(m)
+    x, w = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((m, k)).astype(dtype)
+    x = np.asfortranarray(x) if turned else x
+    b = rng.standard_normal(m).astype(dtype) if m % 2 else None
+    found = compiled.linear(x, w, b, True)
+    np.testing.assert_array_equal(found, compiled.relu(compiled.linear(x, w, b)))
+    same(found, reference.linear(x, w, b, True), 10.0)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_reach_the_outputs_that_they_reach_in_numpy(value: float) -> None:
     rng = np.random.default_rng(0)
@@ -412,25 +448,25 @@ def test_values_that_lie_otherwise_in_memory_are_the_same_values(other: Any) -> 
 def test_the_extension_refuses_arrays_that_do_not_fit_each_other() -> None:
     x, w, out = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
     numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1))
-    assert _compiled.correlate(x, w, None, numbers, out, 1)
+    assert _compiled.correlate(x, w, None, numbers, out, 1, 0, 0)
     assert (out == 9.0).all()
     with pytest.raises(ValueError, match="array 4 holds 2 values, expected 4"):
-        _compiled.correlate(x, w, None, numbers, out[:, :, :1].copy(), 1)
+        _compiled.correlate(x, w, None, numbers, out[:, :, :1].copy(), 1, 0, 0)
     with pytest.raises(ValueError, match="array 1 holds 3 values, expected 9"):
-        _compiled.correlate(x, w[0, 0, 0], None, numbers, out, 1)
+        _compiled.correlate(x, w[0, 0, 0], None, numbers, out, 1, 0, 0)
     with pytest.raises(ValueError, match="array 3 holds 9 values, expected 21"):
-        _compiled.correlate(x, w, None, numbers[:3], out, 1)
+        _compiled.correlate(x, w, None, numbers[:3], out, 1, 0, 0)
     with pytest.raises(ValueError, match="two axes"):
-        _compiled.correlate(x.reshape(-1), w, None, numbers, out, 1)
+        _compiled.correlate(x.reshape(-1), w, None, numbers, out, 1, 0, 0)
     for groups in (0, 2):
         with pytest.raises(ValueError, match="groups"):
-            _compiled.correlate(x, w, None, numbers, out, groups)
+            _compiled.correlate(x, w, None, numbers, out, groups, 0, 0)
     with pytest.raises(TypeError, match="got 4"):
         _compiled.correlate(x, w, None, numbers)
-    with pytest.raises(TypeError, match="got 7"):
-        _compiled.correlate(x, w, None, numbers, out, 1, 2)
+    with pytest.raises(TypeError, match="got 9"):
+        _compiled.correlate(x, w, None, numbers, out, 1, 0, 0, 2)
     with pytest.raises(TypeError, match="NoneType"):
-        _compiled.correlate(None, w, None, numbers, out, 1)
+        _compiled.correlate(None, w, None, numbers, out, 1, 0, 0)
     p = np.ones(3)
     p.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
@@ -457,7 +493,7 @@ def test_the_extension_refuses_arrays_that_do_not_fit_each_other() -> None:
 def test_the_extension_leaves_other_arrays_alone(other: np.ndarray) -> None:
     out = np.full((1, 1, 2, 2), 7.0)
     numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1))
-    assert _compiled.correlate(other, np.ones((1, 1, 3, 3)), None, numbers, out, 1) is False
+    assert _compiled.correlate(other, np.ones((1, 1, 3, 3)), None, numbers, out, 1, 0, 0) is False
     assert (out == 7.0).all()
 
 

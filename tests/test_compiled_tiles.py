@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autograd_cnn.kernels import reference
-from autograd_cnn.kernels.window import Window, conv_window
+from autograd_cnn.kernels.window import Window, conv_window, pool_window
 from tests.compiled_parts import _compiled, compiled, instruction_set, layouts, two_threads
 
 __all__ = ["instruction_set", "two_threads"]  # fixtures
@@ -98,6 +98,17 @@ def test_what_is_not_finite_stays_where_it_belongs(case: Arrays, value: float, a
             np.testing.assert_allclose(found[finite], expected[finite], rtol=1e-3, atol=1e-3)
 
 
+@given(cases(), st.booleans(), st.booleans())
+def test_pooling_and_relu_in_the_same_pass(case: Arrays, relu: bool, pooled: bool) -> None:
+    x, w, b, _, window = case
+    assume(not pooled or min(window.out) > 1)
+    pool = pool_window(window.out, 2, None, 0, 1, False) if pooled else None
+    expected = compiled.conv(x, w, b, window, 1)
+    expected = compiled.window_max(expected, pool) if pool else expected
+    expected = compiled.relu(expected) if relu else expected
+    np.testing.assert_array_equal(compiled.conv(x, w, b, window, 1, relu, pool), expected)
+
+
 @given(cases())
 def test_the_number_of_threads_changes_no_bit(case: Arrays) -> None:
     found = []
@@ -113,6 +124,6 @@ def test_filters_of_another_size_are_refused() -> None:
     x = reference.laid_out(np.ones((16, 16, 4, 4), np.float32))
     out, numbers = np.empty_like(x), compiled._numbers(conv_window((4, 4), (3, 3), 1, 1, 1))
     with pytest.raises(ValueError, match="array 1 holds 2295 values, expected 2304"):
-        _compiled.correlate(x, np.ones((255, 3, 3), np.float32), None, numbers, out, 1)
+        _compiled.correlate(x, np.ones((255, 3, 3), np.float32), None, numbers, out, 1, 0, 0)
     with pytest.raises(ValueError, match="array 2 holds 15 values, expected 2304"):
         _compiled.weights(x, x, np.ones(15, np.float32), numbers, 1)

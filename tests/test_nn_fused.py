@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn import nn
+from autograd_cnn import kernels, nn
 from autograd_cnn.diagnose import profile
+from autograd_cnn.kernels.window import pool_window
 
 LAYERS = {
     "1d": (lambda: nn.BatchNorm1d(3), (5, 3)),
@@ -201,3 +202,107 @@ def test_a_layer_without_running_statistics_has_nothing_to_fold() -> None:
     assert not norm.folds_into(np.ones((3, 2), np.float32))
     with pytest.raises(ValueError, match=r"BatchNorm1d\.fold: there are no running statistics"):
         norm.fold(np.ones((3, 2), np.float32), None)
+
+
+# ---------------------------------------------------------------- what a pass takes in, unrecorded
+
+CHAINS = {
+    "relu": [nn.ReLU],
+    "pool": [lambda: nn.MaxPool2d(2)],
+    "relu, pool": [nn.ReLU, lambda: nn.MaxPool2d(2)],
+    "pool, relu": [lambda: nn.MaxPool2d(2), nn.ReLU],
+    "overlapping": [lambda: nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.ReLU],
+    "twice": [nn.ReLU, nn.ReLU, lambda: nn.MaxPool2d(2), lambda: nn.MaxPool2d(2)],
+    "tanh between": [nn.Tanh, nn.ReLU, lambda: nn.MaxPool2d(2)],
+    "training norm": [lambda: nn.BatchNorm2d(6), nn.ReLU, lambda: nn.MaxPool2d(2)],
+    "norm after pool": [lambda: nn.MaxPool2d(2), lambda: nn.BatchNorm2d(6).eval(), nn.ReLU],
+}
+
+
+def one_by_one(net: nn.Sequential, x: Any) -> Any:
+    for module in net:
+        x = module(x)
+    return x
+
+
+@pytest.mark.parametrize("batch", [1, 3, 16])
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_pass_gives_the_bits_of_one_by_one(chain: str, batch: int) -> None:
+    rng = np.random.default_rng(0)
+    net = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), *(make() for make in CHAINS[chain]))
+    x = ag.tensor(rng.standard_normal((batch, 3, 9, 8)).astype(np.float32), requires_grad=True)
+    with ag.no_grad():
+        found = net(x)
+        np.testing.assert_array_equal(found.numpy(), one_by_one(net, x).numpy())
+    assert not found.requires_grad
+    assert net(x).requires_grad  # recorded as ever
+    np.testing.assert_array_equal(net(x).numpy(), one_by_one(net, x).numpy())
+
+
+@pytest.mark.parametrize(
+    ("layer", "pool", "shape"),
+    [
+        (lambda: nn.Conv1d(2, 3, 3), lambda: nn.MaxPool1d(2), (2, 2, 9)),
+        (lambda: nn.Conv3d(2, 3, 2), lambda: nn.MaxPool3d(2), (2, 2, 5, 5, 4)),
+        (lambda: nn.Linear(4, 3), nn.Identity, (5, 4)),
+        (lambda: nn.Linear(4, 3, bias=False), nn.Identity, (5, 2, 4)),
+    ],
+)
+def test_other_layers_too(layer: Any, pool: Any, shape: Any) -> None:
+    net = nn.Sequential(layer(), nn.ReLU(), pool())
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    for given in (x, x.astype(float), (8 * x).astype(np.int16)):
+        with ag.no_grad():
+            found, expected = net(given), one_by_one(net, given)
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+        assert found.dtype == expected.dtype
+
+
+def test_one_kernel_computes_all_of_it() -> None:
+    calls, original = [], kernels.conv
+    kernels.conv = lambda *args: calls.append(args[5:]) or original(*args)
+    try:
+        net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2))
+        x = np.ones((1, 1, 6, 6), np.float32)
+        with ag.no_grad():
+            net.eval()(x)
+    finally:
+        kernels.conv = original
+    assert calls == [(True, pool_window((4, 4), 2, None, 0, 1, False))]
+
+
+def test_hooked_layers_and_positions_are_left_alone() -> None:
+    x, seen = np.random.default_rng(0).standard_normal((2, 1, 6, 6)).astype(np.float32), []
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2))
+    with ag.no_grad(), net[1].register_forward_hook(lambda module, args, out: seen.append(out)):
+        net(x)
+    assert seen[0].shape == (2, 2, 4, 4)
+    asked = nn.Sequential(net[0], nn.ReLU(), nn.MaxPool2d(2, return_indices=True))
+    with ag.no_grad():
+        values, places = asked(x)
+    assert values.shape == places.shape == (2, 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.ones((2, 3, 6, 6), np.float32),
+        np.ones((1, 6, 6), np.float32),
+        np.ones((2, 1, 3, 3), np.float32),
+        np.ones((2, 1, 2, 2), np.float32),
+        np.ma.masked_array(np.ones((2, 1, 6, 6)), True),
+        "text",
+        [[1.0]],
+        None,
+    ],
+    ids=["channels", "axes", "pool", "kernel", "masked", "text", "list", "none"],
+)
+def test_mistakes_are_told_in_the_same_words(x: Any) -> None:
+    net, told = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)), []
+    for run in (net, lambda v: one_by_one(net, v)):
+        with ag.no_grad(), pytest.raises((TypeError, ValueError)) as caught:
+            run(x)
+        told.append((type(caught.value), str(caught.value)))
+    assert told[0] == told[1]
+    with ag.no_grad(), pytest.raises(ValueError, match="has 5 features, weight of shape"):
+        nn.Sequential(nn.Linear(4, 3), nn.ReLU())(np.ones((2, 5), np.float32))

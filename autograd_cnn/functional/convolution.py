@@ -35,12 +35,12 @@ def _conv(
     axes: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Array:
     shapes = x.shape, w.shape, _shape(b)
-    window = _conv_geometry(axes, *shapes, stride, padding, dilation, groups)
+    window = conv_geometry(axes, *shapes, stride, padding, dilation, groups)
     return conv.conv(_laid_out(x, w), w, b, window=window, groups=groups)
 
 
 @kept
-def _conv_geometry(
+def conv_geometry(
     axes: int,
     x: tuple[int, ...],
     w: tuple[int, ...],

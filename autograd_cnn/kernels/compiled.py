@@ -120,13 +120,31 @@ def _numbers(window: Window, turned: bool = False) -> np.ndarray:
 
 
 def conv(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, groups: int
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None,
+    window: Window,
+    groups: int,
+    relu: bool = False,
+    pool: Window | None = None,
 ) -> np.ndarray:
     """See reference.conv."""
-    out, numbers = _images(len(x), len(w), window.out, x.dtype), _numbers(window)
-    if not _compiled.correlate(x, w, b, numbers, out, groups):
-        return _otherwise(conv, x, w, b, window, groups)
+    halved = pool is not None and _halves(pool)
+    if pool is not None and not halved:
+        return window_max(conv(x, w, b, window, groups, relu), pool)
+    size = window.out if pool is None else pool.out
+    out, numbers = _images(len(x), len(w), size, x.dtype), _numbers(window)
+    if not _compiled.correlate(x, w, b, numbers, out, groups, relu, halved):
+        return _otherwise(conv, x, w, b, window, groups, relu, pool)
     return out
+
+
+@functools.lru_cache(maxsize=4096)
+def _halves(pool: Window) -> bool:
+    """Whether a pooling parts its images into squares of 2 x 2, which the convolution can do."""
+    halves = tuple(n // 2 for n in pool.size)
+    two = (2, 2)
+    return (pool.kernel, pool.stride, pool.out) == (two, two, halves) and not any(pool.before)
 
 
 def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
@@ -136,7 +154,7 @@ def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -
     turned = w.reshape(groups, f // groups, each, cells)[..., ::-1]
     turned = np.ascontiguousarray(turned.swapaxes(1, 2))  # (G, C / G, F / G, KH * KW)
     x, numbers = _images(len(g), groups * each, window.size, g.dtype), _numbers(window, True)
-    if not _compiled.correlate(g, turned, None, numbers, x, groups):
+    if not _compiled.correlate(g, turned, None, numbers, x, groups, False, False):
         return _otherwise(conv_input_grad, g, w, window, groups)
     return x
 
@@ -164,19 +182,23 @@ def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return reference.matmul(x, y) if out is None else out
 
 
-def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool = False) -> np.ndarray:
     """See reference.linear."""
-    out = _product(w, x.T, b) if x.size * len(w) < LARGE_PRODUCT else None
-    return reference.linear(x, w, b) if out is None else out.T
+    out = _product(w, x.T, b, relu) if x.size * len(w) < LARGE_PRODUCT else None
+    return reference.linear(x, w, b, relu) if out is None else out.T
 
 
-def _product(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarray | None:
-    """a (M, K) @ b (K, N) + bias (M,), contiguous (M, N); None if the loops do not serve."""
+def _product(
+    a: np.ndarray, b: np.ndarray, bias: np.ndarray | None, relu: bool = False
+) -> np.ndarray | None:
+    """a (M, K) @ b (K, N) + bias (M,), contiguous (M, N), and relu of it; None if the loops do not
+    serve.
+    """
     out = np.empty((len(a), b.shape[1]), a.dtype)
-    if _compiled.product(a, b, bias, out):
+    if _compiled.product(a, b, bias, out, relu):
         return out
-    copied = _serves(a, b, bias) and _compiled.product(_plain(a), _plain(b), _plain(bias), out)
-    return out if copied else None
+    copies = _plain(a), _plain(b), _plain(bias)
+    return out if _serves(a, b, bias) and _compiled.product(*copies, out, relu) else None
 
 
 # ------------------------------------------------------------------------------------------ pooling

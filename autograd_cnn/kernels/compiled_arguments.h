@@ -48,6 +48,7 @@ struct Call {
     long each;                  /* of so many bytes */
     atomic_int *wrong;          /* set where a result is not finite */
     int arrays, wide, threads;  /* wide: double rather than float */
+    int relu, halved;           /* what a convolution or product goes on with: relu, maxima of 2 x 2 */
     Py_buffer *parts;           /* the arrays of updates */
     Update *updates;
     long part_count, update_count;
@@ -157,6 +158,7 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
     call->laid = call->filters = call->scratch = NULL;
     call->q.offsets = NULL;
     call->q.adds = 0;
+    call->relu = call->halved = 0;
     call->threads = crew.wanted; /* for all of the call: somebody may change it meanwhile */
     call->arrays = 0;
     call->parts = NULL;

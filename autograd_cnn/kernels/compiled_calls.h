@@ -75,8 +75,8 @@ static int begin_convolution(Call *call_, long filters, int output, int tiles) {
     if (tiles) plan_tiles(call_);
     const int plain = prepare(q);
     if (plain < 0) return PyErr_NoMemory(), -1;
-    if (!holds(call_, 0, q->c * product_of(q->size) * q->n) ||
-        !holds(call_, output, q->f * product_of(q->out) * q->n)) return -1;
+    const long places = call_->halved ? q->out[1] / 2 * (q->out[2] / 2) : product_of(q->out);
+    if (!holds(call_, 0, q->c * product_of(q->size) * q->n) || !holds(call_, output, q->f * places * q->n)) return -1;
     if (plain) return 0;
 #define call (*call_)
     const long rows = q->c * q->slabs * q->rows, row = q->row;
@@ -90,8 +90,8 @@ static int begin_convolution(Call *call_, long filters, int output, int tiles) {
 #define call (*call_)
 /* Memory for a convolution by tiles: for transformed weights, and `each` values for every thread. */
 static int begin_tiles(Call *call_, long weights, long each) {
-    call.each = (each * 4 + 63) / 64 * 64;
-    call.filters = room(weights * 4);
+    call.each = (each * SIZE + 63) / 64 * 64;
+    call.filters = room(weights * SIZE);
     call.scratch = room(call.threads * call.each);
     if (!call.filters || !call.scratch) return PyErr_NoMemory(), -1;
     return 0;
@@ -141,16 +141,24 @@ static int by_tiles(Call *call, int (*compute)(Call *), int output) {
     return begin_convolution(call, call->q.f, output, 0);
 }
 
-/* correlate(x, w, b or None, window, out, groups): conv, and conv_input_grad with the filters turned around. */
+/* correlate(x, w, b or None, window, out, groups, relu, halved): conv, and conv_input_grad with the filters turned around. */
 FUNCTION(correlate) {
-    TAKE("ivv?wil");
+    TAKE("ivv?willl");
     Geometry *q = &call.q;
+    call.relu = call.numbers[1] != 0, call.halved = call.numbers[2] != 0;
     if (call.view[4].ndim < 2 || begin_convolution(&call, LENGTH(4, 1), 4, 1) < 0 || !holds(&call, 1, q->f * q->taps) ||
         !holds(&call, 2, q->f)) FAIL;
     const int done = by_tiles(&call, correlate_tiles, 4);
     if (done < 0) FAIL;
     if (done) DONE;
     const long filters = levels[level].filters, per = q->f / q->groups;
+    if (call.halved) {
+        const long room_for = 2 * q->n * max(1, HALVED / (2 * q->n)), items = (per + filters - 1) / filters * q->groups * (q->out[1] / 2);
+        q->run = min(room_for, q->out[2] / 2 * 2 * q->n);
+        if (begin_tiles(&call, 0, 2 * filters * q->run) < 0) FAIL;
+        RUN(correlate_halved, items, min(per, filters) * q->taps * 2 * q->out[2] * q->n / SUMS);
+        DONE;
+    }
     const long items = (per + filters - 1) / filters * q->groups * q->out[0] * q->out[1];
     RUN(correlate, items, min(per, filters) * q->taps * q->out[2] * q->n / SUMS);
     DONE;
@@ -181,11 +189,12 @@ static int step_offsets(Geometry *q, long count, long step) {
     return 0;
 }
 
-/* product(a, b, bias or None, out): out (M, N) = a (M, K) @ b (K, N) + bias (M,).  Rows of a times columns of b where both lie
+/* product(a, b, bias or None, out, relu): out (M, N) = a (M, K) @ b (K, N) + bias (M,), and relu of it.  Rows of a times columns of b where both lie
  * in one piece and are long enough to add up in vectors, else sums of rows of b. */
 FUNCTION(product) {
-    TAKE("mmv?v");
+    TAKE("mmv?vl");
     Geometry *q = &call.q;
+    call.relu = call.numbers[0] != 0;
     q->f = LENGTH(0, 0), q->c = LENGTH(0, 1), q->n = LENGTH(1, 1);
     const long m = q->f, k = q->c, n = q->n, filters = levels[level].filters;
     if (!holds(&call, 1, k * n) || !holds(&call, 2, m) || !holds(&call, 3, m * n)) FAIL;

@@ -13,6 +13,12 @@ typedef T NAME(half) VECTOR(PART(2));
 typedef T NAME(quarter) VECTOR(PART(4));
 typedef WORD NAME(mask) VECTOR(LANES); /* what a comparison of vectors gives: all bits or none */
 
+/* relu of a value; NaN stays. */
+static inline T NAME(positive)(T x) { return (x > 0) | (x != x) ? x : 0; }
+
+/* The larger of two values, as max pooling sees them one after the other: NaN wins. */
+static inline T NAME(larger)(T most, T x) { return (x > most) | (x != x) ? x : most; }
+
 #include "compiled_conv.h"
 #include "compiled_winograd.h"
 #include "compiled_pool.h"

@@ -1,8 +1,5 @@
 /* Batch normalisation, relu and the updates of optimizers: loops over values in the order of memory. */
 
-/* relu of a value; NaN stays. */
-static inline T NAME(positive)(T x) { return (x > 0) | (x != x) ? x : 0; }
-
 /* ----------------------------------------------------------------------------- normalisation */
 
 /* Sum of (x - a) * (y - b), in vectors over pieces of 4,096 values and in double over the pieces; y null means 1. */

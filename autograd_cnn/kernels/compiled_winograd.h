@@ -14,6 +14,7 @@
 
 #define V NAME(vec)
 #define AT(P) (*(V *)(P))
+#define CHOOSE(m, a, b) ((V)(((NAME(mask))(a) & (m)) | ((NAME(mask))(b) & ~(m))))
 
 /* Where vector j of the tiles begins: row and column of its tile, image. */
 static inline void NAME(tile)(const Geometry *q, long j, long *y, long *x, long *image) {
@@ -62,23 +63,33 @@ static inline void NAME(tile_in)(const T *x, long row, long n, T *to, long step)
     }
 }
 
-/* The sums at m: A^T m A plus a bias, of which `rows` rows and `columns` columns belong to the output.  Returns NaN where a
- * value is not finite. */
-static inline V NAME(tile_out)(const T *m, long step, T bias, T *out, long row, long n, long rows, long columns) {
-    V s[2][4], wrong = {0};
+/* The sums at m: A^T m A plus a bias, to y[row][column].  Returns NaN where a value is not finite. */
+static inline V NAME(tile_out)(const T *m, long step, T bias, V y[2][2]) {
+    V s[2][4];
     for (int k = 0; k < 4; k++) {
         const V a = AT(m + k * step), b = AT(m + (4 + k) * step), c = AT(m + (8 + k) * step), d = AT(m + (12 + k) * step);
         s[0][k] = a + b + c, s[1][k] = b - c - d;
     }
-    for (int i = 0; i < 2 && i < rows; i++) {
-        const V left = s[i][0] + s[i][1] + s[i][2] + bias, right = s[i][1] - s[i][2] - s[i][3] + bias;
-        AT(out + i * row) = left;
-        wrong += 0 * left;
-        if (columns < 2) continue;
-        AT(out + i * row + n) = right;
-        wrong += 0 * right;
+    for (int i = 0; i < 2; i++)
+        y[i][0] = s[i][0] + s[i][1] + s[i][2] + bias, y[i][1] = s[i][1] - s[i][2] - s[i][3] + bias;
+    return 0 * y[0][0] + 0 * y[0][1] + 0 * y[1][0] + 0 * y[1][1];
+}
+
+/* The tile y at row `top` and column `left` of a filter's images, to where they lie: as it is, or its maximum; relu if wanted. */
+static inline void NAME(tile_store)(const Call *call, V y[2][2], T *out, long top, long left, long image) {
+    const Geometry *q = &call->q;
+    const V zero = {0};
+    const int whole = top + 1 < q->out[1] && left + 1 < q->out[2];
+    if (call->halved && !whole) return;
+    if (call->halved) {
+        for (int k = 1; k < 4; k++) y[0][0] = CHOOSE(y[k / 2][k % 2] > y[0][0], y[k / 2][k % 2], y[0][0]);
+        if (call->relu) y[0][0] = CHOOSE(y[0][0] > zero, y[0][0], zero);
+        AT(out + (top / 2 * (q->out[2] / 2) + left / 2) * q->n + image) = y[0][0];
+        return;
     }
-    return wrong;
+    for (int i = 0; i < 2 && top + i < q->out[1]; i++)
+        for (int k = 0; k < 2 && left + k < q->out[2]; k++)
+            AT(out + ((top + i) * q->out[2] + left + k) * q->n + image) = call->relu ? CHOOSE(y[i][k] > zero, y[i][k], zero) : y[i][k];
 }
 
 /* FILTERS filters of m (16, FILTERS, run) = u (16, C, FILTERS) times v (16, C, run), whose places lie `in` apart. */
@@ -101,7 +112,8 @@ static void NAME(tiles)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     const T *x = call->laid, *b = call->data[2];
     const long c = q->c, f = q->f, n = q->n, vectors = q->tiles[0] * q->tiles[1] * n / LANES;
-    const long in = c * TAPS * LANES + SKEW, sums = FILTERS * TAPS * LANES, row = q->out[2] * n, channel = q->rows * q->row;
+    const long in = c * TAPS * LANES + SKEW, sums = FILTERS * TAPS * LANES, channel = q->rows * q->row;
+    const long plane = call->halved ? q->out[1] / 2 * (q->out[2] / 2) * n : q->out[1] * q->out[2] * n;
     T *v = scratch_of(call), *m = v + 16 * in;
     V wrong = {0};
     for (long item = begin; item < end; item++) {
@@ -118,9 +130,9 @@ static void NAME(tiles)(const Call *call, long begin, long end) {
             NAME(places)(v, in, (T *)call->filters + k * 16 * c, c, m);
             for (long j = 0; j < TAPS; j++)
                 for (long r = 0; r < min(FILTERS, f - k); r++) {
-                    T *to = (T *)call->data[4] + ((k + r) * q->out[1] + top[j]) * row + left[j] * n + image[j];
-                    wrong += NAME(tile_out)(m + (r * TAPS + j) * LANES, sums, b ? b[k + r] : 0, to, row, n,
-                                            q->out[1] - top[j], q->out[2] - left[j]);
+                    V y[2][2];
+                    wrong += NAME(tile_out)(m + (r * TAPS + j) * LANES, sums, b ? b[k + r] : 0, y);
+                    NAME(tile_store)(call, y, (T *)call->data[4] + (k + r) * plane, top[j], left[j], image[j]);
                 }
         }
     }
@@ -244,3 +256,4 @@ static void NAME(tile_gradient)(const Call *call, long begin, long end) {
 
 #undef V
 #undef AT
+#undef CHOOSE

@@ -89,9 +89,18 @@ def _filters(w: np.ndarray, groups: int) -> np.ndarray:
 
 
 def conv(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, groups: int
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None,
+    window: Window,
+    groups: int,
+    relu: bool = False,
+    pool: Window | None = None,
 ) -> np.ndarray:
-    """Cross-correlate x (N, C, H, W) with w (F, C / groups, KH, KW), add b (F,): (N, F, OH, OW)."""
+    """Cross-correlate x (N, C, H, W) with w (F, C / groups, KH, KW), add b (F,): (N, F, OH, OW).
+
+    Then, if wanted, the maximum of the windows of `pool`, and relu.
+    """
     n, f, bands = len(x), len(w), _bands(x, window, groups)
     k, rows = w[0].size, bands.shape[1]
     wide = math.prod(window.out) // rows * n
@@ -102,7 +111,8 @@ def conv(
     if b is not None:
         b = b.reshape(-1, *(1,) * (out.ndim - 1))
         out = np.add(out, b, out=out if b.dtype == out.dtype else None)
-    return batch_first(out)
+    out = batch_first(out) if pool is None else window_max(batch_first(out), pool)
+    return np.maximum(out, 0, out=out) if relu else out
 
 
 def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
@@ -379,12 +389,14 @@ def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.matmul(x, y)
 
 
-def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
-    """``x @ w.T + b`` for x (N, in), w (out, in), b (out,): (N, out), batch-innermost."""
+def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool = False) -> np.ndarray:
+    """``x @ w.T + b`` for x (N, in), w (out, in), b (out,): (N, out), batch-innermost; then relu,
+    if wanted.
+    """
     out = np.matmul(w, x.T)  # (out, N)
     if b is not None:
         out = np.add(out, b[:, None], out=out if b.dtype == out.dtype else None)
-    return out.T
+    return np.maximum(out, 0, out=out).T if relu else out.T
 
 
 def relu(x: np.ndarray) -> np.ndarray:

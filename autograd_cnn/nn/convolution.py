@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from autograd_cnn import functional as F
 from autograd_cnn.arguments import checked
+from autograd_cnn.functional import passes
 from autograd_cnn.nn.arguments import choice, integer, per_axis
 from autograd_cnn.nn.layers import uniform_parameters
 from autograd_cnn.nn.module import Module
@@ -77,12 +78,22 @@ class _Conv(_Convolution):
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self.weight, self.bias = uniform_parameters(shape, self.out_channels if bias else 0)
 
-    def forward(self, x: Any, norm: _BatchNorm | None = None) -> Any:
-        """See the class; then `norm`, by its running statistics, in the same pass."""
+    def forward(
+        self,
+        x: Any,
+        norm: _BatchNorm | None = None,
+        relu: bool = False,
+        pool: tuple[Any, ...] | None = None,
+    ) -> Any:
+        """See the class; then, in the same pass and without gradients, `norm` by its running
+        statistics, relu, and max pooling with these settings.
+        """
         weight, bias = self.weight, self.bias
         if norm is not None:
             weight, bias = norm.fold(weight, bias)
         settings = (self.stride, self.padding, self.dilation, self.groups)
+        if relu or pool:
+            return passes.conv(self.axes, x, weight, bias, settings, relu, pool)
         return type(self).function(x, weight, bias, *settings)
 
 

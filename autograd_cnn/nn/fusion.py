@@ -3,8 +3,9 @@
 - Batch norm and the relu after it are one op.
 - A relu before max pooling comes after it, on a fourth of the values: the largest value is the
   same, and where it is not positive no gradient passes in either order.
-- Without recording (`no_grad`), batch norm by running statistics goes into the weights of the layer
-  before it, which changes the result by rounding only.
+- Without recording (`no_grad`), a convolution or linear layer takes what follows into its pass:
+  batch norm by running statistics, which goes into its weights and changes the result by rounding
+  only, relu, max pooling.
 
 Layers with hooks run one by one, and so do all while somebody watches (`summary`, `profile`, ...).
 """
@@ -14,6 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from autograd_cnn.graph import values
 from autograd_cnn.modes import is_grad_enabled
 from autograd_cnn.nn.activations import ReLU
 from autograd_cnn.nn.convolution import Conv1d, Conv2d, Conv3d
@@ -23,7 +27,7 @@ from autograd_cnn.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from autograd_cnn.nn.pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
 _NORMS = {Conv1d: BatchNorm1d, Conv2d: BatchNorm2d, Conv3d: BatchNorm3d, Linear: BatchNorm1d}
-_POOLS = (MaxPool1d, MaxPool2d, MaxPool3d)
+_POOLS = {Conv1d: MaxPool1d, Conv2d: MaxPool2d, Conv3d: MaxPool3d}
 _FIRST = frozenset({*_NORMS, *_NORMS.values(), ReLU})
 
 
@@ -39,26 +43,43 @@ def run(modules: Sequence[Module], x: Any) -> Any:
     """
     place, end = 0, len(modules)
     while place < end:
-        module = modules[place]
+        module: Any = modules[place]
         after: Any = modules[place + 1] if place + 1 < end and type(module) in _FIRST else None
-        both = after is not None and module.runs_straight() and after.runs_straight()
-        if both and type(after) is ReLU and type(module) in _NORMS.values():
-            x = module(x, relu=True)
-        elif both and type(after) in _POOLS and type(module) is ReLU and not after.return_indices:
-            x = module(after(x))
-        elif both and _folds(module, after, x):
-            x = module(x, norm=after)
+        if after is None or not (module.runs_straight() and after.runs_straight()):
+            x, taken = module(x), 1
+        elif type(after) is ReLU and type(module) in _NORMS.values():
+            x, taken = module(x, relu=True), 2
+        elif type(module) is ReLU and type(after) in _POOLS.values() and not after.return_indices:
+            x, taken = module(after(x)), 2
+        elif type(module) in _NORMS and not is_grad_enabled() and _plain(module, x):
+            follows = _follows(module, modules[place + 1 :])
+            x, taken = module(x, **follows), 1 + len(follows)
         else:
-            x, both = module(x), False
-        place += 1 + both
+            x, taken = module(x), 1
+        place += taken
     return x
 
 
-def _folds(module: Any, after: Any, x: Any) -> bool:
-    """Whether `after` can go into the weights of `module`."""
-    return (
-        not is_grad_enabled()
-        and type(after) is _NORMS.get(type(module))
-        and after.folds_into(module.weight)
-        and (type(module) is not Linear or getattr(x, "ndim", 0) == 2)
-    )
+def _plain(layer: Any, x: Any) -> bool:
+    """Whether x is what a pass takes: real numbers, and for a linear layer a matrix."""
+    array = values(x)
+    ready = type(array) is np.ndarray and array.dtype.kind == "f"
+    return ready and (array.ndim == 2 or type(layer) is not Linear)
+
+
+def _follows(layer: Any, modules: Sequence[Module]) -> dict[str, Any]:
+    """Which of the modules a convolution or linear layer takes into its pass, as its arguments."""
+    kind, taken = type(layer), dict[str, Any]()
+    for module in modules:
+        after: Any = module
+        if not after.runs_straight():
+            break
+        if type(after) is ReLU and "relu" not in taken:
+            taken["relu"] = True
+        elif type(after) is _NORMS[kind] and not taken and after.folds_into(layer.weight):
+            taken["norm"] = after
+        elif type(after) is _POOLS.get(kind) and "pool" not in taken and not after.return_indices:
+            taken["pool"] = after.window_settings()
+        else:
+            break
+    return taken

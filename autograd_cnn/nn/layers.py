@@ -10,6 +10,7 @@ import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn.arguments import checked
+from autograd_cnn.functional import passes
 from autograd_cnn.modes import get_default_dtype
 from autograd_cnn.nn import init
 from autograd_cnn.nn.arguments import integer
@@ -52,12 +53,14 @@ class Linear(Module):
         shape = (self.out_features, self.in_features)
         self.weight, self.bias = uniform_parameters(shape, self.out_features if bias else 0)
 
-    def forward(self, x: Any, norm: _BatchNorm | None = None) -> Any:
-        """See the class; then `norm`, by its running statistics, in the same pass."""
+    def forward(self, x: Any, norm: _BatchNorm | None = None, relu: bool = False) -> Any:
+        """See the class; then, in the same pass and without gradients, `norm` by its running
+        statistics, and relu.
+        """
         weight, bias = self.weight, self.bias
         if norm is not None:
             weight, bias = norm.fold(weight, bias)
-        return F.linear(x, weight, bias)
+        return passes.linear_relu(x, weight, bias) if relu else F.linear(x, weight, bias)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

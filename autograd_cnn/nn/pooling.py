@@ -48,6 +48,10 @@ class _MaxPool(FunctionModule):
         self.return_indices = return_indices
         self.ceil_mode = ceil_mode
 
+    def window_settings(self) -> tuple[Any, ...]:
+        """Kernel size, stride, padding, dilation and ceil mode."""
+        return self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+
 
 class MaxPool1d(_MaxPool):
     """The largest value in each window: (N, C, L) to (N, C, OL).  See `MaxPool2d`.

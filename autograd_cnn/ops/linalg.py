@@ -64,6 +64,19 @@ def _rows(x: Array) -> Array:
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
+def check_linear(x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | None) -> None:
+    """Raise ValueError unless input, weight and bias of these shapes fit each other."""
+    if len(w) != 2:
+        raise ValueError(f"linear: weight must have shape (out, in), got {w}")
+    if not x or x[-1] != w[1]:
+        raise ValueError(
+            f"linear: input of shape {x} has {x[-1] if x else 'no'} features, weight of shape "
+            f"{w} expects {w[1]}{'; flatten it first' if len(x) > 2 else ''}"
+        )
+    if b is not None and b != w[:1]:
+        raise ValueError(f"linear: bias must have shape {w[:1]}, one value per output, got {b}")
+
+
 @op(
     x=lambda g, out, x, w, b: matmul(g, w),
     w=lambda g, out, x, w, b: matmul(_rows(g).mT, _rows(x)),
@@ -81,18 +94,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
     array([[3., 7.]])
     """
-    if w.ndim != 2:
-        raise ValueError(f"linear: weight must have shape (out, in), got {w.shape}")
-    if not x.ndim or x.shape[-1] != w.shape[1]:
-        raise ValueError(
-            f"linear: input of shape {x.shape} has {x.shape[-1] if x.ndim else 'no'} features, "
-            "weight of shape "
-            f"{w.shape} expects {w.shape[1]}{'; flatten it first' if x.ndim > 2 else ''}"
-        )
-    if b is not None and b.shape != w.shape[:1]:
-        raise ValueError(
-            f"linear: bias must have shape {w.shape[:1]}, one value per output, got {b.shape}"
-        )
+    check_linear(x.shape, w.shape, None if b is None else b.shape)
     if x.ndim == 2:
         return kernels.linear(x, w, b)
     out = np.matmul(x, w.T)
