@@ -217,7 +217,7 @@ def channel_affine(x, scale, shift=None, *, relu=False):
     return np.maximum(y, 0) if relu else y
 
 
-def batch_norm(x, weight=None, bias=None, *, eps, relu=False):
+def batch_norm(x, weight=None, bias=None, *, eps, relu=False, pool=None):
     y = np.empty(x.shape)
     for c in range(x.shape[1]):
         values = x[:, c]
@@ -227,6 +227,7 @@ def batch_norm(x, weight=None, bias=None, *, eps, relu=False):
         y[:, c] = normal * (1.0 if weight is None else weight[c]) + (
             0.0 if bias is None else bias[c]
         )
+    y = y if pool is None else max_pool(y, window=pool)
     return np.maximum(y, 0) if relu else y
 
 

@@ -67,7 +67,57 @@ def test_one_pass_gives_the_bits_of_two(name: str, training: bool) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+def one_by_one(net: nn.Sequential, x: Any) -> Any:
+    for module in net:
+        x = module(x)
+    return x
+
+
+POOLED = {
+    "1d": (nn.BatchNorm1d, nn.MaxPool1d(2), (5, 3, 9)),
+    "2d": (nn.BatchNorm2d, nn.MaxPool2d(2), (5, 3, 7, 6)),
+    "vectors": (nn.BatchNorm2d, nn.MaxPool2d(2), (16, 3, 6, 6)),
+    "overlapping": (nn.BatchNorm2d, nn.MaxPool2d(3, 2, 1, ceil_mode=True), (5, 3, 7, 6)),
+    "3d": (nn.BatchNorm3d, nn.MaxPool3d(2), (2, 3, 4, 4, 5)),
+}
+
+
+@pytest.mark.parametrize("order", ["pool", "relu, pool", "pool, relu", "recording off"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", POOLED)
+def test_pooling_joins_batch_norm_to_the_same_bits(name: str, training: bool, order: str) -> None:
+    make, pool, shape = POOLED[name]
+    x, results = np.random.default_rng(0).standard_normal(shape).astype(np.float32), []
+    follow = {"pool": [pool], "pool, relu": [pool, nn.ReLU()]}.get(order, [nn.ReLU(), pool])
+    for together in (True, False):
+        norm = make(3).train(training)
+        net = nn.Sequential(norm, *follow)
+        run = net if together else (lambda v, n=net: one_by_one(n, v))
+        if order == "recording off":
+            with ag.no_grad():
+                results.append([run(x).numpy(), *norm.buffers()])
+        else:
+            results.append(outcome(run, norm, x))
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_what_cannot_be_pooled_is_told_in_the_same_words() -> None:
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.MaxPool1d(2))
+    told = []
+    for run in (net, lambda v: one_by_one(net, v)):
+        with pytest.raises(ValueError, match=r"max_pool1d: input must have shape") as caught:
+            run(np.ones((4, 3), np.float32))
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+    with pytest.raises(ValueError, match=r"nothing to pool in an input of \(4, 3\)"):
+        ag.functional.batch_norm(np.ones((4, 3)), training=True, pool=[2])
+
+
 def test_the_graph_holds_one_op() -> None:
+    images = ag.tensor(np.random.default_rng(0).standard_normal((2, 1, 4, 4)), requires_grad=True)
+    block = nn.Sequential(nn.BatchNorm2d(1), nn.ReLU(), nn.MaxPool2d(2), nn.ReLU())
+    assert made_ops(block(images)) == ["relu", "batch_norm"]
     x = ag.tensor(np.random.default_rng(0).standard_normal((4, 3)), requires_grad=True)
     norm, relu = nn.BatchNorm1d(3), nn.ReLU()
     assert made_ops(nn.Sequential(norm, relu)(x)) == ["batch_norm"]
@@ -217,12 +267,6 @@ CHAINS = {
     "training norm": [lambda: nn.BatchNorm2d(6), nn.ReLU, lambda: nn.MaxPool2d(2)],
     "norm after pool": [lambda: nn.MaxPool2d(2), lambda: nn.BatchNorm2d(6).eval(), nn.ReLU],
 }
-
-
-def one_by_one(net: nn.Sequential, x: Any) -> Any:
-    for module in net:
-        x = module(x)
-    return x
 
 
 @pytest.mark.parametrize("batch", [1, 3, 16])

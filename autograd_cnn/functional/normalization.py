@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.arguments import checked
+from autograd_cnn.functional.pooling import max_pool_geometry
 from autograd_cnn.graph import Array, values
 from autograd_cnn.modes import again
 from autograd_cnn.ops import norm
+from autograd_cnn.ops.pool import max_pool
 
 
 @checked
@@ -25,14 +28,16 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
     relu: bool = False,
+    pool: Sequence[Any] | None = None,
 ) -> Array:
     """Batch normalisation of input (N, C, ...) per channel, with weight and bias (C,).
 
     In training the batch's own mean and biased variance normalise, and the running arrays (C,),
     where given, are updated in place: ``running = (1 - momentum) * running + momentum * batch``,
-    with the unbiased variance. Otherwise the running arrays normalise.  `relu` gives max(result,
-    0), computed in the same pass, in less time and memory than `relu` afterwards.  Ioffe and
-    Szegedy, "Batch normalization" (2015).
+    with the unbiased variance. Otherwise the running arrays normalise.  `pool`, the
+    arguments of `max_pool2d` or its form of another rank from kernel_size on, and `relu` are
+    computed in the same pass, in less time and memory than afterwards.  Ioffe and Szegedy, "Batch
+    normalization" (2015).
 
     Floats keep their dtype, the running arrays theirs.  Raises ValueError for shapes that do not
     fit, and in training when a channel has a single value, which has no variance.
@@ -41,6 +46,9 @@ def batch_norm(
     >>> batch_norm(np.array([[1.0], [3.0]]), training=True, eps=0.0)
     array([[-1.],
            [ 1.]])
+    >>> images = np.array([[[3.0, 5.0, 1.0, 3.0]]])
+    >>> batch_norm(images, training=True, eps=2.0, relu=True, pool=[2])
+    array([[[1., 0.]]])
     """
     x = values(input)
     if x.ndim < 2:
@@ -48,17 +56,26 @@ def batch_norm(
     shape = x.shape[1:2]
     _check_shapes("batch_norm", shape, running_mean=running_mean, running_var=running_var)
     _check_shapes("batch_norm", shape, weight=weight, bias=bias)
+    window = None
+    if pool is not None:
+        if x.ndim < 3:
+            raise ValueError(f"batch_norm: there is nothing to pool in an input of {x.shape}")
+        window = max_pool_geometry(x.shape, *pool)
     if not training:
-        return _by_running("batch_norm", input, running_mean, running_var, weight, bias, eps, relu)
+        args = input, running_mean, running_var, weight, bias, eps, relu
+        out = _by_running("batch_norm", *args)
+        return out if window is None else max_pool(out, window=window)
     if kernels.rows_count(x) == 1:
         raise ValueError(
             f"batch_norm: training on input of shape {x.shape} gives one value per channel, which "
             "has no variance; use a larger batch, or eval()"
         )
     if running_mean is None or running_var is None or again.get():
-        return norm.batch_norm(input, weight, bias, eps=eps, relu=relu)
+        return norm.batch_norm(input, weight, bias, eps=eps, relu=relu, pool=window)
     statistics = np.empty((2, *shape), x.dtype)
-    out = norm.batch_norm(input, weight, bias, eps=eps, statistics=statistics, relu=relu)
+    out = norm.batch_norm(
+        input, weight, bias, eps=eps, statistics=statistics, relu=relu, pool=window
+    )
     if x.size:
         _follow(running_mean, running_var, statistics, kernels.rows_count(x), momentum)
     return out

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_cnn import kernels
-from autograd_cnn.functional.arguments import window_of
 from autograd_cnn.functional.convolution import conv_geometry
+from autograd_cnn.functional.pooling import max_pool_geometry
 from autograd_cnn.graph import Array, values, wrap
-from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops.linalg import check_linear
 
 
@@ -37,7 +36,7 @@ def conv(
     """
     x, w, b = values(input), values(weight), None if bias is None else values(bias)
     window = conv_geometry(axes, x.shape, w.shape, None if b is None else b.shape, *settings)
-    pooled = pool and window_of(f"max_pool{axes}d", pool_window, window.out, *pool)
+    pooled = None if pool is None else max_pool_geometry((0, 0, *window.out), *pool)
     return wrap(kernels.conv(x, w, b, window, settings[-1], relu, pooled))
 
 

@@ -24,6 +24,19 @@ def winning_cells(x: Array, out: Array, window: Window) -> np.ndarray:
     return cells
 
 
+def max_pool_geometry(
+    x: tuple[int, ...],
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Window:
+    """The window of `max_pool2d`, or its form of another rank, for images of shape x."""
+    name = f"max_pool{len(x) - 2}d"
+    return window_of(name, pool_window, x[2:], kernel_size, stride, padding, dilation, ceil_mode)
+
+
 def _max_pool(
     axes: int,
     x: Any,
@@ -34,10 +47,8 @@ def _max_pool(
     ceil_mode: bool,
     return_indices: bool,
 ) -> Any:
-    name = f"max_pool{axes}d"
-    check_images(name, x.shape, axes)
-    settings = (kernel_size, stride, padding, dilation, ceil_mode)
-    window = window_of(name, pool_window, x.shape[2:], *settings)
+    check_images(f"max_pool{axes}d", x.shape, axes)
+    window = max_pool_geometry(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
     out = pool.max_pool(x, window=window)
     return (out, winning_cells(x, out, window)) if return_indices else out
 

@@ -258,31 +258,52 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
 
 
 def batch_norm(
-    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float, relu: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """See reference.batch_norm."""
-    c = x.shape[1]
-    out, mean, var = _like(x), np.empty(c, x.dtype), np.empty(c, x.dtype)
-    if not _compiled.batch_norm(x, weight, bias, out, mean, var, eps, relu):
-        return _otherwise(batch_norm, x, weight, bias, eps, relu)
-    return out, mean, var
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    eps: float,
+    relu: bool,
+    pool: Window | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """See reference.batch_norm; where pooling parts the images into squares of 2 x 2, nothing is
+    kept for the gradient, which computes it again.
+    """
+    c, halved = x.shape[1], pool is not None and _halves(pool)
+    if pool is not None and not halved:
+        before, mean, var, _ = batch_norm(x, weight, bias, eps, False)
+        out = window_max(before, pool)
+        return (reference.relu(out) if relu else out), mean, var, before
+    out = _like(x) if pool is None else _images(len(x), c, pool.out, x.dtype)
+    mean, var = np.empty(c, x.dtype), np.empty(c, x.dtype)
+    if not _compiled.batch_norm(x, weight, bias, out, mean, var, eps, relu, halved):
+        return _otherwise(batch_norm, x, weight, bias, eps, relu, pool)
+    return out, mean, var, None
 
 
 def batch_norm_grad(
     g: np.ndarray,
+    out: np.ndarray,
     x: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
     mean: np.ndarray,
     var: np.ndarray,
+    before: np.ndarray | None,
     eps: float,
     relu: bool,
+    pool: Window | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """See reference.batch_norm_grad."""
+    if pool is not None and before is not None:
+        g = window_max_grad(relu_grad(g, out) if relu else g, before, out, pool)
+        relu, pool = False, None
     c = x.shape[1]
     found = _like(x), np.empty(c, x.dtype), np.empty(c, x.dtype)
-    if not _compiled.batch_norm_grad(g, x, weight, bias, mean, var, *found, eps, relu):
-        return _otherwise(batch_norm_grad, g, x, weight, bias, mean, var, eps, relu)
+    halved = pool is not None
+    if not _compiled.batch_norm_grad(g, x, weight, bias, mean, var, *found, eps, relu, halved):
+        return _otherwise(
+            batch_norm_grad, g, out, x, weight, bias, mean, var, before, eps, relu, pool
+        )
     return found
 
 

@@ -249,20 +249,28 @@ POOLING(window_spread, "ii", 2, 1)      /* window_spread(g, dx, window) */
 
 /* ------------------------------------------------------------------------------ normalisation */
 
-/* Of the arrays, those with a bit in `images` hold C x M values, the others C; sets q.c and q.n to C and M. */
-static int channels(Call *call, unsigned images) {
-    if (call->view[0].ndim < 2) return PyErr_SetString(PyExc_ValueError, "expected two axes or more"), 0;
-    call->q.c = (long)call->view[0].shape[1];
-    call->q.n = call->count[0] / call->q.c;
-    for (int k = 0; k < call->arrays; k++)
-        if (!holds(call, k, images >> k & 1 ? call->count[0] : call->q.c)) return 0;
+/* Of the arrays, those with a bit in `images` are like array `like` and hold C x M values, the others C; sets q.c and q.n to C
+ * and M.  Array `pooled`, if the call is halved, holds the maxima of 2 x 2 for (N, C, H, W); sets q.size and q.out. */
+static int channels(Call *call, int like, unsigned images, int pooled) {
+    Geometry *q = &call->q;
+    const Py_buffer *view = &call->view[like];
+    if (view->ndim < 2) return PyErr_SetString(PyExc_ValueError, "expected two axes or more"), 0;
+    q->c = (long)view->shape[1];
+    q->n = call->count[like] / q->c;
+    if (call->halved && view->ndim != 4) return PyErr_SetString(PyExc_ValueError, "expected four axes"), 0;
+    for (int axis = 1; call->halved && axis < AXES; axis++)
+        q->size[axis] = (long)view->shape[axis + 1], q->out[axis] = q->size[axis] / 2;
+    for (int k = 0; k < call->arrays; k++) {
+        const long pools = (long)view->shape[0] * q->c * q->out[1] * q->out[2];
+        if (!holds(call, k, call->halved && k == pooled ? pools : images >> k & 1 ? call->count[like] : q->c)) return 0;
+    }
     return 1;
 }
 
 /* channel_affine(x, scale, shift or None, out, relu) */
 FUNCTION(channel_affine) {
     TAKE("ivv?il");
-    if (!channels(&call, 9)) FAIL;
+    if (!channels(&call, 0, 9, 0)) FAIL;
     RUN(channel_affine, call.q.c, 2 * call.q.n / MOVES);
     DONE;
 }
@@ -270,23 +278,25 @@ FUNCTION(channel_affine) {
 /* channel_sum(x, out) */
 FUNCTION(channel_sum) {
     TAKE("iv");
-    if (!channels(&call, 1)) FAIL;
+    if (!channels(&call, 0, 1, 0)) FAIL;
     RUN(channel_sum, call.q.c, call.q.n / MOVES);
     DONE;
 }
 
-/* batch_norm(x, weight or None, bias or None, out, mean, var, eps, relu) */
+/* batch_norm(x, weight or None, bias or None, out, mean, var, eps, relu, halved) */
 FUNCTION(batch_norm) {
-    TAKE("iv?v?ivvfl");
-    if (!channels(&call, 9)) FAIL;
+    TAKE("iv?v?ivvfll");
+    call.relu = call.numbers[0] != 0, call.halved = call.numbers[1] != 0;
+    if (!channels(&call, 0, 9, 3)) FAIL;
     RUN(batch_norm, call.q.c, 6 * call.q.n / MOVES);
     DONE;
 }
 
-/* batch_norm_grad(g, x, weight or None, bias or None, mean, var, dx, dw, db, eps, relu) */
+/* batch_norm_grad(g, x, weight or None, bias or None, mean, var, dx, dw, db, eps, relu, halved) */
 FUNCTION(batch_norm_grad) {
-    TAKE("iiv?v?vvivvfl");
-    if (!channels(&call, 67)) FAIL;
+    TAKE("iiv?v?vvivvfll");
+    call.relu = call.numbers[0] != 0, call.halved = call.numbers[1] != 0;
+    if (!channels(&call, 1, 67, 0)) FAIL;
     RUN(batch_norm_grad, call.q.c, 10 * call.q.n / MOVES);
     DONE;
 }

@@ -188,17 +188,6 @@ static void NAME(product)(const Call *call, long begin, long end) {
 
 /* --------------------------------------------------------------------------------- sums over positions */
 
-/* The last values of a run as a vector, zeros behind them. */
-static inline NAME(vec) NAME(tail)(const T *at, long left) {
-#ifdef MASKED_LOAD
-    return (NAME(vec))MASKED_LOAD((1u << left) - 1, at);
-#else
-    NAME(vec) value = {0};
-    memcpy(&value, at, left * sizeof(T));
-    return value;
-#endif
-}
-
 /* Sums over positions of ROWS gradients times TAPS taps, added to FILTERS x TAPS vectors: `lines` lines of `run`
  * positions, x_step apart in the images.  Gradients and taps beyond the last repeat it; nobody reads their sums. */
 #define OUTER(ROWS)                                                                                             \

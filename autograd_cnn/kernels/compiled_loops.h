@@ -19,11 +19,36 @@ static inline T NAME(positive)(T x) { return (x > 0) | (x != x) ? x : 0; }
 /* The larger of two values, as max pooling sees them one after the other: NaN wins. */
 static inline T NAME(larger)(T most, T x) { return (x > most) | (x != x) ? x : most; }
 
+/* a where a comparison of vectors holds, b elsewhere. */
+#define CHOOSE(m, a, b) ((NAME(vec))(((NAME(mask))(a) & (m)) | ((NAME(mask))(b) & ~(m))))
+
+/* The last values of a run as a vector, zeros behind them. */
+static inline NAME(vec) NAME(tail)(const T *at, long left) {
+#ifdef MASKED_LOAD
+    return (NAME(vec))MASKED_LOAD((1u << left) - 1, at);
+#else
+    NAME(vec) value = {0};
+    memcpy(&value, at, left * sizeof(T));
+    return value;
+#endif
+}
+
+/* `count` values as a vector, up to all that it holds. */
+static inline NAME(vec) NAME(some)(const T *at, long count) {
+    return count == LANES ? *(const NAME(vec) *)at : NAME(tail)(at, count);
+}
+
+static inline void NAME(put)(T *at, NAME(vec) value, long count) {
+    if (count == LANES) *(NAME(vec) *)at = value;
+    else memcpy(at, &value, count * sizeof(T));
+}
+
 #include "compiled_conv.h"
 #include "compiled_winograd.h"
 #include "compiled_pool.h"
 #include "compiled_rows.h"
 
+#undef CHOOSE
 #undef PART
 #undef VECTOR
 #undef MASKED_LOAD

@@ -76,7 +76,6 @@ static inline void NAME(clear)(const Geometry *q, T *dx, long *begin, long *end)
     })
 
 #define V NAME(vec)
-#define CHOOSE(m, a, b) ((V)(((NAME(mask))(a) & (m)) | ((NAME(mask))(b) & ~(m))))
 #define BEFORE(TYPE) (q->adds ? *(TYPE *)(dx + cell) : (TYPE){0})
 
 #define MOST {                                                                              \
@@ -148,7 +147,6 @@ static void NAME(window_spread)(const Call *call, long begin, long end) {
 #undef EACH_ROW
 #undef EACH_TAP
 #undef V
-#undef CHOOSE
 #undef BEFORE
 #undef MOST
 #undef TO_FIRST

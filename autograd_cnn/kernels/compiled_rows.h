@@ -46,48 +46,95 @@ static void NAME(channel_sum)(const Call *call, long begin, long end) {
         ((T *)call->data[1])[k] = (T)NAME(row_sum)((const T *)call->data[0] + k * m, 0, 0, 0, m);
 }
 
+/* What batch norm makes of a value. */
+#define NORMAL(x) (((x) - middle) * scale + shift)
+
+/* A channel normalised, then the largest of each 2 x 2, and relu if wanted. */
+static void NAME(normal_halve)(const Geometry *q, const T *xs, T middle, T scale, T shift, long relu, T *restrict out) {
+    const long row = q->n / q->size[1], n = row / q->size[2];
+    for (long y = 0; y < q->out[1]; y++, xs += 2 * row)
+        for (long x = 0; x < q->out[2]; x++, out += n) {
+            const T *upper = xs + 2 * x * n, *lower = upper + row;
+            for (long l = 0; l < n; l++) {
+                const T above = NAME(larger)(NORMAL(upper[l]), NORMAL(upper[n + l]));
+                const T most = NAME(larger)(NAME(larger)(above, NORMAL(lower[l])), NORMAL(lower[n + l]));
+                out[l] = relu ? NAME(positive)(most) : most;
+            }
+        }
+}
+
+/* Gradients g of those to the first value of each 2 x 2 that is the largest; with relu, if it is positive. */
+static void NAME(normal_spread)(const Geometry *q, const T *restrict g, const T *xs, T middle, T scale, T shift, long relu,
+                                T *restrict to) {
+    const long row = q->n / q->size[1], n = row / q->size[2];
+    if (2 * q->out[1] != q->size[1] || 2 * q->out[2] != q->size[2]) memset(to, 0, q->n * sizeof(T));
+    for (long y = 0; y < q->out[1]; y++, xs += 2 * row, to += 2 * row)
+        for (long x = 0; x < q->out[2]; x++, g += n) {
+            const T *from = xs + 2 * x * n;
+            T *into = to + 2 * x * n;
+            for (long l = 0; l < n; l += LANES) {
+                const long count = min(LANES, n - l);
+                NAME(vec) value[4], left = NAME(some)(g + l, count), most, zero = {0};
+                for (int k = 0; k < 4; k++) {
+                    value[k] = NORMAL(NAME(some)(from + k / 2 * row + k % 2 * n + l, count));
+                    most = k ? CHOOSE((value[k] > most) | (value[k] != value[k]), value[k], most) : value[k];
+                }
+                if (relu) left = CHOOSE(most > zero, left, zero);
+                for (int k = 0; k < 4; k++) {
+                    const NAME(mask) won = (value[k] == most) | (value[k] != value[k]);
+                    const NAME(vec) found = CHOOSE(won, left, zero);
+                    NAME(put)(into + k / 2 * row + k % 2 * n + l, found, count);
+                    left = CHOOSE(won, zero, left);
+                }
+            }
+        }
+}
+
 static void NAME(batch_norm)(const Call *call, long begin, long end) {
     const T *weight = call->data[1], *bias = call->data[2];
     T *mean = call->data[4], *var = call->data[5];
     const double eps = call->reals[0];
-    const long m = call->q.n, relu = call->numbers[0];
+    const long m = call->q.n, relu = call->relu, places = call->count[3] / call->q.c;
     for (long k = begin; k < end; k++) {
         const T *row = (const T *)call->data[0] + k * m;
-        T *to = (T *)call->data[3] + k * m;
+        T *to = (T *)call->data[3] + k * places;
         const T middle = (T)(NAME(row_sum)(row, 0, 0, 0, m) / m);
         const double spread = NAME(row_sum)(row, middle, row, middle, m) / m;
         mean[k] = middle;
         var[k] = (T)spread;
         const T scale = NAME(scale)(weight, k, var[k], eps), shift = bias ? bias[k] : 0;
-        for (long l = 0; !relu && l < m; l++) to[l] = (row[l] - middle) * scale + shift;
-        for (long l = 0; relu && l < m; l++) to[l] = NAME(positive)((row[l] - middle) * scale + shift);
+        if (call->halved) NAME(normal_halve)(&call->q, row, middle, scale, shift, relu, to);
+        else if (relu) for (long l = 0; l < m; l++) to[l] = NAME(positive)(NORMAL(row[l]));
+        else for (long l = 0; l < m; l++) to[l] = NORMAL(row[l]);
     }
 }
 
-/* With relu, gradients count where the result was positive: it is computed again, by the same formula. */
+/* Where relu or pooling followed, what they saw is computed again, by the same formula. */
 static void NAME(batch_norm_grad)(const Call *call, long begin, long end) {
     const T *weight = call->data[2], *bias = call->data[3], *mean = call->data[4], *var = call->data[5];
     T *dw = call->data[7], *db = call->data[8];
     const double eps = call->reals[0];
-    const long m = call->q.n, relu = call->numbers[0];
+    const long m = call->q.n, places = call->count[0] / call->q.c;
     for (long k = begin; k < end; k++) {
-        const T *gs = (const T *)call->data[0] + k * m, *xs = (const T *)call->data[1] + k * m, middle = mean[k];
+        const T *gs = (const T *)call->data[0] + k * places, *xs = (const T *)call->data[1] + k * m, middle = mean[k];
+        const T scale = NAME(scale)(weight, k, var[k], eps), shift = bias ? bias[k] : 0;
         T *to = (T *)call->data[6] + k * m;
-        if (relu) {
-            const T factor = NAME(scale)(weight, k, var[k], eps), offset = bias ? bias[k] : 0;
-            for (long l = 0; l < m; l++) to[l] = (xs[l] - middle) * factor + offset > 0 ? gs[l] : 0;
+        if (call->halved) NAME(normal_spread)(&call->q, gs, xs, middle, scale, shift, call->relu, to), gs = to;
+        else if (call->relu) {
+            for (long l = 0; l < m; l++) to[l] = NORMAL(xs[l]) > 0 ? gs[l] : 0;
             gs = to;
         }
         const double inverse = 1 / sqrt((double)var[k] + eps);
         const double sum = NAME(row_sum)(gs, 0, 0, 0, m);
         const double dot = NAME(row_sum)(gs, 0, xs, middle, m) * inverse;
-        const double scale = (weight ? weight[k] : 1) * inverse;
-        const T by_g = (T)scale, by_x = (T)(-scale * inverse * dot / m), shift = (T)(-scale * sum / m);
+        const double slope = (weight ? weight[k] : 1) * inverse;
+        const T by_g = (T)slope, by_x = (T)(-slope * inverse * dot / m), offset = (T)(-slope * sum / m);
         dw[k] = (T)dot;
         db[k] = (T)sum;
-        for (long l = 0; l < m; l++) to[l] = gs[l] * by_g + (xs[l] - middle) * by_x + shift;
+        for (long l = 0; l < m; l++) to[l] = gs[l] * by_g + (xs[l] - middle) * by_x + offset;
     }
 }
+#undef NORMAL
 
 /* -------------------------------------------------------------------------------- elementwise */
 

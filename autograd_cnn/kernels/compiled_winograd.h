@@ -14,7 +14,6 @@
 
 #define V NAME(vec)
 #define AT(P) (*(V *)(P))
-#define CHOOSE(m, a, b) ((V)(((NAME(mask))(a) & (m)) | ((NAME(mask))(b) & ~(m))))
 
 /* Where vector j of the tiles begins: row and column of its tile, image. */
 static inline void NAME(tile)(const Geometry *q, long j, long *y, long *x, long *image) {
@@ -256,4 +255,3 @@ static void NAME(tile_gradient)(const Call *call, long begin, long end) {
 
 #undef V
 #undef AT
-#undef CHOOSE

@@ -321,15 +321,23 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
 
 
 def batch_norm(
-    x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float, relu: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normalise each channel of x (N, C, ...) over the rest, then `relu`: the result, the means
-    (C,), biased variances (C,).
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    eps: float,
+    relu: bool,
+    pool: Window | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Normalise each channel of x (N, C, ...) over the rest; then, if wanted, the maximum of the
+    windows of `pool`, and relu.
+
+    Returns the result, the means (C,), biased variances (C,), and what was there before pooling,
+    for the gradient; None without pooling.
     """
     rows = _rows(x)
     if not rows.size:  # an empty batch has no statistics
-        nothing = np.full(len(rows), np.nan, x.dtype)
-        return _like(rows.copy(), x), nothing, nothing
+        nothing, out = np.full(len(rows), np.nan, x.dtype), _like(rows.copy(), x)
+        return (out if pool is None else window_max(out, pool)), nothing, nothing, None
     # a sum of float16 would overflow
     mean = _sums(rows) / rows.shape[1] if rows.dtype.char in "fd" else rows.mean(axis=1)
     out = rows - mean[:, None]
@@ -338,40 +346,51 @@ def batch_norm(
     out *= (scale if weight is None else scale * weight)[:, None]
     if bias is not None:
         out += bias[:, None]
-    return _like(_relu(out) if relu else out, x), mean, var
+    if pool is None:
+        return _like(_relu(out) if relu else out, x), mean, var, None
+    before = _like(out, x)
+    pooled = window_max(before, pool)
+    return np.maximum(pooled, 0, out=pooled) if relu else pooled, mean, var, before
 
 
 def batch_norm_grad(
     g: np.ndarray,
+    out: np.ndarray,
     x: np.ndarray,
     weight: np.ndarray | None,
     bias: np.ndarray | None,
     mean: np.ndarray,
     var: np.ndarray,
+    before: np.ndarray | None,
     eps: float,
     relu: bool,
+    pool: Window | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of batch_norm in x, weight and bias; with `relu`, g counts where the result was
-    positive.
+    positive, with `pool`, at the first largest value of each window.
 
     With y = (x - mean) / sqrt(var + eps): dx = w / sqrt(var + eps) * (g - mean(g) - y * mean(g *
     y)). Ioffe and Szegedy, "Batch normalization" (2015), section 3.
     """
+    if relu:
+        g = relu_grad(g, out)
+    if pool is not None:
+        if before is None:
+            before = batch_norm(x, weight, bias, eps, False)[0]
+            out = window_max(before, pool)
+        g = window_max_grad(g, before, out, pool)
     rows, count = _rows(g), rows_count(x)
     if not count:
         return _like(rows.copy(), x), np.zeros_like(mean), np.zeros_like(mean)
     scale = 1.0 / np.sqrt(var + eps)
     slope = (scale if weight is None else scale * weight)[:, None]
-    out = _rows(x) - mean[:, None]
-    if relu:
-        positive = out * slope > (0.0 if bias is None else -bias[:, None])
-        rows = select(positive, rows)
-    bias_grad, weight_grad = _sums(rows), np.vecdot(rows, out) * scale
-    out *= (weight_grad * scale / -count)[:, None]
-    out += rows
-    out -= (bias_grad / count)[:, None]
-    out *= slope
-    return _like(out, x), weight_grad, bias_grad
+    dx = _rows(x) - mean[:, None]
+    bias_grad, weight_grad = _sums(rows), np.vecdot(rows, dx) * scale
+    dx *= (weight_grad * scale / -count)[:, None]
+    dx += rows
+    dx -= (bias_grad / count)[:, None]
+    dx *= slope
+    return _like(dx, x), weight_grad, bias_grad
 
 
 def rows_count(x: np.ndarray) -> int:

@@ -1,11 +1,11 @@
 """Neighbouring layers computed in fewer passes over memory: what `Sequential` does with them.
 
-- Batch norm and the relu after it are one op.
-- A relu before max pooling comes after it, on a fourth of the values: the largest value is the
-  same, and where it is not positive no gradient passes in either order.
-- Without recording (`no_grad`), a convolution or linear layer takes what follows into its pass:
-  batch norm by running statistics, which goes into its weights and changes the result by rounding
-  only, relu, max pooling.
+- Batch norm takes the relu and the max pooling after it into its op.
+- Any other relu before max pooling comes after it, on a fourth of the values: the largest value is
+  the same, and where it is not positive no gradient passes in either order.
+- Without recording (`no_grad`), convolutions and linear layers take in what follows as well: batch
+  norm by running statistics, which goes into the weights and changes the result by rounding only,
+  relu, max pooling.
 
 Layers with hooks run one by one, and so do all while somebody watches (`summary`, `profile`, ...).
 """
@@ -26,9 +26,16 @@ from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from autograd_cnn.nn.pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
-_NORMS = {Conv1d: BatchNorm1d, Conv2d: BatchNorm2d, Conv3d: BatchNorm3d, Linear: BatchNorm1d}
-_POOLS = {Conv1d: MaxPool1d, Conv2d: MaxPool2d, Conv3d: MaxPool3d}
-_FIRST = frozenset({*_NORMS, *_NORMS.values(), ReLU})
+_FOLDS = {Conv1d: BatchNorm1d, Conv2d: BatchNorm2d, Conv3d: BatchNorm3d, Linear: BatchNorm1d}
+_POOLS = {
+    Conv1d: MaxPool1d,
+    Conv2d: MaxPool2d,
+    Conv3d: MaxPool3d,
+    BatchNorm1d: MaxPool1d,
+    BatchNorm2d: MaxPool2d,
+    BatchNorm3d: MaxPool3d,
+}
+_FIRST = frozenset({*_FOLDS, *_FOLDS.values(), ReLU})
 
 
 def run(modules: Sequence[Module], x: Any) -> Any:
@@ -47,12 +54,11 @@ def run(modules: Sequence[Module], x: Any) -> Any:
         after: Any = modules[place + 1] if place + 1 < end and type(module) in _FIRST else None
         if after is None or not (module.runs_straight() and after.runs_straight()):
             x, taken = module(x), 1
-        elif type(after) is ReLU and type(module) in _NORMS.values():
-            x, taken = module(x, relu=True), 2
-        elif type(module) is ReLU and type(after) in _POOLS.values() and not after.return_indices:
-            x, taken = module(after(x)), 2
-        elif type(module) in _NORMS and not is_grad_enabled() and _plain(module, x):
-            follows = _follows(module, modules[place + 1 :])
+        elif type(module) is ReLU:
+            pools = type(after) in _POOLS.values() and not after.return_indices
+            x, taken = (module(after(x)), 2) if pools else (module(x), 1)
+        elif type(module) not in _FOLDS or (not is_grad_enabled() and _plain(module, x)):
+            follows = _follows(module, modules[place + 1 :], x)
             x, taken = module(x, **follows), 1 + len(follows)
         else:
             x, taken = module(x), 1
@@ -67,8 +73,8 @@ def _plain(layer: Any, x: Any) -> bool:
     return ready and (array.ndim == 2 or type(layer) is not Linear)
 
 
-def _follows(layer: Any, modules: Sequence[Module]) -> dict[str, Any]:
-    """Which of the modules a convolution or linear layer takes into its pass, as its arguments."""
+def _follows(layer: Any, modules: Sequence[Module], x: Any) -> dict[str, Any]:
+    """Which of the modules after it a layer takes into its pass over x, as its arguments."""
     kind, taken = type(layer), dict[str, Any]()
     for module in modules:
         after: Any = module
@@ -76,10 +82,14 @@ def _follows(layer: Any, modules: Sequence[Module]) -> dict[str, Any]:
             break
         if type(after) is ReLU and "relu" not in taken:
             taken["relu"] = True
-        elif type(after) is _NORMS[kind] and not taken and after.folds_into(layer.weight):
+        elif type(after) is _FOLDS.get(kind) and not taken and after.folds_into(layer.weight):
             taken["norm"] = after
-        elif type(after) is _POOLS.get(kind) and "pool" not in taken and not after.return_indices:
+        elif type(after) is _POOLS.get(kind) and "pool" not in taken and _pools(after, x):
             taken["pool"] = after.window_settings()
         else:
             break
     return taken
+
+
+def _pools(pool: Any, x: Any) -> bool:
+    return not pool.return_indices and getattr(x, "ndim", 0) == pool.axes + 2

@@ -78,8 +78,8 @@ class _BatchNorm(_ChannelNorm):
     """The layers differ in the shapes that they take."""
 
     @checked
-    def forward(self, x: Array, relu: bool = False) -> Any:
-        """See the class; with `relu`, max(result, 0) in the same pass."""
+    def forward(self, x: Array, relu: bool = False, pool: tuple[Any, ...] | None = None) -> Any:
+        """See the class; then, in the same pass, max pooling with these settings, and relu."""
         self._check_input(x)
         use_batch = self.training or self.running_mean is None
         momentum = self.momentum
@@ -95,6 +95,7 @@ class _BatchNorm(_ChannelNorm):
             momentum=momentum,
             eps=self.eps,
             relu=relu,
+            pool=pool,
         )
         if self.training and self.num_batches_tracked is not None and x.size and not again.get():
             self.num_batches_tracked += 1

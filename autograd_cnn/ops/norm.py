@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, Node, op
+from autograd_cnn.graph import Array, Node, op, values
+from autograd_cnn.kernels.window import Window
 from autograd_cnn.ops.broadcast import channel_sum
 from autograd_cnn.ops.elementwise import relu_grad, sqrt
+from autograd_cnn.ops.pool import window_scatter, winners
 from autograd_cnn.ops.reduction import mean, var
 
 
@@ -70,8 +72,10 @@ def _batch_norm_grads(
     eps: float,
     statistics: Any,
     relu: bool,
+    pool: Window | None,
     mean_: np.ndarray,
     var_: np.ndarray,
+    before_: np.ndarray | None,
     wanted: tuple[bool, bool, bool],
 ) -> Sequence[Array | None]:
     """All three gradients, which share their sums: by kernel on arrays, by formula on tensors.
@@ -80,8 +84,14 @@ def _batch_norm_grads(
     through them.
     """
     if not any(isinstance(t, Node) for t in (g, out, x)):
-        return kernels.batch_norm_grad(g, x, weight, bias, mean_, var_, eps, relu)
+        return kernels.batch_norm_grad(
+            g, out, x, weight, bias, mean_, var_, before_, eps, relu, pool
+        )
     g = _through_relu(g, out, relu)
+    if pool is not None:
+        before = kernels.batch_norm(values(x), values(weight), values(bias), eps, False)[0]
+        best = winners(before, kernels.window_max(before, pool), pool)
+        g = window_scatter(g, winners=best, window=pool)
     axes = (0, *range(2, x.ndim))
     scale = 1.0 / sqrt(var(x, axis=axes, keepdims=True) + eps)
     normal = (x - mean(x, axis=axes, keepdims=True)) * scale
@@ -99,7 +109,7 @@ def _batch_norm_grads(
     )
 
 
-@op(joint=_batch_norm_grads, saves=("mean_", "var_"))
+@op(joint=_batch_norm_grads, saves=("mean_", "var_", "before_"))
 def batch_norm(
     x: Array,
     weight: Array | None = None,
@@ -108,14 +118,15 @@ def batch_norm(
     eps: float = 1e-5,
     statistics: np.ndarray | None = None,
     relu: bool = False,
+    pool: Window | None = None,
 ) -> Any:
     """Normalise each channel of x (N, C, ...) to mean 0 and variance 1, then scale by `weight`
     (C,), add `bias` (C,).
 
     The variance is the biased one, `eps` is added to it.  `statistics`, if given, is an array (2,
-    C) that receives the mean and variance of the batch.  With `relu`, max(result, 0) in the same
-    pass.  The op behind `functional.batch_norm`,
-    which see.  Ioffe and Szegedy, "Batch normalization" (2015).
+    C) that receives the mean and variance of the batch.  With `pool`, the largest value of each of
+    its windows, with `relu`, max(result, 0), in the same pass.  The op behind
+    `functional.batch_norm`, which see.  Ioffe and Szegedy, "Batch normalization" (2015).
 
     Floats keep their dtype.  Raises ValueError for shapes that do not fit.
 
@@ -125,7 +136,9 @@ def batch_norm(
            [ 1.]])
     """
     _channels("batch_norm", x, weight=weight, bias=bias)
-    out, mean_, var_ = kernels.batch_norm(x, weight, bias, eps, relu)
+    if pool is not None and x.shape[2:] != pool.size:
+        raise ValueError(f"batch_norm: x must have shape (N, C, *{pool.size}), got {x.shape}")
+    out, mean_, var_, before_ = kernels.batch_norm(x, weight, bias, eps, relu, pool)
     if statistics is not None:
         statistics[:] = mean_, var_
-    return out, {"mean_": mean_, "var_": var_}
+    return out, {"mean_": mean_, "var_": var_, "before_": before_}
