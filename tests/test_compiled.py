@@ -120,6 +120,26 @@ def test_pooling_and_relu_in_the_pass_of_a_convolution(
         same(found, reference.conv(x, w, b, window, groups, relu, pool), 10.0)
 
 
+@given(convolutions(), st.booleans(), st.booleans())
+def test_scales_and_biases_in_the_pass_of_a_convolution(
+    case: Any, relu: bool, halved: bool
+) -> None:
+    groups, each, filters, n, window, dtype, how, seed = case
+    assume(not halved or min(window.out) > 1)
+    rng = np.random.default_rng(seed)
+    x = layouts(rng.standard_normal((n, groups * each, *window.size)).astype(dtype), how)
+    w = rng.standard_normal((filters, each, *window.kernel)).astype(dtype)
+    scale, bias = (rng.standard_normal(filters).astype(dtype) for _ in "sb")
+    b = bias if seed % 2 else None
+    pool = pool_window(window.out, 2, None, 0, 1, False) if halved else None
+    expected = compiled.channel_affine(compiled.conv(x, w, None, window, groups), scale, b, False)
+    expected = compiled.window_max(expected, pool) if pool else expected
+    expected = compiled.relu(expected) if relu else expected
+    args = x, w, b, window, groups, relu, pool, scale
+    same(compiled.conv(*args), expected)
+    same(reference.conv(*args), expected, 10.0)
+
+
 @given(st.integers(1, 20), st.integers(1, 300), BATCHES, DTYPES, st.booleans())
 def test_relu_in_the_pass_of_a_linear_layer(
     m: int, k: int, n: int, dtype: Any, turned: bool
@@ -131,6 +151,27 @@ def test_relu_in_the_pass_of_a_linear_layer(
     found = compiled.linear(x, w, b, True)
     np.testing.assert_array_equal(found, compiled.relu(compiled.linear(x, w, b)))
     same(found, reference.linear(x, w, b, True), 10.0)
+    scale = rng.standard_normal(m).astype(dtype)
+    expected = compiled.channel_affine(compiled.linear(x, w, None), scale, b, True)
+    same(compiled.linear(x, w, b, True, scale), expected)
+    same(reference.linear(x, w, b, True, scale), expected, 10.0)
+
+
+@given(st.integers(1, 20), DTYPES, st.integers(0, 7))
+def test_what_running_statistics_come_down_to(c: int, dtype: Any, given_: int) -> None:
+    rng = np.random.default_rng(c)
+    mean, weight, bias, before = (rng.standard_normal(c).astype(dtype) for _ in range(4))
+    var, x = rng.random(c).astype(dtype), rng.standard_normal((5, c)).astype(dtype)
+    weight, bias, before = (
+        v if given_ >> k & 1 else None for k, v in enumerate((weight, bias, before))
+    )
+    shifted = x if before is None else x + before
+    normal = (shifted - mean) / np.sqrt(var + 1e-3)
+    expected = normal * (1.0 if weight is None else weight) + (0.0 if bias is None else bias)
+    for kernels in (compiled, reference):
+        scale, shift = kernels.running_affine(mean, var, weight, bias, before, 1e-3)
+        assert scale.dtype == shift.dtype == dtype
+        same((x * scale + shift).astype(dtype), expected.astype(dtype), 10.0)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -393,25 +434,25 @@ def test_values_that_lie_otherwise_in_memory_are_the_same_values(other: Any) -> 
 def test_the_extension_refuses_arrays_that_do_not_fit_each_other() -> None:
     x, w, out = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
     numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1))
-    assert _compiled.correlate(x, w, None, numbers, out, 1, 0, 0)
+    assert _compiled.correlate(x, w, None, None, numbers, out, 1, 0, 0)
     assert (out == 9.0).all()
-    with pytest.raises(ValueError, match="array 4 holds 2 values, expected 4"):
-        _compiled.correlate(x, w, None, numbers, out[:, :, :1].copy(), 1, 0, 0)
+    with pytest.raises(ValueError, match="array 5 holds 2 values, expected 4"):
+        _compiled.correlate(x, w, None, None, numbers, out[:, :, :1].copy(), 1, 0, 0)
     with pytest.raises(ValueError, match="array 1 holds 3 values, expected 9"):
-        _compiled.correlate(x, w[0, 0, 0], None, numbers, out, 1, 0, 0)
-    with pytest.raises(ValueError, match="array 3 holds 9 values, expected 21"):
-        _compiled.correlate(x, w, None, numbers[:3], out, 1, 0, 0)
+        _compiled.correlate(x, w[0, 0, 0], None, None, numbers, out, 1, 0, 0)
+    with pytest.raises(ValueError, match="array 4 holds 9 values, expected 21"):
+        _compiled.correlate(x, w, None, None, numbers[:3], out, 1, 0, 0)
     with pytest.raises(ValueError, match="two axes"):
-        _compiled.correlate(x.reshape(-1), w, None, numbers, out, 1, 0, 0)
+        _compiled.correlate(x.reshape(-1), w, None, None, numbers, out, 1, 0, 0)
     for groups in (0, 2):
         with pytest.raises(ValueError, match="groups"):
-            _compiled.correlate(x, w, None, numbers, out, groups, 0, 0)
-    with pytest.raises(TypeError, match="got 4"):
-        _compiled.correlate(x, w, None, numbers)
-    with pytest.raises(TypeError, match="got 9"):
-        _compiled.correlate(x, w, None, numbers, out, 1, 0, 0, 2)
+            _compiled.correlate(x, w, None, None, numbers, out, groups, 0, 0)
+    with pytest.raises(TypeError, match="got 5"):
+        _compiled.correlate(x, w, None, None, numbers)
+    with pytest.raises(TypeError, match="got 10"):
+        _compiled.correlate(x, w, None, None, numbers, out, 1, 0, 0, 2)
     with pytest.raises(TypeError, match="NoneType"):
-        _compiled.correlate(None, w, None, numbers, out, 1, 0, 0)
+        _compiled.correlate(None, w, None, None, numbers, out, 1, 0, 0)
     p = np.ones(3)
     p.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
@@ -438,7 +479,10 @@ def test_the_extension_refuses_arrays_that_do_not_fit_each_other() -> None:
 def test_the_extension_leaves_other_arrays_alone(other: np.ndarray) -> None:
     out = np.full((1, 1, 2, 2), 7.0)
     numbers = compiled._numbers(conv_window((4, 4), (3, 3), 1, 0, 1))
-    assert _compiled.correlate(other, np.ones((1, 1, 3, 3)), None, numbers, out, 1, 0, 0) is False
+    assert (
+        _compiled.correlate(other, np.ones((1, 1, 3, 3)), None, None, numbers, out, 1, 0, 0)
+        is False
+    )
     assert (out == 7.0).all()
 
 

@@ -107,6 +107,9 @@ def test_pooling_and_relu_in_the_same_pass(case: Arrays, relu: bool, pooled: boo
     expected = compiled.window_max(expected, pool) if pool else expected
     expected = compiled.relu(expected) if relu else expected
     np.testing.assert_array_equal(compiled.conv(x, w, b, window, 1, relu, pool), expected)
+    scaled = compiled.conv(x, w, None, window, 1, relu, pool, 2.0 * np.ones_like(b))
+    doubled = compiled.conv(x, 2.0 * w, None, window, 1, relu, pool)
+    np.testing.assert_array_equal(scaled, doubled)
 
 
 @given(cases())
@@ -124,6 +127,6 @@ def test_filters_of_another_size_are_refused() -> None:
     x = reference.laid_out(np.ones((16, 16, 4, 4), np.float32))
     out, numbers = np.empty_like(x), compiled._numbers(conv_window((4, 4), (3, 3), 1, 1, 1))
     with pytest.raises(ValueError, match="array 1 holds 2295 values, expected 2304"):
-        _compiled.correlate(x, np.ones((255, 3, 3), np.float32), None, numbers, out, 1, 0, 0)
+        _compiled.correlate(x, np.ones((255, 3, 3), np.float32), None, None, numbers, out, 1, 0, 0)
     with pytest.raises(ValueError, match="array 2 holds 15 values, expected 2304"):
         _compiled.weights(x, x, np.ones(15, np.float32), numbers, 1)

@@ -32,6 +32,7 @@ linear = ACTIVE.linear
 matmul = ACTIVE.matmul
 relu = ACTIVE.relu
 relu_grad = ACTIVE.relu_grad
+running_affine = ACTIVE.running_affine
 sgd = ACTIVE.sgd
 window_max = ACTIVE.window_max
 window_max_grad = ACTIVE.window_max_grad
@@ -61,6 +62,7 @@ __all__ = [
     "relu",
     "relu_grad",
     "rows_count",
+    "running_affine",
     "serving",
     "set_threads",
     "sgd",

@@ -129,7 +129,7 @@ static PyMethodDef methods[] = {
 #define FAST(NAME_) {#NAME_, (PyCFunction)(void (*)(void))NAME_, METH_FASTCALL, NULL}
     FAST(correlate),  FAST(weights),         FAST(product),
     FAST(window_max), FAST(window_max_grad), FAST(window_sum), FAST(window_spread),
-    FAST(channel_affine), FAST(channel_sum), FAST(batch_norm), FAST(batch_norm_grad), FAST(relu),       FAST(relu_grad),
+    FAST(running_affine), FAST(channel_affine), FAST(channel_sum), FAST(batch_norm), FAST(batch_norm_grad), FAST(relu),       FAST(relu_grad),
     FAST(sgd),        FAST(adam),            FAST(cross_entropy),   FAST(cross_entropy_grad), FAST(first_outside),
     {"set_threads", set_threads, METH_O, NULL}, {"set_level", set_level, METH_O, NULL},
     {NULL, NULL, 0, NULL}};

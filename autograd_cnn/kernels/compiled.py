@@ -127,15 +127,16 @@ def conv(
     groups: int,
     relu: bool = False,
     pool: Window | None = None,
+    scale: np.ndarray | None = None,
 ) -> np.ndarray:
     """See reference.conv."""
     halved = pool is not None and _halves(pool)
     if pool is not None and not halved:
-        return window_max(conv(x, w, b, window, groups, relu), pool)
+        return window_max(conv(x, w, b, window, groups, relu, None, scale), pool)
     size = window.out if pool is None else pool.out
     out, numbers = _images(len(x), len(w), size, x.dtype), _numbers(window)
-    if not _compiled.correlate(x, w, b, numbers, out, groups, relu, halved):
-        return _otherwise(conv, x, w, b, window, groups, relu, pool)
+    if not _compiled.correlate(x, w, b, scale, numbers, out, groups, relu, halved):
+        return _otherwise(conv, x, w, b, window, groups, relu, pool, scale)
     return out
 
 
@@ -154,7 +155,7 @@ def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -
     turned = w.reshape(groups, f // groups, each, cells)[..., ::-1]
     turned = np.ascontiguousarray(turned.swapaxes(1, 2))  # (G, C / G, F / G, KH * KW)
     x, numbers = _images(len(g), groups * each, window.size, g.dtype), _numbers(window, True)
-    if not _compiled.correlate(g, turned, None, numbers, x, groups, False, False):
+    if not _compiled.correlate(g, turned, None, None, numbers, x, groups, False, False):
         return _otherwise(conv_input_grad, g, w, window, groups)
     return x
 
@@ -182,23 +183,35 @@ def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return reference.matmul(x, y) if out is None else out
 
 
-def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool = False) -> np.ndarray:
+def linear(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None,
+    relu: bool = False,
+    scale: np.ndarray | None = None,
+) -> np.ndarray:
     """See reference.linear."""
-    out = _product(w, x.T, b, relu) if x.size * len(w) < LARGE_PRODUCT else None
-    return reference.linear(x, w, b, relu) if out is None else out.T
+    out = _product(w, x.T, b, relu, scale) if x.size * len(w) < LARGE_PRODUCT else None
+    return reference.linear(x, w, b, relu, scale) if out is None else out.T
 
 
 def _product(
-    a: np.ndarray, b: np.ndarray, bias: np.ndarray | None, relu: bool = False
+    a: np.ndarray,
+    b: np.ndarray,
+    bias: np.ndarray | None,
+    relu: bool = False,
+    scale: np.ndarray | None = None,
 ) -> np.ndarray | None:
-    """a (M, K) @ b (K, N) + bias (M,), contiguous (M, N), and relu of it; None if the loops do not
-    serve.
+    """a (M, K) @ b (K, N) * scale (M,) + bias (M,), contiguous (M, N), and relu of it; None if the
+    loops do not serve.
     """
     out = np.empty((len(a), b.shape[1]), a.dtype)
-    if _compiled.product(a, b, bias, out, relu):
+    if _compiled.product(a, b, bias, scale, out, relu):
         return out
-    copies = _plain(a), _plain(b), _plain(bias)
-    return out if _serves(a, b, bias) and _compiled.product(*copies, out, relu) else None
+    if not _serves(a, b, bias, scale):
+        return None
+    copies = map(_plain, (a, b, bias, scale))
+    return out if _compiled.product(*copies, out, relu) else None
 
 
 # ------------------------------------------------------------------------------------------ pooling
@@ -237,6 +250,21 @@ def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
 
 
 # ------------------------------------------------------------------------------------ normalisation
+
+
+def running_affine(
+    mean: np.ndarray,
+    var: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    before: np.ndarray | None,
+    eps: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """See reference.running_affine."""
+    found = np.empty_like(mean), np.empty_like(mean)
+    if not _compiled.running_affine(mean, var, weight, bias, before, *found, eps):
+        return _otherwise(running_affine, mean, var, weight, bias, before, eps)
+    return found
 
 
 def channel_affine(

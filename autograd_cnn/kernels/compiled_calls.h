@@ -64,10 +64,10 @@ static int prepare(Geometry *q) {
     return plain;
 }
 
-/* Read the window, array 3, lay the images out, for tiles if they may be used; -1 with an exception set if something does
+/* Read the window, array `window`, lay the images out, for tiles if they may be used; -1 with an exception set if something does
  * not fit. */
-static int begin_convolution(Call *call_, long filters, int output, int tiles) {
-    if (read_geometry(call_, 3) < 0) return -1;
+static int begin_convolution(Call *call_, long filters, int window, int output, int tiles) {
+    if (read_geometry(call_, window) < 0) return -1;
     Geometry *q = &call_->q;
     q->f = filters, q->groups = call_->numbers[0], q->tiles[0] = q->tiles[1] = 0;
     if (q->groups < 1 || q->c % q->groups || q->f % q->groups)
@@ -131,24 +131,24 @@ static int weights_tiles(Call *call_) {
 #undef call
 
 /* Compute by tiles if that was planned: 1, or 0 if the direct loops are to do it, or -1 with an exception set. */
-static int by_tiles(Call *call, int (*compute)(Call *), int output) {
+static int by_tiles(Call *call, int (*compute)(Call *), int window, int output) {
     if (!call->q.tiles[0]) return 0;
     const int done = compute(call);
     if (done) return done;
     if (call->laid != call->data[0]) free(call->laid);
     free(call->q.offsets);
     call->laid = call->data[0], call->q.offsets = NULL;
-    return begin_convolution(call, call->q.f, output, 0);
+    return begin_convolution(call, call->q.f, window, output, 0);
 }
 
-/* correlate(x, w, b or None, window, out, groups, relu, halved): conv, and conv_input_grad with the filters turned around. */
+/* correlate(x, w, b or None, scale or None, window, out, groups, relu, halved): conv, and conv_input_grad with the filters turned around. */
 FUNCTION(correlate) {
-    TAKE("ivv?willl");
+    TAKE("ivv?v?willl");
     Geometry *q = &call.q;
     call.relu = call.numbers[1] != 0, call.halved = call.numbers[2] != 0;
-    if (call.view[4].ndim < 2 || begin_convolution(&call, LENGTH(4, 1), 4, 1) < 0 || !holds(&call, 1, q->f * q->taps) ||
-        !holds(&call, 2, q->f)) FAIL;
-    const int done = by_tiles(&call, correlate_tiles, 4);
+    if (call.view[5].ndim < 2 || begin_convolution(&call, LENGTH(5, 1), 4, 5, 1) < 0 ||
+        !holds(&call, 1, q->f * q->taps) || !holds(&call, 2, q->f) || !holds(&call, 3, q->f)) FAIL;
+    const int done = by_tiles(&call, correlate_tiles, 4, 5);
     if (done < 0) FAIL;
     if (done) DONE;
     const long filters = levels[level].filters, per = q->f / q->groups;
@@ -168,8 +168,8 @@ FUNCTION(correlate) {
 FUNCTION(weights) {
     TAKE("iivwl");
     Geometry *q = &call.q;
-    if (call.view[1].ndim < 2 || begin_convolution(&call, LENGTH(1, 1), 1, 1) < 0 || !holds(&call, 2, q->f * q->taps)) FAIL;
-    const int done = by_tiles(&call, weights_tiles, 1);
+    if (call.view[1].ndim < 2 || begin_convolution(&call, LENGTH(1, 1), 3, 1, 1) < 0 || !holds(&call, 2, q->f * q->taps)) FAIL;
+    const int done = by_tiles(&call, weights_tiles, 3, 1);
     if (done < 0) FAIL;
     if (done) DONE;
     const long filters = levels[level].filters, per = q->f / q->groups, sets = (q->taps - 1) / levels[level].taps + 1;
@@ -189,15 +189,16 @@ static int step_offsets(Geometry *q, long count, long step) {
     return 0;
 }
 
-/* product(a, b, bias or None, out, relu): out (M, N) = a (M, K) @ b (K, N) + bias (M,), and relu of it.  Rows of a times columns of b where both lie
+/* product(a, b, bias or None, scale or None, out, relu): out (M, N) = a (M, K) @ b (K, N) times scale (M,) plus bias (M,), and
+ * relu of it.  Rows of a times columns of b where both lie
  * in one piece and are long enough to add up in vectors, else sums of rows of b. */
 FUNCTION(product) {
-    TAKE("mmv?vl");
+    TAKE("mmv?v?vl");
     Geometry *q = &call.q;
     call.relu = call.numbers[0] != 0;
     q->f = LENGTH(0, 0), q->c = LENGTH(0, 1), q->n = LENGTH(1, 1);
     const long m = q->f, k = q->c, n = q->n, filters = levels[level].filters;
-    if (!holds(&call, 1, k * n) || !holds(&call, 2, m) || !holds(&call, 3, m * n)) FAIL;
+    if (!holds(&call, 1, k * n) || !holds(&call, 2, m) || !holds(&call, 3, m) || !holds(&call, 4, m * n)) FAIL;
     if (!call.turned[0] && (n == 1 || (call.turned[1] && n < FEW && k >= SHORT_SUM))) {
         if (step_offsets(q, n, k) < 0) FAIL;
         RUN(dots, (m + filters - 1) / filters, min(m, filters) * n * (k + 64) / SUMS);
@@ -272,6 +273,15 @@ FUNCTION(channel_affine) {
     TAKE("ivv?il");
     if (!channels(&call, 0, 9, 0)) FAIL;
     RUN(channel_affine, call.q.c, 2 * call.q.n / MOVES);
+    DONE;
+}
+
+/* running_affine(mean, var, weight or None, bias or None, before or None, scale, shift, eps) */
+FUNCTION(running_affine) {
+    TAKE("vvv?v?v?vvf");
+    for (int k = 0; k < call.arrays; k++)
+        if (!holds(&call, k, call.count[0])) FAIL;
+    RUN(running_affine, 1, call.count[0] * 20);
     DONE;
 }
 

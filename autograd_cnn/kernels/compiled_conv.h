@@ -94,39 +94,59 @@ static void NAME(sweep)(const T *x, const long *offsets, long taps, const T *con
 }
 #undef MOST
 
-/* relu of f rows of `count` values, `step` apart. */
-static void NAME(clip)(T *rows, long f, long step, long count) {
-    for (long k = 0; k < f; k++)
-        for (long l = 0; l < count; l++) rows[k * step + l] = NAME(positive)(rows[k * step + l]);
+/* The sums of filters first, first + 1, ...: f rows of `count` values, `step` apart, times the filters' scales, plus their
+ * biases, if there are scales. */
+static void NAME(scaled)(const Call *call, T *rows, long first, long f, long step, long count) {
+    const T *scale = call->data[3], *b = call->data[2];
+    for (long k = 0; scale && k < f; k++, rows += step) {
+        const T factor = scale[first + k], offset = b ? b[first + k] : 0;
+        for (long l = 0; l < count; l++) rows[l] = rows[l] * factor + offset;
+    }
 }
 
-/* laid-out images correlated with filters, plus a bias.  Item: a row of the output for a block of filters; all blocks come
- * before the next row, so that they find the images in the cache (S4's second convolution at batch 128: 163 to 190 GFLOP/s). */
+/* relu of such rows, if wanted. */
+static void NAME(clip)(const Call *call, T *rows, long f, long step, long count) {
+    for (long k = 0; call->relu && k < f; k++, rows += step)
+        for (long l = 0; l < count; l++) rows[l] = NAME(positive)(rows[l]);
+}
+
+/* What comes after the sums: scales and relu. */
+static void NAME(finish)(const Call *call, T *rows, long first, long f, long step, long count) {
+    NAME(scaled)(call, rows, first, f, step, count);
+    NAME(clip)(call, rows, f, step, count);
+}
+
+/* The biases of f filters, with which their sums begin unless a scale comes in between. */
+static void NAME(begin_sums)(const Call *call, long first, long f, T *start) {
+    for (long k = 0; k < FILTERS; k++) start[k] = k < f && call->data[2] && !call->data[3] ? ((T *)call->data[2])[first + k] : 0;
+}
+
+/* laid-out images correlated with filters, and what finishes it.  Item: a row of the output for a block of filters; all blocks
+ * come before the next row, so that they find the images in the cache (S4's second convolution at batch 128: 163 to 190 GFLOP/s). */
 static void NAME(correlate)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    const T *x = call->laid, *w = call->data[1], *b = call->data[2];
+    const T *x = call->laid, *w = call->data[1];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, run = q->out[2] * q->n;
     const long rows = q->out[0] * q->out[1], step = rows * run;
     for (long item = begin; item < end; item++) {
         const long row = item / blocks % rows, g = item / blocks / rows;
         const long first = g * per + item % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
         const T *filters[FILTERS];
-        T bias[FILTERS] = {0};
+        T bias[FILTERS], *to = (T *)call->data[5] + first * step + row * run;
         for (long k = 0; k < f; k++) filters[k] = w + (first + k) * q->taps;
-        if (b) memcpy(bias, b + first, f * sizeof(T));
+        NAME(begin_sums)(call, first, f, bias);
         NAME(sweep)(x + g * q->group_step + row / q->out[1] * q->slab_step + row % q->out[1] * q->row_step, q->offsets,
-                    q->taps, filters, 1, bias, (T *)call->data[4] + first * step + row * run, step, f, run);
-        if (call->relu) NAME(clip)((T *)call->data[4] + first * step + row * run, f, step, run);
+                    q->taps, filters, 1, bias, to, step, f, run);
+        NAME(finish)(call, to, first, f, step, run);
     }
 }
 
-/* The largest of 2 x 2 values for each of `columns` pairs of columns of N values, from two rows; their relu if wanted. */
-static void NAME(halve)(const T *restrict upper, const T *restrict lower, long columns, long n, long relu, T *restrict out) {
+/* The largest of 2 x 2 values for each of `columns` pairs of columns of N values, from two rows. */
+static void NAME(halve)(const T *restrict upper, const T *restrict lower, long columns, long n, T *restrict out) {
     for (long c = 0; c < columns; c++, upper += 2 * n, lower += 2 * n, out += n)
         for (long l = 0; l < n; l++) {
             const T above = NAME(larger)(upper[l], upper[n + l]);
-            const T most = NAME(larger)(NAME(larger)(above, lower[l]), lower[n + l]);
-            out[l] = relu ? NAME(positive)(most) : most;
+            out[l] = NAME(larger)(NAME(larger)(above, lower[l]), lower[n + l]);
         }
 }
 
@@ -134,7 +154,7 @@ static void NAME(halve)(const T *restrict upper, const T *restrict lower, long c
  * an even number of columns whose two rows stay in the cache. */
 static void NAME(correlate_halved)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    const T *x = call->laid, *w = call->data[1], *b = call->data[2];
+    const T *x = call->laid, *w = call->data[1];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, n = q->n;
     const long rows = q->out[1] / 2, columns = q->out[2] / 2, step = rows * columns * n, piece = q->run / (2 * n);
     T *upper = scratch_of(call), *lower = upper + FILTERS * q->run;
@@ -142,15 +162,18 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
         const long row = item / blocks % rows, g = item / blocks / rows;
         const long first = g * per + item % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
         const T *filters[FILTERS], *from = x + g * q->group_step + 2 * row * q->row_step;
-        T bias[FILTERS] = {0};
+        T bias[FILTERS];
         for (long k = 0; k < f; k++) filters[k] = w + (first + k) * q->taps;
-        if (b) memcpy(bias, b + first, f * sizeof(T));
+        NAME(begin_sums)(call, first, f, bias);
         for (long c = 0; c < columns; c += piece) {
             const long count = min(piece, columns - c), run = 2 * count * n;
-            T *out = (T *)call->data[4] + first * step + (row * columns + c) * n;
+            T *out = (T *)call->data[5] + first * step + (row * columns + c) * n;
             NAME(sweep)(from + 2 * c * n, q->offsets, q->taps, filters, 1, bias, upper, run, f, run);
             NAME(sweep)(from + 2 * c * n + q->row_step, q->offsets, q->taps, filters, 1, bias, lower, run, f, run);
-            for (long k = 0; k < f; k++) NAME(halve)(upper + k * run, lower + k * run, count, n, call->relu, out + k * step);
+            NAME(scaled)(call, upper, first, f, run, run);
+            NAME(scaled)(call, lower, first, f, run, run);
+            for (long k = 0; k < f; k++) NAME(halve)(upper + k * run, lower + k * run, count, n, out + k * step);
+            NAME(clip)(call, out, f, step, count * n);
         }
     }
 }
@@ -168,21 +191,20 @@ static void NAME(turn)(const Call *call, long begin, long end) {
         }
 }
 
-/* out (M, N) = a (M, K) @ b (K, N) + bias (M,), where a lies as (K, M) if it is turned.  Item: PANEL columns of a block of rows;
- * blocks come first, so that a thread writes neighbouring rows, as the update of these weights will read them. */
+/* out (M, N) = a (M, K) @ b (K, N), and what finishes it, where a lies as (K, M) if it is turned.  Item: PANEL columns of a
+ * block of rows; blocks come first, so that a thread writes neighbouring rows, as the update of these weights will read them. */
 static void NAME(product)(const Call *call, long begin, long end) {
-    const T *a = call->data[0], *b = call->laid, *bias = call->data[2];
+    const T *a = call->data[0], *b = call->laid;
     const long m = call->q.f, n = call->q.n, k = call->q.c, turned = call->turned[0];
     const long panels = (n + PANEL - 1) / PANEL;
     for (long item = begin; item < end; item++) {
         const long column = item % panels * PANEL, first = item / panels * FILTERS, f = min(FILTERS, m - first);
         const T *rows[FILTERS];
-        T start[FILTERS] = {0};
+        T start[FILTERS], *to = (T *)call->data[4] + first * n + column;
         for (long r = 0; r < f; r++) rows[r] = a + (first + r) * (turned ? 1 : k);
-        if (bias) memcpy(start, bias + first, f * sizeof(T));
-        NAME(sweep)(b + column, call->q.offsets, k, rows, turned ? m : 1, start, (T *)call->data[3] + first * n + column, n,
-                    f, min(PANEL, n - column));
-        if (call->relu) NAME(clip)((T *)call->data[3] + first * n + column, f, n, min(PANEL, n - column));
+        NAME(begin_sums)(call, first, f, start);
+        NAME(sweep)(b + column, call->q.offsets, k, rows, turned ? m : 1, start, to, n, f, min(PANEL, n - column));
+        NAME(finish)(call, to, first, f, n, min(PANEL, n - column));
     }
 }
 
@@ -285,20 +307,21 @@ static void NAME(weights)(const Call *call, long begin, long end) {
     }
 }
 
-/* out (M, N) = a (M, K) @ b (N, K)^T + bias (M,).  Item: a block of rows. */
+/* out (M, N) = a (M, K) @ b (N, K)^T, and what finishes it.  Item: a block of rows. */
 static void NAME(dots)(const Call *call, long begin, long end) {
-    const T *a = call->data[0], *b = call->data[1], *bias = call->data[2];
+    const T *a = call->data[0], *b = call->data[1];
     const long m = call->q.f, n = call->q.n, k = call->q.c;
     for (long item = begin; item < end; item++) {
         const long first = item * FILTERS, f = min(FILTERS, m - first);
-        T *out = (T *)call->data[3] + first * n;
+        T start[FILTERS], *out = (T *)call->data[4] + first * n;
+        NAME(begin_sums)(call, first, f, start);
         for (long at = 0; at < n; at += TAPS) {
             NAME(vec) total[FILTERS * TAPS] = {{0}};
             NAME(outer)[f](b, 0, a + first * k, k, f, 1, k, call->q.offsets + at, min(TAPS, n - at), total);
             NAME(collect)(total, f, min(TAPS, n - at), out + at, n);
         }
-        for (long r = 0; bias && r < f; r++)
-            for (long l = 0; l < n; l++) out[r * n + l] += bias[first + r];
-        if (call->relu) NAME(clip)(out, f, n, n);
+        for (long r = 0; r < f; r++)
+            for (long l = 0; l < n; l++) out[r * n + l] += start[r];
+        NAME(finish)(call, out, first, f, n, n);
     }
 }

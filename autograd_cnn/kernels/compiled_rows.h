@@ -27,6 +27,16 @@ static inline T NAME(scale)(const T *weight, long k, T var, double eps) {
     return (T)((weight ? weight[k] : 1) / sqrt((double)var + eps));
 }
 
+/* What normalising by fixed statistics multiplies the values of each channel by, and adds, after a bias `before` or none. */
+static void NAME(running_affine)(const Call *call, long begin, long end) {
+    const T *mean = call->data[0], *var = call->data[1], *bias = call->data[3], *before = call->data[4];
+    for (long k = 0; begin < end && k < call->count[0]; k++) {
+        const T factor = NAME(scale)(call->data[2], k, var[k], call->reals[0]);
+        ((T *)call->data[5])[k] = factor;
+        ((T *)call->data[6])[k] = ((before ? before[k] : 0) - mean[k]) * factor + (bias ? bias[k] : 0);
+    }
+}
+
 /* Item, here and below: one of the C channels, of M values. */
 static void NAME(channel_affine)(const Call *call, long begin, long end) {
     const T *shift = call->data[2];

@@ -62,15 +62,15 @@ static inline void NAME(tile_in)(const T *x, long row, long n, T *to, long step)
     }
 }
 
-/* The sums at m: A^T m A plus a bias, to y[row][column].  Returns NaN where a value is not finite. */
-static inline V NAME(tile_out)(const T *m, long step, T bias, V y[2][2]) {
+/* The sums at m: A^T m A times a scale plus a bias, to y[row][column].  Returns NaN where a value is not finite. */
+static inline V NAME(tile_out)(const T *m, long step, T scale, T bias, V y[2][2]) {
     V s[2][4];
     for (int k = 0; k < 4; k++) {
         const V a = AT(m + k * step), b = AT(m + (4 + k) * step), c = AT(m + (8 + k) * step), d = AT(m + (12 + k) * step);
         s[0][k] = a + b + c, s[1][k] = b - c - d;
     }
     for (int i = 0; i < 2; i++)
-        y[i][0] = s[i][0] + s[i][1] + s[i][2] + bias, y[i][1] = s[i][1] - s[i][2] - s[i][3] + bias;
+        y[i][0] = (s[i][0] + s[i][1] + s[i][2]) * scale + bias, y[i][1] = (s[i][1] - s[i][2] - s[i][3]) * scale + bias;
     return 0 * y[0][0] + 0 * y[0][1] + 0 * y[1][0] + 0 * y[1][1];
 }
 
@@ -109,7 +109,7 @@ static void NAME(places)(const T *v, long in, const T *u, long c, T *m) {
 /* As correlate.  Item: `run` values of the tiles; the last overlaps the one before it. */
 static void NAME(tiles)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    const T *x = call->laid, *b = call->data[2];
+    const T *x = call->laid, *b = call->data[2], *scale = call->data[3];
     const long c = q->c, f = q->f, n = q->n, vectors = q->tiles[0] * q->tiles[1] * n / LANES;
     const long in = c * TAPS * LANES + SKEW, sums = FILTERS * TAPS * LANES, channel = q->rows * q->row;
     const long plane = call->halved ? q->out[1] / 2 * (q->out[2] / 2) * n : q->out[1] * q->out[2] * n;
@@ -130,8 +130,8 @@ static void NAME(tiles)(const Call *call, long begin, long end) {
             for (long j = 0; j < TAPS; j++)
                 for (long r = 0; r < min(FILTERS, f - k); r++) {
                     V y[2][2];
-                    wrong += NAME(tile_out)(m + (r * TAPS + j) * LANES, sums, b ? b[k + r] : 0, y);
-                    NAME(tile_store)(call, y, (T *)call->data[4] + (k + r) * plane, top[j], left[j], image[j]);
+                    wrong += NAME(tile_out)(m + (r * TAPS + j) * LANES, sums, scale ? scale[k + r] : 1, b ? b[k + r] : 0, y);
+                    NAME(tile_store)(call, y, (T *)call->data[5] + (k + r) * plane, top[j], left[j], image[j]);
                 }
         }
     }

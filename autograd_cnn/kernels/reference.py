@@ -96,11 +96,15 @@ def conv(
     groups: int,
     relu: bool = False,
     pool: Window | None = None,
+    scale: np.ndarray | None = None,
 ) -> np.ndarray:
     """Cross-correlate x (N, C, H, W) with w (F, C / groups, KH, KW), add b (F,): (N, F, OH, OW).
 
-    Then, if wanted, the maximum of the windows of `pool`, and relu.
+    Then, if wanted, the maximum of the windows of `pool`, and relu.  `scale` (F,) multiplies each
+    filter's sums before b is added.
     """
+    if scale is not None:
+        w = w * scale.reshape(-1, *(1,) * (w.ndim - 1))
     n, f, bands = len(x), len(w), _bands(x, window, groups)
     k, rows = w[0].size, bands.shape[1]
     wide = math.prod(window.out) // rows * n
@@ -305,6 +309,23 @@ def _relu(rows: np.ndarray) -> np.ndarray:
     return np.maximum(rows, np.zeros(rows.shape[1], rows.dtype), out=rows)
 
 
+def running_affine(
+    mean: np.ndarray,
+    var: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    before: np.ndarray | None,
+    eps: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What normalising by fixed statistics, then by weight and bias, multiplies the values of each
+    channel by, and adds, if `before` was to be added to them; all are (C,).
+    """
+    scale = (1.0 / np.sqrt(var + eps)).astype(mean.dtype, copy=False)
+    scale = scale if weight is None else scale * weight
+    shift = (-mean if before is None else before - mean) * scale
+    return scale, shift if bias is None else shift + bias
+
+
 def channel_affine(
     x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None, relu: bool
 ) -> np.ndarray:
@@ -408,10 +429,18 @@ def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.matmul(x, y)
 
 
-def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, relu: bool = False) -> np.ndarray:
-    """``x @ w.T + b`` for x (N, in), w (out, in), b (out,): (N, out), batch-innermost; then relu,
-    if wanted.
+def linear(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None,
+    relu: bool = False,
+    scale: np.ndarray | None = None,
+) -> np.ndarray:
+    """``x @ w.T * scale + b`` for x (N, in), w (out, in), b and scale (out,): (N, out),
+    batch-innermost; then relu, if wanted.
     """
+    if scale is not None:
+        w = w * scale[:, None]
     out = np.matmul(w, x.T)  # (out, N)
     if b is not None:
         out = np.add(out, b[:, None], out=out if b.dtype == out.dtype else None)

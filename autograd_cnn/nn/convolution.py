@@ -88,13 +88,11 @@ class _Conv(_Convolution):
         """See the class; then, in the same pass and without gradients, `norm` by its running
         statistics, relu, and max pooling with these settings.
         """
-        weight, bias = self.weight, self.bias
-        if norm is not None:
-            weight, bias = norm.fold(weight, bias)
         settings = (self.stride, self.padding, self.dilation, self.groups)
-        if relu or pool:
-            return passes.conv(self.axes, x, weight, bias, settings, relu, pool)
-        return type(self).function(x, weight, bias, *settings)
+        if norm is None and not relu and pool is None:
+            return type(self).function(x, self.weight, self.bias, *settings)
+        scale, bias = (None, self.bias) if norm is None else norm.running_affine(self.bias)
+        return passes.conv(self.axes, x, self.weight, bias, settings, scale, relu, pool)
 
 
 class Conv1d(_Conv):

@@ -4,8 +4,7 @@
 - Any other relu before max pooling comes after it, on a fourth of the values: the largest value is
   the same, and where it is not positive no gradient passes in either order.
 - Without recording (`no_grad`), convolutions and linear layers take in what follows as well: batch
-  norm by running statistics, which goes into the weights and changes the result by rounding only,
-  relu, max pooling.
+  norm by running statistics, which changes the result by rounding only, relu, max pooling.
 
 Layers with hooks run one by one, and so do all while somebody watches (`summary`, `profile`, ...).
 """
@@ -26,7 +25,7 @@ from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from autograd_cnn.nn.pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
-_FOLDS = {Conv1d: BatchNorm1d, Conv2d: BatchNorm2d, Conv3d: BatchNorm3d, Linear: BatchNorm1d}
+_NORMS = {Conv1d: BatchNorm1d, Conv2d: BatchNorm2d, Conv3d: BatchNorm3d, Linear: BatchNorm1d}
 _POOLS = {
     Conv1d: MaxPool1d,
     Conv2d: MaxPool2d,
@@ -35,7 +34,7 @@ _POOLS = {
     BatchNorm2d: MaxPool2d,
     BatchNorm3d: MaxPool3d,
 }
-_FIRST = frozenset({*_FOLDS, *_FOLDS.values(), ReLU})
+_FIRST = frozenset({*_NORMS, *_NORMS.values(), ReLU})
 
 
 def run(modules: Sequence[Module], x: Any) -> Any:
@@ -57,7 +56,7 @@ def run(modules: Sequence[Module], x: Any) -> Any:
         elif type(module) is ReLU:
             pools = type(after) in _POOLS.values() and not after.return_indices
             x, taken = (module(after(x)), 2) if pools else (module(x), 1)
-        elif type(module) not in _FOLDS or (not is_grad_enabled() and _plain(module, x)):
+        elif type(module) not in _NORMS or (not is_grad_enabled() and _plain(module, x)):
             follows = _follows(module, modules[place + 1 :], x)
             x, taken = module(x, **follows), 1 + len(follows)
         else:
@@ -82,7 +81,7 @@ def _follows(layer: Any, modules: Sequence[Module], x: Any) -> dict[str, Any]:
             break
         if type(after) is ReLU and "relu" not in taken:
             taken["relu"] = True
-        elif type(after) is _FOLDS.get(kind) and not taken and after.folds_into(layer.weight):
+        elif type(after) is _NORMS.get(kind) and not taken and after.follows(layer.weight):
             taken["norm"] = after
         elif type(after) is _POOLS.get(kind) and "pool" not in taken and _pools(after, x):
             taken["pool"] = after.window_settings()

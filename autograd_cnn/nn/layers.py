@@ -57,10 +57,10 @@ class Linear(Module):
         """See the class; then, in the same pass and without gradients, `norm` by its running
         statistics, and relu.
         """
-        weight, bias = self.weight, self.bias
-        if norm is not None:
-            weight, bias = norm.fold(weight, bias)
-        return passes.linear_relu(x, weight, bias) if relu else F.linear(x, weight, bias)
+        if norm is None and not relu:
+            return F.linear(x, self.weight, self.bias)
+        scale, bias = (None, self.bias) if norm is None else norm.running_affine(self.bias)
+        return passes.linear(x, self.weight, bias, scale, relu)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_cnn import functional as F
+from autograd_cnn import kernels
 from autograd_cnn.arguments import checked
-from autograd_cnn.functional.normalization import fixed_affine
-from autograd_cnn.graph import Array, values, wrap
+from autograd_cnn.graph import Array, values
 from autograd_cnn.modes import again, get_default_dtype
 from autograd_cnn.nn.arguments import integer
 from autograd_cnn.nn.module import Module
@@ -101,39 +101,36 @@ class _BatchNorm(_ChannelNorm):
             self.num_batches_tracked += 1
         return out
 
-    def folds_into(self, weight: Any) -> bool:
-        """Whether `fold` serves: this layer normalises by running statistics, one for each row of
-        `weight` and of its dtype.
+    def follows(self, weight: Any) -> bool:
+        """Whether `running_affine` serves after a layer with this weight: this one normalises by
+        running statistics, one for each row of `weight` and of its dtype.
 
-        >>> BatchNorm1d(3).eval().folds_into(np.ones((3, 2), np.float32))
+        >>> BatchNorm1d(3).eval().follows(np.ones((3, 2), np.float32))
         True
         """
         mean = self.running_mean
         fits = mean is not None and mean.shape == weight.shape[:1] and mean.dtype == weight.dtype
         return fits and not self.training
 
-    def fold(self, weight: Any, bias: Any) -> tuple[Any, Any]:
-        """Weight (C, ...) and bias (C,) of a convolution or linear layer, so that it computes what
-        this layer, by its running statistics, makes of its result.  They need no gradients.
+    def running_affine(self, bias: Any) -> tuple[Any, Any]:
+        """What this layer, by its running statistics, multiplies each channel by, and adds, if
+        `bias` was still to be added to its input: arrays (C,), without gradients.
 
         Raises ValueError without running statistics.
 
         >>> norm = BatchNorm1d(1, eps=0.0)
         >>> norm.running_mean[:], norm.running_var[:] = 3.0, 4.0
-        >>> norm.fold(np.array([[6.0]]), np.array([5.0]))
-        (tensor([[3.]], dtype=float64), tensor([1.], dtype=float64))
+        >>> norm.running_affine(np.array([5.0], np.float32))
+        (array([0.5], dtype=float32), array([1.], dtype=float32))
         """
         mean, var = self.running_mean, self.running_var
         if mean is None or var is None:
             raise ValueError(
-                f"{type(self).__name__}.fold: there are no running statistics; build the layer "
-                "with track_running_stats=True"
+                f"{type(self).__name__}.running_affine: there are no running statistics; build the "
+                "layer with track_running_stats=True"
             )
-        weight, own = values(weight), (values(self.weight), values(self.bias))
-        factor, offset = fixed_affine(mean, var, *own, self.eps, weight.dtype)
-        if bias is not None:
-            offset = offset + factor * values(bias)
-        return wrap(weight * factor.reshape((-1, *(1,) * (weight.ndim - 1)))), wrap(offset)
+        given = values(self.weight), values(self.bias), values(bias)
+        return kernels.running_affine(mean, var, *given, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
