@@ -36,16 +36,18 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     >>> flatten(np.ones((2, 3, 4, 5)), start_dim=1).shape
     (2, 60)
     """
-    if not input.ndim:
+    shape = input.shape
+    axes = len(shape)
+    if not axes:
         return input.reshape((1,))
-    first, last = (d + input.ndim if d < 0 else d for d in (start_dim, end_dim))
-    if not 0 <= first <= last < input.ndim:
+    first = start_dim + axes if start_dim < 0 else start_dim
+    last = end_dim + axes if end_dim < 0 else end_dim
+    if not 0 <= first <= last < axes:
         raise ValueError(
-            f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {input.ndim} "
-            f"axes of {input.shape}"
+            f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {axes} axes of "
+            f"{shape}"
         )
-    joined = math.prod(input.shape[first : last + 1])
-    return input.reshape((*input.shape[:first], joined, *input.shape[last + 1 :]))
+    return input.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
 
 @checked

@@ -9,7 +9,8 @@
  * The sums over channels, or over tiles, are matrix products, one for each of the 16 places of a tile.  A vector holds the
  * same place of the same tile in neighbouring images, so the transforms are additions of whole vectors.
  *
- * A value that is not finite would spread over its tile.  The loops look for such results; the direct loops then begin anew.
+ * Only float goes this way: double is what gradients are checked with.  A value that is not finite would spread over its
+ * tile, so the loops look for such results, and the direct loops then begin anew.
  */
 
 #define V NAME(vec)
@@ -162,6 +163,19 @@ static inline void NAME(row_gradient)(const T *g, long row, long n, int i, long 
     AT(to) = e[0], AT(to + step) = e[0] + e[1], AT(to + 2 * step) = e[0] - e[1], AT(to + 3 * step) = (V){0} - e[1];
 }
 
+/* The sums of neighbours in a, then in b. */
+static inline V NAME(pairs)(V a, V b) {
+#ifdef __clang__
+    V sums;
+    for (int l = 0; l < LANES / 2; l++) sums[l] = a[2 * l] + a[2 * l + 1], sums[LANES / 2 + l] = b[2 * l] + b[2 * l + 1];
+    return sums;
+#else
+    NAME(mask) even, odd;
+    for (int l = 0; l < LANES; l++) even[l] = 2 * l, odd[l] = 2 * l + 1;
+    return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, odd);
+#endif
+}
+
 /* Products of TAPS channels of v and FILTERS filters of e, rows of `count` vectors `run` apart, added up over the vectors and
  * their lanes, and added to (TAPS, FILTERS) values.  Rows beyond the last repeat it; nobody reads their sums. */
 static inline void NAME(add_products)(const T *v, long taps, const T *e, long f, long run, long count, T *to) {
@@ -177,16 +191,12 @@ static inline void NAME(add_products)(const T *v, long taps, const T *e, long f,
             for (int t = 0; t < TAPS; t++) sum[t][k] += value[t] * gradient;
         }
     }
-    NAME(mask) even, odd; /* each step adds neighbours of two vectors, which leaves one vector for both */
-    for (int l = 0; l < LANES; l++) even[l] = 2 * l, odd[l] = 2 * l + 1;
-#define JOINED_(A, B) (__builtin_shuffle(A, B, even) + __builtin_shuffle(A, B, odd))
     for (int t = 0; t < TAPS; t++, to += FILTERS) {
         for (int many = FILTERS / 2; many; many /= 2)
-            for (int k = 0; k < many; k++) sum[t][k] = JOINED_(sum[t][2 * k], sum[t][2 * k + 1]);
-        for (int left = LANES / FILTERS; left > 1; left /= 2) sum[t][0] = JOINED_(sum[t][0], sum[t][0]);
+            for (int k = 0; k < many; k++) sum[t][k] = NAME(pairs)(sum[t][2 * k], sum[t][2 * k + 1]);
+        for (int left = LANES / FILTERS; left > 1; left /= 2) sum[t][0] = NAME(pairs)(sum[t][0], sum[t][0]);
         for (int k = 0; k < FILTERS; k++) to[k] += sum[t][0][k];
     }
-#undef JOINED_
 }
 
 /* sums (shares, 16, F / FILTERS, C / TAPS, TAPS, FILTERS) over shares of the tiles.  Item: a share. */
