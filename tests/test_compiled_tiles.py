@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import mmap
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +21,7 @@ from tests.compiled_parts import _compiled, compiled, instruction_set, layouts, 
 
 __all__ = ["instruction_set", "two_threads"]  # fixtures
 
+STATM = Path("/proc/self/statm")
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Window]
 
 
@@ -130,3 +136,46 @@ def test_filters_of_another_size_are_refused() -> None:
         _compiled.correlate(x, np.ones((255, 3, 3), np.float32), None, None, numbers, out, 1, 0, 0)
     with pytest.raises(ValueError, match="array 2 holds 15 values, expected 2304"):
         _compiled.weights(x, x, np.ones(15, np.float32), numbers, 1)
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="this system does not tell what a process holds")
+def test_results_that_are_not_finite_leave_no_memory_behind() -> None:
+    """What the tiles took is given back before the direct loops begin."""
+    x = reference.laid_out(np.full((16, 64, 6, 6), np.nan, np.float32))
+    w, window = np.ones((64, 64, 3, 3), np.float32), conv_window((6, 6), (3, 3), 1, 1, 1)
+    pool = pool_window((6, 6), 2, None, 0, 1, False)
+
+    def run(times: int) -> float:
+        for _ in range(times):
+            compiled.conv(x, w, None, window, 1, True, pool)
+        return int(STATM.read_text().split()[1]) * mmap.PAGESIZE / 2**20
+
+    before = run(20)
+    assert run(200) < before + 20.0  # the transformed weights of so many calls are 50 MiB
+
+
+def test_threads_may_be_set_while_others_compute() -> None:
+    """A loop keeps the number that it began with."""
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((16, 16, 14, 14)), rng.standard_normal((16, 16, 3, 3))
+    x, w = reference.laid_out(x.astype(np.float32)), w.astype(np.float32)
+    window, done = conv_window((14, 14), (3, 3), 1, 1, 1), threading.Event()
+    expected = compiled.conv(x, w, None, window, 1), compiled.conv_weight_grad(x, x, window, 1)
+
+    def change() -> None:
+        for threads in itertools.cycle([1, 5, 2, 3]):
+            if done.is_set():
+                return
+            _compiled.set_threads(threads)
+            time.sleep(1e-5)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(300):
+            np.testing.assert_array_equal(compiled.conv(x, w, None, window, 1), expected[0])
+            found = compiled.conv_weight_grad(x, x, window, 1)
+            np.testing.assert_array_equal(found, expected[1])
+    finally:
+        done.set()
+        changing.join()

@@ -44,8 +44,8 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     last = end_dim + axes if end_dim < 0 else end_dim
     if not 0 <= first <= last < axes:
         raise ValueError(
-            f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {axes} axes of "
-            f"{shape}"
+            f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {axes} axes "
+            f"of {shape}"
         )
     return input.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 

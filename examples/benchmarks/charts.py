@@ -70,7 +70,7 @@ def draw_bars(results: Results, path: Path) -> None:
         figure = Figure(figsize=size, layout="constrained")
         for axes, mode in zip(figure.subplots(len(modes), squeeze=False)[:, 0], modes):
             _draw_mode(axes, results, [c for c in cells if c.mode == mode], used)
-            axes.set_title(MODES[mode])
+            axes.set_title(MODES[mode], pad=16)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
         figure.savefig(path, dpi=100)

@@ -1,0 +1,141 @@
+"""Batch normalisation in NumPy, channel by channel; see reference.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograd_cnn.kernels.reference_layout import batch_first, batch_innermost, relu_grad
+from autograd_cnn.kernels.reference_pool import window_max, window_max_grad
+from autograd_cnn.kernels.window import Window
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """x (N, C, ...) as one row per channel, (C, ...*N); a view of batch-innermost memory."""
+    return batch_innermost(x).reshape(x.shape[1], rows_count(x))
+
+
+def _like(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Rows (C, ...*N) in the shape of x (N, C, ...)."""
+    return batch_first(rows.reshape(*x.shape[1:], x.shape[0]))
+
+
+def _sums(rows: np.ndarray) -> np.ndarray:
+    """The sum of each row; a product with ones takes a third of the time of np.sum."""
+    if rows.dtype.char not in "fd":
+        return rows.sum(axis=1)
+    return rows @ np.ones(rows.shape[1], rows.dtype)
+
+
+def _relu(rows: np.ndarray) -> np.ndarray:
+    """max(rows, 0) in place; a row of zeros takes 0.4 of the time of the number 0."""
+    return np.maximum(rows, np.zeros(rows.shape[1], rows.dtype), out=rows)
+
+
+def running_affine(
+    mean: np.ndarray,
+    var: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    before: np.ndarray | None,
+    eps: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What normalising by fixed statistics, then by weight and bias, multiplies the values of each
+    channel by, and adds, if `before` was to be added to them; all are (C,).
+    """
+    scale = (1.0 / np.sqrt(var + eps)).astype(mean.dtype, copy=False)
+    scale = scale if weight is None else scale * weight
+    shift = (-mean if before is None else before - mean) * scale
+    return scale, shift if bias is None else shift + bias
+
+
+def channel_affine(
+    x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None, relu: bool
+) -> np.ndarray:
+    """Each channel of x (N, C, ...) times its scale, plus its shift, both (C,); then `relu`."""
+    out = _rows(x) * scale[:, None]
+    if shift is not None:
+        out = np.add(out, shift[:, None], out=out if shift.dtype == out.dtype else None)
+    return _like(_relu(out) if relu else out, x)
+
+
+def channel_sum(x: np.ndarray) -> np.ndarray:
+    """The sum of each channel of x (N, C, ...) over the rest: (C,)."""
+    return _sums(_rows(x))
+
+
+def batch_norm(
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    eps: float,
+    relu: bool,
+    pool: Window | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Normalise each channel of x (N, C, ...) over the rest; then, if wanted, the maximum of the
+    windows of `pool`, and relu.
+
+    Returns the result, the means (C,), biased variances (C,), and what was there before pooling,
+    for the gradient; None without pooling.
+    """
+    rows = _rows(x)
+    if not rows.size:  # an empty batch has no statistics
+        nothing, out = np.full(len(rows), np.nan, x.dtype), _like(rows.copy(), x)
+        return (out if pool is None else window_max(out, pool)), nothing, nothing, None
+    # a sum of float16 would overflow
+    mean = _sums(rows) / rows.shape[1] if rows.dtype.char in "fd" else rows.mean(axis=1)
+    out = rows - mean[:, None]
+    var = np.vecdot(out, out) / rows.shape[1]
+    scale = 1.0 / np.sqrt(var + eps)
+    out *= (scale if weight is None else scale * weight)[:, None]
+    if bias is not None:
+        out += bias[:, None]
+    if pool is None:
+        return _like(_relu(out) if relu else out, x), mean, var, None
+    before = _like(out, x)
+    pooled = window_max(before, pool)
+    return np.maximum(pooled, 0, out=pooled) if relu else pooled, mean, var, before
+
+
+def batch_norm_grad(
+    g: np.ndarray,
+    out: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray | None,
+    bias: np.ndarray | None,
+    mean: np.ndarray,
+    var: np.ndarray,
+    before: np.ndarray | None,
+    eps: float,
+    relu: bool,
+    pool: Window | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of batch_norm in x, weight and bias; with `relu`, g counts where the result was
+    positive, with `pool`, at the first largest value of each window.
+
+    With y = (x - mean) / sqrt(var + eps): dx = w / sqrt(var + eps) * (g - mean(g) - y * mean(g *
+    y)). Ioffe and Szegedy, "Batch normalization" (2015), section 3.
+    """
+    if relu:
+        g = relu_grad(g, out)
+    if pool is not None:
+        if before is None:
+            before = batch_norm(x, weight, bias, eps, False)[0]
+            out = window_max(before, pool)
+        g = window_max_grad(g, before, out, pool)
+    rows, count = _rows(g), rows_count(x)
+    if not count:
+        return _like(rows.copy(), x), np.zeros_like(mean), np.zeros_like(mean)
+    scale = 1.0 / np.sqrt(var + eps)
+    slope = (scale if weight is None else scale * weight)[:, None]
+    dx = _rows(x) - mean[:, None]
+    bias_grad, weight_grad = _sums(rows), np.vecdot(rows, dx) * scale
+    dx *= (weight_grad * scale / -count)[:, None]
+    dx += rows
+    dx -= (bias_grad / count)[:, None]
+    dx *= slope
+    return _like(dx, x), weight_grad, bias_grad
+
+
+def rows_count(x: np.ndarray) -> int:
+    """How many values of x (N, C, ...) each channel has."""
+    return x.size // max(x.shape[1], 1)
