@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import mmap
+import os
 import threading
 import time
 from pathlib import Path
@@ -139,6 +140,9 @@ def test_filters_of_another_size_are_refused() -> None:
 
 
 @pytest.mark.skipif(not STATM.exists(), reason="this system does not tell what a process holds")
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps freed memory"
+)
 def test_results_that_are_not_finite_leave_no_memory_behind() -> None:
     """What the tiles took is given back before the direct loops begin."""
     x = reference.laid_out(np.full((16, 64, 6, 6), np.nan, np.float32))
