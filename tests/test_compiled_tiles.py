@@ -130,6 +130,31 @@ def test_the_number_of_threads_changes_no_bit(case: Arrays) -> None:
             np.testing.assert_array_equal(one, another)
 
 
+@pytest.mark.parametrize("size", [(1, 8, 8), (2, 8, 8), (1, 9, 7)])
+@pytest.mark.parametrize("padding", [(0, 1, 1), (1, 1, 1), (2, 0, 1)])
+def test_a_padded_depth_axis_goes_the_direct_way(size: Any, padding: Any) -> None:
+    rng, window = np.random.default_rng(0), conv_window(size, (1, 3, 3), 1, padding, 1)
+    x = rng.standard_normal((16, 16, *size)).astype(np.float32)
+    w = rng.standard_normal((16, 16, 1, 3, 3)).astype(np.float32)
+    g = rng.standard_normal((16, 16, *window.out)).astype(np.float32)
+    for found, expected in zip(
+        results(compiled, (x, w, None, g, window)), results(reference, (x, w, None, g, window))
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_wide_layers_do_not_multiply_their_weights_in_memory() -> None:
+    """Their weight gradient goes the direct way: the sums of 16 shares of the tiles would be 28 times
+    as large as the weights."""
+    rng, window = np.random.default_rng(0), conv_window((4, 4), (3, 3), 1, 1, 1)
+    x = rng.standard_normal((32, 1024, 4, 4)).astype(np.float32)
+    g = rng.standard_normal((32, 512, 4, 4)).astype(np.float32)
+    found = compiled.conv_weight_grad(x, g, window, 1)
+    np.testing.assert_allclose(
+        found, reference.conv_weight_grad(x, g, window, 1), rtol=1e-3, atol=1e-3
+    )
+
+
 def test_filters_of_another_size_are_refused() -> None:
     x = reference.laid_out(np.ones((16, 16, 4, 4), np.float32))
     out, numbers = np.empty_like(x), compiled._numbers(conv_window((4, 4), (3, 3), 1, 1, 1))

@@ -78,6 +78,8 @@ POOLED = {
     "2d": (nn.BatchNorm2d, nn.MaxPool2d(2), (5, 3, 7, 6)),
     "vectors": (nn.BatchNorm2d, nn.MaxPool2d(2), (16, 3, 6, 6)),
     "overlapping": (nn.BatchNorm2d, nn.MaxPool2d(3, 2, 1, ceil_mode=True), (5, 3, 7, 6)),
+    "dilated": (nn.BatchNorm2d, nn.MaxPool2d(2, 2, dilation=2), (5, 3, 5, 5)),
+    "padding alone": (nn.BatchNorm2d, nn.MaxPool2d(2, 1, 1, dilation=3), (5, 3, 2, 2)),
     "3d": (nn.BatchNorm3d, nn.MaxPool3d(2), (2, 3, 4, 4, 5)),
 }
 
@@ -102,6 +104,23 @@ def test_pooling_joins_batch_norm_to_the_same_bits(name: str, training: bool, or
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 1, 1), (1, 3, 1, 1)])
+def test_a_pooling_that_fails_fails_where_it_stands(shape: Any) -> None:
+    told = []
+    for together in (True, False):
+        norm = nn.BatchNorm2d(3)
+        net = nn.Sequential(norm, nn.ReLU(), nn.MaxPool2d(2))
+        with pytest.raises(ValueError, match="batch_norm|max_pool2d") as caught:
+            (net if together else lambda x, n=net: one_by_one(n, x))(np.ones(shape, np.float32))
+        told.append((str(caught.value), int(norm.num_batches_tracked)))
+        if together and shape[0] > 1:
+            assert caught.value.__notes__ == ["in Sequential.2 (MaxPool2d)"]
+    assert told[0] == told[1]
+    with ag.no_grad(), pytest.raises(ValueError, match="max_pool2d") as caught:
+        nn.Sequential(nn.Conv2d(3, 2, 1), nn.MaxPool2d(2))(np.ones(shape, np.float32))
+    assert caught.value.__notes__ == ["in Sequential.1 (MaxPool2d)"]
+
+
 def test_what_cannot_be_pooled_is_told_in_the_same_words() -> None:
     net = nn.Sequential(nn.BatchNorm1d(3), nn.MaxPool1d(2))
     told = []
@@ -112,6 +131,9 @@ def test_what_cannot_be_pooled_is_told_in_the_same_words() -> None:
     assert told[0] == told[1]
     with pytest.raises(ValueError, match=r"nothing to pool in an input of \(4, 3\)"):
         ag.functional.batch_norm(np.ones((4, 3)), training=True, pool=[2])
+    for pool in ([], [2, 2, 0, 1, False, 0]):
+        with pytest.raises(ValueError, match="pool must be kernel_size, and up to four more"):
+            ag.functional.batch_norm(np.ones((4, 3, 8)), training=True, pool=pool)
 
 
 def test_the_graph_holds_one_op() -> None:
@@ -264,6 +286,8 @@ CHAINS = {
     "relu, pool": [nn.ReLU, lambda: nn.MaxPool2d(2)],
     "pool, relu": [lambda: nn.MaxPool2d(2), nn.ReLU],
     "overlapping": [lambda: nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.ReLU],
+    "dilated": [lambda: nn.MaxPool2d(2, 2, dilation=2, ceil_mode=True)],
+    "padding alone": [nn.ReLU, lambda: nn.MaxPool2d(2, 7, 1, dilation=9), nn.ReLU],
     "twice": [nn.ReLU, nn.ReLU, lambda: nn.MaxPool2d(2), lambda: nn.MaxPool2d(2)],
     "tanh between": [nn.Tanh, nn.ReLU, lambda: nn.MaxPool2d(2)],
     "training norm": [lambda: nn.BatchNorm2d(6), nn.ReLU, lambda: nn.MaxPool2d(2)],

@@ -13,7 +13,7 @@ from autograd_cnn.arguments import checked
 from autograd_cnn.functional.pooling import max_pool_geometry
 from autograd_cnn.graph import Array, values
 from autograd_cnn.modes import again
-from autograd_cnn.ops import norm
+from autograd_cnn.ops import elementwise, norm
 from autograd_cnn.ops.pool import max_pool
 
 
@@ -60,11 +60,17 @@ def batch_norm(
     if pool is not None:
         if x.ndim < 3:
             raise ValueError(f"batch_norm: there is nothing to pool in an input of {x.shape}")
+        if not 1 <= len(pool) <= 5:
+            raise ValueError(
+                "batch_norm: pool must be kernel_size, and up to four more arguments of "
+                f"max_pool2d, got {pool!r}"
+            )
         window = max_pool_geometry(x.shape, *pool)
     if not training:
-        args = input, running_mean, running_var, weight, bias, eps, relu
+        args = input, running_mean, running_var, weight, bias, eps, relu and window is None
         out = _by_running("batch_norm", *args)
-        return out if window is None else max_pool(out, window=window)
+        out = out if window is None else max_pool(out, window=window)
+        return elementwise.relu(out) if relu and window is not None else out
     if kernels.rows_count(x) == 1:
         raise ValueError(
             f"batch_norm: training on input of shape {x.shape} gives one value per channel, which "

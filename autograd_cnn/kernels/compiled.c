@@ -28,6 +28,7 @@
 #define TILED_PAIRS 128 /* ... and pairs of them */
 #define TILE_RUN 28     /* vectors of tiles whose products the weight gradient adds up at a time */
 #define TILE_BYTES 1048576 /* of transformed tiles that it goes through at a time: an L2 cache (0.25 to 1.5 MB tried) */
+#define TILE_SUMS (32 << 20) /* bytes of sums that it keeps at most */
 #define TILE_SHARES 16  /* shares of the tiles, at most, that it adds up one by one: as many threads can help */
 #define HALVED 256      /* values of two rows that are computed at a time for the maximum of both */
 #define SHORT_SUM 256   /* terms below which, or columns from which, turning a matrix around costs less than ... */

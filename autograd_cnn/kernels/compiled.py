@@ -132,7 +132,8 @@ def conv(
     """See reference.conv."""
     halved = pool is not None and _halves(pool)
     if pool is not None and not halved:
-        return window_max(conv(x, w, b, window, groups, relu, None, scale), pool)
+        out = window_max(conv(x, w, b, window, groups, False, None, scale), pool)
+        return reference.relu(out) if relu else out
     size = window.out if pool is None else pool.out
     out, numbers = _images(len(x), len(w), size, x.dtype), _numbers(window)
     if not _compiled.correlate(x, w, b, scale, numbers, out, groups, relu, halved):
@@ -144,8 +145,8 @@ def conv(
 def _halves(pool: Window) -> bool:
     """Whether a pooling parts its images into squares of 2 x 2, which the convolution can do."""
     halves = tuple(n // 2 for n in pool.size)
-    two = (2, 2)
-    return (pool.kernel, pool.stride, pool.out) == (two, two, halves) and not any(pool.before)
+    window = (pool.kernel, pool.stride, pool.dilation, pool.before, pool.out)
+    return window == ((2, 2), (2, 2), (1, 1), (0, 0), halves)
 
 
 def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:

@@ -65,10 +65,9 @@ static int channels(Call *call, int like, unsigned images, int pooled) {
     if (call->halved && view->ndim != 4) return PyErr_SetString(PyExc_ValueError, "expected four axes"), 0;
     for (int axis = 1; call->halved && axis < AXES; axis++)
         q->size[axis] = (long)view->shape[axis + 1], q->out[axis] = q->size[axis] / 2;
-    for (int k = 0; k < call->arrays; k++) {
-        const long pools = (long)view->shape[0] * q->c * q->out[1] * q->out[2];
-        if (!holds(call, k, call->halved && k == pooled ? pools : images >> k & 1 ? call->count[like] : q->c)) return 0;
-    }
+    const long pools = call->halved ? (long)view->shape[0] * q->c * q->out[1] * q->out[2] : call->count[like];
+    for (int k = 0; k < call->arrays; k++)
+        if (!holds(call, k, k == pooled ? pools : images >> k & 1 ? call->count[like] : q->c)) return 0;
     return 1;
 }
 

@@ -8,8 +8,8 @@ static void plan_tiles(Call *call) {
     const long lanes = levels[level].bytes / 4, taps = levels[level].taps;
     const long rows = (q->out[1] + 1) / 2, columns = (q->out[2] + 1) / 2;
     const int many = q->c >= TILED && q->f >= TILED && q->c * q->f >= TILED_PAIRS;
-    int suits = !call->wide && q->groups == 1 && many && q->n % lanes == 0 && q->size[0] == 1 &&
-                rows * columns * q->n >= taps * lanes;
+    const int flat = q->size[0] == 1 && q->out[0] == 1 && !q->before[0]; /* a depth axis may be padded */
+    int suits = !call->wide && q->groups == 1 && many && flat && q->n % lanes == 0 && rows * columns * q->n >= taps * lanes;
     for (int axis = 0; axis < AXES; axis++)
         suits = suits && q->kernel[axis] == (axis ? 3 : 1) && q->stride[axis] == 1 && q->dilation[axis] == 1 &&
                 q->insert[axis] == 1;
@@ -93,7 +93,7 @@ static int correlate_tiles(Call *call_) {
     return !wrong;
 }
 
-/* weights by tiles, likewise. */
+/* weights by tiles, likewise; 0 also if the sums of the shares would take too much memory. */
 static int weights_tiles(Call *call_) {
     Geometry *q = &call.q;
     atomic_int wrong = 0;
@@ -101,7 +101,9 @@ static int weights_tiles(Call *call_) {
     const long blocks = (q->f + filters - 1) / filters, sets = (q->c + taps - 1) / taps;
     const long vectors = q->tiles[0] * q->tiles[1] * q->n / lanes;
     const long longest = max(8, min(TILE_RUN, TILE_BYTES / (4 * (q->c + q->f) * lanes * 4)));
-    q->shares = min(TILE_SHARES, (vectors + longest - 1) / longest);
+    const long room_for = TILE_SUMS / (16 * blocks * filters * sets * taps * 4); /* so many shares */
+    if (room_for < 4) return 0;
+    q->shares = min(min(TILE_SHARES, room_for), (vectors + longest - 1) / longest);
     const long most = (vectors + q->shares - 1) / q->shares, pieces = (most + longest - 1) / longest;
     q->run = (most + pieces - 1) / pieces * lanes;
     const long sums = 16 * blocks * filters * sets * taps * q->shares;

@@ -54,15 +54,25 @@ def run(modules: Sequence[Module], x: Any) -> Any:
         if after is None or not (module.runs_straight() and after.runs_straight()):
             x, taken = module(x), 1
         elif type(module) is ReLU:
-            pools = type(after) in _POOLS.values() and not after.return_indices
+            pools = type(after) in _POOLS.values() and _comes_before_relu(after)
             x, taken = (module(after(x)), 2) if pools else (module(x), 1)
-        elif type(module) not in _NORMS or (not is_grad_enabled() and _plain(module, x)):
-            follows = _follows(module, modules[place + 1 :], x)
-            x, taken = module(x, **follows), 1 + len(follows)
-        else:
+        elif type(module) in _NORMS and (is_grad_enabled() or not _plain(module, x)):
             x, taken = module(x), 1
+        else:
+            x, taken = _in_one_pass(module, modules[place + 1 :], x)
         place += taken
     return x
+
+
+def _in_one_pass(layer: Any, modules: Sequence[Module], x: Any) -> tuple[Any, int]:
+    """The layer with what its pass over x takes in, and how many modules these are."""
+    follows = _follows(layer, modules, x)
+    try:
+        return layer(x, **follows), 1 + len(follows)
+    except (TypeError, ValueError):
+        if not follows:
+            raise
+    return layer(x), 1  # so that the error comes from the module that has it
 
 
 def _plain(layer: Any, x: Any) -> bool:
@@ -91,4 +101,11 @@ def _follows(layer: Any, modules: Sequence[Module], x: Any) -> dict[str, Any]:
 
 
 def _pools(pool: Any, x: Any) -> bool:
-    return not pool.return_indices and getattr(x, "ndim", 0) == pool.axes + 2
+    return getattr(x, "ndim", 0) == pool.axes + 2 and _comes_before_relu(pool)
+
+
+def _comes_before_relu(pool: Any) -> bool:
+    """Whether relu may come after this pooling instead of before it: not where positions are asked
+    for, nor where a dilated window may see nothing but padding, whose maximum is -inf.
+    """
+    return not pool.return_indices and pool.dilation in (1, (1,), (1, 1), (1, 1, 1))
