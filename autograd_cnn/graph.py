@@ -248,12 +248,16 @@ def _writable(x: np.ndarray | None) -> bool:
 def _private_values(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters with their arrays and lists (targets, indices) out of the caller's reach."""
     for value in params.values():
-        if type(value) in _CHANGING:
+        kind = type(value)
+        if kind is tuple and _LASTING.issuperset(map(type, value)):  # a shape, axes
+            continue
+        if kind in _CHANGING:
             return {name: _private_value(value) for name, value in params.items()}
     return params
 
 
 _CHANGING = frozenset({np.ndarray, tuple, list})  # tuples may hold arrays
+_LASTING = frozenset({int, slice, type(None), type(...), bool, float, str})
 
 
 def _private_value(value: Any) -> Any:

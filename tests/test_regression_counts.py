@@ -25,8 +25,8 @@ from tests.counting import LARGE, allocated_sizes, count_calls
 # One training step of S4 at batch 32.  A wrapper around every op adds 16 calls, around a
 # parameter's update 14; one copy of an activation adds a large array of 0.2 to 1.6 MB.
 STEPS = {
-    "numpy": {"calls": 480, "large arrays": 23, "megabytes": 18.8},
-    "compiled": {"calls": 480, "large arrays": 9, "megabytes": 6.8},
+    "numpy": {"calls": 475, "large arrays": 23, "megabytes": 18.8},
+    "compiled": {"calls": 475, "large arrays": 9, "megabytes": 6.8},
 }
 
 # Calls in the package on ten values: forward with recording, then forward and backward.
@@ -34,8 +34,8 @@ OPS: dict[str, tuple[Callable[[Any, Any], Any], int, int]] = {
     "multiply": (lambda x, y: x * y, 4, 24),
     "exp": (lambda x, y: ag.exp(x), 3, 17),
     "sum": (lambda x, y: x.sum(), 7, 21),
-    "index": (lambda x, y: x[2:5], 11, 30),
-    "reshape": (lambda x, y: x.reshape(2, 5), 12, 24),
+    "index": (lambda x, y: x[2:5], 7, 25),
+    "reshape": (lambda x, y: x.reshape(2, 5), 6, 19),
     "matmul": (lambda x, y: ag.matmul(x, y), 3, 24),
 }
 

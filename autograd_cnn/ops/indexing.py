@@ -14,6 +14,8 @@ from autograd_cnn.kinds import Index, holds_numbers
 
 def plain_index(index: Any) -> Any:
     """An index without tensors: tensors of integers or booleans become arrays, lists too."""
+    if type(index) in (slice, int):
+        return index
     if isinstance(index, tuple):
         return tuple(plain_index(i) for i in index)
     if isinstance(index, list):
@@ -41,7 +43,7 @@ def getitem(x: Array, *, index: Index) -> Array:
     >>> getitem(np.array([1.0, 2.0, 3.0]), index=np.array([2, 0, 2]))
     array([3., 1., 3.])
     """
-    return x[plain_index(index)]
+    return x[index if type(index) is slice else plain_index(index)]
 
 
 @op(g=lambda gx, out, g, *, index, shape: gx[index])
