@@ -19,6 +19,11 @@ def check_images(name: str, shape: tuple[int, ...], axes: int) -> None:
         raise ValueError(f"{name}: input must have shape {SHAPES[axes]}, got {shape}{hint}")
 
 
+def shape_of(x: Array | None) -> tuple[int, ...] | None:
+    """The shape of an argument that may be left out."""
+    return None if x is None else x.shape
+
+
 def window_of(name: str, make: Callable[..., Window], *settings: Any) -> Window:
     """The geometry that `make` checks and builds; errors start with the function's name."""
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from autograd_cnn import kernels
 from autograd_cnn.arguments import checked
-from autograd_cnn.functional.arguments import check_images, window_of
+from autograd_cnn.functional.arguments import check_images, shape_of, window_of
 from autograd_cnn.graph import Array, Node, values, wrap
 from autograd_cnn.kernels.window import Window, conv_window, kept, sizes, transpose_window
 from autograd_cnn.ops import conv
@@ -27,14 +27,10 @@ def _check_bias(name: str, shape: tuple[int, ...] | None, filters: int) -> None:
         )
 
 
-def _shape(bias: Array | None) -> tuple[int, ...] | None:
-    return None if bias is None else bias.shape
-
-
 def _conv(
     axes: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Array:
-    shapes = x.shape, w.shape, _shape(b)
+    shapes = x.shape, w.shape, shape_of(b)
     window = conv_geometry(axes, *shapes, stride, padding, dilation, groups)
     return conv.conv(_laid_out(x, w), w, b, window=window, groups=groups)
 
@@ -173,7 +169,7 @@ def _conv_transpose(
     if x.shape[1] != w.shape[0]:
         raise ValueError(f"{name}: input has {x.shape[1]} channels, weight expects {w.shape[0]}")
     _check_groups(name, groups, "channels", w.shape[0])
-    _check_bias(name, _shape(b), w.shape[1] * groups)
+    _check_bias(name, shape_of(b), w.shape[1] * groups)
     geometry = (x.shape[2:], w.shape[2:], stride, padding, output_padding, dilation)
     window = window_of(name, transpose_window, *geometry)
     out = conv.conv_input_grad(x, w, window=window, groups=groups)

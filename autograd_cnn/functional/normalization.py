@@ -67,10 +67,11 @@ def batch_norm(
             )
         window = max_pool_geometry(x.shape, *pool)
     if not training:
-        args = input, running_mean, running_var, weight, bias, eps, relu and window is None
-        out = _by_running("batch_norm", *args)
-        out = out if window is None else max_pool(out, window=window)
-        return elementwise.relu(out) if relu and window is not None else out
+        running = running_mean, running_var, weight, bias, eps
+        if window is None:
+            return _by_running("batch_norm", input, *running, relu)
+        out = max_pool(_by_running("batch_norm", input, *running), window=window)
+        return elementwise.relu(out) if relu else out
     if kernels.rows_count(x) == 1:
         raise ValueError(
             f"batch_norm: training on input of shape {x.shape} gives one value per channel, which "
@@ -100,18 +101,12 @@ def _by_running(
     """`input` normalised by running statistics, as one product and one sum per channel."""
     if mean is None or var is None:
         raise ValueError(f"{name}: evaluation (training=False) needs running_mean and running_var")
-    factor, offset = fixed_affine(mean, var, weight, bias, eps, input.dtype)
-    return norm.channel_affine(input, factor, offset, relu=relu)
-
-
-def fixed_affine(
-    mean: np.ndarray, var: np.ndarray, weight: Any, bias: Any, eps: float, dtype: Any
-) -> tuple[Any, Any]:
-    """What normalising by fixed statistics multiplies the values of each channel by, and adds."""
+    dtype = input.dtype
     scale = (1.0 / np.sqrt(var + eps)).astype(dtype, copy=False)
     factor = scale if weight is None else weight * scale
     offset = -mean.astype(dtype, copy=False) * factor
-    return factor, offset if bias is None else offset + bias
+    offset = offset if bias is None else offset + bias
+    return norm.channel_affine(input, factor, offset, relu=relu)
 
 
 def _follow(mean: Any, var: Any, statistics: np.ndarray, count: int, momentum: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.functional.arguments import shape_of
 from autograd_cnn.functional.convolution import conv_geometry
 from autograd_cnn.functional.pooling import max_pool_geometry
 from autograd_cnn.graph import Array, values, wrap
@@ -40,7 +41,7 @@ def conv(
            [1.5, 0. ]])
     """
     x, w, b = values(input), values(weight), values(bias)
-    window = conv_geometry(axes, x.shape, w.shape, None if b is None else b.shape, *settings)
+    window = conv_geometry(axes, x.shape, w.shape, shape_of(b), *settings)
     pooled = None if pool is None else max_pool_geometry((0, 0, *window.out), *pool)
     return wrap(kernels.conv(x, w, b, window, settings[-1], relu, pooled, scale))
 
@@ -62,5 +63,5 @@ def linear(
     array([[3., 0.]])
     """
     x, w, b = values(input), values(weight), values(bias)
-    check_linear(x.shape, w.shape, None if b is None else b.shape)
+    check_linear(x.shape, w.shape, shape_of(b))
     return wrap(kernels.linear(x, w, b, relu, scale))
