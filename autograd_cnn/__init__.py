@@ -13,13 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from autograd_cnn import functional, nn, optim
-from autograd_cnn.backward import grad
-from autograd_cnn.checkpoint import checkpoint
-from autograd_cnn.config import get_num_threads, set_num_threads, show_config
-from autograd_cnn.custom import custom_gradient
-from autograd_cnn.functional import avg_pool2d, conv2d, max_pool2d
-from autograd_cnn.graph import OPS, GraphError, Op, op
-from autograd_cnn.modes import (
+from autograd_cnn.config import __version__, get_num_threads, set_num_threads, show_config
+from autograd_cnn.engine.backward import grad
+from autograd_cnn.engine.modes import (
     enable_grad,
     get_default_dtype,
     is_grad_enabled,
@@ -27,6 +23,8 @@ from autograd_cnn.modes import (
     set_default_dtype,
     set_grad_enabled,
 )
+from autograd_cnn.engine.op import OPS, GraphError, Op, op
+from autograd_cnn.functional import avg_pool2d, conv2d, max_pool2d
 from autograd_cnn.ops.accumulation import (
     average,
     cumprod,
@@ -58,15 +56,7 @@ from autograd_cnn.ops.axes import (
     vstack,
 )
 from autograd_cnn.ops.broadcast import broadcast_to
-from autograd_cnn.ops.contraction import (
-    contract,
-    dot,
-    einsum,
-    inner,
-    outer,
-    tensordot,
-    vdot,
-)
+from autograd_cnn.ops.contraction import contract, dot, einsum, inner, outer, tensordot, vdot
 from autograd_cnn.ops.elementwise import (
     abs,
     add,
@@ -114,41 +104,12 @@ from autograd_cnn.ops.matrix import (
     solve_columns,
 )
 from autograd_cnn.ops.norm import batch_norm, channel_affine
-from autograd_cnn.ops.order import (
-    median,
-    sort,
-    take_along_axis,
-    topk,
-)
-from autograd_cnn.ops.reduction import (
-    log_softmax,
-    logsumexp,
-    max,
-    mean,
-    min,
-    softmax,
-    sum,
-    var,
-)
+from autograd_cnn.ops.order import median, sort, take_along_axis, topk
+from autograd_cnn.ops.reduction import log_softmax, logsumexp, max, mean, min, softmax, sum, var
 from autograd_cnn.ops.reduction import max as amax
 from autograd_cnn.ops.reduction import min as amin
-from autograd_cnn.ops.rounding import (
-    ceil,
-    floor,
-    floor_divide,
-    remainder,
-    round,
-    trunc,
-)
-from autograd_cnn.ops.selection import (
-    diag,
-    diagonal,
-    put,
-    take,
-    trace,
-    tril,
-    triu,
-)
+from autograd_cnn.ops.rounding import ceil, floor, floor_divide, remainder, round, trunc
+from autograd_cnn.ops.selection import diag, diagonal, put, take, trace, tril, triu
 from autograd_cnn.ops.shaping import concatenate, flip, pad, reshape, stack, transpose
 from autograd_cnn.ops.trigonometry import (
     arccos,
@@ -169,7 +130,6 @@ from autograd_cnn.ops.trigonometry import (
 )
 from autograd_cnn.random import manual_seed
 from autograd_cnn.tensor import Tensor, tensor
-from autograd_cnn.version import __version__
 
 if TYPE_CHECKING:
     from autograd_cnn import data, func
@@ -181,11 +141,14 @@ if TYPE_CHECKING:
     from autograd_cnn.diagnose.profiling import profile
     from autograd_cnn.diagnose.summary import summary
     from autograd_cnn.diagnose.why import why_no_grad
+    from autograd_cnn.func.checkpoint import checkpoint
+    from autograd_cnn.func.custom import custom_gradient
 else:
     # What no training step needs is imported when it is first asked for (PEP 562).
     _LAZY = dict.fromkeys(("data", "diagnose", "func", "testing", "training")) | dict.fromkeys(
         ("detect_anomaly", "draw", "profile", "summary", "why_no_grad"), "diagnose"
     )
+    _LAZY |= {"checkpoint": "func.checkpoint", "custom_gradient": "func.custom"}
 
     def __getattr__(name: str) -> Any:
         if name not in _LAZY:

@@ -8,7 +8,8 @@ import platform
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.version import __version__
+
+__version__ = "0.2.0"
 
 
 def set_num_threads(threads: int) -> None:

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import numpy as np
 
-from autograd_cnn.ops.numpy_functions import status
-from autograd_cnn.ops.numpy_special import ALTERNATIVES, OWN_GRADIENT
+from autograd_cnn.tensor.numpy_functions import status
+from autograd_cnn.tensor.numpy_special import ALTERNATIVES, OWN_GRADIENT
 
 PAGE = Path(__file__).with_name("numpy-functions.md")
 INTRODUCTION = """# NumPy's functions on tensors

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from autograd_cnn.graph import OPS, Op
+from autograd_cnn.engine.op import OPS, Op
 from tests.mutations import Fault, in_place_of
 
 

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 
 import autograd_cnn as ag
-from autograd_cnn import arguments, func, kinds, nn, testing
+from autograd_cnn import func, nn, testing
 from autograd_cnn import functional as F
-from autograd_cnn.ops.composition import COMPOSITIONS
+from autograd_cnn.engine import arguments, kinds
+from autograd_cnn.engine.composition import COMPOSITIONS
 from tests.calls import CALLS
 from tests.cases import CASES
 from tests.cases_compositions import COMPOSITION_CASES

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn import func, nn, watching
+from autograd_cnn import func, nn
 from autograd_cnn import functional as F
+from autograd_cnn.engine import watch as watching
 from autograd_cnn.testing import gradcheck, gradgradcheck
 
 

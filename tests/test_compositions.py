@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 
 import autograd_cnn as ag
-from autograd_cnn.graph import OPS
+from autograd_cnn.engine.composition import COMPOSITIONS, composition
+from autograd_cnn.engine.op import OPS
 from autograd_cnn.ops import contraction, exponential
-from autograd_cnn.ops.composition import COMPOSITIONS, composition
 from autograd_cnn.testing import check_op
 from tests.cases_compositions import COMPOSITION_CASES, REFERENCES, WRAPPED, einsums
 

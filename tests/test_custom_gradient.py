@@ -9,7 +9,7 @@ import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import func
-from autograd_cnn.graph import OPS
+from autograd_cnn.engine.op import OPS
 from autograd_cnn.testing import gradcheck, gradgradcheck
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn import func, nn, watching
+from autograd_cnn import func, nn
 from autograd_cnn import functional as F
 from autograd_cnn.diagnose.origin import layer_path
+from autograd_cnn.engine import watch as watching
 from tests.leaves import leaf
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn.ops import numpy_functions, numpy_special
-from autograd_cnn.ops.numpy_functions import CONSTANT_UFUNCS, CONSTANTS, FUNCTIONS, UFUNCS
-from autograd_cnn.ops.numpy_special import SPECIAL
+from autograd_cnn.tensor import numpy_functions, numpy_special
+from autograd_cnn.tensor.numpy_functions import CONSTANT_UFUNCS, CONSTANTS, FUNCTIONS, UFUNCS
+from autograd_cnn.tensor.numpy_special import SPECIAL
 
 DOCS = Path(__file__).parents[1] / "docs"
 X = np.array([[0.4, -0.7], [1.1, 0.2]])

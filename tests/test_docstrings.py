@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn.ops.composition import COMPOSITIONS
+from autograd_cnn.engine.composition import COMPOSITIONS
 
 MODULES = [
     ag,

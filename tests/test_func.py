@@ -12,8 +12,8 @@ from hypothesis import given
 import autograd_cnn as ag
 from autograd_cnn import func
 from autograd_cnn import functional as F
-from autograd_cnn.graph import OPS
-from autograd_cnn.tree import flatten, matching
+from autograd_cnn.engine.op import OPS
+from autograd_cnn.tensor.tree import flatten, matching
 from tests.cases import CASES
 from tests.test_ops import FUNCTIONS
 

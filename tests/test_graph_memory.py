@@ -12,7 +12,7 @@ import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
-from autograd_cnn.graph import OPS
+from autograd_cnn.engine.op import OPS
 from tests.case_parts import examples
 from tests.cases import CASES
 from tests.leaves import grad_of, leaf

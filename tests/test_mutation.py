@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 import autograd_cnn as ag
-from autograd_cnn.graph import OPS
+from autograd_cnn.engine.op import OPS
 from autograd_cnn.testing import check_op
 from tests.case_parts import examples
 from tests.cases import CASES, reference

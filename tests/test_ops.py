@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import autograd_cnn as ag
 from autograd_cnn import ops
-from autograd_cnn.graph import OPS, Op
+from autograd_cnn.engine.op import OPS, Op
 from autograd_cnn.testing import check_adjoint, check_complex_step, check_op
 from tests.cases import ANALYTIC, CASES, LINEAR, reference
 

@@ -7,8 +7,8 @@ import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
-from autograd_cnn import graph
-from autograd_cnn.arguments import checked
+from autograd_cnn.engine import op as graph
+from autograd_cnn.engine.arguments import checked
 
 
 def test_whole_logits_are_scores_like_others() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd_cnn as ag
-from autograd_cnn.graph import OPS
+from autograd_cnn.engine.op import OPS
 from autograd_cnn.testing import strategies as ag_st
 from tests.leaves import leaf
 

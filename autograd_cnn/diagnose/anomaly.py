@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import checked
 from autograd_cnn.diagnose.origin import Origins, here, origin_of
-from autograd_cnn.graph import describe, values
-from autograd_cnn.watching import unwatched_by, watch
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.op import describe, values
+from autograd_cnn.engine.watch import unwatched_by, watch
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import checked, mistake
-from autograd_cnn.graph import Node, values
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.checks import mistake
+from autograd_cnn.engine.op import Node, values
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tensor import Tensor
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from autograd_cnn import watching
-from autograd_cnn.caller import user_frame
-from autograd_cnn.watching import Watcher
+from autograd_cnn.engine import watch as watching
+from autograd_cnn.engine.caller import user_frame
+from autograd_cnn.engine.watch import Watcher
 
 
 class Origin(NamedTuple):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from autograd_cnn.diagnose.table import aligned
-from autograd_cnn.watching import Compute, Watcher, unwatched_by, watch
+from autograd_cnn.engine.watch import Compute, Watcher, unwatched_by, watch
 
 
 def profile() -> Profile:

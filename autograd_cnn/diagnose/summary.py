@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import modes, random, watching
-from autograd_cnn.arguments import mistake
+from autograd_cnn import random
 from autograd_cnn.diagnose.table import aligned
-from autograd_cnn.graph import values, wrap
+from autograd_cnn.engine import modes
+from autograd_cnn.engine import watch as watching
+from autograd_cnn.engine.checks import mistake
+from autograd_cnn.engine.op import values, wrap
+from autograd_cnn.engine.watch import Watcher, watch
 from autograd_cnn.nn.module import Module
-from autograd_cnn.tree import flatten
-from autograd_cnn.watching import Watcher, watch
+from autograd_cnn.tensor.tree import flatten
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.diagnose.origin import Origin, here, origin_of
-from autograd_cnn.graph import Node, describe, values
+from autograd_cnn.engine.op import Node, describe, values
+from autograd_cnn.engine.watch import Watcher, watch
 from autograd_cnn.tensor import Tensor
-from autograd_cnn.watching import Watcher, watch
 
 
 def why_no_grad(loss: Tensor | Callable[[], Any], parameter: Any) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import modes
-from autograd_cnn.arguments import checked
+from autograd_cnn.engine import modes
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.kinds import Function
+from autograd_cnn.engine.op import describe, wrap
 from autograd_cnn.func.tracing import (
     Gradient,
     Lifted,
@@ -20,10 +22,8 @@ from autograd_cnn.func.tracing import (
     trace,
     walk,
 )
-from autograd_cnn.graph import describe, wrap
-from autograd_cnn.kinds import Function
 from autograd_cnn.tensor import Tensor
-from autograd_cnn.tree import matching
+from autograd_cnn.tensor.tree import matching
 
 
 @checked

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import checked
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.kinds import Function
 from autograd_cnn.func.gradients import pushforward
 from autograd_cnn.func.tracing import Traced, kind_of, positions_of, show, trace
-from autograd_cnn.kinds import Function
 from autograd_cnn.ops import shaping
 
 Blocks = list[list[Any]]  # per output and variable, an array or tensor (*output, *variable)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from autograd_cnn.arguments import as_input, checked, mistake
-from autograd_cnn.graph import Node, values, wrap
+from autograd_cnn.engine.arguments import as_input, checked
+from autograd_cnn.engine.checks import mistake
+from autograd_cnn.engine.op import Node, values, wrap
 from autograd_cnn.nn.module import Module
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import modes
-from autograd_cnn.graph import describe, op, wrap
+from autograd_cnn.engine import modes
+from autograd_cnn.engine.op import describe, op, wrap
+from autograd_cnn.engine.walk import backpropagate
 from autograd_cnn.tensor import Tensor
-from autograd_cnn.tree import Rebuild, flatten
-from autograd_cnn.walk import backpropagate
+from autograd_cnn.tensor.tree import Rebuild, flatten
 
 Gradient = Any  # what a walk finds: a Tensor, an array, or None where the derivative is zero
 

@@ -51,12 +51,7 @@ from autograd_cnn.functional.layers import (
     one_hot,
     unflatten,
 )
-from autograd_cnn.functional.normalization import (
-    batch_norm,
-    group_norm,
-    instance_norm,
-    layer_norm,
-)
+from autograd_cnn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm
 from autograd_cnn.functional.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -65,16 +60,8 @@ from autograd_cnn.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
-from autograd_cnn.functional.regression import (
-    huber_loss,
-    kl_div,
-    l1_loss,
-    mse_loss,
-    smooth_l1_loss,
-)
-from autograd_cnn.functional.resampling import (
-    interpolate,
-)
+from autograd_cnn.functional.regression import huber_loss, kl_div, l1_loss, mse_loss, smooth_l1_loss
+from autograd_cnn.functional.resampling import interpolate
 
 __all__ = [
     "adaptive_avg_pool1d",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autograd_cnn.arguments import checked
-from autograd_cnn.graph import Array
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.op import Array
 from autograd_cnn.ops import activation, reduction
 from autograd_cnn.ops.elementwise import relu, sigmoid, tanh
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from autograd_cnn import random
-from autograd_cnn.arguments import checked
-from autograd_cnn.graph import Array, values
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.op import Array, values
 from autograd_cnn.ops import linalg
 from autograd_cnn.ops.elementwise import where
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.arguments import checked
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.modes import again
+from autograd_cnn.engine.op import Array, values
 from autograd_cnn.functional.pooling import max_pool_geometry
-from autograd_cnn.graph import Array, values
-from autograd_cnn.modes import again
 from autograd_cnn.ops import elementwise, norm
 from autograd_cnn.ops.pool import max_pool
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.engine.op import Array, values, wrap
 from autograd_cnn.functional.arguments import shape_of
 from autograd_cnn.functional.convolution import conv_geometry
 from autograd_cnn.functional.pooling import max_pool_geometry
-from autograd_cnn.graph import Array, values, wrap
 from autograd_cnn.ops.linalg import check_linear
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd_cnn.arguments import checked
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.op import Array, values
 from autograd_cnn.functional.arguments import reduce_losses, same_shape
-from autograd_cnn.graph import Array, values
 from autograd_cnn.ops.elementwise import abs, clip, exp, log, where
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import checked
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.op import Array
 from autograd_cnn.functional.arguments import SHAPES
-from autograd_cnn.graph import Array
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops.linalg import linear
 from autograd_cnn.ops.pool import avg_pool_grad

@@ -25,9 +25,7 @@ from autograd_cnn.nn.activations import (
     Softplus,
     Tanh,
 )
-from autograd_cnn.nn.containers import (
-    Sequential,
-)
+from autograd_cnn.nn.containers import Sequential
 from autograd_cnn.nn.convolution import (
     Conv1d,
     Conv2d,
@@ -55,9 +53,7 @@ from autograd_cnn.nn.losses import (
     NLLLoss,
     SmoothL1Loss,
 )
-from autograd_cnn.nn.module import (
-    Module,
-)
+from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -68,9 +64,7 @@ from autograd_cnn.nn.normalization import (
     InstanceNorm3d,
     LayerNorm,
 )
-from autograd_cnn.nn.parameter import (
-    Parameter,
-)
+from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -85,14 +79,8 @@ from autograd_cnn.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
-from autograd_cnn.nn.resizing import (
-    Fold,
-    Unfold,
-    Upsample,
-)
-from autograd_cnn.nn.state import (
-    IncompatibleKeys,
-)
+from autograd_cnn.nn.resizing import Fold, Unfold, Upsample
+from autograd_cnn.nn.state import IncompatibleKeys
 
 __all__ = [
     "ELU",

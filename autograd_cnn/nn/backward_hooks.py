@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.graph import op, values
-from autograd_cnn.hooks import Hooks
-from autograd_cnn.packing import floating, pack, unpack
-from autograd_cnn.tree import flatten
+from autograd_cnn.engine.hooks import Hooks
+from autograd_cnn.engine.op import op, values
+from autograd_cnn.tensor.tree import flatten, floating, pack, unpack
 
 
 @op(register=False, x=lambda g, out, x: g)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd_cnn import watching
-from autograd_cnn.hooks import Handle, Hooks
-from autograd_cnn.modes import is_grad_enabled
+from autograd_cnn.engine import watch as watching
+from autograd_cnn.engine.hooks import Handle, Hooks
+from autograd_cnn.engine.modes import is_grad_enabled
 from autograd_cnn.nn.backward_hooks import Passage
 
 

@@ -8,17 +8,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from autograd_cnn.arguments import checked
-from autograd_cnn.graph import Array, values
-from autograd_cnn.kinds import Function
-from autograd_cnn.modes import default_array
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.kinds import Function
+from autograd_cnn.engine.modes import default_array
+from autograd_cnn.engine.op import Array, values
+from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn import state
 from autograd_cnn.nn.holder import Holder
 from autograd_cnn.nn.hooked import Hooked
 from autograd_cnn.nn.paths import note_path
 from autograd_cnn.nn.state import IncompatibleKeys
 from autograd_cnn.tensor import Tensor
-from autograd_cnn.watching import open_blocks
 
 
 class Module(Hooked, Holder):

@@ -2,12 +2,12 @@
 of them.
 """
 
+from autograd_cnn.engine import composition
 from autograd_cnn.ops import (
     accumulation,
     activation,
     axes,
     broadcast,
-    composition,
     contraction,
     conv,
     elementwise,

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op, values
-from autograd_cnn.kinds import Axis
+from autograd_cnn.engine.checks import normal_axes, normal_axis
+from autograd_cnn.engine.composition import along, composition
+from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.op import Array, op, values
 from autograd_cnn.ops import elementwise, reduction
 from autograd_cnn.ops.broadcast import broadcast_to, kept_shape
-from autograd_cnn.ops.composition import along, composition, normal_axes, normal_axis
 from autograd_cnn.ops.elementwise import power, sqrt, where
 from autograd_cnn.ops.reduction import mean, var
 from autograd_cnn.ops.shaping import concatenate, flip

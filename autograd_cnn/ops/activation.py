@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from autograd_cnn.graph import Array, values
-from autograd_cnn.ops.composition import composition
+from autograd_cnn.engine.composition import composition
+from autograd_cnn.engine.op import Array, values
 from autograd_cnn.ops.elementwise import sigmoid, tanh, where
 from autograd_cnn.ops.exponential import erf, expm1, logaddexp
 

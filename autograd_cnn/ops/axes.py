@@ -6,17 +6,11 @@ from itertools import accumulate
 
 import numpy as np
 
-from autograd_cnn.graph import Array
-from autograd_cnn.kinds import Axis, Integers
+from autograd_cnn.engine.checks import misfit, normal_axes, normal_axis, whole_numbers
+from autograd_cnn.engine.composition import along, composition
+from autograd_cnn.engine.kinds import Axis, Integers
+from autograd_cnn.engine.op import Array
 from autograd_cnn.ops.broadcast import broadcast_to
-from autograd_cnn.ops.composition import (
-    along,
-    composition,
-    misfit,
-    normal_axes,
-    normal_axis,
-    whole_numbers,
-)
 from autograd_cnn.ops.indexing import plain_index
 from autograd_cnn.ops.shaping import concatenate, flip
 

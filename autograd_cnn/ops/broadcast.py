@@ -9,8 +9,8 @@ import math
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, Node, op
-from autograd_cnn.kinds import Axis
+from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.op import Array, Node, op
 
 
 def unbroadcast(g: Array, x: Array) -> Array:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import as_input, mistake
-from autograd_cnn.graph import Array, op
+from autograd_cnn.engine.arguments import as_input
+from autograd_cnn.engine.checks import misfit, mistake, normal_axes
+from autograd_cnn.engine.composition import composition
+from autograd_cnn.engine.op import Array, op
 from autograd_cnn.ops import reduction
-from autograd_cnn.ops.composition import composition, misfit, normal_axes
 from autograd_cnn.ops.linalg import matmul
 from autograd_cnn.ops.selection import diagonal
 

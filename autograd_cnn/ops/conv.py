@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, op
+from autograd_cnn.engine.op import Array, op
 from autograd_cnn.kernels.window import Window
 from autograd_cnn.ops.broadcast import channel_sum
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, op, values
-from autograd_cnn.kinds import DType, Numbers
+from autograd_cnn.engine.kinds import DType, Numbers
+from autograd_cnn.engine.op import Array, op, values
 from autograd_cnn.ops.broadcast import unbroadcast
 
 

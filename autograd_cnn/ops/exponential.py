@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op, values
+from autograd_cnn.engine.composition import composition
+from autograd_cnn.engine.op import Array, op, values
 from autograd_cnn.ops.broadcast import unbroadcast
-from autograd_cnn.ops.composition import composition
 from autograd_cnn.ops.elementwise import exp, power, sigmoid, where
 
 

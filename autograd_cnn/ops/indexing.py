@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import mistake
-from autograd_cnn.graph import Array, op, values
-from autograd_cnn.kinds import Index, holds_numbers
+from autograd_cnn.engine.checks import mistake
+from autograd_cnn.engine.kinds import Index, holds_numbers
+from autograd_cnn.engine.op import Array, op, values
 
 
 def plain_index(index: Any) -> Any:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, op
+from autograd_cnn.engine.op import Array, op
 from autograd_cnn.ops.broadcast import channel_sum, unbroadcast
 
 

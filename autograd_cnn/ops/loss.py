@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, Node, op, values
-from autograd_cnn.kinds import Numbers
+from autograd_cnn.engine.kinds import Numbers
+from autograd_cnn.engine.op import Array, Node, op, values
 from autograd_cnn.ops.elementwise import sigmoid
 from autograd_cnn.ops.reduction import softmax
 

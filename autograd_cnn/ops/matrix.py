@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op, values
+from autograd_cnn.engine.checks import misfit
+from autograd_cnn.engine.composition import composition
+from autograd_cnn.engine.op import Array, op, values
 from autograd_cnn.ops.broadcast import unbroadcast
-from autograd_cnn.ops.composition import composition, misfit
 from autograd_cnn.ops.elementwise import where
 from autograd_cnn.ops.linalg import matmul
 from autograd_cnn.ops.selection import put, trace, tril

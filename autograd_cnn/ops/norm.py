@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.graph import Array, Node, op, values
+from autograd_cnn.engine.op import Array, Node, op, values
 from autograd_cnn.kernels.window import Window
 from autograd_cnn.ops.broadcast import channel_sum
 from autograd_cnn.ops.elementwise import relu_grad, sqrt

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograd_cnn.graph import Array, values
-from autograd_cnn.kinds import Axis, Integers
+from autograd_cnn.engine.checks import normal_axis
+from autograd_cnn.engine.composition import composition, positions
+from autograd_cnn.engine.kinds import Axis, Integers
+from autograd_cnn.engine.op import Array, values
 from autograd_cnn.ops.accumulation import last, reduced
-from autograd_cnn.ops.composition import composition, normal_axis, positions
 from autograd_cnn.ops.indexing import plain_index
 from autograd_cnn.ops.reduction import mean
 

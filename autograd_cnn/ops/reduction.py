@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op, values
-from autograd_cnn.kinds import Axis
+from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.op import Array, op, values
 from autograd_cnn.ops.broadcast import count, expand, kept_shape
 from autograd_cnn.ops.elementwise import exp
 

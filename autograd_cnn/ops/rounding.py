@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op
+from autograd_cnn.engine.op import Array, op
 from autograd_cnn.ops.broadcast import unbroadcast
 
 

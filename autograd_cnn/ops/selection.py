@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op
-from autograd_cnn.kinds import Index, Integers
+from autograd_cnn.engine.checks import misfit, normal_axis
+from autograd_cnn.engine.composition import along, composition
+from autograd_cnn.engine.kinds import Index, Integers
+from autograd_cnn.engine.op import Array, op
 from autograd_cnn.ops import reduction
 from autograd_cnn.ops.broadcast import unbroadcast
-from autograd_cnn.ops.composition import along, composition, misfit, normal_axis
 from autograd_cnn.ops.elementwise import where
 from autograd_cnn.ops.indexing import plain_index, scatter_add
 

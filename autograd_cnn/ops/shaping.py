@@ -7,8 +7,8 @@ from operator import index
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op
-from autograd_cnn.kinds import Axis, Pads
+from autograd_cnn.engine.kinds import Axis, Pads
+from autograd_cnn.engine.op import Array, op
 
 
 @op(x=lambda g, out, x, *, shape: g.reshape(x.shape))

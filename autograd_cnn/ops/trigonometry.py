@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from autograd_cnn.graph import Array, op, values
+from autograd_cnn.engine.composition import composition
+from autograd_cnn.engine.op import Array, op, values
 from autograd_cnn.ops.broadcast import unbroadcast
-from autograd_cnn.ops.composition import composition
 from autograd_cnn.ops.elementwise import sqrt, where
 
 

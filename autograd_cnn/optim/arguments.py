@@ -2,50 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autograd_cnn.tensor import Tensor
-
-
-def number(
-    owner: str,
-    name: str,
-    value: Any,
-    least: float = -math.inf,
-    most: float = math.inf,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> Any:
-    """`value`, when it is a finite number within these bounds; TypeError or ValueError if not.
-
-    >>> number("LinearLR", "start_factor", 0, above=0, most=1)
-    Traceback (most recent call last):
-        ...
-    ValueError: LinearLR: start_factor must be above 0 and at most 1, got 0
-    """
-    try:
-        fits, finite = least <= value <= most and above < value < below, abs(value) < math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"{owner}: {name} must be a number, got {value!r}") from None
-    if not (fits and finite):
-        bounds = {"at least": least, "above": above, "at most": most, "below": below}
-        rules = [f"{word} {bound}" for word, bound in bounds.items() if abs(bound) < math.inf]
-        rule = " and ".join(rules) if finite and rules else "finite"
-        raise ValueError(f"{owner}: {name} must be {rule}, got {value!r}")
-    return value
-
-
-def choice(owner: str, name: str, value: Any, words: Sequence[str]) -> Any:
-    """`value`, when it is one of the `words`; ValueError if not.
-
-    >>> choice("ReduceLROnPlateau", "mode", "min", ["min", "max"])
-    'min'
-    """
-    if value not in words:
-        raise ValueError(f"{owner}: {name} must be {' or '.join(map(repr, words))}, got {value!r}")
-    return value
 
 
 def per_group(owner: str, name: str, value: Any, count: int) -> list[Any]:

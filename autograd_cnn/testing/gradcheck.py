@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import as_numbers, checked, mistake
-from autograd_cnn.backward import grad
-from autograd_cnn.caller import warn
-from autograd_cnn.graph import describe
-from autograd_cnn.kinds import Function
+from autograd_cnn.engine.arguments import as_numbers, checked
+from autograd_cnn.engine.backward import grad
+from autograd_cnn.engine.caller import warn
+from autograd_cnn.engine.checks import mistake
+from autograd_cnn.engine.kinds import Function
+from autograd_cnn.engine.op import describe
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.testing.differences import (
     GradientError,

@@ -8,8 +8,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from autograd_cnn.nn.arguments import integer
-from autograd_cnn.training.arguments import single
+from autograd_cnn.engine.checks import integer, single
 
 SECONDS_BETWEEN_LINES = 5.0
 

@@ -6,8 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from autograd_cnn.nn.arguments import choice, integer
-from autograd_cnn.training.arguments import single
+from autograd_cnn.engine.checks import choice, integer, single
 
 
 class EarlyStopping:

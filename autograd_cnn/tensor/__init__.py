@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import backward as walk
-from autograd_cnn import graph, modes
-from autograd_cnn.arguments import as_numbers, checked
-from autograd_cnn.graph import GraphError, Node, describe, values, wrap
-from autograd_cnn.hooks import Handle
-from autograd_cnn.kinds import DType
-from autograd_cnn.ops import numpy_functions
-from autograd_cnn.ops.facts import PlainFacts
-from autograd_cnn.ops.methods import ArrayMethods
-from autograd_cnn.ops.numpy_special import refuse_hidden_conversion
-from autograd_cnn.ops.operators import Operators
+from autograd_cnn.engine import backward as walk
+from autograd_cnn.engine import modes
+from autograd_cnn.engine import op as graph
+from autograd_cnn.engine.arguments import as_numbers, checked
+from autograd_cnn.engine.hooks import Handle
+from autograd_cnn.engine.kinds import DType
+from autograd_cnn.engine.op import GraphError, Node, describe, values, wrap
+from autograd_cnn.tensor import numpy_functions
+from autograd_cnn.tensor.array import PlainFacts
+from autograd_cnn.tensor.methods import ArrayMethods
+from autograd_cnn.tensor.numpy_special import refuse_hidden_conversion
+from autograd_cnn.tensor.operators import Operators
 
 
 class Tensor(PlainFacts, Operators, ArrayMethods):

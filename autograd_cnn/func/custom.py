@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn import modes
-from autograd_cnn.arguments import checked, shown
-from autograd_cnn.graph import op, values, wrap
-from autograd_cnn.kinds import Function
+from autograd_cnn.engine import modes
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.checks import shown
+from autograd_cnn.engine.kinds import Function
+from autograd_cnn.engine.op import op, values, wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import as_input
-from autograd_cnn.graph import Array, Node, values
+from autograd_cnn.engine.arguments import as_input
+from autograd_cnn.engine.op import Array, Node, values
 from autograd_cnn.ops import accumulation, axes, linalg, reduction, selection, shaping
 from autograd_cnn.ops.accumulation import guarded_sqrt, last
 from autograd_cnn.ops.broadcast import kept_shape

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import modes, random
-from autograd_cnn.arguments import checked
-from autograd_cnn.graph import GraphError, Op, describe, next_serial, recorded, values
-from autograd_cnn.kinds import Function
-from autograd_cnn.packing import floating, pack, unpack
+from autograd_cnn import random
+from autograd_cnn.engine import modes
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.kinds import Function
+from autograd_cnn.engine.op import GraphError, Op, describe, next_serial, recorded, values
+from autograd_cnn.engine.walk import backpropagate
+from autograd_cnn.engine.watch import Watcher, watch
 from autograd_cnn.tensor import Tensor
-from autograd_cnn.tree import Rebuild, flatten
-from autograd_cnn.walk import backpropagate
-from autograd_cnn.watching import Watcher, watch
+from autograd_cnn.tensor.tree import Rebuild, flatten, floating, pack, unpack
 
 
 @checked

@@ -8,8 +8,8 @@ successors.
 
 from __future__ import annotations
 
-from autograd_cnn.graph import GraphError, Node, describe
-from autograd_cnn.hooks import Attached
+from autograd_cnn.engine.hooks import Attached
+from autograd_cnn.engine.op import GraphError, Node, describe
 
 _STATE = tuple(name for name in Node.__slots__ if name != "__weakref__")
 

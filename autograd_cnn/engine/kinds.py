@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_cnn.engine.checks import is_whole
+from autograd_cnn.engine.node import Node
 from autograd_cnn.kernels.window import Window
-from autograd_cnn.node import Node
 
 # What annotations stand for; see `KINDS`.
 Axis = int | tuple[int, ...] | None
@@ -40,11 +41,6 @@ def is_array(x: Any) -> bool:
 def is_masked(x: Any) -> bool:
     """Whether x is one of NumPy's masked arrays, whose module nothing here needs to import."""
     return type(x).__name__ == "MaskedArray"
-
-
-def is_whole(x: Any) -> bool:
-    """Whether x is an integer; True and False are none."""
-    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
 
 def is_number(x: Any) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import modes, watching
-from autograd_cnn.graph import GraphError, Node, describe, values
-from autograd_cnn.ops import elementwise, indexing, linalg, rounding, selection, versions
+from autograd_cnn.engine import modes, versions
+from autograd_cnn.engine import watch as watching
+from autograd_cnn.engine.op import GraphError, Node, describe, values
+from autograd_cnn.ops import elementwise, indexing, linalg, rounding, selection
 
 _PARTS = ("getitem", "transpose")
 """Ops whose results are written to in order to change the whole, as in NumPy."""

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn import modes, watching
-from autograd_cnn.arguments import EXPLAINED
-from autograd_cnn.calling import PLAIN, as_inputs, bind, explained, holds_node
-from autograd_cnn.node import (
+from autograd_cnn.engine import modes
+from autograd_cnn.engine import watch as watching
+from autograd_cnn.engine.arguments import EXPLAINED
+from autograd_cnn.engine.calling import PLAIN, as_inputs, bind, explained, holds_node
+from autograd_cnn.engine.node import (
     Array,
     GraphError,
     Node,
@@ -77,7 +78,8 @@ def op(
     taken.
 
     >>> import numpy as np
-    >>> from autograd_cnn import graph, tensor
+    >>> from autograd_cnn.engine import op as graph
+    >>> from autograd_cnn import tensor
     >>> @graph.op(x=lambda g, out, x: g * 3.0 * x * x, register=False)
     ... def cube(x):
     ...     "x to the third power."

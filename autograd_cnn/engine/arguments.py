@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import functools
-import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn.kinds import KINDS, NUMERIC, Kind, array_of, is_array, is_masked, kinds_of
-from autograd_cnn.modes import default_array
-from autograd_cnn.node import Node
+from autograd_cnn.engine.checks import mistake
+from autograd_cnn.engine.kinds import KINDS, NUMERIC, Kind, array_of, is_array, is_masked, kinds_of
+from autograd_cnn.engine.modes import default_array
+from autograd_cnn.engine.node import Node
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 ARRAY = KINDS["Array"].words
 EXPLAINED = (ValueError, TypeError, IndexError, AttributeError, OverflowError, ZeroDivisionError)
 """What a computation may raise because of its arguments."""
-
-
-def shown(x: Any) -> str:
-    """`x` in an error message: short values as they are written, arrays by shape and dtype.
-
-    >>> import numpy as np
-    >>> shown("text"), shown(np.zeros(2)), shown({1})
-    ("'text'", 'an array of shape (2,) and dtype float64', 'an object of type set')
-    """
-    if isinstance(x, (np.ndarray, Node)):
-        kind = "a tensor" if isinstance(x, Node) else "an array"
-        array = x.array if isinstance(x, Node) else x
-        return f"{kind} of shape {array.shape} and dtype {array.dtype}"
-    if isinstance(x, (list, tuple)) and any(isinstance(part, Node) for part in x):
-        return f"a {type(x).__name__} of tensors"
-    if x is None or isinstance(x, (bool, int, float, complex, str, np.generic, list, tuple)):
-        return reprlib.repr(x)
-    return f"an object of type {type(x).__name__}"
-
-
-def mistake(where: str, name: str, wanted: str, x: Any) -> TypeError:
-    """The error for an argument of a wrong kind."""
-    return TypeError(f"{where}: {name} must be {wanted}, got {shown(x)}")
 
 
 def first_mistake(

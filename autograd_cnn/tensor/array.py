@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import as_numbers
-from autograd_cnn.graph import Node
+from autograd_cnn.engine.arguments import as_numbers
+from autograd_cnn.engine.op import Node
 
 
 class PlainFacts(Node):

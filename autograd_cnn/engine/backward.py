@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import modes
-from autograd_cnn.arguments import as_numbers, checked, mistake
-from autograd_cnn.graph import Array, GraphError, Node, describe, values, wrap
-from autograd_cnn.ops.elementwise import astype
-from autograd_cnn.walk import backpropagate
+from autograd_cnn.engine import modes
+from autograd_cnn.engine.arguments import as_numbers, checked
+from autograd_cnn.engine.checks import mistake
+from autograd_cnn.engine.op import Array, GraphError, Node, describe, values, wrap
+from autograd_cnn.engine.walk import backpropagate
 
 __all__ = ["accumulate_gradients", "backpropagate", "grad", "seed_gradient", "tensors"]
 
@@ -75,7 +75,8 @@ def _distinct(g: Node, old: Any = None) -> Any:
     """`g`, added to `old` where there is one, as a tensor that nobody else holds and may change."""
     token = modes.recording.set(True)
     try:
-        return astype(g, dtype=g.array.dtype) if old is None else old + g
+        copied: Any = g
+        return copied.copy() if old is None else old + g
     finally:
         modes.recording.reset(token)
 

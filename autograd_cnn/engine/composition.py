@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn.arguments import EXPLAINED, as_input, first_mistake, mistake, shown, unfit_input
-from autograd_cnn.calling import in_our_words, signature_of
-from autograd_cnn.graph import OPS
-from autograd_cnn.kinds import is_whole, kinds_of
+from autograd_cnn.engine.arguments import EXPLAINED, as_input, first_mistake, unfit_input
+from autograd_cnn.engine.calling import in_our_words, signature_of
+from autograd_cnn.engine.kinds import kinds_of
+from autograd_cnn.engine.op import OPS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +31,7 @@ def composition(function: F) -> F:
     or number, and for a plain value that is not what its annotation says.
 
     >>> import numpy as np
-    >>> from autograd_cnn.ops.composition import COMPOSITIONS, composition
+    >>> from autograd_cnn.engine.composition import COMPOSITIONS, composition
     >>> @composition
     ... def half(x, *, times=1):
     ...     "x divided by two, several times."
@@ -115,41 +115,9 @@ def _named(name: str, error: Exception, xs: Any, params: dict[str, Any]) -> Exce
     return kind(f"{name}: {in_our_words(text, xs, params)}")
 
 
-def whole_numbers(name: str, argument: str, value: Any) -> tuple[int, ...]:
-    """An integer or several as a tuple; raises TypeError for anything else."""
-    found = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    if not all(map(is_whole, found)):
-        raise mistake(name, argument, "an integer or a tuple of integers", value)
-    return tuple(map(int, found))
-
-
-def normal_axis(name: str, axis: Any, ndim: int) -> int:
-    """`axis` counted from the front; raises TypeError or ValueError for what is none."""
-    if not is_whole(axis):
-        raise mistake(name, "axis", "an integer", axis)
-    if not -ndim <= axis < ndim:
-        raise ValueError(f"{name}: axis {axis} is out of range for {ndim} axes")
-    return int(axis) % ndim
-
-
-def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
-    """One axis, several or None (all) as a tuple counted from the front, without repeats."""
-    if axis is None:
-        return tuple(range(ndim))
-    axes = tuple(normal_axis(name, a, ndim) for a in whole_numbers(name, "axis", axis))
-    if len(set(axes)) != len(axes):
-        raise ValueError(f"{name}: axis {axis} names an axis twice")
-    return axes
-
-
 def along(axis: int, part: Any) -> tuple[Any, ...]:
     """The index that takes `part` of axis `axis` and all of the axes before it."""
     return (slice(None),) * axis + (part,)
-
-
-def misfit(name: str, problem: str, *arrays: Any) -> ValueError:
-    """A ValueError that names the function, the problem and what was given."""
-    return ValueError(f"{name}: {problem}, got {' and '.join(map(shown, arrays))}")
 
 
 def positions(shape: tuple[int, ...], axis: int, index: np.ndarray) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.graph import Node, values
+from autograd_cnn.engine.op import Node, values
 from autograd_cnn.ops import (
     accumulation,
     axes,
@@ -21,7 +21,6 @@ from autograd_cnn.ops import (
     exponential,
     linalg,
     matrix,
-    numpy_compositions,
     order,
     reduction,
     rounding,
@@ -29,7 +28,8 @@ from autograd_cnn.ops import (
     shaping,
     trigonometry,
 )
-from autograd_cnn.ops.numpy_special import SPECIAL, copied, refuse
+from autograd_cnn.tensor import numpy_compositions
+from autograd_cnn.tensor.numpy_special import SPECIAL, copied, refuse
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     getattr(np, name): getattr(module, name)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from autograd_cnn.graph import Array, Node, values
+from autograd_cnn.engine.op import Array, Node, values
 from autograd_cnn.ops import accumulation, contraction, elementwise, reduction, shaping
 from autograd_cnn.ops.axes import ravel
 from autograd_cnn.ops.broadcast import broadcast_to

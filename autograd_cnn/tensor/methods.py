@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.graph import OPS, Node
+from autograd_cnn.engine.composition import COMPOSITIONS
+from autograd_cnn.engine.op import OPS, Node
 from autograd_cnn.ops import (
     accumulation,
     axes,
@@ -18,7 +19,6 @@ from autograd_cnn.ops import (
     selection,
     shaping,
 )
-from autograd_cnn.ops.composition import COMPOSITIONS
 
 _ELSEWHERE = {
     "view": "reshape",

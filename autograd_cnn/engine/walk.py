@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import modes
-from autograd_cnn.graph import Array, GraphError, Node, Op, describe, values, wrap
-from autograd_cnn.ops.versions import version_used
-from autograd_cnn.watching import compute_rule, open_blocks
+from autograd_cnn.engine import modes
+from autograd_cnn.engine.op import Array, GraphError, Node, Op, describe, values, wrap
+from autograd_cnn.engine.versions import version_used
+from autograd_cnn.engine.watch import compute_rule, open_blocks
 
 
 def backpropagate(

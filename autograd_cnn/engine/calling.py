@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.arguments import as_input, first_mistake, unfit_input
-from autograd_cnn.kinds import kinds_of
-from autograd_cnn.node import Node, Op, describe
+from autograd_cnn.engine.arguments import as_input, first_mistake, unfit_input
+from autograd_cnn.engine.kinds import kinds_of
+from autograd_cnn.engine.node import Node, Op, describe
 
 PLAIN = frozenset({np.ndarray, bool, int, float, complex, *np.sctypeDict.values()})
 """The types of inputs, besides tensors, that a forward takes as they are."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from autograd_cnn.hooks import Attached
+from autograd_cnn.engine.hooks import Attached
 
 Array = Any  # an np.ndarray or a Tensor: what goes in comes out
 Rule = Callable[..., Array]  # rule(g, out, *inputs, **params) -> gradient of one input

@@ -1,0 +1,1 @@
+"""The graph: recording operations, and walking back over them."""

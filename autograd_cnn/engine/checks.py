@@ -1,0 +1,157 @@
+"""Tests of single arguments that code calls by hand, and the words of their errors."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.engine.node import Node
+
+
+def shown(x: Any) -> str:
+    """`x` in an error message: short values as they are written, arrays by shape and dtype.
+
+    >>> import numpy as np
+    >>> shown("text"), shown(np.zeros(2)), shown({1})
+    ("'text'", 'an array of shape (2,) and dtype float64', 'an object of type set')
+    """
+    if isinstance(x, (np.ndarray, Node)):
+        kind = "a tensor" if isinstance(x, Node) else "an array"
+        array = x.array if isinstance(x, Node) else x
+        return f"{kind} of shape {array.shape} and dtype {array.dtype}"
+    if isinstance(x, (list, tuple)) and any(isinstance(part, Node) for part in x):
+        return f"a {type(x).__name__} of tensors"
+    if x is None or isinstance(x, (bool, int, float, complex, str, np.generic, list, tuple)):
+        return reprlib.repr(x)
+    return f"an object of type {type(x).__name__}"
+
+
+def mistake(where: str, name: str, wanted: str, x: Any) -> TypeError:
+    """The error for an argument of a wrong kind."""
+    return TypeError(f"{where}: {name} must be {wanted}, got {shown(x)}")
+
+
+def misfit(where: str, problem: str, *arrays: Any) -> ValueError:
+    """The error for arrays that do not fit together."""
+    return ValueError(f"{where}: {problem}, got {' and '.join(map(shown, arrays))}")
+
+
+def is_whole(x: Any) -> bool:
+    """Whether x is an integer; True and False are none."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+
+def integer(owner: str, name: str, value: Any, least: int) -> int:
+    """`value` as an int of at least `least`; TypeError or ValueError otherwise.
+
+    >>> integer("Linear", "in_features", 0, 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: Linear: in_features must be at least 1, got 0
+    """
+    if not is_whole(value):
+        raise mistake(owner, name, "an integer", value)
+    if value < least:
+        raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}")
+    return int(value)
+
+
+def per_axis(owner: str, name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:
+    """An integer for all spatial axes alike, or one for each, as a tuple.
+
+    >>> per_axis("Conv2d", "stride", 2, 1, axes=2)
+    (2, 2)
+    """
+    if not isinstance(value, (tuple, list)):
+        value = (value,) * axes
+    if len(value) != axes:
+        raise ValueError(
+            f"{owner}: {name} must be an integer or one for each of {axes} axes, got {value!r}"
+        )
+    return tuple(integer(owner, name, v, least) for v in value)
+
+
+def number(
+    owner: str,
+    name: str,
+    value: Any,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> Any:
+    """`value`, when it is a finite number within these bounds; TypeError or ValueError if not.
+
+    >>> number("LinearLR", "start_factor", 0, above=0, most=1)
+    Traceback (most recent call last):
+        ...
+    ValueError: LinearLR: start_factor must be above 0 and at most 1, got 0
+    """
+    try:
+        fits, finite = least <= value <= most and above < value < below, abs(value) < math.inf
+    except (TypeError, ValueError):
+        raise TypeError(f"{owner}: {name} must be a number, got {value!r}") from None
+    if not (fits and finite):
+        bounds = {"at least": least, "above": above, "at most": most, "below": below}
+        rules = [f"{word} {bound}" for word, bound in bounds.items() if abs(bound) < math.inf]
+        rule = " and ".join(rules) if finite and rules else "finite"
+        raise ValueError(f"{owner}: {name} must be {rule}, got {value!r}")
+    return value
+
+
+def single(owner: str, name: str, value: Any) -> float:
+    """`value`, a number or an array or tensor of one number, as a float; TypeError if not.
+
+    >>> single("Progress.update", "loss", np.ones(3))
+    Traceback (most recent call last):
+        ...
+    TypeError: Progress.update: loss must be a single number, got ndarray of shape (3,)
+    """
+    array = np.asarray(value.array if isinstance(value, Node) else value)
+    if array.size != 1 or array.dtype.kind not in "biuf":
+        found = type(value).__name__ + (f" of shape {array.shape}" if array.ndim else "")
+        raise TypeError(f"{owner}: {name} must be a single number, got {found}")
+    return float(array.item())
+
+
+def choice(owner: str, name: str, value: Any, allowed: Sequence[str]) -> str:
+    """`value` if it is one of the `allowed` strings; ValueError otherwise.
+
+    >>> choice("MSELoss", "reduction", "sum", ("mean", "sum", "none"))
+    'sum'
+    """
+    if value not in allowed:
+        listed = " or ".join(map(repr, allowed))
+        raise ValueError(f"{owner}: {name} must be {listed}, got {value!r}")
+    return str(value)
+
+
+def whole_numbers(name: str, argument: str, value: Any) -> tuple[int, ...]:
+    """An integer or several as a tuple; raises TypeError for anything else."""
+    found = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not all(map(is_whole, found)):
+        raise mistake(name, argument, "an integer or a tuple of integers", value)
+    return tuple(map(int, found))
+
+
+def normal_axis(name: str, axis: Any, ndim: int) -> int:
+    """`axis` counted from the front; raises TypeError or ValueError for what is none."""
+    if not is_whole(axis):
+        raise mistake(name, "axis", "an integer", axis)
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"{name}: axis {axis} is out of range for {ndim} axes")
+    return int(axis) % ndim
+
+
+def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """One axis, several or None (all) as a tuple counted from the front, without repeats."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = tuple(normal_axis(name, a, ndim) for a in whole_numbers(name, "axis", axis))
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{name}: axis {axis} names an axis twice")
+    return axes
