@@ -1,4 +1,4 @@
-"""Every public name has a docstring with an example; `pytest --doctest-modules` runs the examples."""
+"""Every public name has a docstring with an example; tests/test_doctests.py runs the examples."""
 
 from __future__ import annotations
 

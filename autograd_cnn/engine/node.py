@@ -65,6 +65,8 @@ class GraphError(RuntimeError):
     backward
     """
 
+    __module__ = "autograd_cnn"  # where users import it from
+
 
 class Node:
     """The half of a tensor that the graph sees: an array and how it was made.

@@ -1,0 +1,66 @@
+"""Every example in docstrings, the README and the docs runs and prints what it says.
+
+The names `np`, `ag`, `F` and `nn` need no import there.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_cnn as ag
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+MODULES = ["autograd_cnn"] + sorted(
+    module.name
+    for module in pkgutil.walk_packages(ag.__path__, "autograd_cnn.")
+    if not module.name.endswith("._compiled")
+)
+
+
+def names() -> dict[str, Any]:
+    return {"np": np, "ag": ag, "F": ag.functional, "nn": ag.nn}
+
+
+def run(examples: list[doctest.DocTest]) -> tuple[int, str]:
+    """How many examples ran, and the report of those that failed."""
+    runner = doctest.DocTestRunner(verbose=False)
+    report: list[str] = []
+    for example in examples:
+        runner.run(example, out=report.append)
+    return runner.tries, "".join(report)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name: str) -> None:
+    module = importlib.import_module(name)
+    found = doctest.DocTestFinder(exclude_empty=True).find(
+        module, extraglobs={key: x for key, x in names().items() if key not in vars(module)}
+    )
+    _, report = run(found)
+    assert not report, report
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_examples_in_documents(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    parser = doctest.DocTestParser()
+    text = path.read_text(encoding="utf-8")
+    example = parser.get_doctest(text, names(), path.name, str(path), 0)
+    _, report = run([example])
+    assert not report, report
+
+
+def test_a_wrong_example_is_reported() -> None:
+    text = ">>> 1 + 1\n3\n>>> np.zeros(1)\narray([0.])\n"
+    tries, report = run([doctest.DocTestParser().get_doctest(text, names(), "wrong", None, 0)])
+    assert tries == 2
+    assert "Expected:\n    3\nGot:\n    2" in report
+    assert "zeros" not in report
