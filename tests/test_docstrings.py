@@ -67,29 +67,6 @@ def test_a_public_name_has_an_example(name: str) -> None:
         assert ">>> " in text, f"{name} has no example in its docstring"
 
 
-# What a docstring says of a function of arrays, by words of which it has one.
-SAID = {
-    "shapes": r"[Ss]hape|ax[ie]s|broadcast|matri|vector|\((N|C|\.\.\.|n|K|out)\b|[Ee]ach value",
-    "dtypes": r"[Dd]type|float|integer|boolean|whole|plain",
-    "errors": r"Raises|(Value|Type|Index)Error|errors",
-}
-ARRAYS = {name for name, _ in public_names() if name.startswith(("OPS[", "COMPOSITIONS["))}
-ARRAYS |= {f"{ag.functional.__name__}.{name}" for name in ag.functional.__all__}
-ARRAYS |= {f"{ag.nn.__name__}.{name}" for name in ag.nn.__all__} - {
-    *("autograd_cnn.nn.init", "autograd_cnn.nn.utils", "autograd_cnn.nn.IncompatibleKeys"),
-    *("autograd_cnn.nn.Module", "autograd_cnn.nn.Sequential", "autograd_cnn.nn.Identity"),
-}
-
-
-@pytest.mark.parametrize("name", sorted(ARRAYS))
-def test_a_function_of_arrays_says_shapes_dtypes_and_errors(name: str) -> None:
-    """Or names the function whose docstring says it."""
-    text = (inspect.getdoc(dict(public_names())[name]) or "").partition(">>>")[0]
-    elsewhere = re.search(r"(?i)see\s+`|as\s+in\s+`|those\s+of\s+`", text)
-    missing = [what for what, words in SAID.items() if not re.search(words, text)]
-    assert elsewhere or not missing, f"{name} does not say {missing}: {text}"
-
-
 def forwards(text: str) -> bool:
     """One line that names the operation, whose own docstring has the example."""
     match = re.fullmatch(r".*; see `(\w+)`\.", text)

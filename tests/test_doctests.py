@@ -18,11 +18,8 @@ import autograd_cnn as ag
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-MODULES = ["autograd_cnn"] + sorted(
-    module.name
-    for module in pkgutil.walk_packages(ag.__path__, "autograd_cnn.")
-    if not module.name.endswith("._compiled")
-)
+FOUND = pkgutil.walk_packages(ag.__path__, "autograd_cnn.")
+MODULES = ["autograd_cnn", *sorted(m.name for m in FOUND if not m.name.endswith("._compiled"))]
 
 
 def names() -> dict[str, Any]:
