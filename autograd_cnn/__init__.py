@@ -25,73 +25,57 @@ from autograd_cnn.engine.modes import (
 )
 from autograd_cnn.engine.op import OPS, GraphError, Op, op
 from autograd_cnn.functional import avg_pool2d, conv2d, max_pool2d
-from autograd_cnn.ops.accumulation import (
-    average,
-    cumprod,
-    cumsum,
-    diff,
-    nanmean,
-    nansum,
-    norm,
-    prod,
-    ptp,
-    std,
-)
-from autograd_cnn.ops.axes import (
-    array_split,
-    column_stack,
-    expand_dims,
-    fliplr,
-    flipud,
-    hstack,
-    matrix_transpose,
-    moveaxis,
-    ravel,
-    repeat,
-    roll,
-    split,
-    squeeze,
-    swapaxes,
-    tile,
-    vstack,
-)
-from autograd_cnn.ops.broadcast import broadcast_to
-from autograd_cnn.ops.contraction import contract, dot, einsum, inner, outer, tensordot, vdot
-from autograd_cnn.ops.elementwise import (
+from autograd_cnn.ops.activation import relu
+from autograd_cnn.ops.arithmetic import (
     abs,
     add,
     astype,
+    ceil,
     clip,
     divide,
-    exp,
-    log,
+    floor,
+    floor_divide,
     maximum,
     minimum,
     multiply,
     negative,
-    power,
-    relu,
-    sigmoid,
+    reciprocal,
+    remainder,
+    round,
     sign,
-    sqrt,
     subtract,
-    tanh,
+    trunc,
     where,
 )
 from autograd_cnn.ops.exponential import (
     cbrt,
     erf,
+    exp,
     exp2,
     expm1,
+    log,
     log1p,
     log2,
     log10,
     logaddexp,
-    reciprocal,
+    power,
+    sigmoid,
+    sqrt,
     square,
 )
-from autograd_cnn.ops.indexing import getitem, scatter_add
-from autograd_cnn.ops.linalg import linear, matmul
+from autograd_cnn.ops.join import (
+    array_split,
+    column_stack,
+    concatenate,
+    hstack,
+    pad,
+    repeat,
+    roll,
+    split,
+    stack,
+    tile,
+    vstack,
+)
 from autograd_cnn.ops.loss import softmax_cross_entropy
 from autograd_cnn.ops.matrix import (
     cholesky,
@@ -99,18 +83,71 @@ from autograd_cnn.ops.matrix import (
     inv,
     logabsdet,
     matrix_power,
+    norm,
     slogdet,
     solve,
     solve_columns,
+    trace,
 )
 from autograd_cnn.ops.norm import batch_norm, channel_affine
-from autograd_cnn.ops.order import median, sort, take_along_axis, topk
-from autograd_cnn.ops.reduction import log_softmax, logsumexp, max, mean, min, softmax, sum, var
-from autograd_cnn.ops.reduction import max as amax
-from autograd_cnn.ops.reduction import min as amin
-from autograd_cnn.ops.rounding import ceil, floor, floor_divide, remainder, round, trunc
-from autograd_cnn.ops.selection import diag, diagonal, put, take, trace, tril, triu
-from autograd_cnn.ops.shaping import concatenate, flip, pad, reshape, stack, transpose
+from autograd_cnn.ops.pick import (
+    diag,
+    diagonal,
+    getitem,
+    put,
+    scatter_add,
+    take,
+    take_along_axis,
+    tril,
+    triu,
+)
+from autograd_cnn.ops.product import (
+    contract,
+    dot,
+    einsum,
+    inner,
+    linear,
+    matmul,
+    outer,
+    tensordot,
+    vdot,
+)
+from autograd_cnn.ops.reduce import (
+    average,
+    cumprod,
+    cumsum,
+    diff,
+    log_softmax,
+    logsumexp,
+    max,
+    mean,
+    min,
+    nanmean,
+    nansum,
+    prod,
+    ptp,
+    softmax,
+    std,
+    sum,
+    var,
+)
+from autograd_cnn.ops.reduce import max as amax
+from autograd_cnn.ops.reduce import min as amin
+from autograd_cnn.ops.shape import (
+    broadcast_to,
+    expand_dims,
+    flip,
+    fliplr,
+    flipud,
+    matrix_transpose,
+    moveaxis,
+    ravel,
+    reshape,
+    squeeze,
+    swapaxes,
+    transpose,
+)
+from autograd_cnn.ops.sort import median, sort, topk
 from autograd_cnn.ops.trigonometry import (
     arccos,
     arccosh,
@@ -127,6 +164,7 @@ from autograd_cnn.ops.trigonometry import (
     sin,
     sinh,
     tan,
+    tanh,
 )
 from autograd_cnn.random import manual_seed
 from autograd_cnn.tensor import Tensor, tensor

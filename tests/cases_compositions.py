@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from autograd_cnn.ops import axes, contraction, matrix, order
+from autograd_cnn.ops import join, matrix, product, sort
 from autograd_cnn.testing import strategies as ag_st
 from tests.case_parts import Case, make, reductions, unary
 from tests.cases_numpy import between, regular, systems
@@ -17,7 +17,7 @@ from tests.cases_numpy import between, regular, systems
 def joined(parts: Any) -> Any:
     """Several results as one, so that all of them are checked."""
     parts = [p.reshape((p.size,)) for p in parts]
-    return axes.hstack(parts) if parts else np.zeros(0)
+    return join.hstack(parts) if parts else np.zeros(0)
 
 
 def fixed(shape: tuple[int, ...], *options: dict[str, Any]) -> Any:
@@ -191,11 +191,11 @@ COMPOSITION_CASES: dict[str, Any] = {
 
 # What is checked where a function does not give one array, or takes its settings first.
 WRAPPED: dict[str, Any] = {
-    "array_split": lambda x, **p: joined(axes.array_split(x, **p)),
-    "einsum": lambda *xs, subscripts: contraction.einsum(subscripts, *xs),
+    "array_split": lambda x, **p: joined(join.array_split(x, **p)),
+    "einsum": lambda *xs, subscripts: product.einsum(subscripts, *xs),
     "slogdet": lambda x: matrix.slogdet(x).logabsdet,
-    "split": lambda x, **p: joined(axes.split(x, **p)),
-    "topk": lambda x, **p: order.topk(x, **p)[0],
+    "split": lambda x, **p: joined(join.split(x, **p)),
+    "topk": lambda x, **p: sort.topk(x, **p)[0],
 }
 
 

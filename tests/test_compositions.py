@@ -12,7 +12,7 @@ from hypothesis import given
 import autograd_cnn as ag
 from autograd_cnn.engine.composition import COMPOSITIONS, composition
 from autograd_cnn.engine.op import OPS
-from autograd_cnn.ops import contraction, exponential
+from autograd_cnn.ops import exponential, product
 from autograd_cnn.testing import check_op
 from tests.cases_compositions import COMPOSITION_CASES, REFERENCES, WRAPPED, einsums
 
@@ -92,7 +92,7 @@ def test_erf_is_exact_to_rounding() -> None:
 )
 def test_einsum_says_what_does_not_fit(subscripts: str, shapes: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("...", r"\.\.\.")):
-        contraction.einsum(subscripts, *(np.ones(s) for s in shapes))
+        product.einsum(subscripts, *(np.ones(s) for s in shapes))
 
 
 def test_einsum_with_one_tensor_in_two_places() -> None:

@@ -11,7 +11,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.kinds import Function
 from autograd_cnn.func.gradients import pushforward
 from autograd_cnn.func.tracing import Traced, kind_of, positions_of, show, trace
-from autograd_cnn.ops import shaping
+from autograd_cnn.ops import join, shape
 
 Blocks = list[list[Any]]  # per output and variable, an array or tensor (*output, *variable)
 
@@ -144,4 +144,4 @@ def _joined(
     """Rows (axis 0) or columns (axis -1) as one array (*output, *variable)."""
     if not parts:
         return np.zeros((*output, *variable), dtype)
-    return shaping.reshape(shaping.stack(parts, axis=axis), shape=(*output, *variable))
+    return shape.reshape(join.stack(parts, axis=axis), shape=(*output, *variable))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.op import Array
-from autograd_cnn.ops import activation, reduction
-from autograd_cnn.ops.elementwise import relu, sigmoid, tanh
+from autograd_cnn.ops import activation, reduce
+from autograd_cnn.ops.activation import relu
+from autograd_cnn.ops.exponential import sigmoid
+from autograd_cnn.ops.trigonometry import tanh
 
 __all__ = [
     "elu",
@@ -134,7 +136,7 @@ def softmax(input: Array, dim: int = -1) -> Array:
     >>> softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
-    return reduction.softmax(input, axis=dim)
+    return reduce.softmax(input, axis=dim)
 
 
 @checked
@@ -145,4 +147,4 @@ def log_softmax(input: Array, dim: int = -1) -> Array:
     >>> log_softmax(np.array([0.0, 0.0])).round(3)
     array([-0.693, -0.693])
     """
-    return reduction.log_softmax(input, axis=dim)
+    return reduce.log_softmax(input, axis=dim)

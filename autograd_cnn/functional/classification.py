@@ -12,7 +12,7 @@ from autograd_cnn.engine.modes import default_array
 from autograd_cnn.engine.op import Array, Node, values
 from autograd_cnn.functional.activations import log_softmax
 from autograd_cnn.functional.arguments import plain_value, reduce_losses, same_shape
-from autograd_cnn.ops.elementwise import where
+from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
 
 

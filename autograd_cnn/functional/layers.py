@@ -9,8 +9,8 @@ import numpy as np
 from autograd_cnn import random
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.op import Array, values
-from autograd_cnn.ops import linalg
-from autograd_cnn.ops.elementwise import where
+from autograd_cnn.ops import product
+from autograd_cnn.ops.arithmetic import where
 
 
 @checked
@@ -23,7 +23,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
     array([[3., 7.]])
     """
-    return linalg.linear(input, weight, bias)
+    return product.linear(input, weight, bias)
 
 
 @checked

@@ -15,7 +15,7 @@ from autograd_cnn.engine.op import Array, values, wrap
 from autograd_cnn.functional.arguments import shape_of
 from autograd_cnn.functional.convolution import conv_geometry
 from autograd_cnn.functional.pooling import max_pool_geometry
-from autograd_cnn.ops.linalg import check_linear
+from autograd_cnn.ops.product import check_linear
 
 
 def conv(

@@ -7,7 +7,8 @@ from typing import Any
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.op import Array, values
 from autograd_cnn.functional.arguments import reduce_losses, same_shape
-from autograd_cnn.ops.elementwise import abs, clip, exp, log, where
+from autograd_cnn.ops.arithmetic import abs, clip, where
+from autograd_cnn.ops.exponential import exp, log
 
 
 def _difference(name: str, input: Any, target: Any) -> Array:

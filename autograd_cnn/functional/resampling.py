@@ -12,8 +12,8 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.op import Array
 from autograd_cnn.functional.arguments import SHAPES
 from autograd_cnn.kernels.window import pool_window
-from autograd_cnn.ops.linalg import linear
 from autograd_cnn.ops.pool import avg_pool_grad
+from autograd_cnn.ops.product import linear
 
 _AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
 

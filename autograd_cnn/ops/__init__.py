@@ -1,51 +1,41 @@
-"""Primitive operations with their backward rules, registered in `graph.OPS`, and what is composed
-of them.
+"""Primitive operations with their backward rules, registered in `engine.op.OPS`, and what is
+composed of them.
 """
 
 from autograd_cnn.engine import composition
 from autograd_cnn.ops import (
-    accumulation,
     activation,
-    axes,
-    broadcast,
-    contraction,
+    arithmetic,
     conv,
-    elementwise,
     exponential,
-    indexing,
-    linalg,
+    join,
     loss,
     matrix,
     norm,
-    order,
+    pick,
     pool,
-    reduction,
-    rounding,
-    selection,
-    shaping,
+    product,
+    reduce,
+    shape,
+    sort,
     trigonometry,
 )
 
 __all__ = [
-    "accumulation",
     "activation",
-    "axes",
-    "broadcast",
+    "arithmetic",
     "composition",
-    "contraction",
     "conv",
-    "elementwise",
     "exponential",
-    "indexing",
-    "linalg",
+    "join",
     "loss",
     "matrix",
     "norm",
-    "order",
+    "pick",
     "pool",
-    "reduction",
-    "rounding",
-    "selection",
-    "shaping",
+    "product",
+    "reduce",
+    "shape",
+    "sort",
     "trigonometry",
 ]

@@ -6,10 +6,41 @@ import math
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.engine.composition import composition
-from autograd_cnn.engine.op import Array, values
-from autograd_cnn.ops.elementwise import sigmoid, tanh, where
-from autograd_cnn.ops.exponential import erf, expm1, logaddexp
+from autograd_cnn.engine.op import Array, op, values
+from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.exponential import erf, expm1, logaddexp, sigmoid
+from autograd_cnn.ops.trigonometry import tanh
+
+
+@op(
+    g=lambda gx, out, g, x: relu_grad(gx, x),
+    x=None,
+)
+def relu_grad(g: Array, x: Array) -> Array:
+    """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN).
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
+    >>> import numpy as np
+    >>> relu_grad(np.array([2.0, np.inf]), np.array([1.0, -1.0]))
+    array([2., 0.])
+    """
+    return kernels.relu_grad(g, x)
+
+
+@op(x=lambda g, out, x: relu_grad(g, x))
+def relu(x: Array) -> Array:
+    """max(x, 0), with gradient 0 at 0; NaN stays NaN.
+
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
+    >>> import numpy as np
+    >>> relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+    return kernels.relu(x)
 
 
 @composition

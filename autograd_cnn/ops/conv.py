@@ -12,7 +12,7 @@ import math
 from autograd_cnn import kernels
 from autograd_cnn.engine.op import Array, op
 from autograd_cnn.kernels.window import Window
-from autograd_cnn.ops.broadcast import channel_sum
+from autograd_cnn.ops.shape import channel_sum
 
 
 def _expect(

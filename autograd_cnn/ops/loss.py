@@ -11,8 +11,8 @@ import numpy as np
 from autograd_cnn import kernels
 from autograd_cnn.engine.kinds import Numbers
 from autograd_cnn.engine.op import Array, Node, op, values
-from autograd_cnn.ops.elementwise import sigmoid
-from autograd_cnn.ops.reduction import softmax
+from autograd_cnn.ops.exponential import sigmoid
+from autograd_cnn.ops.reduce import softmax
 
 
 def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Inverse, linear systems, determinants and the Cholesky factor, over stacks of square matrices.
+"""Norms, traces, inverses, linear systems and determinants over stacks of matrices.
 
 Formulas: Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
 differentiation" (2008); for the Cholesky factor also Murray, "Differentiation of the Cholesky
@@ -11,14 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_cnn.engine.checks import misfit
+from autograd_cnn.engine.checks import misfit, normal_axes
 from autograd_cnn.engine.composition import composition
+from autograd_cnn.engine.kinds import Axis
 from autograd_cnn.engine.op import Array, op, values
-from autograd_cnn.ops.broadcast import unbroadcast
-from autograd_cnn.ops.elementwise import where
-from autograd_cnn.ops.linalg import matmul
-from autograd_cnn.ops.selection import put, trace, tril
-from autograd_cnn.ops.shaping import concatenate
+from autograd_cnn.ops import arithmetic, reduce
+from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.exponential import power
+from autograd_cnn.ops.join import concatenate
+from autograd_cnn.ops.pick import diagonal, put, tril
+from autograd_cnn.ops.product import matmul
+from autograd_cnn.ops.reduce import guarded_sqrt
+from autograd_cnn.ops.shape import unbroadcast
 
 
 def _square(name: str, x: Array) -> None:
@@ -236,6 +240,19 @@ def cholesky(x: Array) -> Array:
 
 
 @composition
+def trace(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """The sum of a diagonal of axes `axis1` and `axis2`.
+
+    Floats keep their dtype, integers get 64 bits.  Raises ValueError for less than two axes.
+
+    >>> import numpy as np
+    >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
+    5.0
+    """
+    return reduce.sum(diagonal(x, offset=offset, axis1=axis1, axis2=axis2), axis=-1)
+
+
+@composition
 def matrix_power(x: Array, *, n: int) -> Array:
     """Each matrix in x (..., n, n) times itself, `n` times over; negative powers invert.
 
@@ -259,3 +276,51 @@ def matrix_power(x: Array, *, n: int) -> Array:
         n >>= 1
         square = matmul(square, square) if n else square
     return put(x, np.eye(x.shape[-1], dtype=x.dtype), index=...) if out is None else out
+
+
+@composition
+def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Length of vectors over `axis` (all values by default), or of matrices over two axes.
+
+    Vectors: `ord` 2 (default), 1, inf, -inf, or any p > 0: sum(|x|^p)^(1/p).  Matrices (`axis` of
+    two axes, or `ord` given for 2-D x): 'fro' (default), 1, -1, inf, -inf.  The gradient of a
+    length of 0 is 0.
+
+    Floats keep their dtype, integers become floats.  Raises ValueError for an `ord` that is not
+    among these.
+
+    >>> import numpy as np
+    >>> norm(np.array([3.0, 4.0])).item()
+    5.0
+    """
+    if axis is None and ord is not None and x.ndim == 2:
+        axis = (0, 1)
+    axes = normal_axes("norm", axis, x.ndim)
+    if ord in (None, "fro") or (ord == 2 and (axis is None or len(axes) == 1)):
+        return guarded_sqrt(reduce.sum(power(x, 2), axis=axes, keepdims=keepdims))
+    if len(axes) == 1 and ord in (np.inf, -np.inf):
+        return (reduce.max if ord > 0 else reduce.min)(
+            arithmetic.abs(x), axis=axes, keepdims=keepdims
+        )
+    if len(axes) == 1 and isinstance(ord, (int, float)) and ord > 0:
+        return _p_norm(arithmetic.abs(x), ord, axes, keepdims)
+    if len(axes) == 2 and ord in (1, -1, np.inf, -np.inf):
+        row, column = axes if ord in (1, -1) else axes[::-1]
+        sums = reduce.sum(arithmetic.abs(x), axis=row, keepdims=True)
+        out = (reduce.max if ord > 0 else reduce.min)(sums, axis=column, keepdims=True)
+        return out if keepdims else out.reshape(reduce.sum(values(x), axis=axes).shape)
+    raise ValueError(
+        f"norm: ord={ord!r} over axes {axes} of shape {x.shape} is not supported; one axis takes "
+        "inf, -inf or p > 0, two axes 'fro', 1, -1, inf or -inf"
+    )
+
+
+def _p_norm(size: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """sum(size^p)^(1/p) with gradient 0 where all are 0; values that are 0 take no part."""
+    if p == 1:
+        return reduce.sum(size, axis=axes, keepdims=keepdims)
+    none = values(size) == 0
+    powers = where(none, 0.0, power(where(none, 1.0, size), p))
+    sums = reduce.sum(powers, axis=axes, keepdims=keepdims)
+    none = values(sums) == 0
+    return where(none, 0.0, power(where(none, 1.0, sums), 1.0 / p))

@@ -10,10 +10,11 @@ import numpy as np
 from autograd_cnn import kernels
 from autograd_cnn.engine.op import Array, Node, op, values
 from autograd_cnn.kernels.window import Window
-from autograd_cnn.ops.broadcast import channel_sum
-from autograd_cnn.ops.elementwise import relu_grad, sqrt
+from autograd_cnn.ops.activation import relu_grad
+from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.pool import window_scatter, winners
-from autograd_cnn.ops.reduction import mean, var
+from autograd_cnn.ops.reduce import mean, var
+from autograd_cnn.ops.shape import channel_sum
 
 
 def _over_channels(v: Array, x: Array) -> Array:

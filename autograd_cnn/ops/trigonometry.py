@@ -12,8 +12,9 @@ import numpy as np
 
 from autograd_cnn.engine.composition import composition
 from autograd_cnn.engine.op import Array, op, values
-from autograd_cnn.ops.broadcast import unbroadcast
-from autograd_cnn.ops.elementwise import sqrt, where
+from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.exponential import sqrt
+from autograd_cnn.ops.shape import unbroadcast
 
 
 @op(x=lambda g, out, x: g * cos(x))
@@ -123,6 +124,19 @@ def cosh(x: Array) -> Array:
     array([1.    , 1.5431])
     """
     return np.cosh(x)
+
+
+@op(x=lambda g, out, x: g * (1.0 - out * out))
+def tanh(x: Array) -> Array:
+    """Hyperbolic tangent.
+
+    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+
+    >>> import numpy as np
+    >>> tanh(np.array([0.0, np.inf]))
+    array([0., 1.])
+    """
+    return np.tanh(x)
 
 
 @op(x=lambda g, out, x: g / hypot(x, 1.0))

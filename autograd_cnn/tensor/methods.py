@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn import ops
 from autograd_cnn.engine.composition import COMPOSITIONS
 from autograd_cnn.engine.op import OPS, Node
 from autograd_cnn.ops import (
-    accumulation,
-    axes,
-    broadcast,
-    contraction,
-    elementwise,
-    reduction,
-    rounding,
-    selection,
-    shaping,
+    activation,
+    arithmetic,
+    exponential,
+    join,
+    matrix,
+    pick,
+    product,
+    reduce,
+    trigonometry,
 )
 
 _ELSEWHERE = {
@@ -62,45 +63,45 @@ class ArrayMethods(Node):
     @property
     def T(self) -> Any:  # noqa: N802
         """The axes reversed; see `transpose`."""
-        return shaping.transpose(self)
+        return ops.shape.transpose(self)
 
     @property
     def mT(self) -> Any:  # noqa: N802
         """The last two axes exchanged; see `matrix_transpose`."""
-        return axes.matrix_transpose(self)
+        return ops.shape.matrix_transpose(self)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
         """Two axes exchanged; see `swapaxes`."""
-        return axes.swapaxes(self, axis1=axis1, axis2=axis2)
+        return ops.shape.swapaxes(self, axis1=axis1, axis2=axis2)
 
     def transpose(self, *axes: Any) -> Any:
         """Axes in the given order, reversed by default; see `transpose`."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return shaping.transpose(self, axes=None if order is None else tuple(order))
+        return ops.shape.transpose(self, axes=None if order is None else tuple(order))
 
     def reshape(self, *shape: Any) -> Any:
         """The same values under another shape; see `reshape`."""
-        return shaping.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
+        return ops.shape.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
 
     def flatten(self) -> Any:
         """All values along one axis; see `ravel`."""
-        return axes.ravel(self)
+        return ops.shape.ravel(self)
 
     def ravel(self) -> Any:
         """All values along one axis; see `ravel`."""
-        return axes.ravel(self)
+        return ops.shape.ravel(self)
 
     def squeeze(self, axis: Any = None) -> Any:
         """Without the axes of size 1, or without those in `axis`; see `squeeze`."""
-        return axes.squeeze(self, axis=axis)
+        return ops.shape.squeeze(self, axis=axis)
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Any:
         """Each value `repeats` times along `axis`; see `repeat`."""
-        return axes.repeat(self, repeats=repeats, axis=axis)
+        return join.repeat(self, repeats=repeats, axis=axis)
 
     def broadcast_to(self, shape: Any) -> Any:
         """Values repeated to `shape`; see `broadcast_to`."""
-        return broadcast.broadcast_to(self, shape=shape)
+        return ops.shape.broadcast_to(self, shape=shape)
 
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """Values converted to `dtype`; without `copy` this very tensor where nothing changes.
@@ -112,7 +113,7 @@ class ArrayMethods(Node):
         """
         if not copy and np.dtype(dtype) == self.array.dtype:
             return self
-        return elementwise.astype(self, dtype=np.dtype(dtype))
+        return arithmetic.astype(self, dtype=np.dtype(dtype))
 
     def copy(self) -> Any:
         """The same values in new memory, differentiable.
@@ -121,61 +122,61 @@ class ArrayMethods(Node):
         >>> tensor([1.0, 2.0]).copy()
         tensor([1., 2.])
         """
-        return elementwise.astype(self, dtype=self.array.dtype)
+        return arithmetic.astype(self, dtype=self.array.dtype)
 
     # ----------------------------------------------------------------------------------- reductions
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Sum over `axis`; see `sum`."""
-        return reduction.sum(self, axis=axis, keepdims=keepdims)
+        return reduce.sum(self, axis=axis, keepdims=keepdims)
 
     def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Product over `axis`; see `prod`."""
-        return accumulation.prod(self, axis=axis, keepdims=keepdims)
+        return reduce.prod(self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Mean over `axis`; see `mean`."""
-        return reduction.mean(self, axis=axis, keepdims=keepdims)
+        return reduce.mean(self, axis=axis, keepdims=keepdims)
 
     def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
         """Variance over `axis`; see `var`."""
-        return reduction.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
+        return reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
     def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
         """Standard deviation over `axis`; see `std`."""
-        return accumulation.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
+        return reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Largest value over `axis`; see `max`."""
-        return reduction.max(self, axis=axis, keepdims=keepdims)
+        return reduce.max(self, axis=axis, keepdims=keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Smallest value over `axis`; see `min`."""
-        return reduction.min(self, axis=axis, keepdims=keepdims)
+        return reduce.min(self, axis=axis, keepdims=keepdims)
 
     def cumsum(self, axis: int | None = None) -> Any:
         """Running sum along `axis`; see `cumsum`."""
-        return accumulation.cumsum(self, axis=axis)
+        return reduce.cumsum(self, axis=axis)
 
     def cumprod(self, axis: int | None = None) -> Any:
         """Running product along `axis`; see `cumprod`."""
-        return accumulation.cumprod(self, axis=axis)
+        return reduce.cumprod(self, axis=axis)
 
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         """The sum of a diagonal; see `trace`."""
-        return selection.trace(self, offset=offset, axis1=axis1, axis2=axis2)
+        return matrix.trace(self, offset=offset, axis1=axis1, axis2=axis2)
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         """The values on a diagonal; see `diagonal`."""
-        return selection.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
+        return pick.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
 
     def take(self, indices: Any, axis: int | None = None) -> Any:
         """The values at `indices` along `axis`; see `take`."""
-        return selection.take(self, indices=indices, axis=axis)
+        return pick.take(self, indices=indices, axis=axis)
 
     def dot(self, other: Any) -> Any:
         """NumPy's dot product; see `dot`."""
-        return contraction.dot(self, other)
+        return product.dot(self, other)
 
     # ------------------------------------------------------------------------------------ constants
 
@@ -239,39 +240,39 @@ class ArrayMethods(Node):
 
     def exp(self) -> Any:
         """e to the power of each value; see `exp`."""
-        return elementwise.exp(self)
+        return exponential.exp(self)
 
     def log(self) -> Any:
         """Natural logarithm; see `log`."""
-        return elementwise.log(self)
+        return exponential.log(self)
 
     def sqrt(self) -> Any:
         """Square root; see `sqrt`."""
-        return elementwise.sqrt(self)
+        return exponential.sqrt(self)
 
     def abs(self) -> Any:
         """Absolute value; see `abs`."""
-        return elementwise.abs(self)
+        return arithmetic.abs(self)
 
     def round(self, decimals: int = 0) -> Any:
         """Rounded to `decimals` places, with gradient 0; see `round`."""
-        return rounding.round(self, decimals=decimals)
+        return arithmetic.round(self, decimals=decimals)
 
     def tanh(self) -> Any:
         """Hyperbolic tangent; see `tanh`."""
-        return elementwise.tanh(self)
+        return trigonometry.tanh(self)
 
     def sigmoid(self) -> Any:
         """Logistic function; see `sigmoid`."""
-        return elementwise.sigmoid(self)
+        return exponential.sigmoid(self)
 
     def relu(self) -> Any:
         """max(x, 0); see `relu`."""
-        return elementwise.relu(self)
+        return activation.relu(self)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
         """Values limited to [min, max]; see `clip`."""
-        return elementwise.clip(self, min=min, max=max)
+        return arithmetic.clip(self, min=min, max=max)
 
 
 for _method in vars(ArrayMethods).values():

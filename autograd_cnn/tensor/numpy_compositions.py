@@ -14,11 +14,11 @@ import numpy as np
 
 from autograd_cnn.engine.arguments import as_input
 from autograd_cnn.engine.op import Array, Node, values
-from autograd_cnn.ops import accumulation, axes, linalg, reduction, selection, shaping
-from autograd_cnn.ops.accumulation import guarded_sqrt, last
-from autograd_cnn.ops.broadcast import kept_shape
-from autograd_cnn.ops.elementwise import astype, where
-from autograd_cnn.ops.order import sort, take_along_axis
+from autograd_cnn.ops import join, matrix, pick, product, reduce, shape
+from autograd_cnn.ops.arithmetic import astype, where
+from autograd_cnn.ops.pick import take_along_axis
+from autograd_cnn.ops.reduce import guarded_sqrt, kept_shape, last
+from autograd_cnn.ops.sort import sort
 
 # ------------------------------------------------------------------------------- values without NaN
 
@@ -34,37 +34,37 @@ def _counts(x: Array, axis: Any, keepdims: bool) -> Any:
 
 def nanprod(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
     """Product of the values that are not NaN; 1 where all are."""
-    return accumulation.prod(_filled(x, 1.0), axis=axis, keepdims=keepdims)
+    return reduce.prod(_filled(x, 1.0), axis=axis, keepdims=keepdims)
 
 
 def nancumsum(x: Array, axis: int | None = None) -> Array:
     """Running sum in which NaN counts as 0."""
-    return accumulation.cumsum(_filled(x, 0.0), axis=axis)
+    return reduce.cumsum(_filled(x, 0.0), axis=axis)
 
 
 def nancumprod(x: Array, axis: int | None = None) -> Array:
     """Running product in which NaN counts as 1."""
-    return accumulation.cumprod(_filled(x, 1.0), axis=axis)
+    return reduce.cumprod(_filled(x, 1.0), axis=axis)
 
 
 def nanmax(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
     """Largest value that is not NaN; NaN, without a warning, where all are."""
-    out = reduction.max(_filled(x, -np.inf), axis=axis, keepdims=keepdims)
+    out = reduce.max(_filled(x, -np.inf), axis=axis, keepdims=keepdims)
     none = _counts(x, axis, keepdims) == 0
     return where(none, np.nan, out) if np.any(none) else out
 
 
 def nanmin(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
     """Smallest value that is not NaN; NaN, without a warning, where all are."""
-    out = reduction.min(_filled(x, np.inf), axis=axis, keepdims=keepdims)
+    out = reduce.min(_filled(x, np.inf), axis=axis, keepdims=keepdims)
     none = _counts(x, axis, keepdims) == 0
     return where(none, np.nan, out) if np.any(none) else out
 
 
 def nanvar(x: Array, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
     """Variance of the values that are not NaN; NaN where they are no more than `ddof`."""
-    deviation = _filled(x - accumulation.nanmean(x, axis=axis, keepdims=True), 0.0)
-    squares = reduction.sum(deviation * deviation, axis=axis, keepdims=keepdims)
+    deviation = _filled(x - reduce.nanmean(x, axis=axis, keepdims=True), 0.0)
+    squares = reduce.sum(deviation * deviation, axis=axis, keepdims=keepdims)
     freedom = _counts(x, axis, keepdims) - ddof
     share = np.where(freedom > 0, 1.0 / np.maximum(freedom, 1e-300), np.nan)
     return squares * np.asarray(share, x.dtype if x.dtype.kind == "f" else None)
@@ -156,35 +156,35 @@ def nanmedian(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
 
 def append(x: Array, more: Any, axis: int | None = None) -> Array:
     """The values of `more` behind those of x along `axis`, of both raveled when it is None."""
-    parts = [x, more] if axis is not None else [axes.ravel(x), axes.ravel(more)]
-    return shaping.concatenate(*parts, axis=axis or 0)
+    parts = [x, more] if axis is not None else [shape.ravel(x), shape.ravel(more)]
+    return join.concatenate(*parts, axis=axis or 0)
 
 
 def dstack(parts: Sequence[Any]) -> Array:
     """Arrays joined along their third axis; (n,) counts as (1, n, 1), (n, m) as (n, m, 1)."""
-    return shaping.concatenate([np.atleast_3d(x) for x in parts], axis=2)
+    return join.concatenate([np.atleast_3d(x) for x in parts], axis=2)
 
 
 def hsplit(x: Array, indices_or_sections: Any) -> Any:
     """`split` along the second axis, or along the only one."""
-    return axes.split(x, indices_or_sections=indices_or_sections, axis=min(x.ndim - 1, 1))
+    return join.split(x, indices_or_sections=indices_or_sections, axis=min(x.ndim - 1, 1))
 
 
 def vsplit(x: Array, indices_or_sections: Any) -> Any:
     """`split` along the first axis."""
-    return axes.split(x, indices_or_sections=indices_or_sections, axis=0)
+    return join.split(x, indices_or_sections=indices_or_sections, axis=0)
 
 
 def dsplit(x: Array, indices_or_sections: Any) -> Any:
     """`split` along the third axis."""
-    return axes.split(x, indices_or_sections=indices_or_sections, axis=2)
+    return join.split(x, indices_or_sections=indices_or_sections, axis=2)
 
 
 def rot90(x: Array, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     """x turned `k` times from the first of the two `axes` towards the second."""
     first, second = axes
     for _ in range(k % 4):
-        x = shaping.flip(x.swapaxes(first, second), axis=first)
+        x = shape.flip(x.swapaxes(first, second), axis=first)
     return x
 
 
@@ -203,32 +203,32 @@ def kron(x: Array, y: Array) -> Array:
 
 def multi_dot(parts: Sequence[Any]) -> Array:
     """The product of several matrices, from left to right."""
-    return functools.reduce(linalg.matmul, parts)
+    return functools.reduce(product.matmul, parts)
 
 
 def vecdot(x: Array, y: Array, axis: int = -1) -> Array:
     """Sums of products of pairs of vectors along `axis`."""
-    return reduction.sum(x * y, axis=axis)
+    return reduce.sum(x * y, axis=axis)
 
 
 def matrix_diagonal(x: Array, offset: int = 0) -> Array:
     """A diagonal of the last two axes."""
-    return selection.diagonal(x, offset=offset, axis1=-2, axis2=-1)
+    return pick.diagonal(x, offset=offset, axis1=-2, axis2=-1)
 
 
 def matrix_trace(x: Array, offset: int = 0) -> Array:
     """The sum of a diagonal of the last two axes."""
-    return selection.trace(x, offset=offset, axis1=-2, axis2=-1)
+    return matrix.trace(x, offset=offset, axis1=-2, axis2=-1)
 
 
 def vector_norm(x: Array, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
     """Length of vectors along `axis`, of all values when it is None."""
     if axis is not None and not isinstance(axis, int):
         raise TypeError(f"np.linalg.vector_norm: axis must be None or an integer, got {axis!r}")
-    out = accumulation.norm(axes.ravel(x) if axis is None else x, ord=ord, axis=axis or 0)
-    return accumulation.reduced(out, x, axis, keepdims)
+    out = matrix.norm(shape.ravel(x) if axis is None else x, ord=ord, axis=axis or 0)
+    return reduce.reduced(out, x, axis, keepdims)
 
 
 def matrix_norm(x: Array, keepdims: bool = False, ord: Any = "fro") -> Array:
     """Length of the matrices in the last two axes."""
-    return accumulation.norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)
+    return matrix.norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)

@@ -10,9 +10,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from autograd_cnn.engine.op import Array, Node, values
-from autograd_cnn.ops import accumulation, contraction, elementwise, reduction, shaping
-from autograd_cnn.ops.axes import ravel
-from autograd_cnn.ops.broadcast import broadcast_to
+from autograd_cnn.ops import arithmetic, join, product, reduce
+from autograd_cnn.ops.shape import broadcast_to, ravel
 
 # What to use in the place of functions that have no op, without the leading "np.".
 _INSTEAD = {
@@ -113,20 +112,20 @@ def copied(x: Array) -> Array:
     >>> copied(np.array([1.0]))
     array([1.])
     """
-    return elementwise.astype(x, dtype=x.dtype)
+    return arithmetic.astype(x, dtype=x.dtype)
 
 
 def _where(condition: Any, *branches: Any) -> Any:
     if not branches:
         return np.nonzero(values(condition))
-    return elementwise.where(values(condition), *branches)
+    return arithmetic.where(values(condition), *branches)
 
 
 def _concatenate(arrays: Any, /, axis: int | None = 0, out: Any = None, **options: Any) -> Any:
     _only("np.concatenate", {"out": out, **options})
     if axis is None:
         arrays, axis = [ravel(x) for x in arrays], 0
-    return shaping.concatenate(arrays, axis=axis)
+    return join.concatenate(arrays, axis=axis)
 
 
 def _clip(
@@ -139,9 +138,9 @@ def _clip(
         for bound in (a_min if min is None else min, a_max if max is None else max)
     )
     if not any(isinstance(bound, Node) and bound.requires_grad for bound in (low, high)):
-        return elementwise.clip(a, min=values(low), max=values(high))
-    a = a if low is None else elementwise.maximum(a, low)
-    return a if high is None else elementwise.minimum(a, high)
+        return arithmetic.clip(a, min=values(low), max=values(high))
+    a = a if low is None else arithmetic.maximum(a, low)
+    return a if high is None else arithmetic.minimum(a, high)
 
 
 def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
@@ -155,7 +154,7 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> 
     else:
         widths = np.broadcast_to(np.asarray(values(pad_width)), (array.ndim, 2))
     pairs = tuple((int(before), int(after)) for before, after in widths)
-    return shaping.pad(array, widths=pairs, value=values(value))
+    return join.pad(array, widths=pairs, value=values(value))
 
 
 def _spread(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,7 +173,7 @@ def _spread(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
 
 def _einsum(*operands: Any, out: Any = None, optimize: Any = None, **options: Any) -> Any:
     _only("np.einsum", {"out": out, **options})
-    return contraction.einsum(*operands)
+    return product.einsum(*operands)
 
 
 def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
@@ -205,8 +204,8 @@ SPECIAL: dict[Callable[..., Any], Callable[..., Any]] = {
     np.concatenate: _concatenate,
     np.clip: _clip,
     np.pad: _pad,
-    np.var: _spread("np.var", reduction.var),
-    np.std: _spread("np.std", accumulation.std),
+    np.var: _spread("np.var", reduce.var),
+    np.std: _spread("np.std", reduce.std),
     np.einsum: _einsum,
     np.broadcast_arrays: _broadcast_arrays,
     np.atleast_1d: _plain_lines(1),

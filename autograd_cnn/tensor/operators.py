@@ -10,7 +10,7 @@ import numpy as np
 from autograd_cnn.engine import modes, versions
 from autograd_cnn.engine import watch as watching
 from autograd_cnn.engine.op import GraphError, Node, describe, values
-from autograd_cnn.ops import elementwise, indexing, linalg, rounding, selection
+from autograd_cnn.ops import arithmetic, exponential, pick, product
 
 _PARTS = ("getitem", "transpose")
 """Ops whose results are written to in order to change the whole, as in NumPy."""
@@ -30,67 +30,67 @@ class Operators(Node):
     __slots__ = ()
 
     def __add__(self, other: Any) -> Any:
-        return elementwise.add(self, other)
+        return arithmetic.add(self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return elementwise.add(other, self)
+        return arithmetic.add(other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return elementwise.subtract(self, other)
+        return arithmetic.subtract(self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return elementwise.subtract(other, self)
+        return arithmetic.subtract(other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return elementwise.multiply(self, other)
+        return arithmetic.multiply(self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        return elementwise.multiply(other, self)
+        return arithmetic.multiply(other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return elementwise.divide(self, other)
+        return arithmetic.divide(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return elementwise.divide(other, self)
+        return arithmetic.divide(other, self)
 
     def __floordiv__(self, other: Any) -> Any:
-        return rounding.floor_divide(self, other)
+        return arithmetic.floor_divide(self, other)
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return rounding.floor_divide(other, self)
+        return arithmetic.floor_divide(other, self)
 
     def __mod__(self, other: Any) -> Any:
-        return rounding.remainder(self, other)
+        return arithmetic.remainder(self, other)
 
     def __rmod__(self, other: Any) -> Any:
-        return rounding.remainder(other, self)
+        return arithmetic.remainder(other, self)
 
     def __pow__(self, other: Any) -> Any:
-        return elementwise.power(self, other)
+        return exponential.power(self, other)
 
     def __rpow__(self, other: Any) -> Any:
-        return elementwise.power(other, self)
+        return exponential.power(other, self)
 
     def __matmul__(self, other: Any) -> Any:
-        return linalg.matmul(self, other)
+        return product.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return linalg.matmul(other, self)
+        return product.matmul(other, self)
 
     def __neg__(self) -> Any:
-        return elementwise.negative(self)
+        return arithmetic.negative(self)
 
     def __pos__(self) -> Any:
-        return elementwise.astype(self, dtype=self.array.dtype)
+        return arithmetic.astype(self, dtype=self.array.dtype)
 
     def __abs__(self) -> Any:
-        return elementwise.abs(self)
+        return arithmetic.abs(self)
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return rounding.round(self, decimals=ndigits or 0)
+        return arithmetic.round(self, decimals=ndigits or 0)
 
     def __getitem__(self, index: Any) -> Any:
-        return indexing.getitem(self, index=indexing.plain_index(index))
+        return pick.getitem(self, index=pick.plain_index(index))
 
     def __len__(self) -> int:
         if not self.array.ndim:
@@ -103,7 +103,7 @@ class Operators(Node):
     # ----------------------------------------------------------------------------- changes in place
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        index = indexing.plain_index(index)
+        index = pick.plain_index(index)
         if isinstance(value, (list, tuple)):
             if any(isinstance(part, Node) for part in value):
                 raise TypeError("item assignment: got a list of tensors; join them with ag.stack")
@@ -126,7 +126,7 @@ class Operators(Node):
             surplus = rank - np.ndim(self.array[index]) if rank else 0
             if surplus > 0 and all(n == 1 for n in new.shape[:surplus]):
                 new = new.reshape(new.shape[surplus:])  # as NumPy does, but an op need not
-            return selection.put(old, new, index=index)
+            return pick.put(old, new, index=index)
 
         self._become(assigned)
 
@@ -182,25 +182,25 @@ class Operators(Node):
                     f"the tensor is {describe(self)}; write x = x + y instead of x += y"
                 )
             same = result.array.dtype == self.array.dtype
-            return result if same else elementwise.astype(result, dtype=self.array.dtype)
+            return result if same else arithmetic.astype(result, dtype=self.array.dtype)
 
         self._become(updated)
         return self
 
     def __iadd__(self, other: Any) -> Any:
-        return self._update(elementwise.add, np.add, other)
+        return self._update(arithmetic.add, np.add, other)
 
     def __isub__(self, other: Any) -> Any:
-        return self._update(elementwise.subtract, np.subtract, other)
+        return self._update(arithmetic.subtract, np.subtract, other)
 
     def __imul__(self, other: Any) -> Any:
-        return self._update(elementwise.multiply, np.multiply, other)
+        return self._update(arithmetic.multiply, np.multiply, other)
 
     def __itruediv__(self, other: Any) -> Any:
-        return self._update(elementwise.divide, np.true_divide, other)
+        return self._update(arithmetic.divide, np.true_divide, other)
 
     def __ipow__(self, other: Any) -> Any:
-        return self._update(elementwise.power, np.power, other)
+        return self._update(exponential.power, np.power, other)
 
     # ---------------------------------------------------------------------------------- comparisons
 

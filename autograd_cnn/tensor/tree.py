@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.ops import elementwise, shaping
+from autograd_cnn.ops import arithmetic, join, shape
 from autograd_cnn.tensor import Tensor
 
 Rebuild = Callable[[list[Any]], Any]
@@ -92,8 +92,8 @@ def pack(parts: Sequence[Tensor]) -> Tensor:
     if len(parts) == 1:
         return parts[0]
     dtype = np.result_type(*(x.dtype for x in parts))
-    flat = [shaping.reshape(elementwise.astype(x, dtype=dtype), shape=(x.size,)) for x in parts]
-    return shaping.concatenate(*flat, axis=0)
+    flat = [shape.reshape(arithmetic.astype(x, dtype=dtype), shape=(x.size,)) for x in parts]
+    return join.concatenate(*flat, axis=0)
 
 
 def unpack(packed: Any, like: Sequence[Tensor]) -> list[Any]:
@@ -102,7 +102,7 @@ def unpack(packed: Any, like: Sequence[Tensor]) -> list[Any]:
         return [packed]
     parts, start = [], 0
     for x in like:
-        piece = shaping.reshape(packed[start : start + x.size], shape=x.shape)
-        parts.append(elementwise.astype(piece, dtype=x.dtype))
+        piece = shape.reshape(packed[start : start + x.size], shape=x.shape)
+        parts.append(arithmetic.astype(piece, dtype=x.dtype))
         start += x.size
     return parts

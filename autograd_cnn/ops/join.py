@@ -1,116 +1,95 @@
-"""Axes added, dropped, moved, joined and split: NumPy's names for reshape, transpose and slices."""
+"""Arrays joined, split, repeated and padded."""
 
 from __future__ import annotations
 
 from itertools import accumulate
+from operator import index
 
 import numpy as np
 
-from autograd_cnn.engine.checks import misfit, normal_axes, normal_axis, whole_numbers
+from autograd_cnn.engine.checks import misfit, normal_axis, whole_numbers
 from autograd_cnn.engine.composition import along, composition
-from autograd_cnn.engine.kinds import Axis, Integers
-from autograd_cnn.engine.op import Array
-from autograd_cnn.ops.broadcast import broadcast_to
-from autograd_cnn.ops.indexing import plain_index
-from autograd_cnn.ops.shaping import concatenate, flip
+from autograd_cnn.engine.kinds import Axis, Integers, Pads
+from autograd_cnn.engine.op import Array, op
+from autograd_cnn.ops.pick import plain_index
+from autograd_cnn.ops.shape import broadcast_to, ravel
 
 
-@composition
-def squeeze(x: Array, *, axis: Axis = None) -> Array:
-    """x without its axes of size 1, or without those in `axis` only.
-
-    Any dtype, which stays.  Raises ValueError when an axis in `axis` has another size.
-
-    >>> import numpy as np
-    >>> squeeze(np.ones((1, 3, 1)), axis=0).shape
-    (3, 1)
-    """
-    if axis is None:
-        return x.reshape(tuple(n for n in x.shape if n != 1))
-    axes = normal_axes("squeeze", axis, x.ndim)
-    if any(x.shape[a] != 1 for a in axes):
-        raise misfit("squeeze", f"axis {axis} must have size 1", x)
-    return x.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
+def _part(xs: tuple[Array, ...], position: int, axis: int) -> tuple[slice, ...]:
+    """Where input `position` lies in the concatenation along `axis`."""
+    ends = list(accumulate(x.shape[axis] for x in xs))
+    start = ends[position - 1] if position else 0
+    return (slice(None),) * (axis % xs[0].ndim) + (slice(start, ends[position]),)
 
 
-@composition
-def expand_dims(x: Array, *, axis: int | tuple[int, ...]) -> Array:
-    """x with new axes of size 1 at `axis`, counted in the result.
-
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> expand_dims(np.ones(3), axis=0).shape
-    (1, 3)
-    """
-    rank = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
-    axes = normal_axes("expand_dims", axis, rank)
-    sides = iter(x.shape)
-    return x.reshape(tuple(1 if i in axes else next(sides) for i in range(rank)))
+def _misjoined(name: str, xs: tuple[Array, ...], axis: int, new: int) -> ValueError:
+    """What is wrong with the parts of a join along `axis`, which adds `new` axes to them."""
+    if not xs:
+        return ValueError(f"{name}: give at least one array")
+    shapes, rank = ", ".join(str(np.shape(x)) for x in xs), np.ndim(xs[0]) + new
+    if not -rank <= axis < rank:
+        return ValueError(f"{name}: axis {axis} is out of range for shapes {shapes}")
+    which = "the same" if new else f"the same along all axes but {axis}"
+    return ValueError(f"{name}: shapes must be {which}, got {shapes}")
 
 
-@composition
-def ravel(x: Array) -> Array:
-    """All values along one axis, in row-major order.
+@op(xs=lambda g, out, *xs, position, axis: g[_part(xs, position, axis)])
+def concatenate(*xs: Array, axis: int = 0) -> Array:
+    """Join along an existing axis.  Takes the arrays one by one or as one list.
 
-    Any dtype, which stays.  Raises TypeError for other than numbers.
+    Any dtype, which stays.  Raises ValueError for no arrays, for an axis that is not there, and for
+    shapes that differ along another axis.
 
     >>> import numpy as np
-    >>> ravel(np.ones((2, 3))).shape
-    (6,)
+    >>> concatenate([np.zeros((1, 2)), np.ones((1, 2))], axis=1)
+    array([[0., 0., 1., 1.]])
     """
-    return x.reshape((x.size,))
+    try:
+        return np.concatenate(xs, axis=index(axis))
+    except ValueError:
+        raise _misjoined("concatenate", xs, axis, 0) from None
 
 
-@composition
-def swapaxes(x: Array, *, axis1: int, axis2: int) -> Array:
-    """Two axes exchanged.
+@op(xs=lambda g, out, *xs, position, axis: g[(slice(None),) * (axis % g.ndim) + (position,)])
+def stack(*xs: Array, axis: int = 0) -> Array:
+    """Join along a new axis.  Takes the arrays one by one or as one list.
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+    Any dtype, which stays.  Raises ValueError for no arrays, for an axis that is not there, and for
+    shapes that differ.
 
     >>> import numpy as np
-    >>> swapaxes(np.ones((2, 3, 4)), 0, 2).shape
-    (4, 3, 2)
+    >>> stack([np.zeros(2), np.ones(2)], axis=1)
+    array([[0., 1.],
+           [0., 1.]])
     """
-    one, other = (normal_axis("swapaxes", a, x.ndim) for a in (axis1, axis2))
-    axes = list(range(x.ndim))
-    axes[one], axes[other] = other, one
-    return x.transpose(tuple(axes))
+    try:
+        return np.stack(xs, axis=axis)
+    except ValueError:
+        raise _misjoined("stack", xs, axis, 1) from None
 
 
-@composition
-def moveaxis(
-    x: Array, *, source: int | tuple[int, ...], destination: int | tuple[int, ...]
-) -> Array:
-    """Axes `source` moved to the places `destination`; the others keep their order.
+def _inside(shape: tuple[int, ...], widths: Pads) -> tuple[slice, ...]:
+    """Where an array of `shape` lies after padding by `widths`."""
+    return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths))
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
+@op(x=lambda g, out, x, *, widths, value: g[_inside(x.shape, widths)])
+def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
+    """`x` surrounded by `value`: `widths` holds (before, after) for every axis.
+
+    Any dtype, which stays.  Raises ValueError for another number of pairs and for a negative width.
 
     >>> import numpy as np
-    >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
-    (3, 4, 2)
+    >>> pad(np.ones(2), widths=((1, 2),))
+    array([0., 1., 1., 0., 0.])
     """
-    start = normal_axes("moveaxis", source, x.ndim)
-    end = normal_axes("moveaxis", destination, x.ndim)
-    if len(start) != len(end):
-        raise ValueError(f"moveaxis: source {source} and destination {destination} do not pair up")
-    order = [a for a in range(x.ndim) if a not in start]
-    for place, axis in sorted(zip(end, start)):
-        order.insert(place, axis)
-    return x.transpose(tuple(order))
-
-
-@composition
-def matrix_transpose(x: Array) -> Array:
-    """The last two axes exchanged.
-
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> matrix_transpose(np.ones((5, 2, 3))).shape
-    (5, 3, 2)
-    """
-    return swapaxes(x, axis1=-1, axis2=-2)
+    if len(widths) != x.ndim or any(len(w) != 2 or min(w) < 0 for w in widths):
+        raise ValueError(
+            f"pad: widths must be {x.ndim} pairs (before, after) of sizes >= 0, got {widths}"
+        )
+    out = np.full([n + a + b for n, (a, b) in zip(x.shape, widths)], value, x.dtype)
+    out[_inside(x.shape, widths)] = x
+    return out
 
 
 @composition
@@ -267,29 +246,3 @@ def column_stack(*xs: Array) -> Array:
            [0., 1.]])
     """
     return concatenate(*(x if x.ndim > 1 else x.reshape((x.size, 1)) for x in xs), axis=1)
-
-
-@composition
-def flipud(x: Array) -> Array:
-    """Values in reverse order along the first axis.
-
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> flipud(np.array([1.0, 2.0]))
-    array([2., 1.])
-    """
-    return flip(x, axis=0)
-
-
-@composition
-def fliplr(x: Array) -> Array:
-    """Values in reverse order along the second axis.
-
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> fliplr(np.array([[1.0, 2.0]]))
-    array([[2., 1.]])
-    """
-    return flip(x, axis=1)

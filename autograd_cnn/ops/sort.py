@@ -5,39 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_cnn.engine.checks import normal_axis
-from autograd_cnn.engine.composition import composition, positions
-from autograd_cnn.engine.kinds import Axis, Integers
+from autograd_cnn.engine.composition import composition
+from autograd_cnn.engine.kinds import Axis
 from autograd_cnn.engine.op import Array, values
-from autograd_cnn.ops.accumulation import last, reduced
-from autograd_cnn.ops.indexing import plain_index
-from autograd_cnn.ops.reduction import mean
-
-
-@composition
-def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Array:
-    """The values at `indices` along `axis`, one index array per line, as `argsort` gives it.
-
-    `indices` (integers) broadcasts against the other axes of x; None takes from all values in
-    row-major order.
-
-    Any dtype, which stays.  Raises ValueError for another number of axes, IndexError for an index
-    out of range.
-
-    >>> import numpy as np
-    >>> take_along_axis(np.array([[3.0, 1.0], [2.0, 5.0]]), indices=np.array([[1], [0]]), axis=1)
-    array([[1.],
-           [2.]])
-    """
-    indices = np.asarray(plain_index(indices))
-    if axis is None:
-        x, axis = x.reshape((x.size,)), 0
-    axis = normal_axis("take_along_axis", axis, x.ndim)
-    if indices.ndim != x.ndim:
-        raise ValueError(
-            f"take_along_axis: indices must have {x.ndim} axes as the values have, got shape "
-            f"{indices.shape}"
-        )
-    return x[positions(x.shape, axis, indices)]
+from autograd_cnn.ops.pick import take_along_axis
+from autograd_cnn.ops.reduce import last, mean, reduced
 
 
 @composition

@@ -1,4 +1,4 @@
-"""Arithmetic and functions of single values; inputs broadcast as in NumPy."""
+"""Arithmetic, comparison, selection and rounding of single values; inputs broadcast as in NumPy."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import kernels
+from autograd_cnn.engine.composition import composition
 from autograd_cnn.engine.kinds import DType, Numbers
 from autograd_cnn.engine.op import Array, op, values
-from autograd_cnn.ops.broadcast import unbroadcast
+from autograd_cnn.ops.shape import unbroadcast
 
 
 @op(
@@ -90,92 +90,17 @@ def negative(x: Array) -> Array:
     return np.negative(x)
 
 
-@op(
-    x=lambda g, out, x, y: _power_x(g, x, y),
-    y=lambda g, out, x, y: unbroadcast(_power_y(g, out, x), y),
-)
-def power(x: Array, y: Array) -> Array:
-    """x ** y.  The slope in x is y * x ** (y - 1), and 0 where y is 0, also at x = 0.
+@op(x=lambda g, out, x: g * sign(x))
+def abs(x: Array) -> Array:
+    """Absolute value, with gradient 0 at 0.
 
-    Whole Python exponents multiply, so a negative or zero base is as good as any.  The slope in y
-    at a base of 0 is 0; for a negative base it does not exist and is NaN.
-
-    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
 
     >>> import numpy as np
-    >>> power(np.array([2.0, -3.0]), 3)
-    array([  8., -27.])
+    >>> abs(np.array([-2.0, 3.0]))
+    array([2., 3.])
     """
-    if isinstance(y, int) and 1 <= y <= 64:
-        return _whole_power(x, y)
-    return np.power(x, y)
-
-
-def _whole_power(x: np.ndarray, n: int) -> Any:
-    """x ** n by repeated squaring: 3 to 20 times faster than np.power, and exact for small
-    integers.
-    """
-    out, square = None, x
-    while True:
-        if n & 1:
-            out = square if out is None else np.multiply(out, square)
-        n >>= 1
-        if not n:
-            return np.positive(out) if out is x else out
-        square = np.multiply(square, square)
-
-
-def _power_x(g: Array, x: Array, y: Array) -> Array | None:
-    if isinstance(y, (int, float)):
-        return g * (y * power(x, y - 1)) if y != 0 else None
-    zero = values(y) == 0
-    slope = where(zero, 0.0, y * power(x, where(zero, 1.0, y - 1)))
-    return unbroadcast(g * slope, x)
-
-
-def _power_y(g: Array, out: Array, x: Array) -> Array:
-    zero = values(x) == 0
-    with np.errstate(invalid="ignore"):
-        return where(zero, 0.0, g * out * log(where(zero, 1.0, x)))
-
-
-@op(x=lambda g, out, x: g * out)
-def exp(x: Array) -> Array:
-    """e to the power x.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> exp(np.array([0.0, -np.inf]))
-    array([1., 0.])
-    """
-    return np.exp(x)
-
-
-@op(x=lambda g, out, x: g / x)
-def log(x: Array) -> Array:
-    """Natural logarithm: -inf at 0 and NaN below, with NumPy's warnings.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> log(np.array([1.0, np.inf]))
-    array([ 0., inf])
-    """
-    return np.log(x)
-
-
-@op(x=lambda g, out, x: g * 0.5 / out)
-def sqrt(x: Array) -> Array:
-    """Square root; the slope at 0 is infinite, as the mathematics says.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> sqrt(np.array([0.0, 9.0]))
-    array([0., 3.])
-    """
-    return np.sqrt(x)
+    return np.abs(x)
 
 
 @op(x=None)
@@ -191,73 +116,17 @@ def sign(x: Array) -> Array:
     return np.sign(x)
 
 
-@op(x=lambda g, out, x: g * sign(x))
-def abs(x: Array) -> Array:
-    """Absolute value, with gradient 0 at 0.
+@composition
+def reciprocal(x: Array) -> Array:
+    """1 / x, a float for integers too (NumPy's own would round to 0).
 
-    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> abs(np.array([-2.0, 3.0]))
-    array([2., 3.])
-    """
-    return np.abs(x)
-
-
-@op(x=lambda g, out, x: g * (1.0 - out * out))
-def tanh(x: Array) -> Array:
-    """Hyperbolic tangent.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
+    Any shape.  Raises TypeError for what holds no numbers.
 
     >>> import numpy as np
-    >>> tanh(np.array([0.0, np.inf]))
-    array([0., 1.])
+    >>> reciprocal(np.array([2.0, -4.0]))
+    array([ 0.5 , -0.25])
     """
-    return np.tanh(x)
-
-
-@op(x=lambda g, out, x: g * out * (1.0 - out))
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), computed from exp(-|x|) so that nothing overflows.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> sigmoid(np.array([0.0, -1000.0]))
-    array([0.5, 0. ])
-    """
-    small = np.exp(np.abs(x) * -1.0)  # the negative of an unsigned integer would wrap
-    return np.where(x >= 0, 1.0, small) / (1.0 + small)
-
-
-@op(
-    g=lambda gx, out, g, x: relu_grad(gx, x),
-    x=None,
-)
-def relu_grad(g: Array, x: Array) -> Array:
-    """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN).
-
-    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
-
-    >>> import numpy as np
-    >>> relu_grad(np.array([2.0, np.inf]), np.array([1.0, -1.0]))
-    array([2., 0.])
-    """
-    return kernels.relu_grad(g, x)
-
-
-@op(x=lambda g, out, x: relu_grad(g, x))
-def relu(x: Array) -> Array:
-    """max(x, 0), with gradient 0 at 0; NaN stays NaN.
-
-    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> relu(np.array([-1.0, 2.0]))
-    array([0., 2.])
-    """
-    return kernels.relu(x)
+    return 1.0 / x
 
 
 def _winning(won: Array, tied: Array, g: Array) -> Array:
@@ -354,6 +223,87 @@ def clip(x: Array, *, min: Numbers | None = None, max: Numbers | None = None) ->
         )
     out = x if min is None else np.maximum(x, min)
     return out if max is None else np.minimum(out, max)
+
+
+@op(x=None)
+def floor(x: Array) -> Array:
+    """The largest whole number up to x, with gradient 0, also at the steps.
+
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
+    >>> import numpy as np
+    >>> floor(np.array([1.7, -1.2]))
+    array([ 1., -2.])
+    """
+    return np.floor(x)
+
+
+@op(x=None)
+def ceil(x: Array) -> Array:
+    """The smallest whole number from x, with gradient 0, also at the steps.
+
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
+    >>> import numpy as np
+    >>> ceil(np.array([1.2, -1.7]))
+    array([ 2., -1.])
+    """
+    return np.ceil(x)
+
+
+@op(x=None)
+def trunc(x: Array) -> Array:
+    """x without its fraction, with gradient 0, also at the steps.
+
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
+    >>> import numpy as np
+    >>> trunc(np.array([1.7, -1.7]))
+    array([ 1., -1.])
+    """
+    return np.trunc(x)
+
+
+@op(x=None)
+def round(x: Array, *, decimals: int = 0) -> Array:
+    """x to `decimals` places, halves to the even digit, with gradient 0, also at the steps.
+
+    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
+
+    >>> import numpy as np
+    >>> round(np.array([0.5, 1.5, 2.6]))
+    array([0., 2., 3.])
+    """
+    return np.round(x, decimals)
+
+
+@op(x=None, y=None)
+def floor_divide(x: Array, y: Array) -> Array:
+    """The largest whole number up to x / y, with gradient 0, also at the steps.
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
+    >>> import numpy as np
+    >>> floor_divide(np.array([7.0, -7.0]), 2.0)
+    array([ 3., -4.])
+    """
+    return np.floor_divide(x, y)
+
+
+@op(
+    x=lambda g, out, x, y: unbroadcast(g, x),
+    y=lambda g, out, x, y: unbroadcast(-g * floor_divide(x, y), y),
+)
+def remainder(x: Array, y: Array) -> Array:
+    """x - y * floor(x / y), with the sign of y; at a step the slopes are those of the right side.
+
+    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
+
+    >>> import numpy as np
+    >>> remainder(np.array([7.0, -7.0]), 4.0)
+    array([3., 1.])
+    """
+    return np.remainder(x, y)
 
 
 @op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))

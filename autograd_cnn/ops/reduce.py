@@ -1,0 +1,410 @@
+"""Sums, products, means and extremes over axes, and running sums and differences.
+
+`axis` is None (all axes), an int or a tuple of ints; `keepdims` keeps reduced axes with size 1.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.engine.checks import normal_axes, normal_axis
+from autograd_cnn.engine.composition import along, composition
+from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.op import Array, Node, op, values
+from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.exponential import exp, sqrt
+from autograd_cnn.ops.join import concatenate
+from autograd_cnn.ops.shape import broadcast_to, flip
+
+_add_up: Any = np.add.reduce  # what np.sum calls, after 2 us of looking at its arguments
+
+
+def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    """`shape` after a reduction over `axis` with keepdims."""
+    if axis is None or not shape:  # NumPy lets a single value have the axes 0 and -1
+        return (1,) * len(shape)
+    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def count(shape: tuple[int, ...], axis: Axis) -> int:
+    """How many values a reduction over `axis` combines into one."""
+    if axis is None:
+        return math.prod(shape)
+    return math.prod(n for n, k in zip(shape, kept_shape(shape, axis)) if k == 1)
+
+
+def expand(g: Array, x: Array, axis: Axis) -> Array:
+    """Repeat a reduction's result (or its gradient) along the reduced axes, to the shape of `x`."""
+    if axis is None and not isinstance(g, Node):
+        return np.full(x.shape, g)  # in one piece, as kernels like it
+    return broadcast_to(g.reshape(kept_shape(x.shape, axis)), shape=x.shape)
+
+
+@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis))
+def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum over `axis`.
+
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    array([4., 6.])
+    """
+    return _add_up(x, axis=axis, keepdims=keepdims)
+
+
+@op(
+    x=lambda g, out, x, *, axis, keepdims: expand(
+        g * (1.0 / builtins.max(count(x.shape, axis), 1)), x, axis
+    )
+)
+def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Arithmetic mean over `axis`; the mean of nothing is NaN, without a warning.
+
+    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> mean(np.array([1.0, 2.0, 6.0])).item()
+    3.0
+    """
+    values = count(x.shape, axis)
+    if values == 0:
+        return np.sum(x, axis=axis, keepdims=keepdims) * np.nan
+    if x.dtype.char in "fd":  # np.mean does the same, and takes 3 us more to find out how
+        return _add_up(x, axis=axis, keepdims=keepdims) / values
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+def _deviation(x: Array, axis: Axis, ddof: int) -> Array:
+    """(x - mean) / (count - ddof): half the derivative of the variance."""
+    divisor = builtins.max(count(x.shape, axis) - ddof, 1)  # of nothing there is nothing to divide
+    return (x - mean(x, axis=axis, keepdims=True)) * (1.0 / divisor)
+
+
+@op(
+    x=lambda g, out, x, *, axis, keepdims, ddof: (
+        expand(g * 2.0, x, axis) * _deviation(x, axis, ddof)
+    )
+)
+def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Array:
+    """Variance over `axis`: the sum of squared deviations divided by (count - ddof).
+
+    The variance of nothing is NaN.  Raises ValueError when `axis` combines some values, but no more
+    than `ddof`.
+
+    Floats keep their dtype, integers become floats.
+
+    >>> import numpy as np
+    >>> var(np.array([1.0, 2.0, 6.0])).item()
+    4.666666666666667
+    """
+    if count(x.shape, axis) == 0:
+        return mean(x, axis=axis, keepdims=keepdims)
+    if count(x.shape, axis) <= ddof:
+        raise ValueError(
+            f"var: axis {axis} of shape {x.shape} has {count(x.shape, axis)} values, which needs "
+            "more than "
+            f"ddof={ddof}"
+        )
+    return np.var(x, axis=axis, keepdims=keepdims, ddof=ddof)
+
+
+def guarded_sqrt(square: Array) -> Array:
+    """Square root with gradient 0 at 0, for lengths and deviations."""
+    zero = values(square) == 0
+    return where(zero, 0.0, sqrt(where(zero, 1.0, square))) if np.any(zero) else sqrt(square)
+
+
+@composition
+def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Array:
+    """Standard deviation over `axis`, the square root of `var`; the gradient where it is 0 is 0.
+
+    Floats keep their dtype, integers become floats.  Raises ValueError when `axis` combines some
+    values, but no more than `ddof`.
+
+    >>> import numpy as np
+    >>> std(np.array([1.0, 3.0])).item()
+    1.0
+    """
+    return guarded_sqrt(var(x, axis=axis, keepdims=keepdims, ddof=ddof))
+
+
+def _tied(x: Array, out: Array, axis: Axis) -> np.ndarray:
+    """Where `x` equals its extreme `out` (NaN equals NaN), divided by how many do."""
+    x, out = values(x), values(out)
+    extreme = out.reshape(kept_shape(x.shape, axis))
+    tied = x == extreme
+    if np.isnan(extreme).any():
+        tied |= np.isnan(x) & np.isnan(extreme)
+    # Counted in integers: float16 overflows at 65,520 equal values.
+    return tied * np.asarray(1.0 / np.sum(tied, axis=axis, keepdims=True), x.dtype)
+
+
+def _check_some(name: str, x: Any, axis: Axis) -> None:
+    if np.size(x) == 0 and count(np.shape(x), axis) == 0:
+        raise ValueError(f"{name}: no values to choose from over axis {axis} of shape {x.shape}")
+
+
+@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * _tied(x, out, axis))
+def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Largest value over `axis`.  NaN propagates; tied values share the gradient evenly.
+
+    The dtype stays; an axis that is not there is a ValueError too.  Raises ValueError where there
+    is no value to choose from.
+
+    >>> import numpy as np
+    >>> max(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    array([5., 7.])
+    """
+    _check_some("max", x, axis)
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * _tied(x, out, axis))
+def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Smallest value over `axis`.  NaN propagates; tied values share the gradient evenly.
+
+    The dtype stays; an axis that is not there is a ValueError too.  Raises ValueError where there
+    is no value to choose from.
+
+    >>> import numpy as np
+    >>> min(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    array([1., 2.])
+    """
+    _check_some("min", x, axis)
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+@composition
+def ptp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Largest minus smallest value over `axis`; tied values share the gradient evenly.
+
+    The dtype stays.  Raises ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> ptp(np.array([1.0, 5.0, 3.0])).item()
+    4.0
+    """
+    return max(x, axis=axis, keepdims=keepdims) - min(x, axis=axis, keepdims=keepdims)
+
+
+def last(name: str, x: Array, axis: Axis) -> Array:
+    """x with the axes of a reduction flattened into one, at the end."""
+    axes = normal_axes(name, axis, x.ndim)
+    rest = tuple(i for i in range(x.ndim) if i not in axes)
+    size = int(np.prod([x.shape[a] for a in axes], dtype=int))
+    return x.transpose((*rest, *axes)).reshape((*(x.shape[i] for i in rest), size))
+
+
+def _wide(x: Array) -> Array:
+    """Whole numbers and bools in the dtype in which NumPy multiplies them; the rest as it is."""
+    return x.astype(np.zeros(0, x.dtype).sum().dtype) if x.dtype.kind in "bui" else x
+
+
+def reduced(out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """The result of a reduction of x with the reduced axes back in place where `keepdims` asks."""
+    return out.reshape(kept_shape(x.shape, axis)) if keepdims else out
+
+
+@composition
+def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Product over `axis`, multiplied in pairs; 1 for nothing.
+
+    The gradient is a product of the other values, exact when some are 0, at every order.
+
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> prod(np.array([[1.0, 2.0], [3.0, 0.0]]), axis=1)
+    array([2., 0.])
+    """
+    rest = last("prod", _wide(x), axis)
+    if not rest.shape[-1]:
+        rest = 1 + sum(rest, axis=-1, keepdims=True)
+    while rest.shape[-1] > 1:
+        half = rest.shape[-1] // 2
+        pairs = rest[..., :half] * rest[..., half : 2 * half]
+        odd = rest[..., 2 * half :]
+        rest = concatenate(pairs, odd, axis=-1) if odd.shape[-1] else pairs
+    return reduced(rest[..., 0], x, axis, keepdims)
+
+
+@op(
+    x=lambda g, out, x, *, axis: flip(cumsum(flip(g, axis=axis), axis=axis), axis=axis).reshape(
+        x.shape
+    )
+)
+def cumsum(x: Array, *, axis: int | None = None) -> Array:
+    """Running sum along `axis`; of all values in row-major order when it is None.
+
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> cumsum(np.array([1.0, 2.0, 3.0]))
+    array([1., 3., 6.])
+    """
+    return np.cumsum(x, axis=axis)
+
+
+@composition
+def cumprod(x: Array, *, axis: int | None = None) -> Array:
+    """Running product along `axis`; of all values in row-major order when it is None.
+
+    Doubling steps (Hillis and Steele, "Data parallel algorithms", 1986) divide by nothing, so zeros
+    are exact at every order.
+
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> cumprod(np.array([2.0, 0.0, 3.0]))
+    array([2., 0., 0.])
+    """
+    if axis is None:
+        x, axis = x.reshape((x.size,)), 0
+    axis = normal_axis("cumprod", axis, x.ndim)
+    x, step = _wide(x), 1
+    while step < x.shape[axis]:
+        head, tail = along(axis, slice(None, step)), along(axis, slice(step, None))
+        x = concatenate(x[head], x[tail] * x[along(axis, slice(None, -step))], axis=axis)
+        step *= 2
+    return x
+
+
+@composition
+def diff(x: Array, *, n: int = 1, axis: int = -1) -> Array:
+    """Differences of neighbours along `axis`, taken `n` times.
+
+    The dtype stays.  Raises ValueError for a negative `n` and an axis that is not there.
+
+    >>> import numpy as np
+    >>> diff(np.array([1.0, 4.0, 9.0]))
+    array([3., 5.])
+    """
+    if n < 0:
+        raise ValueError(f"diff: n must be 0 or more, got {n}")
+    axis = normal_axis("diff", axis, x.ndim)
+    for _ in range(n):
+        x = x[along(axis, slice(1, None))] - x[along(axis, slice(None, -1))]
+    return x
+
+
+@composition
+def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum over `axis` of the values that are not NaN; those that are get gradient 0.
+
+    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> nansum(np.array([1.0, np.nan, 2.0])).item()
+    3.0
+    """
+    zero = x.dtype.type(0)
+    return sum(where(np.isnan(values(x)), zero, x), axis=axis, keepdims=keepdims)
+
+
+@composition
+def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Mean over `axis` of the values that are not NaN; NaN, without a warning, where all are.
+
+    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> nanmean(np.array([1.0, np.nan, 2.0])).item()
+    1.5
+    """
+    count = np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
+    share = np.where(count == 0, np.nan, 1.0 / np.maximum(count, 1))
+    share = np.asarray(share, x.dtype if x.dtype.kind == "f" else None)
+    return nansum(x, axis=axis, keepdims=keepdims) * share
+
+
+@composition
+def average(
+    x: Array, weights: Array | None = None, *, axis: Axis = None, keepdims: bool = False
+) -> Array:
+    """Mean over `axis`, weighted by `weights` of the shape of x, or (n,) along a single axis.
+
+    Floats keep their dtype, integers become floats.  Raises ValueError for weights of another
+    shape; weights that sum to 0 divide by 0.
+
+    >>> import numpy as np
+    >>> average(np.array([1.0, 4.0]), np.array([3.0, 1.0])).item()
+    1.75
+    """
+    if weights is None:
+        return mean(x, axis=axis, keepdims=keepdims)
+    if weights.shape != x.shape:
+        if not isinstance(axis, int) or weights.shape != x.shape[axis : axis + 1 or None]:
+            raise ValueError(
+                f"average: weights must have the shape {x.shape} of the values, or one value along "
+                f"axis {axis}, got {weights.shape}"
+            )
+        sides = [1] * x.ndim
+        sides[axis] = x.shape[axis]
+        weights = broadcast_to(weights.reshape(tuple(sides)), shape=x.shape)
+    return sum(x * weights, axis=axis, keepdims=keepdims) / sum(
+        weights, axis=axis, keepdims=keepdims
+    )
+
+
+def _peak(x: np.ndarray, axis: Axis) -> Any:
+    """The maximum to subtract before exponentials; 0 where it is infinite and would give NaN."""
+    x = np.asarray(x, np.result_type(x, np.float16))  # integers have no infinity
+    peak = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isinf(peak), x.dtype.type(0), peak)
+
+
+@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * exp(x - expand(out, x, axis)))
+def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """log(sum(exp(x))) over `axis`, finite wherever the result is; -inf for nothing but -inf.
+
+    Shifts by the maximum: Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and
+    softmax functions" (2021).
+
+    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> logsumexp(np.array([1000.0, 1000.0])).item()
+    1000.6931471805599
+    """
+    peak = _peak(x, axis)
+    with np.errstate(divide="ignore"):
+        out = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
+    return out if keepdims else out.reshape(np.sum(x, axis=axis).shape)
+
+
+@op(x=lambda g, out, x, *, axis: out * (g - sum(g * out, axis=axis, keepdims=True)))
+def softmax(x: Array, *, axis: Axis = -1) -> Array:
+    """exp(x) / sum(exp(x)) over `axis`; a row of -inf gives NaN.
+
+    The shape of x; floats keep their dtype.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    e = np.exp(x - _peak(x, axis))
+    with np.errstate(invalid="ignore"):
+        e /= np.sum(e, axis=axis, keepdims=True)
+    return e
+
+
+@op(x=lambda g, out, x, *, axis: g - exp(out) * sum(g, axis=axis, keepdims=True))
+def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
+    """log(softmax(x)) over `axis`, finite wherever the result is.
+
+    The shape of x; floats keep their dtype.  ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> log_softmax(np.array([[0.0, -1000.0]]))
+    array([[    0., -1000.]])
+    """
+    shifted = x - _peak(x, axis)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

@@ -1,0 +1,246 @@
+"""Axes and shapes: reshape, broadcast, transpose, flip."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograd_cnn import kernels
+from autograd_cnn.engine.checks import misfit, normal_axes, normal_axis
+from autograd_cnn.engine.composition import composition
+from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.op import Array, op
+
+
+@op(x=lambda g, out, x, *, shape: g.reshape(x.shape))
+def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
+    """The same values in row-major order under another shape; one size may be -1.
+
+    Any dtype, which stays.  Raises ValueError for a shape that holds another number of values.
+
+    >>> import numpy as np
+    >>> reshape(np.arange(6.0), shape=(2, -1))
+    array([[0., 1., 2.],
+           [3., 4., 5.]])
+    """
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    x = np.asarray(x)
+    try:
+        if min(sizes, default=0) < -1:  # NumPy takes any negative size for -1
+            raise ValueError
+        return x.reshape(sizes)
+    except ValueError:
+        raise ValueError(
+            f"reshape: {x.size} values of shape {x.shape} do not fit into shape {shape}"
+        ) from None
+
+
+@op(x=lambda g, out, x, *, axes: g.transpose(None if axes is None else _inverse(axes)))
+def transpose(x: Array, *, axes: tuple[int, ...] | None = None) -> Array:
+    """Axes in another order, reversed by default: axis i of the result is axis ``axes[i]`` of `x`.
+
+    Any dtype, which stays.  Raises ValueError for `axes` that do not name each axis once.
+
+    >>> import numpy as np
+    >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
+    (4, 2, 3)
+    """
+    try:
+        return np.transpose(x, axes)
+    except ValueError:
+        raise ValueError(
+            f"transpose: axes must name each of the {np.ndim(x)} axes of shape {np.shape(x)} once, "
+            f"got {axes}"
+        ) from None
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    order = [a % len(axes) for a in axes]
+    return tuple(order.index(i) for i in range(len(axes)))
+
+
+def unbroadcast(g: Array, x: Array) -> Array:
+    """Sum the gradient of a broadcast result back to the shape of the input `x`."""
+    return g if g.shape == x.shape else sum_to(g, shape=x.shape)
+
+
+def channel_sum(g: Array) -> Array:
+    """g (N, C, ...) added up to (C,): by kernel on arrays (2 us where a sum over axes takes 10)."""
+    if isinstance(g, np.ndarray):
+        return kernels.channel_sum(g)
+    return g.sum(axis=(0, *range(2, g.ndim)))
+
+
+@op(x=lambda g, out, x, *, shape: broadcast_to(g, shape=x.shape))
+def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    """Sum `x` over the axes along which an array of `shape` would be broadcast to it.
+
+    The dtype stays.  Raises ValueError for a shape that does not broadcast.
+
+    >>> import numpy as np
+    >>> sum_to(np.ones((2, 3)), shape=(3,))
+    array([2., 2., 2.])
+    """
+    lead = x.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, (n, m) in enumerate(zip(shape, x.shape[max(lead, 0) :])) if n == 1 != m
+    )
+    out = np.sum(x, axis=axes, keepdims=True)
+    if lead < 0 or out.shape[lead:] != shape:
+        raise ValueError(f"sum_to: an array of shape {shape} does not broadcast to {x.shape}")
+    return out.reshape(shape)
+
+
+@op(x=lambda g, out, x, *, shape: unbroadcast(g, x))
+def broadcast_to(x: Array, *, shape: int | tuple[int, ...]) -> Array:
+    """Repeat `x` to `shape` by NumPy's broadcasting rules; the values are not copied.
+
+    Any dtype, which stays.  Raises ValueError for a shape to which that of x does not broadcast.
+
+    >>> import numpy as np
+    >>> broadcast_to(np.array([1.0, 2.0]), shape=(2, 2))
+    array([[1., 2.],
+           [1., 2.]])
+    """
+    try:
+        return np.broadcast_to(x, shape)
+    except ValueError:
+        raise ValueError(
+            f"broadcast_to: an input of shape {np.shape(x)} does not broadcast to {shape}"
+        ) from None
+
+
+@composition
+def ravel(x: Array) -> Array:
+    """All values along one axis, in row-major order.
+
+    Any dtype, which stays.  Raises TypeError for other than numbers.
+
+    >>> import numpy as np
+    >>> ravel(np.ones((2, 3))).shape
+    (6,)
+    """
+    return x.reshape((x.size,))
+
+
+@composition
+def squeeze(x: Array, *, axis: Axis = None) -> Array:
+    """x without its axes of size 1, or without those in `axis` only.
+
+    Any dtype, which stays.  Raises ValueError when an axis in `axis` has another size.
+
+    >>> import numpy as np
+    >>> squeeze(np.ones((1, 3, 1)), axis=0).shape
+    (3, 1)
+    """
+    if axis is None:
+        return x.reshape(tuple(n for n in x.shape if n != 1))
+    axes = normal_axes("squeeze", axis, x.ndim)
+    if any(x.shape[a] != 1 for a in axes):
+        raise misfit("squeeze", f"axis {axis} must have size 1", x)
+    return x.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+@composition
+def expand_dims(x: Array, *, axis: int | tuple[int, ...]) -> Array:
+    """x with new axes of size 1 at `axis`, counted in the result.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> expand_dims(np.ones(3), axis=0).shape
+    (1, 3)
+    """
+    rank = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
+    axes = normal_axes("expand_dims", axis, rank)
+    sides = iter(x.shape)
+    return x.reshape(tuple(1 if i in axes else next(sides) for i in range(rank)))
+
+
+@composition
+def swapaxes(x: Array, *, axis1: int, axis2: int) -> Array:
+    """Two axes exchanged.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> swapaxes(np.ones((2, 3, 4)), 0, 2).shape
+    (4, 3, 2)
+    """
+    one, other = (normal_axis("swapaxes", a, x.ndim) for a in (axis1, axis2))
+    axes = list(range(x.ndim))
+    axes[one], axes[other] = other, one
+    return x.transpose(tuple(axes))
+
+
+@composition
+def moveaxis(
+    x: Array, *, source: int | tuple[int, ...], destination: int | tuple[int, ...]
+) -> Array:
+    """Axes `source` moved to the places `destination`; the others keep their order.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    start = normal_axes("moveaxis", source, x.ndim)
+    end = normal_axes("moveaxis", destination, x.ndim)
+    if len(start) != len(end):
+        raise ValueError(f"moveaxis: source {source} and destination {destination} do not pair up")
+    order = [a for a in range(x.ndim) if a not in start]
+    for place, axis in sorted(zip(end, start)):
+        order.insert(place, axis)
+    return x.transpose(tuple(order))
+
+
+@composition
+def matrix_transpose(x: Array) -> Array:
+    """The last two axes exchanged.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> matrix_transpose(np.ones((5, 2, 3))).shape
+    (5, 3, 2)
+    """
+    return swapaxes(x, axis1=-1, axis2=-2)
+
+
+@op(x=lambda g, out, x, *, axis: flip(g, axis=axis))
+def flip(x: Array, *, axis: Axis = None) -> Array:
+    """Values in reverse order along `axis` (all axes when None).
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> flip(np.array([1.0, 2.0, 3.0]))
+    array([3., 2., 1.])
+    """
+    return np.flip(x, axis)
+
+
+@composition
+def flipud(x: Array) -> Array:
+    """Values in reverse order along the first axis.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> flipud(np.array([1.0, 2.0]))
+    array([2., 1.])
+    """
+    return flip(x, axis=0)
+
+
+@composition
+def fliplr(x: Array) -> Array:
+    """Values in reverse order along the second axis.
+
+    Any dtype, which stays.  Raises ValueError for an axis that is not there.
+
+    >>> import numpy as np
+    >>> fliplr(np.array([[1.0, 2.0]]))
+    array([[2., 1.]])
+    """
+    return flip(x, axis=1)
