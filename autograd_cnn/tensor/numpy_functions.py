@@ -126,7 +126,7 @@ for _name, _like, _spec in (
     ("around", np.round, "a* decimals -out"),
     ("matrix_transpose", shape.matrix_transpose, "x*"),
     ("linalg.matrix_transpose", shape.matrix_transpose, "x*"),
-    ("product.matmul", product.matmul, "x1* x2*"),
+    ("linalg.matmul", product.matmul, "x1* x2*"),
     ("linalg.tensordot", product.tensordot, "x1* x2* axes"),
     ("linalg.outer", product.outer, "x1* x2*"),
     ("astype", arithmetic.astype, "x* dtype -device"),
