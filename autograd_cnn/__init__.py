@@ -13,17 +13,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from autograd_cnn import functional, nn, optim
-from autograd_cnn.config import __version__, get_num_threads, set_num_threads, show_config
-from autograd_cnn.engine.backward import grad
-from autograd_cnn.engine.modes import (
-    enable_grad,
+from autograd_cnn.config import (
+    __version__,
     get_default_dtype,
-    is_grad_enabled,
-    no_grad,
+    get_num_threads,
     set_default_dtype,
-    set_grad_enabled,
+    set_num_threads,
+    show_config,
 )
-from autograd_cnn.engine.op import OPS, GraphError, Op, op
+from autograd_cnn.engine.backward import grad
+from autograd_cnn.engine.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from autograd_cnn.engine.node import GraphError
+from autograd_cnn.engine.op import OPS, Op, op
 from autograd_cnn.functional import avg_pool2d, conv2d, max_pool2d
 from autograd_cnn.ops.activation import relu
 from autograd_cnn.ops.arithmetic import (

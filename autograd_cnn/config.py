@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from typing import Any
 
 import numpy as np
 
@@ -72,3 +73,46 @@ def show_config() -> str:
     )
     print(text)
     return text
+
+
+_default_dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+def default_array(x: Any) -> np.ndarray:
+    """`x` as an array: arrays keep their dtype, Python floats take the default one."""
+    array = np.asarray(x)
+    plain = not hasattr(x, "__array__") and array.dtype == np.float64
+    return array.astype(_default_dtype) if plain else array
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype that Python floats become in `tensor` (float32 unless changed).
+
+    >>> import autograd_cnn as ag
+    >>> ag.get_default_dtype()
+    dtype('float32')
+    """
+    return _default_dtype
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Make Python floats become `dtype` in `tensor` and in new layers: float16, float32 or float64.
+
+    Raises TypeError for other dtypes.
+
+    >>> import autograd_cnn as ag
+    >>> ag.set_default_dtype("float64")
+    >>> ag.tensor([1.0]).dtype
+    dtype('float64')
+    >>> ag.set_default_dtype("float32")
+    """
+    global _default_dtype
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(bool)
+    if found.kind != "f" or dtype is None:
+        raise TypeError(
+            f"set_default_dtype: dtype must be a floating dtype such as 'float32', got {dtype!r}"
+        )
+    _default_dtype = found

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import autograd_cnn as ag
-from autograd_cnn.engine.op import OPS, Op, values
+from autograd_cnn.engine.node import values
+from autograd_cnn.engine.op import OPS, Op
 from autograd_cnn.kernels.window import Window
 
 Shapes = Sequence[tuple[Any, ...]]

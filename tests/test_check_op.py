@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn.engine.op import values
+from autograd_cnn.engine.node import values
 from autograd_cnn.testing import GradientError, check_adjoint, check_complex_step, check_op
 
 

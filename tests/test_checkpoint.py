@@ -13,7 +13,7 @@ import pytest
 import autograd_cnn as ag
 from autograd_cnn import func, nn
 from autograd_cnn import functional as F
-from autograd_cnn.engine import watch as watching
+from autograd_cnn.engine import watch
 from autograd_cnn.testing import gradcheck, gradgradcheck
 
 
@@ -283,5 +283,5 @@ def test_after_an_exception_everything_is_as_before() -> None:
     assert "while differentiating checkpoint" in caught.value.__notes__[0]
     assert ag.random.generator().bit_generator.state == state
     assert ag.is_grad_enabled()
-    assert not watching.open_blocks
+    assert not watch.open_blocks
     assert x.grad is None

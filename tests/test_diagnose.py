@@ -14,7 +14,7 @@ import autograd_cnn as ag
 from autograd_cnn import func, nn
 from autograd_cnn import functional as F
 from autograd_cnn.diagnose.origin import layer_path
-from autograd_cnn.engine import watch as watching
+from autograd_cnn.engine import watch
 from tests.leaves import leaf
 
 
@@ -33,9 +33,9 @@ IMAGES = np.random.default_rng(0).standard_normal((5, 1, 4, 4)).astype("f")
 @pytest.fixture(autouse=True)
 def nobody_watches_after_a_test() -> Any:
     yield
-    assert watching.open_blocks == []
-    assert watching.watchers.get() == ()
-    assert watching.layers.get() == ()
+    assert watch.open_blocks == []
+    assert watch.watchers.get() == ()
+    assert watch.layers.get() == ()
 
 
 # -------------------------------------------------------------------------------------- NaN, infinity

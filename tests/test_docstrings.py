@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn.engine.composition import COMPOSITIONS
+from autograd_cnn.engine.op import COMPOSITIONS
 
 MODULES = [
     ag,

@@ -11,7 +11,7 @@ import pytest
 import autograd_cnn as ag
 from autograd_cnn import data, func, nn, optim, training
 from autograd_cnn import functional as F
-from autograd_cnn.engine.composition import COMPOSITIONS
+from autograd_cnn.engine.op import COMPOSITIONS
 from tests import errors_ops, errors_parts, errors_training, test_errors, test_errors_network
 
 ROWS = [*errors_ops.ROWS, *errors_parts.ROWS, *errors_training.ROWS]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import Phase, given, settings
 
 import autograd_cnn as ag
-from autograd_cnn.engine.op import OPS, Op, values
+from autograd_cnn.engine.node import values
+from autograd_cnn.engine.op import OPS, Op
 from autograd_cnn.kernels.window import conv_window
 from autograd_cnn.ops.conv import conv_input_grad
 from autograd_cnn.testing import GradientError, check_op, gradcheck, gradgradcheck

@@ -115,7 +115,7 @@ def test_mistakes_in_hooks_are_explained() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         (x * 2.0).sum().backward()
     assert "in a hook on a tensor of shape (2,) and dtype float32" in caught.value.__notes__
-    with pytest.raises(TypeError, match="a hook is a function, got int"):
+    with pytest.raises(TypeError, match="a hook must be a function, got int"):
         x.register_hook(3)  # type: ignore[arg-type]
     for method in (lambda t: t.register_hook(print), lambda t: t.retain_grad()):
         with pytest.raises(ag.GraphError, match="does not require gradients"):

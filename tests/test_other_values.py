@@ -7,8 +7,9 @@ import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
-from autograd_cnn.engine import op as graph
 from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.node import Array
+from autograd_cnn.engine.op import op
 
 
 def test_whole_logits_are_scores_like_others() -> None:
@@ -32,7 +33,7 @@ def test_the_average_of_truth_values_is_their_share() -> None:
 
 
 def test_a_rule_may_answer_with_a_number() -> None:
-    @graph.op(x=lambda g, out, x: 3.0 if x.ndim == 0 else g * 3.0, register=False)
+    @op(x=lambda g, out, x: 3.0 if x.ndim == 0 else g * 3.0, register=False)
     def thrice(x: Any) -> Any:
         return x * 3.0
 
@@ -52,7 +53,7 @@ def test_what_has_become_whole_needs_no_gradient() -> None:
 
 def test_annotations_that_are_types_or_quoted_are_checked_too() -> None:
     @checked
-    def scaled(x: "graph.Array", times: int = 1, factor: "float" = 1.0) -> Any:
+    def scaled(x: "Array", times: int = 1, factor: "float" = 1.0) -> Any:
         return x * factor**times
 
     assert scaled(2.0, 2, 3.0) == 18.0

@@ -12,8 +12,8 @@ import pytest
 
 import autograd_cnn as ag
 from autograd_cnn import func
-from autograd_cnn.engine.composition import COMPOSITIONS
-from autograd_cnn.engine.op import OPS, values
+from autograd_cnn.engine.node import values
+from autograd_cnn.engine.op import COMPOSITIONS, OPS
 from autograd_cnn.testing import GradientError, check_op
 from tests import cases_compositions
 from tests.case_parts import Case, examples

@@ -13,6 +13,7 @@ PACKAGE = Path(ag.__file__).parent
 
 # Each layer may import the layers before it, and itself.
 LAYERS = [
+    ["checks"],
     ["kernels", "data"],
     ["config", "random"],
     ["engine"],

@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_cnn.diagnose.origin import Origins, here, origin_of
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.op import describe, values
+from autograd_cnn.engine.node import describe, values
 from autograd_cnn.engine.watch import unwatched_by, watch
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.checks import mistake
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import mistake
-from autograd_cnn.engine.op import Node, values
+from autograd_cnn.engine.node import Node, values
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tensor import Tensor
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from autograd_cnn.engine import watch as watching
-from autograd_cnn.engine.caller import user_frame
-from autograd_cnn.engine.watch import Watcher
+from autograd_cnn.engine import watch
+from autograd_cnn.engine.watch import Watcher, user_frame
 
 
 class Origin(NamedTuple):
@@ -36,7 +35,7 @@ def here(op: str) -> Origin:
     """
     frame, _ = user_frame()
     code = frame.f_code
-    return Origin(op, code.co_filename, frame.f_lineno, code.co_name, watching.layers.get())
+    return Origin(op, code.co_filename, frame.f_lineno, code.co_name, watch.layers.get())
 
 
 def origin_of(node: Any) -> Origin | None:

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import random
+from autograd_cnn.checks import mistake
+from autograd_cnn.config import get_default_dtype
 from autograd_cnn.diagnose.table import aligned
-from autograd_cnn.engine import modes
-from autograd_cnn.engine import watch as watching
-from autograd_cnn.engine.checks import mistake
-from autograd_cnn.engine.op import values, wrap
-from autograd_cnn.engine.watch import Watcher, watch
+from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine.node import values, wrap
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tensor.tree import flatten
 
@@ -127,7 +126,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
     try:
         with ExitStack() as stack:
             stack.enter_context(modes.set_grad_enabled(True))
-            stack.enter_context(watch(count))
+            stack.enter_context(watch.watch(count))
             for module in list(model.modules()):
                 stack.enter_context(module.register_forward_hook(count.note_output))
             model(*arguments)
@@ -140,14 +139,14 @@ def summary(model: Module, *inputs: Any) -> Summary:
 
 def _input(x: Any) -> Any:
     if isinstance(x, (tuple, list)) and all(isinstance(n, (int, np.integer)) for n in x):
-        return wrap(np.zeros(tuple(x), modes.get_default_dtype()))
+        return wrap(np.zeros(tuple(x), get_default_dtype()))
     if hasattr(x, "ndim"):
         return x
     wanted = "an array, a tensor or a shape such as (1, 3, 32, 32)"
     raise mistake("summary", "an input", wanted, x)
 
 
-class _Count(Watcher):
+class _Count(watch.Watcher):
     """Attributes ops to the innermost running layer."""
 
     def __init__(self, model: Module) -> None:
@@ -169,7 +168,7 @@ class _Count(Watcher):
         row.shape, row.calls = " ".join(shapes) or "-", row.calls + 1
 
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
-        running = [m for m in watching.layers.get() if id(m) in self.rows]
+        running = [m for m in watch.layers.get() if id(m) in self.rows]
         if not running:
             return
         row = self.rows[id(running[-1])]

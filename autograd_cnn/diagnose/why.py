@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.diagnose.origin import Origin, here, origin_of
-from autograd_cnn.engine.op import Node, describe, values
+from autograd_cnn.engine.node import Node, describe, values
 from autograd_cnn.engine.watch import Watcher, watch
 from autograd_cnn.tensor import Tensor
 

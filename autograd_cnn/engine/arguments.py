@@ -1,37 +1,226 @@
-"""Checks of arguments against the annotations of a signature, and the words of their errors."""
+"""One reader of signatures for `@op`, `@composition` and `@checked`: it binds calls, converts
+inputs and words the errors.
+
+A call that fits takes a short way.  Everything else here runs only for a call that does not.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn.engine.checks import mistake
-from autograd_cnn.engine.kinds import KINDS, NUMERIC, Kind, array_of, is_array, is_masked, kinds_of
-from autograd_cnn.engine.modes import default_array
-from autograd_cnn.engine.node import Node
+from autograd_cnn.checks import mistake
+from autograd_cnn.config import default_array
+from autograd_cnn.engine.kinds import KINDS, NUMERIC, array_of, is_array, is_masked, kinds_of
+from autograd_cnn.engine.node import Node, describe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ARRAY = KINDS["Array"].words
-EXPLAINED = (ValueError, TypeError, IndexError, AttributeError, OverflowError, ZeroDivisionError)
-"""What a computation may raise because of its arguments."""
+_ARRAY = KINDS["Array"].words
+_TOLD = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.linalg.LinAlgError)
+"""The errors that are told again in the caller's words.  All others pass as they are."""
+_OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
 
 
-def first_mistake(
-    where: str, kinds: Mapping[str, Kind], given: Mapping[str, Any]
-) -> TypeError | None:
-    """The error for the first argument that is not of its kind."""
-    for name, x in given.items():
-        if name in kinds and not kinds[name].holds(x):
-            return mistake(where, name, kinds[name].words, x)
-    return None
+class Arguments:
+    """The arguments of a function, read from its signature.
+
+    `inputs` are given by position, `settings` by keyword.  A `loose` function also takes its
+    settings by position behind the inputs, as NumPy and PyTorch do: ``sum(x, 0)``.
+    """
+
+    def __init__(self, function: Callable[..., Any], loose: bool = True) -> None:
+        self.function, self.name, self.loose = function, function.__name__, loose
+        self.inputs: tuple[str, ...] = ()
+        self.settings: tuple[str, ...] = ()
+        self.defaults: dict[str, Any] = {}
+        self.optional: set[str] = set()  # arguments that may be None
+        self.required, self.variadic = 0, False
+        for p in inspect.signature(function).parameters.values():
+            if p.default is None:
+                self.optional.add(p.name)
+            if p.kind is p.KEYWORD_ONLY:
+                self.settings += (p.name,)
+                if p.default is not p.empty:
+                    self.defaults[p.name] = p.default
+            elif p.kind is p.POSITIONAL_OR_KEYWORD or p.kind is p.POSITIONAL_ONLY:
+                self.inputs += (p.name,)
+                self.required += p.default is p.empty
+            elif p.kind is p.VAR_POSITIONAL and loose:
+                self.inputs += (p.name,)
+                self.variadic = True
+        self.kinds = kinds_of(getattr(function, "__annotations__", {}))
+        self.method = self.inputs[:1] == ("self",)
+        self.arrays = {n for n, kind in self.kinds.items() if kind.words.startswith(_ARRAY)}
+
+    def names(self, count: int) -> Sequence[str]:
+        """The names of that many inputs."""
+        return self.inputs * count if self.variadic else self.inputs
+
+    def bind(
+        self, args: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The inputs and the settings of a call; raises TypeError when it does not fit."""
+        given = dict(given)
+        if self.variadic:
+            listed = bool(args) and isinstance(args[0], (list, tuple))
+            args, extra = (tuple(args[0]), args[1:]) if listed else (args, ())
+        else:
+            args, extra = args[: len(self.inputs)], args[len(self.inputs) :]
+            for place, name in enumerate(self.inputs[len(args) :], len(args)):
+                if name in given:
+                    args = (*args, given.pop(name))
+                elif place < self.required:
+                    raise self.misuse(f"input {name!r} is missing")
+                else:
+                    args = (*args, None)
+        if len(extra) > len(self.settings):
+            raise self.misuse(f"got {len(extra) - len(self.settings)} arguments too many")
+        by_place = dict(zip(self.settings, extra))
+        for name in given:
+            if name in by_place:
+                raise self.misuse(f"got {name!r} twice")
+            if name not in self.settings:
+                raise self.misuse(f"unknown argument {name!r}")
+        settings = {**self.defaults, **by_place, **given}
+        for name in self.settings:
+            if name not in settings:
+                raise self.misuse(f"argument {name!r} is missing")
+        return args, settings
+
+    def fit(
+        self, args: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call, each tested and converted by the kind of its annotation."""
+        if self.loose:
+            args, given = self.bind(args, given)
+            args = tuple(map(self._input, self.names(len(args)), args))
+        else:
+            where = self._where(args)
+            by_place = [self._fitting(where, name, x) for name, x in zip(self.inputs, args)]
+            args = (*by_place, *args[len(by_place) :])
+        where = self._where(args)
+        return args, {name: self._fitting(where, name, x) for name, x in given.items()}
+
+    def _input(self, name: str, x: Any) -> Any:
+        """An input of a loose function as an array; a number beside other inputs stays one."""
+        alone = self.variadic or len(self.inputs) == 1
+        number = isinstance(x, (bool, int, float, complex)) and not alone
+        return (
+            x if number or (x is None and name in self.optional) else as_input(self.name, name, x)
+        )
+
+    def _fitting(self, where: str, name: str, x: Any) -> Any:
+        kind = self.kinds.get(name)
+        if kind is None or kind.holds(x):
+            return x
+        if name in self.arrays:
+            return as_input(where, name, x)
+        raise mistake(where, name, kind.words, x)
+
+    # --------------------------------------------------------------------------------------- errors
+
+    def _where(self, args: Sequence[Any]) -> str:
+        """Who speaks in an error message: the function, or the class of a method's owner."""
+        if not self.method or not args:
+            return self.name
+        own = type(args[0]).__name__
+        return own if self.name in ("__init__", "forward") else f"{own}.{self.name}"
+
+    def misuse(self, problem: str) -> TypeError:
+        """The error for a call that does not fit the signature."""
+        signature = inspect.signature(self.function)
+        bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        text = signature.replace(parameters=bare, return_annotation=signature.empty)
+        return TypeError(f"{self.name}: {problem}; the signature is {self.name}{text}")
+
+    def explain(
+        self, error: Exception, args: Sequence[Any], settings: dict[str, Any], inner: Any = ()
+    ) -> Exception | None:
+        """The error to raise for `error`, which the function raised for these arguments.
+
+        It says which argument is of a wrong kind, if one is.  Otherwise the ValueError, TypeError
+        or IndexError of a loose function gets its name in front, in the place of a name that is in
+        `inner`.  None stands for the error itself: other types pass as they are, with a note.
+        """
+        text = str(error)
+        if isinstance(error, TypeError) and text.startswith(f"{self.function.__qualname__}() "):
+            return self._of_python(len(args), settings, text)
+        told = _told_as(error)
+        wrong = self._wrong(error, args, settings)
+        if wrong is not None or not self.loose:
+            return wrong
+        given = [(name, x) for name, x in zip(self.names(len(args)), args) if x is not None]
+        listed = ", ".join(f"{name} {describe(x)}" for name, x in given)
+        if told is None:
+            error.add_note(f"in {self.name} (got {listed})")
+            return None
+        if text.startswith(f"{self.name}:"):
+            return told(text)
+        name, _, problem = text.partition(": ")
+        if name in inner:
+            return told(f"{self.name}: {problem}")
+        return told(f"{self.name}: {_in_our_words(text, args, settings)} (got {listed})")
+
+    def _of_python(self, count: int, given: dict[str, Any], said: str) -> TypeError:
+        """The error for a call that Python itself refused."""
+        known = (*self.inputs, *self.settings)
+        needed = (*self.inputs[count : self.required], *(set(self.settings) - set(self.defaults)))
+        problems = [f"unknown argument {name!r}" for name in given if name not in known]
+        problems += [f"argument {n!r} is missing" for n in known if n in needed and n not in given]
+        return self.misuse((*problems, said)[0])
+
+    def _wrong(
+        self, error: Exception, args: Sequence[Any], settings: dict[str, Any]
+    ) -> TypeError | None:
+        """The error for the first argument of a wrong kind."""
+        where, by_place = self._where(args), zip(self.names(len(args)), args)
+        for name, x in (*by_place, *settings.items())[self.method :]:
+            kind, array = self.kinds.get(name), x.array if isinstance(x, Node) else x
+            if isinstance(array, (np.ndarray, np.generic)) and array.dtype.kind not in NUMERIC:
+                return mistake(where, name, "an array of numbers", x)
+            if self.loose and name in self.inputs:
+                refused = isinstance(error, TypeError) and f"'{type(x).__name__}'" in str(error)
+                lacks = isinstance(error, AttributeError) and error.obj is x
+                if (refused or lacks) and not isinstance(array, np.ndarray):
+                    return mistake(where, name, _ARRAY, x)
+            elif kind is not None and not kind.holds(x):
+                return mistake(where, name, kind.words, x)
+        return None
+
+
+def _told_as(error: Exception) -> Callable[[str], Exception] | None:
+    """The type in which an error is told again, or None where it is left alone."""
+    if type(error) in _TOLD:
+        return type(error)
+    private = type(error).__module__.startswith("numpy.")  # such as UFuncTypeError
+    return next((kind for kind in _TOLD if private and isinstance(error, kind)), None)
+
+
+def _in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) -> str:
+    """What NumPy says of dtypes, axes and shapes that do not fit, in the words used here."""
+    if text.partition(" ")[0].endswith(":"):  # the name of an op, which has found the words
+        return text
+    if "broadcast" in text and len(arrays) > 1:
+        return "the shapes of the inputs do not broadcast against each other"
+    if any(word in text for word in _OF_DTYPES):
+        return "not defined for values of this dtype"
+    axis = settings.get("axis")
+    if axis is None or not arrays:
+        return text
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    ndim = np.ndim(arrays[0])
+    if not all(-ndim <= a < ndim for a in axes):
+        return f"axis {axis} is out of range for {ndim} axes"
+    return f"axis {axis} names an axis twice" if len({a % ndim for a in axes}) < len(axes) else text
 
 
 def as_numbers(where: str, name: str, x: Any) -> np.ndarray:
-    """What NumPy makes of x; raises TypeError for what is no array of numbers, or cuts a graph."""
+    """What NumPy makes of x; raises TypeError unless that is an array of plain numbers."""
     if isinstance(x, (list, tuple)) and any(isinstance(part, Node) for part in x):
         raise TypeError(
             f"{where}: {name} is a list of tensors, which would be cut off from their graph; join "
@@ -62,17 +251,12 @@ def as_input(where: str, name: str, x: Any) -> Any:
     return array if hasattr(x, "__array__") else default_array(x)
 
 
-def unfit_input(where: str, given: Iterable[tuple[str, Any]], error: Exception) -> TypeError | None:
-    """The error for the first input that made a computation raise `error`, if it is clear."""
-    lacks = isinstance(error, AttributeError) or "subscriptable" in str(error)
-    for name, x in given:
-        array = x.array if isinstance(x, Node) else x
-        if isinstance(array, (np.ndarray, np.generic)):
-            if array.dtype.kind not in NUMERIC:
-                return mistake(where, name, "an array of numbers", x)
-        elif lacks:
-            return mistake(where, name, "an array or a tensor", x)
-    return None
+def tensors(where: str, name: str, given: Any) -> list[Any]:
+    """A tensor or several, such as ``model.parameters()``, as a list."""
+    found = [given] if isinstance(given, Node) or not isinstance(given, Iterable) else list(given)
+    if not all(isinstance(x, Node) for x in found):
+        raise mistake(where, name, "a tensor or a sequence of tensors", given)
+    return found
 
 
 def checked(function: F) -> F:
@@ -80,8 +264,8 @@ def checked(function: F) -> F:
 
     Each must be of the kind of its annotation (`kinds.KINDS`); for an `Array`, lists and numbers
     become arrays of the default dtype.  Raises TypeError with the function's name, or the class's.
-    Functions look at sizes and the like only after something else has failed on them, which costs
-    a call nothing; constructors and methods look at everything at once.
+    Functions run cheap tests at every call and the others after a failure; constructors and methods
+    run all of them at once.
 
     >>> from __future__ import annotations
     >>> @checked
@@ -94,50 +278,41 @@ def checked(function: F) -> F:
         ...
     TypeError: half: times must be an integer, got 'twice'
     """
-    code, kinds = function.__code__, kinds_of(function.__annotations__)
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    places = names[: code.co_argcount]
-    method = places[:1] == ("self",)
-    early = {name: kind.holds for name, kind in kinds.items() if method or kind.early}
-    arrays = {name for name, kind in kinds.items() if kind.words.startswith(ARRAY)}
-    tests = [(k, early[name], name in arrays) for k, name in enumerate(places) if name in early]
+    return guarded(Arguments(function, loose=False))  # type: ignore[return-value]
 
-    def fitting(owner: Any, name: str, x: Any) -> Any:
-        """An argument that is of its kind, or can be made so."""
-        kind = kinds.get(name)
-        if kind is None or kind.holds(x):
-            return x
-        where = function.__name__
-        if method:
-            own = type(owner).__name__
-            where = own if where in ("__init__", "forward") else f"{own}.{where}"
-        if name in arrays:
-            return as_input(where, name, x)
-        raise mistake(where, name, kind.words, x)
 
-    def fit(args: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        owner = args[0] if args else None
-        by_place = [fitting(owner, name, x) for name, x in zip(places, args)]
-        by_name = {name: fitting(owner, name, x) for name, x in given.items()}
-        return (*by_place, *args[len(places) :]), by_name
+def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
+    """The function of these arguments, which are tested; `Arguments.explain` words its errors."""
+    function, kinds, places = arguments.function, arguments.kinds, arguments.inputs
+    arity = -1 if arguments.variadic else len(places)
+    early = {n: (k.holds, k.sure) for n, k in kinds.items() if arguments.method or k.early}
+    takes_tensors = arguments.arrays
+    if arguments.loose:
+        early |= dict.fromkeys(places, (is_array, frozenset()))
+        takes_tensors = takes_tensors | {*places}
+    tests = [(k, *early[n], n in takes_tensors) for k, n in enumerate(places) if n in early]
 
     @functools.wraps(function)
     def call(*args: Any, **given: Any) -> Any:
         count = len(args)
-        for place, holds, takes_tensors in tests:
+        fits = count == arity or not arguments.loose
+        for place, holds, sure, tensors in tests:
             if place < count:
                 x = args[place]
-                if not (takes_tensors and isinstance(x, Node)) and not holds(x):
-                    args, given = fit(args, given)
+                if not (type(x) in sure or (tensors and isinstance(x, Node)) or holds(x)):
+                    fits = False
                     break
         for name in given:
-            if name in early and not early[name](given[name]):
-                args, given = fit(args, given)
-                break
+            if name in early and not early[name][0](given[name]):
+                fits = False
+        if not fits:
+            args, given = arguments.fit(args, given)
         try:
             return function(*args, **given)
-        except EXPLAINED:
-            fit(args, given)  # says which argument is of no use, if one is
-            raise
+        except Exception as error:
+            told = arguments.explain(error, args, given, inner)
+            if told is None:
+                raise
+            raise told from error
 
-    return call  # type: ignore[return-value]
+    return call

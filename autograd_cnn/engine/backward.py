@@ -1,58 +1,258 @@
-"""What users call to start a backward pass, and where gradients go."""
+"""From an output back to gradients: the walk over the graph, and what starts it."""
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn.checks import mistake
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.arguments import as_numbers, checked
-from autograd_cnn.engine.checks import mistake
-from autograd_cnn.engine.op import Array, GraphError, Node, describe, values, wrap
-from autograd_cnn.engine.walk import backpropagate
+from autograd_cnn.engine.arguments import as_numbers, checked, tensors
+from autograd_cnn.engine.node import Array, GraphError, Node, describe, values, wrap
+from autograd_cnn.engine.op import Op
+from autograd_cnn.engine.watch import compute_rule, open_blocks
 
-__all__ = ["accumulate_gradients", "backpropagate", "grad", "seed_gradient", "tensors"]
+
+def backpropagate(
+    outputs: Sequence[Node],
+    seeds: Sequence[Array],
+    *,
+    create_graph: bool = False,
+    retain_graph: bool = False,
+    targets: Sequence[Node] | None = None,
+    since: int = 0,
+) -> dict[int, tuple[Node, Array | None]]:
+    """Gradients of ``sum(<seed, output>)`` with respect to `targets`, or to every leaf behind the
+    outputs.
+
+    Returns ``{serial: (node, gradient)}``; the gradient is None where the derivative is zero.  A
+    target that the outputs do not depend on has no entry.  The walk visits only the part of the
+    graph that leads to a target and stops at nodes older than the serial `since`.  It frees the
+    graph on the way unless `retain_graph` is set.
+    """
+    order = _ancestors(outputs, targets, since)
+    wanted = None if targets is None else {t.serial for t in targets}
+    pending: dict[int, Array] = {}
+    owned: set[int] = set()  # serials of pending gradients that an addition here has made
+    for output, seed in zip(outputs, seeds):
+        before = pending.get(output.serial)
+        pending[output.serial] = seed if before is None else before + seed
+    needed = {node.serial for node in order}
+    found: dict[int, tuple[Node, Array | None]] = {}
+    token = modes.recording.set(create_graph)
+    try:
+        while order:
+            node = order.pop()
+            g = pending.pop(node.serial, None)
+            owned.discard(node.serial)
+            attached = node.attached
+            if attached is not None:
+                g = attached.final_gradient(node, g, create_graph)
+            if (
+                node.op is None or (attached is not None and attached.retains_grad)
+                if wanted is None
+                else node.serial in wanted
+            ):
+                found[node.serial] = (node, g)
+            if node.op is None or node.serial < since:
+                continue
+            if g is not None:
+                _differentiate(node, g, needed, create_graph, pending, owned)
+            if not retain_graph:
+                node.inputs = None
+                node.params = {}
+    finally:
+        modes.recording.reset(token)
+    return found
+
+
+def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: int) -> list[Node]:
+    """Nodes between the outputs and the targets (all leaves when None), oldest first."""
+    found: dict[int, Node] = {}
+    # What is older than every target cannot depend on one.
+    oldest = 0 if targets is None else min((t.serial for t in targets), default=0)
+    stack = [node for node in outputs if node.tracked and node.serial >= oldest]
+    while stack:
+        node = stack.pop()
+        if node.serial in found:
+            continue
+        found[node.serial] = node
+        if node.op is None or node.serial < since:
+            continue
+        if node.inputs is None:
+            raise GraphError(
+                f"the graph behind this result of {_name(node)} {describe(node)} has been freed by "
+                "an earlier backward pass; pass retain_graph=True to it, or compute it again"
+            )
+        if node.written is not None and node.written[0] > node.serial:
+            raise _stale(f"the result of {_name(node)} ({describe(node)})", "it was computed")
+        for x in node.inputs:
+            if isinstance(x, Node):
+                if x.serial > node.serial:
+                    x = _version_used(x, node)
+                if x.written is not None and x.written[0] > node.serial:
+                    raise _stale(f"an input of {_name(node)} ({describe(x)})", "the op had used it")
+                if x.tracked and x.serial >= oldest:
+                    stack.append(x)
+    order = [found[serial] for serial in sorted(found)]
+    return order if targets is None else _leading_to(order, {t.serial for t in targets})
+
+
+def _version_used(x: Node, node: Node) -> Node:
+    """The version of the input `x` that `node` was computed from, which takes its place there."""
+    current = x
+    while current.serial > node.serial:
+        if not current.inputs or not isinstance(current.inputs[0], Node):
+            raise _stale(f"an input of {_name(node)} ({describe(x)})", "the op had used it")
+        current = current.inputs[0]
+    node.inputs = tuple(current if part is x else part for part in node.inputs or ())
+    return current
+
+
+def _name(node: Node) -> str:
+    return node.op.name if node.op else "an op"
+
+
+def _stale(what: str, when: str) -> GraphError:
+    return GraphError(
+        f"{what} was changed in place after {when}, so its gradient would be wrong; run backward "
+        "before the change (optimizer.step, in-place arithmetic, .data = ...), or compute the "
+        "graph again"
+    )
+
+
+def _leading_to(order: list[Node], targets: set[int]) -> list[Node]:
+    """The nodes of `order` (oldest first) that are a target or depend on one."""
+    reached: set[int] = set()
+    for node in order:
+        if node.serial in targets:
+            reached.add(node.serial)
+            continue
+        for x in node.inputs or ():
+            if isinstance(x, Node) and x.serial in reached:
+                reached.add(node.serial)
+                break
+    return [node for node in order if node.serial in reached]
+
+
+def _differentiate(
+    node: Node,
+    g: Array,
+    needed: set[int],
+    create_graph: bool,
+    pending: dict[int, Array],
+    owned: set[int],
+) -> None:
+    """Call the rules of the node's op for the wanted inputs; add the answers to `pending`."""
+    op, inputs, params = node.op, node.inputs, node.params
+    assert op is not None
+    assert inputs is not None
+    args: Any = [node if create_graph else node.array]
+    wanted = []
+    for x in inputs:
+        is_node = isinstance(x, Node)
+        args.append(x.array if is_node and not create_graph else x)
+        wanted.append(is_node and x.tracked and x.serial in needed)
+    joint, name = op.joint, "its inputs"
+    try:
+        if joint is not None:
+            gradients = _apply(joint, node, name, g, args, {**params, "wanted": tuple(wanted)})
+        for position, x in enumerate(inputs):
+            if not wanted[position]:
+                continue
+            if joint is not None:
+                gx = gradients[position]
+            else:
+                place = 0 if op.variadic else position
+                rule, name = op.rules[place], op.inputs[place]
+                if rule is None:
+                    continue
+                if op.variadic:
+                    params = {**params, "position": position}
+                if open_blocks:
+                    gx = _apply(rule, node, name, g, args, params)
+                else:  # as _apply does, without the call
+                    gx = rule(g, *args, **params)
+            if gx is None:
+                continue
+            # Add gx to what is pending for x, in place only into a sum that was made here.
+            serial, array = x.serial, x.array
+            if getattr(gx, "dtype", None) is not array.dtype or gx.shape != array.shape:
+                gx = _fitted(op, x, gx)
+            if serial not in pending:
+                pending[serial] = gx
+            elif serial in owned:
+                pending[serial] += gx
+            else:
+                pending[serial] = pending[serial] + gx
+                if isinstance(pending[serial], np.ndarray):
+                    owned.add(serial)
+    except Exception as error:
+        error.add_note(f"while differentiating {op.name} with respect to {name}")
+        raise
+
+
+def _apply(
+    rule: Callable[..., Any], node: Node, name: str, g: Array, args: Any, params: dict[str, Any]
+) -> Any:
+    """What the rule for the input `name` gives, seen by the watchers."""
+    if open_blocks:
+        return compute_rule(node, name, g, functools.partial(rule, g, *args, **params))
+    return rule(g, *args, **params)
+
+
+def _fitted(op: Op, x: Node, gx: Array) -> Array:
+    """`gx` with the dtype of `x`; its shape must be right already."""
+    gx = gx if hasattr(gx, "dtype") else np.asarray(gx)  # a rule may give a Python number
+    array = values(gx)
+    if array.dtype != x.array.dtype:
+        gx = gx.astype(x.array.dtype)
+    if array.shape != x.array.shape:
+        raise GraphError(
+            f"{op.name}: a backward rule gave a gradient of shape {array.shape} for an input of "
+            f"shape {x.array.shape}; a gradient has its input's shape"
+        )
+    return gx
+
+
+# ------------------------------------------------------------------------------ what users call
 
 
 def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) -> Any:
     """The gradient that starts a backward pass from `output`."""
-    if not output.requires_grad:
+    shape = output.array.shape
+    if not output.tracked:
         raise GraphError(
             f"{name}: the tensor {describe(output)} does not require gradients: no input of its "
-            "computation has "
-            "requires_grad=True, or it was computed under no_grad or from .detach(), .data or "
-            ".numpy()"
+            "computation has requires_grad=True, or it was computed under no_grad or from "
+            ".detach(), .data or .numpy()"
         )
-    if gradient is None:
-        if output.array.size != 1:
-            raise ValueError(
-                f"{name}: the output has shape {output.array.shape}; only a single value has a "
-                "gradient of its own. Reduce "
-                "it with .sum() or .mean(), or pass gradient= an array of shape "
-                f"{output.array.shape}"
-            )
-        seed: Any = np.ones_like(output.array)
-    else:
-        seed = gradient
-        if not isinstance(seed, Node):
-            seed = as_numbers(name, "gradient", gradient).astype(output.array.dtype, copy=False)
-        if seed.shape != output.array.shape:
-            raise ValueError(
-                f"{name}: gradient must have the output's shape {output.array.shape}, got "
-                f"{seed.shape}"
-            )
+    seed: Any = np.ones_like(output.array) if gradient is None else gradient
+    if gradient is None and output.array.size != 1:
+        raise ValueError(
+            f"{name}: the output has shape {shape}, and only a single value has a gradient by "
+            f"itself; reduce it with .sum() or .mean(), or pass gradient= an array of shape {shape}"
+        )
+    if not isinstance(seed, Node):
+        seed = as_numbers(name, "gradient", seed).astype(output.array.dtype, copy=False)
+    if seed.shape != shape:
+        raise ValueError(f"{name}: gradient must have the output's shape {shape}, got {seed.shape}")
     if create_graph:
         return seed if isinstance(seed, Node) else wrap(seed.copy())  # the graph will hold it
     return values(seed)
 
 
+_accumulating = threading.RLock()
+
+
 def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
     """Add what backward found to `.grad`; every gradient gets a buffer that nobody else holds."""
-    with _accumulating:  # threads that share parameters add up, too
+    with _accumulating:  # so that threads sharing parameters lose no addition
         for serial in list(found):
             node, g = found.pop(serial)
             if g is None:
@@ -62,13 +262,10 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
                 node._grad = _distinct(g, old)
             elif old is not None:
                 node._grad = wrap(old.array + g)
-            elif isinstance(g, np.ndarray) and g.base is None and _holders(g) == _ALONE:
+            elif isinstance(g, np.ndarray) and g.base is None and _references(g) == _ALONE:
                 node._grad = wrap(g)
             else:
                 node._grad = wrap(np.array(g, order="K"))
-
-
-_accumulating = threading.RLock()
 
 
 def _distinct(g: Node, old: Any = None) -> Any:
@@ -81,25 +278,16 @@ def _distinct(g: Node, old: Any = None) -> Any:
         modes.recording.reset(token)
 
 
-_holders: Callable[[np.ndarray], int] = getattr(sys, "getrefcount", lambda g: -2)
-"""How many references to an array there are; -2 where the interpreter does not count."""
+_references: Callable[[Any], int] = getattr(sys, "getrefcount", lambda g: -1)
 
 
 def _count_alone() -> int:
-    """What `_holders` answers to a caller that holds the only reference, on this interpreter."""
+    """What `_references` gives to a caller that holds the only reference to an array."""
     g = np.empty(1)
-    return _holders(g) if hasattr(sys, "getrefcount") else -1
+    return max(_references(g), 0)
 
 
 _ALONE = _count_alone()
-
-
-def tensors(where: str, name: str, given: Any) -> list[Any]:
-    """A tensor or several, such as ``model.parameters()``, as a list."""
-    found = [given] if isinstance(given, Node) or not isinstance(given, Iterable) else list(given)
-    if not all(isinstance(x, Node) for x in found):
-        raise mistake(where, name, "a tensor or a sequence of tensors", given)
-    return found
 
 
 @checked
@@ -111,33 +299,36 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Any, ...]:
-    """Gradients of the (sum of the) outputs with respect to the inputs, as a tuple; `.grad` is left
-    alone.
+    """Gradients of the (sum of the) outputs with respect to the inputs, as a tuple; `.grad` stays
+    as it is.
 
     Outputs and inputs are a tensor or a sequence of them; inputs may be intermediate results.
-    `grad_outputs` gives a cotangent per output, of its shape; outputs of one value need none.  With
-    `create_graph` the gradients can be differentiated again; `retain_graph` (by default the same)
+    `grad_outputs` gives a gradient per output, of its shape; outputs of one value need none.  With
+    `create_graph` the gradients can be differentiated again.  `retain_graph` (by default the same)
     keeps the graph for another pass.
 
     Raises GraphError when an output does not depend on an input, unless `allow_unused` (its
-    gradient is then None), and TypeError or ValueError for what is no tensor or does not fit.
+    gradient is then None), and TypeError or ValueError for other values that do not fit.
 
-    >>> from autograd_cnn import tensor
-    >>> x = tensor(3.0, requires_grad=True)
-    >>> (dx,) = grad(x ** 3, x, create_graph=True)
-    >>> grad(dx, x)
+    >>> x = ag.tensor(3.0, requires_grad=True)
+    >>> (dx,) = ag.grad(x ** 3, x, create_graph=True)
+    >>> ag.grad(dx, x)
     (tensor(18.),)
     """
     outs, ins = tensors("grad", "outputs", outputs), tensors("grad", "inputs", inputs)
-    cotangents = [grad_outputs] if isinstance(outputs, Node) else grad_outputs or [None] * len(outs)
-    if not isinstance(cotangents, (tuple, list)):
+    cotangents = grad_outputs
+    if isinstance(outputs, Node):
+        cotangents = [grad_outputs]
+    elif grad_outputs is None:
+        cotangents = [None] * len(outs)
+    elif not isinstance(grad_outputs, (tuple, list)):
         raise mistake("grad", "grad_outputs", "a sequence, one per output", grad_outputs)
     if len(cotangents) != len(outs):
         raise ValueError(
             f"grad: expected {len(outs)} grad_outputs, one per output, got {len(cotangents)}"
         )
     for position, x in enumerate(ins):
-        if not x.requires_grad:
+        if not x.tracked:
             raise GraphError(
                 f"grad: input {position} {describe(x)} does not require gradients; create it with "
                 "requires_grad=True"
@@ -147,18 +338,16 @@ def grad(
     found = backpropagate(outs, seeds, create_graph=create_graph, retain_graph=retain, targets=ins)
     results: list[Node | None] = []
     for position, x in enumerate(ins):
-        if x.serial not in found:
-            if not allow_unused:
-                raise GraphError(
-                    f"grad: the outputs do not depend on input {position} {describe(x)}; pass "
-                    "allow_unused=True to get "
-                    f"None for it, or check for a .detach(), .numpy() or no_grad on the way"
-                )
-            results.append(None)
-            continue
-        g = found[x.serial][1]
-        g = np.zeros_like(x.array) if g is None else g
-        if isinstance(g, Node):
+        if x.serial not in found and not allow_unused:
+            raise GraphError(
+                f"grad: the outputs do not depend on input {position} {describe(x)}; pass "
+                "allow_unused=True to get None for it, or look for a .detach(), .numpy() or "
+                "no_grad on the way"
+            )
+        g = found[x.serial][1] if x.serial in found else None
+        if g is None:  # the derivative is zero, or there is no path
+            results.append(wrap(np.zeros_like(x.array)) if x.serial in found else None)
+        elif isinstance(g, Node):
             shared = any(g is other for other in (*results, *seeds))
             results.append(_distinct(g) if shared else g)
         else:

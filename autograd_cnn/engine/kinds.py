@@ -1,4 +1,4 @@
-"""What annotations ask of arguments: tests, and the words of error messages."""
+"""What annotations ask of arguments: a test for each, and its words in error messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_cnn.engine.checks import is_whole
+from autograd_cnn.checks import is_whole
 from autograd_cnn.engine.node import Node
 from autograd_cnn.kernels.window import Window
 
@@ -20,6 +20,9 @@ Integers = Any
 Numbers = Any
 Pads = tuple[tuple[int, int], ...]
 
+NUMERIC = "biufc"
+"""The kinds of dtypes that hold numbers."""
+
 
 class Kind(NamedTuple):
     """What an annotation asks of a value: a test, and words."""
@@ -27,11 +30,15 @@ class Kind(NamedTuple):
     holds: Callable[[Any], bool]
     words: str
     early: bool = False
-    """Whether the test is cheap, and what fails it might otherwise go unnoticed."""
+    """Whether every call runs the test.  The others run when a call has failed."""
+    lasting: bool = True
+    """Whether values of this kind hold no memory that the caller could change later."""
+    sure: frozenset[type] = frozenset()
+    """Types whose values need no test."""
 
 
 def is_array(x: Any) -> bool:
-    """Whether x is a tensor, an array or an array's scalar, of numbers; masked arrays are none."""
+    """Whether x is a tensor, or an array or NumPy scalar of numbers without a mask."""
     if isinstance(x, Node):
         return True
     numbers = isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in NUMERIC
@@ -39,25 +46,24 @@ def is_array(x: Any) -> bool:
 
 
 def is_masked(x: Any) -> bool:
-    """Whether x is one of NumPy's masked arrays, whose module nothing here needs to import."""
+    """Whether x is one of NumPy's masked arrays, told by name to spare importing numpy.ma."""
     return type(x).__name__ == "MaskedArray"
 
 
-def is_number(x: Any) -> bool:
-    """Whether x is a real number; True and False are none."""
+def _is_number(x: Any) -> bool:
+    """Whether x is a real number other than True and False."""
     return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
 
 
-def are_whole(x: Any) -> bool:
-    """Whether x is a tuple or a list of integers."""
+def _are_whole(x: Any) -> bool:
     return isinstance(x, (tuple, list)) and all(map(is_whole, x))
 
 
 def array_of(x: Any) -> np.ndarray | None:
-    """The array behind a tensor, or of numbers and lists of them; None where there is none."""
+    """What NumPy makes of x, or None for lists of uneven lengths."""
     try:
         return x.array if isinstance(x, Node) else np.asarray(x)
-    except ValueError:  # what NumPy says of lists of uneven lengths
+    except ValueError:
         return None
 
 
@@ -67,80 +73,84 @@ def holds_numbers(x: Any, kinds: str) -> bool:
     return array is not None and (array.dtype.kind in kinds or (not array.size and "i" in kinds))
 
 
-def is_index(x: Any) -> bool:
-    """Whether x is what NumPy takes between square brackets."""
+def _is_index(x: Any) -> bool:
     if isinstance(x, tuple):
-        return all(map(is_index, x))
+        return all(map(_is_index, x))
     if isinstance(x, (list, np.ndarray, np.generic, Node)):
         return holds_numbers(x, "iub")
     return x is None or x is Ellipsis or isinstance(x, (int, slice))
 
 
-def is_dtype(x: Any) -> bool:
-    """Whether x names a dtype of numbers."""
+def _is_dtype(x: Any) -> bool:
     try:
         return x is not None and np.dtype(x).kind in NUMERIC
     except TypeError:
         return False
 
 
-def are_pairs(x: Any) -> bool:
-    """Whether x is a sequence of pairs of integers."""
-    return isinstance(x, (tuple, list)) and all(are_whole(pair) and len(pair) == 2 for pair in x)
+def _are_pairs(x: Any) -> bool:
+    return isinstance(x, (tuple, list)) and all(map(_are_whole, x))
 
 
-NUMERIC = "biufc"
-"""The kinds of dtypes that hold numbers."""
+def _each(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda x: all(map(test, x if isinstance(x, (tuple, list)) else (x,)))
 
 
-def _several(x: Any) -> Any:
-    return x if isinstance(x, (tuple, list)) else (x,)
-
-
-_INTEGERS = Kind(lambda x: all(map(is_whole, _several(x))), "an integer or a tuple of integers")
+_INTEGERS = Kind(_each(is_whole), "an integer or a tuple of integers")
 KINDS = {
-    "Array": Kind(is_array, "an array or a tensor", early=True),
+    "Array": Kind(is_array, "an array or a tensor", early=True, lasting=False),
     "Axis": Kind(
-        lambda x: x is None or is_whole(x) or (isinstance(x, tuple) and are_whole(x)),
+        lambda x: x is None or is_whole(x) or (isinstance(x, tuple) and _are_whole(x)),
         "None, an integer or a tuple of integers",
     ),
-    "DType": Kind(is_dtype, "a dtype of numbers such as 'float32'"),
+    "DType": Kind(_is_dtype, "a dtype of numbers such as 'float32'"),
     "Function": Kind(callable, "a function", early=True),
-    "Index": Kind(is_index, "made of integers, slices, ..., None and arrays of integers or bools"),
-    "Integers": Kind(lambda x: holds_numbers(x, "iu"), "an integer or an array of integers"),
-    "Numbers": Kind(lambda x: holds_numbers(x, "iuf"), "a number or an array of numbers"),
-    "Pads": Kind(are_pairs, "pairs (before, after) of integers, one per axis"),
-    "Sequence[Any]": Kind(lambda x: isinstance(x, (tuple, list)), "a tuple or a list"),
-    "Sequence[int]": Kind(are_whole, "a tuple of integers"),
-    "Window": Kind(lambda x: isinstance(x, Window), "a kernels.window.Window"),
-    "bool": Kind(lambda x: isinstance(x, (bool, np.bool_)), "True or False", early=True),
-    "float": Kind(is_number, "a number", early=True),
-    "int": Kind(is_whole, "an integer", early=True),
-    "float | tuple[float, ...]": Kind(
-        lambda x: all(map(is_number, _several(x))), "a number or a tuple of numbers"
+    "Index": Kind(
+        _is_index,
+        "made of integers, slices, ..., None and arrays of integers or bools",
+        lasting=False,
     ),
+    "Integers": Kind(
+        lambda x: holds_numbers(x, "iu"), "an integer or an array of integers", lasting=False
+    ),
+    "Numbers": Kind(
+        lambda x: holds_numbers(x, "iuf"), "a number or an array of numbers", lasting=False
+    ),
+    "Pads": Kind(_are_pairs, "pairs (before, after) of integers, one per axis"),
+    "Sequence[Any]": Kind(
+        lambda x: isinstance(x, (tuple, list)), "a tuple or a list", lasting=False
+    ),
+    "Sequence[int]": Kind(_are_whole, "a tuple of integers"),
+    "Window": Kind(lambda x: isinstance(x, Window), "a kernels.window.Window"),
+    "bool": Kind(
+        lambda x: isinstance(x, (bool, np.bool_)), "True or False", True, sure=frozenset({bool})
+    ),
+    "float": Kind(_is_number, "a number", True, sure=frozenset({float, int})),
+    "int": Kind(is_whole, "an integer", True, sure=frozenset({int})),
+    "float | tuple[float, ...]": Kind(_each(_is_number), "a number or a tuple of numbers"),
     "int | tuple[int | None, ...]": Kind(
-        lambda x: all(v is None or is_whole(v) for v in _several(x)),
-        "an integer, a tuple of integers or None",
+        _each(lambda v: v is None or is_whole(v)), "an integer, a tuple of integers or None"
     ),
     "int | Sequence[int]": _INTEGERS._replace(early=True),
     "int | tuple[int, ...]": _INTEGERS,
     "int | tuple[int, ...] | str": Kind(
-        lambda x: isinstance(x, str) or all(map(is_whole, _several(x))),
+        lambda x: isinstance(x, str) or _INTEGERS.holds(x),
         "an integer, a tuple of integers or a string",
     ),
     "np.ndarray": Kind(
-        lambda x: isinstance(x, np.ndarray) and is_array(x), "a NumPy array of numbers"
+        lambda x: isinstance(x, np.ndarray) and is_array(x),
+        "a NumPy array of numbers",
+        lasting=False,
     ),
     "np.random.Generator": Kind(lambda x: hasattr(x, "bit_generator"), "a NumPy Generator"),
-    "str": Kind(lambda x: isinstance(x, str), "a string", early=True),
-    "tuple[int, ...]": Kind(are_whole, "a tuple of integers"),
+    "str": Kind(lambda x: isinstance(x, str), "a string", True, sure=frozenset({str})),
+    "tuple[int, ...]": Kind(_are_whole, "a tuple of integers"),
 }
-"""What is asked under an annotation; others, such as `Any`, are checked where they are used."""
+"""What each annotation asks.  Others, such as `Any`, are checked where they are used."""
 
 
 def kind_of(annotation: Any) -> Kind | None:
-    """The kind that an annotation, a string, stands for; None for one that asks nothing."""
+    """The kind that an annotation stands for, or None when it asks nothing."""
     if isinstance(annotation, type):  # without `from __future__ import annotations`
         annotation = annotation.__name__
     if not isinstance(annotation, str):
@@ -151,7 +161,8 @@ def kind_of(annotation: Any) -> Kind | None:
         return kind
     words = kind.words if kind.words.endswith("None") else f"{kind.words} or None"
     holds = kind.holds
-    return Kind(lambda x: x is None or holds(x), words, kind.early)
+    sure = kind.sure | {type(None)}
+    return kind._replace(holds=lambda x: x is None or holds(x), words=words, sure=sure)
 
 
 def kinds_of(annotations: Mapping[str, Any]) -> dict[str, Kind]:

@@ -1,4 +1,4 @@
-"""Settings that operations obey: whether they are recorded, and the dtype of Python floats."""
+"""Whether operations are recorded, in this thread or async task."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, TypeVar
 
-import numpy as np
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 recording: ContextVar[bool] = ContextVar("autograd_cnn.recording", default=True)
@@ -19,7 +17,6 @@ recording: ContextVar[bool] = ContextVar("autograd_cnn.recording", default=True)
 def is_grad_enabled() -> bool:
     """Whether operations on tensors are being recorded in this thread or async task.
 
-    >>> import autograd_cnn as ag
     >>> with ag.no_grad():
     ...     ag.is_grad_enabled()
     False
@@ -41,12 +38,8 @@ class _Mode:
         recording.reset(self._tokens.pop())
 
     def __call__(self, function: F) -> F:
-        late = (
-            inspect.isgeneratorfunction,
-            inspect.iscoroutinefunction,
-            inspect.isasyncgenfunction,
-        )
-        if any(runs_later(function) for runs_later in late):
+        late = inspect.iscoroutinefunction, inspect.isasyncgenfunction
+        if inspect.isgeneratorfunction(function) or any(test(function) for test in late):
             raise TypeError(
                 f"no_grad, enable_grad, set_grad_enabled: {function.__name__} is a generator or a "
                 "coroutine, whose body runs after the decorated call has ended; open a with block "
@@ -64,13 +57,13 @@ class _Mode:
 def set_grad_enabled(mode: bool) -> _Mode:
     """Record operations (True) or not (False) in the ``with`` block or the decorated function.
 
-    The setting belongs to the current thread or async task and is restored on exit, also after an
+    The setting belongs to the current thread or async task.  It is restored on exit, also after an
     exception.  A generator that yields inside the block leaves the setting to its caller until it
     goes on, so let it yield outside.
 
-    Raises TypeError for a mode that is no bool, and for decorating a generator or a coroutine.
+    Raises TypeError for a mode other than True and False, and for decorating a generator or a
+    coroutine.
 
-    >>> import autograd_cnn as ag
     >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> with ag.set_grad_enabled(False):
     ...     (x * x).requires_grad
@@ -84,11 +77,9 @@ def set_grad_enabled(mode: bool) -> _Mode:
 def no_grad() -> _Mode:
     """Stop recording in the ``with`` block or the decorated function: results need no gradient.
 
-    >>> import autograd_cnn as ag
     >>> x = ag.tensor(3.0, requires_grad=True)
     >>> with ag.no_grad():
-    ...     y = x * x
-    >>> y.requires_grad
+    ...     (x * x).requires_grad
     False
     """
     return set_grad_enabled(False)
@@ -97,72 +88,23 @@ def no_grad() -> _Mode:
 def enable_grad() -> _Mode:
     """Record again, inside a block where `no_grad` had switched recording off.
 
-    >>> import autograd_cnn as ag
     >>> x = ag.tensor(3.0, requires_grad=True)
     >>> with ag.no_grad(), ag.enable_grad():
-    ...     y = x * x
-    >>> y.requires_grad
+    ...     (x * x).requires_grad
     True
     """
     return set_grad_enabled(True)
 
 
 again: ContextVar[bool] = ContextVar("autograd_cnn.again", default=False)
+"""Whether a checkpoint is computing for the second time, which must leave no trace twice."""
 
 
 @contextmanager
 def second_evaluation() -> Iterator[None]:
-    """Mark what runs in the ``with`` block as computed before: it must leave no trace twice.
-
-    >>> with second_evaluation():
-    ...     again.get()
-    True
-    """
+    """Set `again` in the ``with`` block."""
     token = again.set(True)
     try:
         yield
     finally:
         again.reset(token)
-
-
-_default_dtype: np.dtype[Any] = np.dtype(np.float32)
-
-
-def default_array(x: Any) -> np.ndarray:
-    """`x` as an array: arrays keep their dtype, Python floats take the default one."""
-    array = np.asarray(x)
-    plain = not hasattr(x, "__array__") and array.dtype == np.float64
-    return array.astype(_default_dtype) if plain else array
-
-
-def get_default_dtype() -> np.dtype[Any]:
-    """The dtype that Python floats become in `tensor` (float32 unless changed).
-
-    >>> import autograd_cnn as ag
-    >>> ag.get_default_dtype()
-    dtype('float32')
-    """
-    return _default_dtype
-
-
-def set_default_dtype(dtype: Any) -> None:
-    """Make Python floats become `dtype` in `tensor` and in new layers: float16, float32 or float64.
-
-    Raises TypeError for other dtypes.
-
-    >>> import autograd_cnn as ag
-    >>> ag.set_default_dtype("float64")
-    >>> ag.tensor([1.0]).dtype
-    dtype('float64')
-    >>> ag.set_default_dtype("float32")
-    """
-    global _default_dtype
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = np.dtype(bool)
-    if found.kind != "f" or dtype is None:
-        raise TypeError(
-            f"set_default_dtype: dtype must be a floating dtype such as 'float32', got {dtype!r}"
-        )
-    _default_dtype = found

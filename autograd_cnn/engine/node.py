@@ -1,63 +1,27 @@
-"""The node of the graph, which is the half of a tensor that remembers how it was made, and the
-record of an operation.
-"""
+"""The node of the graph: an array, how it was made, and the hooks on it."""
 
 from __future__ import annotations
 
-import inspect
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from autograd_cnn.engine.hooks import Attached
+if TYPE_CHECKING:
+    from autograd_cnn.engine.op import Op
 
 Array = Any  # an np.ndarray or a Tensor: what goes in comes out
-Rule = Callable[..., Array]  # rule(g, out, *inputs, **params) -> gradient of one input
 
-serials = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Op:
-    """A NumPy function and its backward rules, one per differentiable input.
-
-    A rule of None says that the derivative is zero everywhere it exists.  `joint`, where an op has
-    it, replaces the rules: it returns the gradients of all inputs at once because they share work.
-    `variadic` ops take any number of inputs; their one rule learns which from `position`.
-
-    >>> import autograd_cnn as ag
-    >>> multiply = ag.OPS["multiply"]
-    >>> multiply.inputs, multiply.params
-    (('x', 'y'), ())
-    """
-
-    name: str
-    forward: Callable[..., Any]
-    signature: inspect.Signature
-    inputs: tuple[str, ...]
-    rules: tuple[Rule | None, ...]
-    joint: Callable[..., Sequence[Array | None]] | None
-    saves: tuple[str, ...]
-    variadic: bool
-    defaults: dict[str, Any] = field(repr=False)
-    """Values of the keyword parameters that have one, and of optional inputs (None)."""
-    params: tuple[str, ...] = ()
-    required: int = 0
-    """How many of the inputs a caller must give."""
-
-    def rule(self, position: int) -> Rule | None:
-        """The backward rule of the input at `position`."""
-        return self.rules[0 if self.variadic else position]
+_serials = itertools.count(1)
+next_serial: Callable[[], int] = _serials.__next__
+"""A number between those of the nodes made before and those made after."""
 
 
 class GraphError(RuntimeError):
-    """A gradient was asked of a graph that cannot give it: never recorded, freed, or changed in
-    place.
+    """A graph cannot give the gradient asked of it: it was never recorded, was freed, or holds a
+    value that has changed since.
 
-    >>> import autograd_cnn as ag
     >>> try:
     ...     ag.tensor(1.0).backward()
     ... except ag.GraphError as error:
@@ -69,14 +33,14 @@ class GraphError(RuntimeError):
 
 
 class Node:
-    """The half of a tensor that the graph sees: an array and how it was made.
+    """The half of a tensor that the graph sees.
 
-    `tracked` is what users know as requires_grad.  `op` is None for a leaf; `inputs` is None once
+    `tracked` is what users know as requires_grad.  `op` is None for a leaf.  `inputs` is None once
     backward has freed the graph behind the node.
     `serial` counts creations, so it orders any graph topologically.  `written`, where there is one,
     holds the serial number that was current at the last in-place write: a consumer that is older
-    saw another value.  Tensors on the same memory (`detach`) share it.  `attached` holds hooks and
-    the like, where there are any.
+    saw another value.  Nodes on the same memory (views, `detach`) share it from the start.
+    `attached` holds hooks and the like, where there are any.
     """
 
     __slots__ = (
@@ -105,11 +69,10 @@ class Node:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether backward computes a gradient for this tensor, or one behind it.
+        """Whether backward computes a gradient for this tensor, or for one behind it.
 
-        Assigning is `requires_grad_`: it refuses what would lose a gradient or give a wrong one.
+        Assigning calls `requires_grad_`.
 
-        >>> import autograd_cnn as ag
         >>> x = ag.tensor([1.0])
         >>> x.requires_grad = True
         >>> (x * 2.0).requires_grad
@@ -126,79 +89,30 @@ class Node:
         raise NotImplementedError
 
     def attach(self) -> Attached:
-        """What this tensor carries beside its values, made when somebody first needs it.
-
-        >>> import autograd_cnn as ag
-        >>> x = ag.tensor(1.0)
-        >>> x.attached is None, x.attach() is x.attached
-        (True, True)
-        """
+        """What this node carries beside its values, made when somebody first needs it."""
         if self.attached is None:
             self.attached = Attached()
         return self.attached
 
     def touch(self) -> None:
-        """Note that `array` has been written to: graphs recorded before must not use it.
-
-        >>> import autograd_cnn as ag
-        >>> x = ag.tensor([2.0], requires_grad=True)
-        >>> y = x * x
-        >>> x.array[...] = 3.0
-        >>> x.touch()
-        >>> try:
-        ...     y.backward()
-        ... except ag.GraphError:
-        ...     print("y was made from another x")
-        y was made from another x
-        """
-        self.write_record()[0] = next(serials)
+        """Note that `array` has been written to: graphs recorded before must not use it."""
+        self.write_record()[0] = next_serial()
 
     def write_record(self) -> list[int]:
-        """The record of in-place writes to this memory, made when somebody first needs it.
-
-        A result of an op that is a view of an input shares the input's.
-
-        >>> import autograd_cnn as ag
-        >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
-        >>> x[:1].write_record() is x.write_record()
-        True
-        """
-        views, owner = [], self
-        while owner.written is None:
-            views.append(owner)
-            viewed = (x for x in owner.inputs or () if isinstance(x, Node))
-            source = next((x for x in viewed if np.may_share_memory(x.array, owner.array)), None)
-            if source is None:
-                owner.written = [0]
-            else:
-                owner = source
-        for view in views:
-            view.written = owner.written
-        return owner.written
+        """The record of in-place writes to this memory, made when somebody first needs it."""
+        if self.written is None:
+            self.written = [0]
+        return self.written
 
 
-def values(x: Any) -> Any:
-    """The plain array behind `x`; `x` itself when it is already plain."""
-    return x.array if isinstance(x, Node) else x
+_new = object.__new__
 
 
 def wrap(array: Any, requires_grad: bool = False) -> Any:
     """A leaf tensor around an array, which is not copied."""
-    node = object.__new__(Node.result_type)
+    node = _new(Node.result_type)
     fill_node(node, array if type(array) is np.ndarray else np.asarray(array), requires_grad)
     return node
-
-
-def recorded(op: Op, array: np.ndarray, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """A tensor around `array` that remembers `op` as its origin, for ops with no NumPy forward."""
-    node = wrap(array, True)
-    node.op, node.inputs, node.params = op, inputs, params
-    return node
-
-
-def next_serial() -> int:
-    """A number between those of the tensors made before and those made after."""
-    return next(serials)
 
 
 def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> None:
@@ -208,10 +122,22 @@ def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> Non
     node.op = None
     node.inputs = ()
     node.params = {}
-    node.serial = next(serials)
+    node.serial = next_serial()
     node.written = None
     node.attached = None
     node._grad = None
+
+
+def recorded(op: Op, array: np.ndarray, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """A tensor around `array` that remembers `op` as its origin, for ops with no NumPy forward."""
+    node = wrap(array, True)
+    node.op, node.inputs, node.params = op, inputs, params
+    return node
+
+
+def values(x: Any) -> Any:
+    """The plain array behind `x`, or `x` itself when it is already plain."""
+    return x.array if isinstance(x, Node) else x
 
 
 def describe(x: Any) -> str:
@@ -222,3 +148,93 @@ def describe(x: Any) -> str:
     return (
         f"= {x!r}" if isinstance(x, (bool, int, float, complex)) else f"of type {type(x).__name__}"
     )
+
+
+class Handle:
+    """What registering a hook returns: `remove` takes the hook off again, as does leaving ``with``.
+
+    >>> hooks = Hooks()
+    >>> with hooks.add(print):
+    ...     len(hooks)
+    1
+    >>> len(hooks)
+    0
+    """
+
+    __slots__ = ("_functions", "_number")
+
+    def __init__(self, functions: dict[int, Callable[..., Any]], number: int) -> None:
+        self._functions = functions
+        self._number = number
+
+    def remove(self) -> None:
+        """Take the hook off; a second call does nothing."""
+        self._functions.pop(self._number, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class Hooks:
+    """Functions in the order in which they were added; a hook may remove itself while it runs."""
+
+    __slots__ = ("_functions",)
+    _numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self._functions: dict[int, Callable[..., Any]] = {}
+
+    def add(self, function: Callable[..., Any]) -> Handle:
+        """Attach `function`; raises TypeError when it cannot be called."""
+        if not callable(function):
+            raise TypeError(f"a hook must be a function, got {type(function).__name__}")
+        number = next(Hooks._numbers)
+        self._functions[number] = function
+        return Handle(self._functions, number)
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+    def __iter__(self) -> Iterator[Callable[..., Any]]:
+        return iter(list(self._functions.values()))
+
+
+class Attached:
+    """What few tensors carry beside their values: hooks, a wish to keep the gradient, an origin."""
+
+    __slots__ = ("hooks", "origin", "retains_grad")
+
+    def __init__(self) -> None:
+        self.hooks = Hooks()
+        self.retains_grad = False
+        self.origin: Any = None
+
+    def final_gradient(self, node: Node, g: Array | None, create_graph: bool) -> Array | None:
+        """The gradient of `node`, which carries this, after its hooks; each may replace it."""
+        for hook in self.hooks:
+            if g is None:
+                g = np.zeros_like(node.array)
+            shown = g
+            if not isinstance(g, Node):
+                view = np.asarray(g).view()
+                view.flags.writeable = False  # the memory may also be another tensor's gradient
+                shown = wrap(view)
+            try:
+                answer = hook(shown)
+            except Exception as error:
+                error.add_note(f"in a hook on a tensor {describe(node)}")
+                raise
+            if answer is None:
+                continue
+            new: Any = answer if isinstance(answer, Node) else np.asarray(answer, node.array.dtype)
+            if new.shape != node.array.shape:
+                raise ValueError(
+                    f"a hook on a tensor {describe(node)} returned a gradient of shape "
+                    f"{new.shape}; it must have the tensor's shape"
+                )
+            new = new if create_graph else values(new)
+            g = new if new.dtype == node.array.dtype else new.astype(node.array.dtype)
+        return g

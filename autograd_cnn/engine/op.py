@@ -1,59 +1,63 @@
-"""Declaring and calling operations: `@op` and the registry `OPS`.
+"""Declaring and calling operations: `@op` and the registry `OPS`, `@composition`.
 
 Operations are polymorphic: arrays in, array out; any tensor in, tensor out.  Backward (backward.py)
-uses that: ordinarily it hands arrays to the backward rules, with ``create_graph=True`` it hands
-them tensors, and the same formulas then build the graph of the derivative.
+uses that.  Ordinarily it hands arrays to the backward rules.  With ``create_graph=True`` it hands
+them tensors, and the same formulas build the graph of the derivative.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd_cnn.engine import modes
-from autograd_cnn.engine import watch as watching
-from autograd_cnn.engine.arguments import EXPLAINED
-from autograd_cnn.engine.calling import PLAIN, as_inputs, bind, explained, holds_node
-from autograd_cnn.engine.node import (
-    Array,
-    GraphError,
-    Node,
-    Op,
-    Rule,
-    describe,
-    fill_node,
-    next_serial,
-    recorded,
-    serials,
-    values,
-    wrap,
-)
-
-__all__ = [
-    "OPS",
-    "Array",
-    "GraphError",
-    "Node",
-    "Op",
-    "Rule",
-    "describe",
-    "fill_node",
-    "next_serial",
-    "op",
-    "recorded",
-    "values",
-    "wrap",
-]
+from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine.arguments import Arguments, as_input, guarded
+from autograd_cnn.engine.node import Array, Node, next_serial
 
 F = TypeVar("F", bound=Callable[..., Any])
+Rule = Callable[..., Array]  # rule(g, out, *inputs, **params) -> gradient of one input
 
 OPS: dict[str, Op] = {}
+"""Every registered operation by name."""
 
-_new, _next_serial, _recording = object.__new__, serials.__next__, modes.recording.get
+COMPOSITIONS: dict[str, Callable[..., Any]] = {}
+"""Every function that `composition` made of ops, by name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """A NumPy function and its backward rules, one per differentiable input.
+
+    A rule of None says that the derivative is zero everywhere it exists.  `joint`, where an op has
+    it, replaces the rules: it returns the gradients of all inputs at once because they share work.
+    `variadic` ops take any number of inputs; their one rule learns which from `position`.
+
+    >>> multiply = ag.OPS["multiply"]
+    >>> multiply.inputs, multiply.params
+    (('x', 'y'), ())
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    inputs: tuple[str, ...]
+    rules: tuple[Rule | None, ...]
+    joint: Callable[..., Sequence[Array | None]] | None = None
+    saves: tuple[str, ...] = ()
+    variadic: bool = False
+    params: tuple[str, ...] = ()
+    defaults: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Values of the parameters that have one."""
+    exposed: tuple[str, ...] = ()
+    """The parameters that may hold arrays or lists, which the caller could change later."""
+
+    def rule(self, position: int) -> Rule | None:
+        """The backward rule of the input at `position`."""
+        return self.rules[0 if self.variadic else position]
 
 
 def op(
@@ -69,7 +73,7 @@ def op(
     keyword-only parameters are plain values.  A rule is ``rule(g, out, *inputs, **params)``: the
     gradient of its input given the gradient `g` of the output, written in ops and in what arrays
     and tensors share, so that it can itself be differentiated.  `saves` names the values that the
-    function returns beside its result, as ``(out, {name: value})``, for the rules to receive as
+    function returns beside its result, as ``(out, {name: value})``; the rules receive them as
     keyword parameters.  `joint` replaces the rules by one function that also receives ``wanted``, a
     flag per input, and returns a gradient or None per input.  With ``register=False`` the op stays
     out of `OPS`: a private op, whose name need not be unique.
@@ -77,26 +81,24 @@ def op(
     Raises TypeError at declaration when an input has no rule, a rule names no input, or the name is
     taken.
 
-    >>> import numpy as np
-    >>> from autograd_cnn.engine import op as graph
-    >>> from autograd_cnn import tensor
-    >>> @graph.op(x=lambda g, out, x: g * 3.0 * x * x, register=False)
+    >>> @ag.op(x=lambda g, out, x: g * 3.0 * x * x, register=False)
     ... def cube(x):
     ...     "x to the third power."
     ...     return x * x * x
-    >>> x = tensor([1.0, 2.0], requires_grad=True)
+    >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> cube(x).sum().backward()
     >>> x.grad
     tensor([ 3., 12.])
     """
 
     def declare(forward: F) -> F:
-        record = _declare(forward, rules, joint, tuple(saves))
+        arguments = Arguments(forward)
+        record = _declare(arguments, rules, joint, tuple(saves))
         if register:
             if record.name in OPS:
                 raise TypeError(f"op {record.name!r} is already registered")
             OPS[record.name] = record
-        call = _caller(record)
+        call = _callable(record, arguments)
         call.op = record  # type: ignore[attr-defined]
         return functools.wraps(forward)(call)  # type: ignore[return-value]
 
@@ -104,19 +106,13 @@ def op(
 
 
 def _declare(
-    forward: Callable[..., Any],
+    arguments: Arguments,
     rules: dict[str, Rule | None],
     joint: Callable[..., Sequence[Array | None]] | None,
     saves: tuple[str, ...],
 ) -> Op:
-    name = forward.__name__
-    signature = inspect.signature(forward)
-    parameters = signature.parameters.values()
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
-    inputs = tuple(p.name for p in positional)
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in positional)
-    keyword = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-    if variadic and (len(inputs) > 1 or joint):
+    name, inputs = arguments.name, arguments.inputs
+    if arguments.variadic and (len(inputs) > 1 or joint):
         raise TypeError(f"op {name!r}: *{inputs[-1]} must be its only input, with one rule")
     if joint and rules:
         raise TypeError(f"op {name!r}: give either one joint rule or a rule per input")
@@ -124,44 +120,52 @@ def _declare(
         raise TypeError(
             f"op {name!r} has inputs {list(inputs)} but backward rules for {list(rules)}"
         )
-    for p in positional:
-        if p.default is not p.empty and p.default is not None:
+    for optional in () if arguments.variadic else inputs[arguments.required :]:
+        if optional not in arguments.optional:
             raise TypeError(
-                f"op {name!r}: input {p.name!r} may only default to None; make it keyword-only if "
-                "it is a "
-                f"plain value"
+                f"op {name!r}: input {optional!r} may only default to None; make it keyword-only "
+                "if it is a plain value"
             )
+    kinds = arguments.kinds
     return Op(
         name=name,
-        forward=forward,
-        signature=signature,
+        forward=arguments.function,
         inputs=inputs,
         rules=tuple(rules.get(i) for i in inputs),
         joint=joint,
         saves=saves,
-        variadic=variadic,
-        defaults={p.name: p.default for p in keyword if p.default is not p.empty},
-        params=tuple(p.name for p in keyword),
-        required=0 if variadic else sum(p.default is p.empty for p in positional),
+        variadic=arguments.variadic,
+        params=arguments.settings,
+        defaults=arguments.defaults,
+        exposed=tuple(p for p in arguments.settings if p not in kinds or not kinds[p].lasting),
     )
 
 
-def _caller(record: Op) -> Callable[..., Any]:
+_PLAIN = frozenset({np.ndarray, bool, int, float, complex, *np.sctypeDict.values()})
+"""The types of inputs, besides tensors, that a forward takes as they are."""
+
+
+def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
     forward, defaults, saves = record.forward, record.defaults, record.saves
     # Calls with exactly the inputs, and with no parameter or all of them by name, skip the binding
     # (a third of a small op's time).
     arity = -1 if record.variadic else len(record.inputs)
     whole = frozenset(record.params)
-    optional = len(whole) == len(defaults)
-    known = PLAIN | {type(None)} if record.required < len(record.inputs) else PLAIN
-    open_blocks = watching.open_blocks
+    without_params = len(whole) == len(defaults)
+    known = _PLAIN | {type(None)} if arguments.optional & {*record.inputs} else _PLAIN
+    open_blocks = watch.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
-        if len(args) == arity and not params and optional:
+        if len(args) == arity and not params and without_params:
             params = defaults
-        elif len(args) != arity or params.keys() != whole or holds_node(params):
-            args, params = bind(record, args, params)
+        else:
+            if len(args) != arity or params.keys() != whole:
+                args, params = arguments.bind(args, params)
+            for value in params.values():
+                if isinstance(value, Node):
+                    params = _plain_params(arguments, params)
+                    break
         node = None
         tracked = exposed = False
         arrays = []
@@ -174,15 +178,18 @@ def _caller(record: Op) -> Callable[..., Any]:
                 exposed = exposed or type(x) is np.ndarray
                 arrays.append(x)
             else:
-                return call(*as_inputs(record, args), **params)
+                return call(*_as_inputs(arguments, args), **params)
         try:
             if open_blocks:
                 compute = functools.partial(forward, *arrays, **params)
-                out = watching.compute_operation(record, args, compute)
+                out = watch.compute_operation(record, args, compute)
             else:
                 out = forward(*arrays, **params)
-        except EXPLAINED as error:
-            raise explained(record, arrays, params, error) from error
+        except Exception as error:
+            told = arguments.explain(error, arrays, params)
+            if told is None:
+                raise
+            raise told from error
         saved = None
         if saves:
             out, saved = out
@@ -190,10 +197,38 @@ def _caller(record: Op) -> Callable[..., Any]:
             return out
         result = _result(record, out, args, params, saved, tracked, exposed)
         if open_blocks:
-            watching.tell_made(result, record, args)
+            watch.tell_made(result, record, args)
         return result
 
     return call
+
+
+def _as_inputs(arguments: Arguments, args: Sequence[Any]) -> Iterable[Any]:
+    """Inputs of types that no forward knows, as arrays; raises TypeError for what holds no
+    numbers.
+    """
+    for name, x in zip(arguments.names(len(args)), args):
+        if isinstance(x, Node) or type(x) in _PLAIN or (x is None and name in arguments.optional):
+            yield x
+        else:  # lists, and arrays of a subclass
+            x = as_input(arguments.name, name, x)
+            yield x if isinstance(x, Node) else np.asarray(x)
+
+
+def _plain_params(arguments: Arguments, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with arrays in the place of tensors, which must not require gradients."""
+    for name, value in params.items():
+        if isinstance(value, Node) and value.tracked:
+            raise arguments.misuse(
+                f"argument {name!r} is a plain value, but a tensor that requires gradients was "
+                "given; pass .detach() of it"
+            )
+    return {name: x.array if isinstance(x, Node) else x for name, x in params.items()}
+
+
+# -------------------------------------------------------------------------------------- the result
+
+_new, _recording = object.__new__, modes.recording.get
 
 
 def _result(
@@ -208,7 +243,7 @@ def _result(
     """The tensor around `out`, which remembers its origin where an input is `tracked`.
 
     Arrays that backward may need are kept out of the caller's reach where some are `exposed`; what
-    the forward `saved` is out of it already.
+    the forward `saved` is out of it already.  A view shares the record of writes to its memory.
     """
     if type(out) is not np.ndarray:
         out = np.asarray(out)
@@ -217,59 +252,87 @@ def _result(
     result._grad = None
     result.written = None
     result.attached = None
+    base = out.base
+    source = out if base is None else base  # views of views have the memory's owner as their base
+    for x in args:
+        if isinstance(x, Node) and (
+            source is x.array
+            or source is x.array.base
+            or (base is not None and type(base) is not np.ndarray)  # made by as_strided
+        ):
+            if np.may_share_memory(out, x.array):
+                result.written = x.write_record()
+            break
     if tracked and out.dtype.kind in "fc" and _recording():
         result.tracked = True
         result.op = record
-        result.inputs = tuple(map(_private, args)) if exposed else args
-        params = _private_values(params) if params else params
+        result.inputs = _kept_inputs(args) if exposed else args
+        if record.exposed:
+            params = _kept_params(params, record.exposed)
         result.params = {**params, **saved} if saved else params
     else:
         result.tracked = False
         result.op = None
         result.inputs = ()
-        if out.base is not None:
-            _share_writes(result, args)
-    result.serial = _next_serial()
+        result.params = {}
+    result.serial = next_serial()
     return result
 
 
-def _private(x: Any) -> Any:
-    """An array that backward may need, out of the caller's reach: a copy if it may change."""
-    return x.copy(order="K") if type(x) is np.ndarray and _writable(x) else x
+def _kept_inputs(args: Sequence[Any]) -> tuple[Any, ...]:
+    """Inputs for backward: arrays that somebody can still write to are copied."""
+    kept = []
+    for x in args:
+        if type(x) is np.ndarray:
+            owner: Any = x
+            while isinstance(owner, np.ndarray):  # a read-only view may hide writable memory
+                if owner.flags.writeable:
+                    x = x.copy(order="K")
+                    break
+                owner = owner.base
+        kept.append(x)
+    return tuple(kept)
 
 
-def _writable(x: np.ndarray | None) -> bool:
-    """Whether the memory of `x` can change, which a read-only view such as ``t.numpy()`` hides."""
-    while isinstance(x, np.ndarray):
-        if x.flags.writeable:
-            return True
-        x = x.base
-    return False
-
-
-def _private_values(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with their arrays and lists (targets, indices) out of the caller's reach."""
-    for value in params.values():
-        kind = type(value)
-        if kind is tuple and _LASTING.issuperset(map(type, value)):  # a shape, axes
-            continue
-        if kind in _CHANGING:
-            return {name: _private_value(value) for name, value in params.items()}
-    return params
-
-
-_CHANGING = frozenset({np.ndarray, tuple, list})  # tuples may hold arrays
 _LASTING = frozenset({int, slice, type(None), type(...), bool, float, str})
 
 
-def _private_value(value: Any) -> Any:
+def _kept_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Parameters for backward: arrays and lists (targets, indices) that may change are copied."""
+    for name in names:
+        value = params[name]
+        kind = type(value)
+        if kind is tuple and _LASTING.issuperset(map(type, value)):  # a shape, an index of slices
+            continue
+        if kind in (np.ndarray, tuple, list):
+            params = {**params, name: _kept(value)}
+    return params
+
+
+def _kept(value: Any) -> Any:
     if type(value) in (tuple, list):
-        return type(value)(map(_private_value, value))
-    return _private(value.array.copy() if isinstance(value, Node) else value)
+        return type(value)(map(_kept, value))
+    return _kept_inputs((value.array.copy() if isinstance(value, Node) else value,))[0]
 
 
-def _share_writes(result: Node, inputs: Sequence[Any]) -> None:
-    """A view that records nothing still has to learn of writes to the memory it looks at."""
-    for x in inputs:
-        if isinstance(x, Node) and np.may_share_memory(result.array, x.array):
-            result.written = x.write_record()
+def composition(function: F) -> F:
+    """Give a function of ops the calling habits of an op.
+
+    Positional parameters are inputs, keyword-only ones plain values, which may also follow the
+    inputs by position (``squeeze(x, 0)``).  Lists of numbers become arrays.  The derivatives are
+    those of the ops it calls.  Their errors get the function's name in front.
+
+    Raises TypeError for a list of tensors, whose graph a conversion would cut, and for arguments
+    that are not what their annotations say.
+
+    >>> @composition
+    ... def half(x, *, times=1):
+    ...     "x divided by two, several times."
+    ...     return x * 0.5**times
+    >>> half([4.0, 8.0], 2)
+    array([1., 2.], dtype=float32)
+    >>> del COMPOSITIONS["half"]
+    """
+    call = guarded(Arguments(function), inner=ChainMap(OPS, COMPOSITIONS))
+    COMPOSITIONS[function.__name__] = call
+    return call  # type: ignore[return-value]

@@ -6,10 +6,14 @@ an operation pays for one look at an empty list.
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from types import FrameType
 from typing import Any
 
 Compute = Callable[[], Any]
@@ -47,7 +51,6 @@ layers: ContextVar[tuple[Any, ...]] = ContextVar("autograd_cnn.layers", default=
 def watch(watcher: Watcher) -> Iterator[None]:
     """Let `watcher` see what this thread or task does in the ``with`` block.
 
-    >>> import autograd_cnn as ag
     >>> class Names(Watcher):
     ...     def operation(self, op, args, compute):
     ...         print(op.name)
@@ -68,13 +71,7 @@ def watch(watcher: Watcher) -> Iterator[None]:
 
 @contextmanager
 def unwatched_by(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
-    """Let others look on `instead` of `watcher` in the ``with`` block.
-
-    >>> seen = Watcher()
-    >>> with watch(seen), unwatched_by(seen):
-    ...     watchers.get()
-    ()
-    """
+    """Let others look on `instead` of `watcher` in the ``with`` block."""
     others = tuple(w for w in watchers.get() if w is not watcher)
     token = watchers.set((*others, *instead))
     try:
@@ -107,3 +104,19 @@ def tell_changing(node: Any) -> None:
     """Tell the watchers here of a tensor that is about to be changed in place."""
     for watcher in watchers.get():
         watcher.changing(node)
+
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def user_frame() -> tuple[FrameType, int]:
+    """The innermost frame outside this package, and how far it is from the caller's."""
+    frame, distance = sys._getframe(1), 1
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame, distance = frame.f_back, distance + 1
+    return frame, distance
+
+
+def warn(message: str) -> None:
+    """A warning that points at the user's line, however deep in this package it arises."""
+    warnings.warn(message, stacklevel=user_frame()[1])

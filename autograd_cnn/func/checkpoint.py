@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +10,10 @@ import numpy as np
 from autograd_cnn import random
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.backward import backpropagate
 from autograd_cnn.engine.kinds import Function
-from autograd_cnn.engine.op import GraphError, Op, describe, next_serial, recorded, values
-from autograd_cnn.engine.walk import backpropagate
+from autograd_cnn.engine.node import GraphError, describe, next_serial, recorded, values
+from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import Watcher, watch
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tensor.tree import Rebuild, flatten, floating, pack, unpack
@@ -133,13 +133,11 @@ def _same(found: np.ndarray, expected: np.ndarray) -> bool:
 CHECKPOINT = Op(
     name="checkpoint",
     forward=checkpoint,
-    signature=inspect.signature(checkpoint),
     inputs=("inputs",),
     rules=(None,),
     joint=lambda g, out, *inputs, again, wanted: again(g, out, wanted),
     saves=(),
     variadic=True,
-    defaults={},
     params=("again",),
 )
 """The op of the tensors that `checkpoint` makes; what it computes is among its parameters."""

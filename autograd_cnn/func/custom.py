@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from autograd_cnn.checks import shown
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import shown
 from autograd_cnn.engine.kinds import Function
-from autograd_cnn.engine.op import op, values, wrap
+from autograd_cnn.engine.node import values, wrap
+from autograd_cnn.engine.op import op
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,7 +10,7 @@ import numpy as np
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.kinds import Function
-from autograd_cnn.engine.op import describe, wrap
+from autograd_cnn.engine.node import describe, wrap
 from autograd_cnn.func.tracing import (
     Gradient,
     Lifted,

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from autograd_cnn.checks import mistake
 from autograd_cnn.engine.arguments import as_input, checked
-from autograd_cnn.engine.checks import mistake
-from autograd_cnn.engine.op import Node, values, wrap
+from autograd_cnn.engine.node import Node, values, wrap
 from autograd_cnn.nn.module import Module
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.op import describe, op, wrap
-from autograd_cnn.engine.walk import backpropagate
+from autograd_cnn.engine.backward import backpropagate
+from autograd_cnn.engine.node import describe, wrap
+from autograd_cnn.engine.op import op
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tensor.tree import Rebuild, flatten
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.op import Array
+from autograd_cnn.engine.node import Array
 from autograd_cnn.ops import activation, reduce
 from autograd_cnn.ops.activation import relu
 from autograd_cnn.ops.exponential import sigmoid

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.op import Array, values
+from autograd_cnn.engine.node import Array, values
 from autograd_cnn.functional.arguments import check_images
 from autograd_cnn.functional.pooling import winning_cells
 from autograd_cnn.functional.resampling import along

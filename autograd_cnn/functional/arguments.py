@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd_cnn.engine.op import Array, Node
+from autograd_cnn.engine.node import Array, Node
 from autograd_cnn.kernels.window import Window
 
 SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}

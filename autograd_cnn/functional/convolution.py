@@ -7,7 +7,7 @@ from typing import Any
 
 from autograd_cnn import kernels
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.op import Array, Node, values, wrap
+from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.functional.arguments import check_images, shape_of, window_of
 from autograd_cnn.kernels.window import Window, conv_window, kept, sizes, transpose_window
 from autograd_cnn.ops import conv

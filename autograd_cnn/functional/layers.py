@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_cnn import random
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.op import Array, values
+from autograd_cnn.engine.node import Array, values
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
 

@@ -11,7 +11,7 @@ import numpy as np
 from autograd_cnn import kernels
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.modes import again
-from autograd_cnn.engine.op import Array, values
+from autograd_cnn.engine.node import Array, values
 from autograd_cnn.functional.pooling import max_pool_geometry
 from autograd_cnn.ops import activation, norm
 from autograd_cnn.ops.pool import max_pool

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.op import Array, values, wrap
+from autograd_cnn.engine.node import Array, values, wrap
 from autograd_cnn.functional.arguments import shape_of
 from autograd_cnn.functional.convolution import conv_geometry
 from autograd_cnn.functional.pooling import max_pool_geometry

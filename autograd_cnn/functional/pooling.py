@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.op import Array
+from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.arguments import check_images, window_of
 from autograd_cnn.kernels.window import Window, pool_window
 from autograd_cnn.ops import pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.op import Array, values
+from autograd_cnn.engine.node import Array, values
 from autograd_cnn.functional.arguments import reduce_losses, same_shape
 from autograd_cnn.ops.arithmetic import abs, clip, where
 from autograd_cnn.ops.exponential import exp, log

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.op import Array
+from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.arguments import SHAPES
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops.pool import avg_pool_grad

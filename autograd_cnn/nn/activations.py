@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autograd_cnn import functional as F
+from autograd_cnn.checks import choice
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import choice
 from autograd_cnn.nn.function import FunctionModule
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.hooks import Hooks
-from autograd_cnn.engine.op import op, values
+from autograd_cnn.engine.node import Hooks, values
+from autograd_cnn.engine.op import op
 from autograd_cnn.tensor.tree import flatten, floating, pack, unpack
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from autograd_cnn import functional as F
+from autograd_cnn.checks import choice, integer, per_axis
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import choice, integer, per_axis
 from autograd_cnn.functional import passes
 from autograd_cnn.nn.layers import uniform_parameters
 from autograd_cnn.nn.module import Module

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.modes import is_grad_enabled
-from autograd_cnn.engine.op import values
+from autograd_cnn.engine.node import values
 from autograd_cnn.nn.activations import ReLU
 from autograd_cnn.nn.convolution import Conv1d, Conv2d, Conv3d
 from autograd_cnn.nn.layers import Linear

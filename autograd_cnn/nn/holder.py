@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd_cnn.engine.op import values
+from autograd_cnn.engine.node import values
 from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.paths import held, join
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd_cnn.engine import watch as watching
-from autograd_cnn.engine.hooks import Handle, Hooks
+from autograd_cnn.engine import watch
 from autograd_cnn.engine.modes import is_grad_enabled
+from autograd_cnn.engine.node import Handle, Hooks
 from autograd_cnn.nn.backward_hooks import Passage
 
 
@@ -38,7 +38,7 @@ class Hooked:
         >>> nn.ReLU().runs_straight()
         True
         """
-        return self._hooks is None and not watching.open_blocks
+        return self._hooks is None and not watch.open_blocks
 
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(module, args)`` before every forward; returns a handle with ``remove()``.
@@ -98,7 +98,7 @@ class Hooked:
 
     def _watched_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Compute `forward` with hooks, and among the layers that watchers know to be running."""
-        token = watching.layers.set((*watching.layers.get(), self))
+        token = watch.layers.set((*watch.layers.get(), self))
         try:
             hooks = self._hooks
             if hooks is None:
@@ -118,4 +118,4 @@ class Hooked:
                 output = passage.leave(output)
             return output
         finally:
-            watching.layers.reset(token)
+            watch.layers.reset(token)

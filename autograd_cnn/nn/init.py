@@ -13,8 +13,8 @@ from typing import TypeVar
 import numpy as np
 
 from autograd_cnn import random
+from autograd_cnn.checks import mistake
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import mistake
 from autograd_cnn.tensor import Tensor
 
 __all__ = [

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_cnn import functional as F
+from autograd_cnn.checks import integer
+from autograd_cnn.config import get_default_dtype
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import integer
-from autograd_cnn.engine.modes import get_default_dtype
 from autograd_cnn.functional import passes
 from autograd_cnn.nn import init
 from autograd_cnn.nn.module import Module

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_cnn import functional as F
+from autograd_cnn.checks import choice
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import choice
-from autograd_cnn.engine.op import Array
+from autograd_cnn.engine.node import Array
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.module import Module
 

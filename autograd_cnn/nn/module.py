@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from autograd_cnn.config import default_array
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.kinds import Function
-from autograd_cnn.engine.modes import default_array
-from autograd_cnn.engine.op import Array, values
+from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn import state
 from autograd_cnn.nn.holder import Holder

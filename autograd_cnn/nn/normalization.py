@@ -8,10 +8,11 @@ import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn import kernels
+from autograd_cnn.checks import integer
+from autograd_cnn.config import get_default_dtype
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import integer
-from autograd_cnn.engine.modes import again, get_default_dtype
-from autograd_cnn.engine.op import Array, values
+from autograd_cnn.engine.modes import again
+from autograd_cnn.engine.node import Array, values
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.parameter import Parameter
 

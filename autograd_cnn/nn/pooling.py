@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from autograd_cnn import functional as F
+from autograd_cnn.checks import integer, per_axis
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import integer, per_axis
 from autograd_cnn.functional.adaptive import output_sizes
 from autograd_cnn.nn.function import FunctionModule
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from autograd_cnn import functional as F
+from autograd_cnn.checks import per_axis
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.checks import per_axis
 from autograd_cnn.functional.resampling import check_settings
 from autograd_cnn.nn.function import FunctionModule
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_cnn.engine.op import Node, values
+from autograd_cnn.engine.node import Node, values
 
 
 class IncompatibleKeys(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.op import wrap
+from autograd_cnn.engine.node import wrap
 from autograd_cnn.tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]

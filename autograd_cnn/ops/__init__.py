@@ -2,7 +2,6 @@
 composed of them.
 """
 
-from autograd_cnn.engine import composition
 from autograd_cnn.ops import (
     activation,
     arithmetic,
@@ -24,7 +23,6 @@ from autograd_cnn.ops import (
 __all__ = [
     "activation",
     "arithmetic",
-    "composition",
     "conv",
     "exponential",
     "join",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.composition import composition
 from autograd_cnn.engine.kinds import DType, Numbers
-from autograd_cnn.engine.op import Array, op, values
+from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.shape import unbroadcast
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.op import Array, op
+from autograd_cnn.engine.node import Array
+from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.window import Window
 from autograd_cnn.ops.shape import channel_sum
 

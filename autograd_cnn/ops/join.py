@@ -7,12 +7,12 @@ from operator import index
 
 import numpy as np
 
-from autograd_cnn.engine.checks import misfit, normal_axis, whole_numbers
-from autograd_cnn.engine.composition import along, composition
+from autograd_cnn.checks import misfit, normal_axis, whole_numbers
 from autograd_cnn.engine.kinds import Axis, Integers, Pads
-from autograd_cnn.engine.op import Array, op
+from autograd_cnn.engine.node import Array
+from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.pick import plain_index
-from autograd_cnn.ops.shape import broadcast_to, ravel
+from autograd_cnn.ops.shape import along, broadcast_to, ravel
 
 
 def _part(xs: tuple[Array, ...], position: int, axis: int) -> tuple[slice, ...]:

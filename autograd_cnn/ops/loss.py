@@ -10,7 +10,8 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.engine.kinds import Numbers
-from autograd_cnn.engine.op import Array, Node, op, values
+from autograd_cnn.engine.node import Array, Node, values
+from autograd_cnn.engine.op import op
 from autograd_cnn.ops.exponential import sigmoid
 from autograd_cnn.ops.reduce import softmax
 

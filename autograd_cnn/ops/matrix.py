@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_cnn.engine.checks import misfit, normal_axes
-from autograd_cnn.engine.composition import composition
+from autograd_cnn.checks import misfit, normal_axes
 from autograd_cnn.engine.kinds import Axis
-from autograd_cnn.engine.op import Array, op, values
+from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops import arithmetic, reduce
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import power

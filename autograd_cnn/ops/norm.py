@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.op import Array, Node, op, values
+from autograd_cnn.engine.node import Array, Node, values
+from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.window import Window
 from autograd_cnn.ops.activation import relu_grad
 from autograd_cnn.ops.exponential import sqrt

@@ -7,12 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.checks import misfit, mistake, normal_axis
-from autograd_cnn.engine.composition import along, composition, positions
+from autograd_cnn.checks import misfit, mistake, normal_axis
 from autograd_cnn.engine.kinds import Index, Integers, holds_numbers
-from autograd_cnn.engine.op import Array, op, values
+from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where
-from autograd_cnn.ops.shape import unbroadcast
+from autograd_cnn.ops.shape import along, unbroadcast
+
+
+def positions(shape: tuple[int, ...], axis: int, index: np.ndarray) -> tuple[Any, ...]:
+    """The index that picks ``index`` along `axis` and stays in place along the other axes."""
+    grid = list(np.ogrid[tuple(slice(n) for n in shape)])
+    grid[axis] = index
+    return tuple(grid)
 
 
 def plain_index(index: Any) -> Any:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.checks import misfit, mistake, normal_axes
 from autograd_cnn.engine.arguments import as_input
-from autograd_cnn.engine.checks import misfit, mistake, normal_axes
-from autograd_cnn.engine.composition import composition
-from autograd_cnn.engine.op import Array, op
+from autograd_cnn.engine.node import Array
+from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops import reduce
 from autograd_cnn.ops.pick import diagonal
 from autograd_cnn.ops.shape import channel_sum, unbroadcast

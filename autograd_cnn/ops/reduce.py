@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.checks import normal_axes, normal_axis
-from autograd_cnn.engine.composition import along, composition
+from autograd_cnn.checks import normal_axes, normal_axis
 from autograd_cnn.engine.kinds import Axis
-from autograd_cnn.engine.op import Array, Node, op, values
+from autograd_cnn.engine.node import Array, Node, values
+from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import exp, sqrt
 from autograd_cnn.ops.join import concatenate
-from autograd_cnn.ops.shape import broadcast_to, flip
+from autograd_cnn.ops.shape import along, broadcast_to, flip
 
 _add_up: Any = np.add.reduce  # what np.sum calls, after 2 us of looking at its arguments
 

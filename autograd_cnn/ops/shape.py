@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.checks import misfit, normal_axes, normal_axis
-from autograd_cnn.engine.composition import composition
+from autograd_cnn.checks import misfit, normal_axes, normal_axis
 from autograd_cnn.engine.kinds import Axis
-from autograd_cnn.engine.op import Array, op
+from autograd_cnn.engine.node import Array
+from autograd_cnn.engine.op import composition, op
+
+
+def along(axis: int, part: Any) -> tuple[Any, ...]:
+    """The index that takes `part` of axis `axis` and all of the axes before it."""
+    return (slice(None),) * axis + (part,)
 
 
 @op(x=lambda g, out, x, *, shape: g.reshape(x.shape))

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from autograd_cnn.engine.composition import composition
-from autograd_cnn.engine.op import Array, op, values
+from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.shape import unbroadcast

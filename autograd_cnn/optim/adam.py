@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.checks import number
+from autograd_cnn.checks import number
 from autograd_cnn.optim.optimizer import Group, Optimizer, move_mean
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from autograd_cnn.engine.checks import choice, number
+from autograd_cnn.checks import choice, number
 from autograd_cnn.optim.arguments import per_group
 from autograd_cnn.optim.optimizer import Group, Optimizer
 from autograd_cnn.optim.scheduler import LRScheduler, groups_of

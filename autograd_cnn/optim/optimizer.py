@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.checks import number
+from autograd_cnn.checks import number
 from autograd_cnn.engine.modes import enable_grad
-from autograd_cnn.engine.op import values
+from autograd_cnn.engine.node import values
 from autograd_cnn.optim.arguments import check_parameter, iterable
 from autograd_cnn.tensor import Tensor
 

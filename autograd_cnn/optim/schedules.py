@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
-from autograd_cnn.engine.checks import number
+from autograd_cnn.checks import number
 from autograd_cnn.optim.arguments import per_group
 from autograd_cnn.optim.optimizer import Optimizer
 from autograd_cnn.optim.scheduler import LRScheduler, groups_of

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine import backward as walk
+from autograd_cnn.config import default_array
 from autograd_cnn.engine import modes
-from autograd_cnn.engine import op as graph
-from autograd_cnn.engine.arguments import as_numbers, checked
-from autograd_cnn.engine.hooks import Handle
+from autograd_cnn.engine.arguments import as_numbers, checked, tensors
+from autograd_cnn.engine.backward import accumulate_gradients, backpropagate, seed_gradient
 from autograd_cnn.engine.kinds import DType
-from autograd_cnn.engine.op import GraphError, Node, describe, values, wrap
+from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
 from autograd_cnn.tensor import numpy_functions
 from autograd_cnn.tensor.array import PlainFacts
 from autograd_cnn.tensor.methods import ArrayMethods
@@ -44,8 +43,8 @@ class Tensor(PlainFacts, Operators, ArrayMethods):
     def __init__(self, data: Any, requires_grad: bool = False, dtype: DType | None = None) -> None:
         plain = as_numbers(type(self).__name__, "data", data)
         if dtype is None:
-            plain = modes.default_array(values(data))
-        graph.fill_node(self, np.array(plain, dtype))
+            plain = default_array(values(data))
+        fill_node(self, np.array(plain, dtype))
         if requires_grad:
             self.requires_grad_()
 
@@ -148,13 +147,13 @@ class Tensor(PlainFacts, Operators, ArrayMethods):
         tensor([2., 4., 6.])
         """
         if inputs is not None:
-            inputs = walk.tensors("backward", "inputs", inputs)
-        seed = walk.seed_gradient("backward", self, gradient, create_graph)
+            inputs = tensors("backward", "inputs", inputs)
+        seed = seed_gradient("backward", self, gradient, create_graph)
         retain = create_graph if retain_graph is None else retain_graph
-        found = walk.backpropagate(
+        found = backpropagate(
             [self], [seed], create_graph=create_graph, retain_graph=retain, targets=inputs
         )
-        walk.accumulate_gradients(found)
+        accumulate_gradients(found)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
         """Call ``hook(gradient)`` whenever a backward pass has the final gradient of this tensor.
@@ -206,7 +205,7 @@ class Tensor(PlainFacts, Operators, ArrayMethods):
                 f"a result of {self.op.name} cannot be copied with its graph; use .detach()"
             )
         new = object.__new__(type(self))
-        graph.fill_node(new, self.array.copy(order="K"), self.requires_grad)
+        fill_node(new, self.array.copy(order="K"), self.requires_grad)
         if self._grad is not None:
             new._grad = wrap(self._grad.array.copy(order="K"))
         memo[id(self)] = new

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.arguments import as_numbers
-from autograd_cnn.engine.op import Node
+from autograd_cnn.engine.node import Node
 
 
 class PlainFacts(Node):

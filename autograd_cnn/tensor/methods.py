@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import ops
-from autograd_cnn.engine.composition import COMPOSITIONS
-from autograd_cnn.engine.op import OPS, Node
+from autograd_cnn.engine.node import Node
+from autograd_cnn.engine.op import COMPOSITIONS, OPS
 from autograd_cnn.ops import (
     activation,
     arithmetic,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.arguments import as_input
-from autograd_cnn.engine.op import Array, Node, values
+from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops import join, matrix, pick, product, reduce, shape
 from autograd_cnn.ops.arithmetic import astype, where
 from autograd_cnn.ops.pick import take_along_axis

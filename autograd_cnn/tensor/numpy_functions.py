@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.op import Node, values
+from autograd_cnn.engine.node import Node, values
 from autograd_cnn.ops import (
     arithmetic,
     exponential,

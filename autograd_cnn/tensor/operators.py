@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine import modes, versions
-from autograd_cnn.engine import watch as watching
-from autograd_cnn.engine.op import GraphError, Node, describe, values
+from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine.node import Attached, GraphError, Node, describe, values
 from autograd_cnn.ops import arithmetic, exponential, pick, product
 
 _PARTS = ("getitem", "transpose")
@@ -133,8 +132,8 @@ class Operators(Node):
     def _recorded_with(self, what: str, value: Any) -> bool:
         """Whether a change of this tensor by `value` concerns a graph, so that it must rebind."""
         recording = modes.is_grad_enabled()
-        if watching.open_blocks:
-            watching.tell_changing(self)
+        if watch.open_blocks:
+            watch.tell_changing(self)
         if self.op is not None and self.requires_grad:
             if not recording:
                 raise GraphError(
@@ -165,8 +164,8 @@ class Operators(Node):
 
     def _become(self, change: Callable[[Node], Any]) -> None:
         """Take over what `change` makes of the old value."""
-        old = versions.hidden_copy(self)
-        versions.take_over(self, old, change(old))
+        old = hidden_copy(self)
+        take_over(self, old, change(old))
 
     def _update(self, function: Any, ufunc: np.ufunc, other: Any) -> Any:
         if not self._recorded_with(f"in-place {ufunc.__name__}", other):
@@ -223,3 +222,53 @@ class Operators(Node):
         return self.array != values(other)
 
     __hash__ = object.__hash__
+
+
+# A recorded tensor changes in place by taking over the result of an op.  Its old value lives on as
+# a hidden node for those that used it.  Results recorded before the change still hold the tensor
+# itself: they are older than its new version, which is how backward tells.  The old versions are
+# the first inputs of their successors.
+
+_STATE = tuple(name for name in Node.__slots__ if name != "__weakref__")
+
+
+def hidden_copy(node: Node) -> Node:
+    """A second node with the state of `node`: the same array, origin and place in the order."""
+    copy = object.__new__(type(node))
+    _move(node, copy)
+    return copy
+
+
+def _move(source: Node, target: Node) -> None:
+    for name in _STATE:
+        if hasattr(source, name):
+            setattr(target, name, getattr(source, name))
+
+
+def take_over(node: Node, old: Node, result: Node) -> None:
+    """Make `node` the newest version: the `result` of an op whose first input leads to `old`.
+
+    Hooks stay with the old value, whose gradient they were promised; the wish to keep the gradient
+    goes with the tensor.
+    """
+    _redirect(result, node, old)
+    retains = old.attached is not None and old.attached.retains_grad
+    _move(result, node)
+    if retains and old.attached is not None:
+        old.attached.retains_grad = False
+        node.attached = Attached()
+        node.attached.retains_grad = True
+
+
+def _redirect(result: Node, node: Node, old: Node) -> None:
+    """Let what `result` is made of use `old` in the place of `node`, so that no cycle arises."""
+    stack, seen = [result], {result.serial}
+    while stack:
+        for x in stack.pop().inputs or ():
+            if isinstance(x, Node) and x is not node and x.serial > old.serial:
+                if x.serial in seen:
+                    continue
+                seen.add(x.serial)
+                if x.inputs and any(part is node for part in x.inputs):
+                    x.inputs = tuple(old if part is node else part for part in x.inputs)
+                stack.append(x)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.checks import integer
-from autograd_cnn.engine.op import values
+from autograd_cnn.checks import integer
+from autograd_cnn.engine.node import values
 
 
 def accuracy(predicted: Any, labels: Any) -> float:

@@ -8,7 +8,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from autograd_cnn.engine.checks import integer, single
+from autograd_cnn.checks import integer, single
 
 SECONDS_BETWEEN_LINES = 5.0
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from autograd_cnn.engine.checks import choice, integer, single
+from autograd_cnn.checks import choice, integer, single
 
 
 class EarlyStopping:

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.node import Node
+
+def _is_tensor(x: Any) -> bool:
+    return isinstance(getattr(x, "array", None), np.ndarray)
 
 
 def shown(x: Any) -> str:
     """`x` in an error message: short values as they are written, arrays by shape and dtype.
 
-    >>> import numpy as np
     >>> shown("text"), shown(np.zeros(2)), shown({1})
     ("'text'", 'an array of shape (2,) and dtype float64', 'an object of type set')
     """
-    if isinstance(x, (np.ndarray, Node)):
-        kind = "a tensor" if isinstance(x, Node) else "an array"
-        array = x.array if isinstance(x, Node) else x
-        return f"{kind} of shape {array.shape} and dtype {array.dtype}"
-    if isinstance(x, (list, tuple)) and any(isinstance(part, Node) for part in x):
+    if isinstance(x, np.ndarray) or _is_tensor(x):
+        kind = "an array" if isinstance(x, np.ndarray) else "a tensor"
+        return f"{kind} of shape {x.shape} and dtype {x.dtype}"
+    if isinstance(x, (list, tuple)) and any(map(_is_tensor, x)):
         return f"a {type(x).__name__} of tensors"
     if x is None or isinstance(x, (bool, int, float, complex, str, np.generic, list, tuple)):
         return reprlib.repr(x)
@@ -111,7 +111,7 @@ def single(owner: str, name: str, value: Any) -> float:
         ...
     TypeError: Progress.update: loss must be a single number, got ndarray of shape (3,)
     """
-    array = np.asarray(value.array if isinstance(value, Node) else value)
+    array = np.asarray(value.array if _is_tensor(value) else value)
     if array.size != 1 or array.dtype.kind not in "biuf":
         found = type(value).__name__ + (f" of shape {array.shape}" if array.ndim else "")
         raise TypeError(f"{owner}: {name} must be a single number, got {found}")
