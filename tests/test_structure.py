@@ -13,10 +13,10 @@ PACKAGE = Path(ag.__file__).parent
 
 # Each layer may import the layers before it, and itself.
 LAYERS = [
-    ["kernels", "data"],
+    ["kernels"],
     ["config", "random"],
     ["engine"],
-    ["ops"],
+    ["ops", "data"],
     ["tensor"],
     ["functional", "testing"],
     ["nn", "optim"],

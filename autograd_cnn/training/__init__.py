@@ -37,7 +37,7 @@ True
 
 from autograd_cnn.training.archive import CheckpointError
 from autograd_cnn.training.checkpoints import load_checkpoint, save_checkpoint
-from autograd_cnn.training.files import replace_file
+from autograd_cnn.data.files import replace_file
 from autograd_cnn.training.metrics import accuracy, confusion_matrix, top_k_accuracy
 from autograd_cnn.training.progress import Progress
 from autograd_cnn.training.stopping import EarlyStopping

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.training.files import replace_file
+from autograd_cnn.data.files import replace_file
 
 FORMAT, VERSION = "autograd_cnn checkpoint", 1
 INDEX = "checkpoint"  # the array with the JSON text
