@@ -235,23 +235,21 @@ def test_subsets_and_splits() -> None:
     assert data.random_split(np.arange(6), [4, 2])[1][:].shape == (2,)
 
 
-ROWS = [
-    (lambda: data.DataLoader(np.arange(3), 0), ValueError, "batch_size must be at least 1, got 0"),
-    (lambda: data.DataLoader(np.arange(3), 1.5), TypeError, "batch_size must be an integer, got 1.5"),
-    (lambda: data.DataLoader(np.arange(3), True), TypeError, "batch_size must be an integer, got True"),
-    (lambda: data.DataLoader(np.arange(3), seed=-1), ValueError, "seed must be at least 0, got -1"),
-    (lambda: data.DataLoader((np.arange(3), np.arange(4))), ValueError, "equal lengths, got 3, 4"),
-    (lambda: data.DataLoader([1, 2]), TypeError, "dataset: expected a NumPy array, got list"),
-    (lambda: data.DataLoader(np.array(1)), ValueError, "at least one axis"),
-    (lambda: data.TensorDataset(), ValueError, "at least one array"),
-    (lambda: data.Subset(np.arange(3), [5]), IndexError, "5"),
-    (lambda: data.Subset(np.arange(3), [0.5]), TypeError, "int"),
-    (lambda: data.random_split(np.arange(3), [1, 1]), ValueError, "add up to the 3 elements"),
-    (lambda: data.read_idx("no-such-file"), FileNotFoundError, "no-such-file"),
-]
-
-
-@pytest.mark.parametrize(("call", "kind", "message"), ROWS)
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: data.DataLoader(np.arange(3), 1.5), TypeError, "batch_size must be an integer, g"),
+        (lambda: data.DataLoader(np.arange(3), True), TypeError, "an integer, got True"),
+        (lambda: data.DataLoader(np.arange(3), seed=-1), ValueError, "seed must be at least 0"),
+        (lambda: data.DataLoader(np.array(1)), ValueError, "at least one axis"),
+        (
+            lambda: data.DataLoader(data.digits()),
+            TypeError,
+            "give one of its parts, such as .train",
+        ),
+        (lambda: data.Subset(np.arange(3), [0.5]), TypeError, "must be one axis of integers"),
+    ],
+)
 def test_mistakes_are_explained(call: Any, kind: Any, message: str) -> None:
     with pytest.raises(kind, match=message):
         call()

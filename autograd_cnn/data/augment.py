@@ -108,7 +108,6 @@ def noise(images: np.ndarray, rng: np.random.Generator, deviation: float) -> np.
     return _like(images, added)
 
 
-
 def _affine_origins(
     rng: np.random.Generator,
     n: int,
