@@ -45,9 +45,8 @@ def draw(
     """
     choice("draw", "format", format, ("mermaid", "dot"))
     outputs = list(output) if isinstance(output, (tuple, list)) else [output]
-    for x in outputs:
-        if not isinstance(x, Tensor):
-            raise mistake("draw", "output", "a tensor or a sequence of tensors", output)
+    if not all(isinstance(x, Tensor) for x in outputs):
+        raise mistake("draw", "output", "a tensor or a sequence of tensors", output)
     if names is not None and not isinstance(names, (Module, Mapping)):
         raise mistake("draw", "names", "a module or a mapping from names to tensors", names)
     named = names.named_parameters() if isinstance(names, Module) else (names or {}).items()
@@ -96,11 +95,10 @@ class _Picture:
 
     def text(self) -> str:
         """The finished text."""
-        lines = self.lines
         if self.dot:
-            return "\n".join(["digraph {", *(f"    {line}" for line in lines), "}"])
+            return "\n".join(["digraph {", *(f"    {line}" for line in self.lines), "}"])
         style = ["classDef constant stroke-dasharray: 3 3"] if self.constants else []
-        return "\n".join(["graph TD", *(f"    {line}" for line in [*lines, *style])])
+        return "\n    ".join(["graph TD", *self.lines, *style])
 
 
 def _value(x: Any) -> str:

@@ -63,14 +63,12 @@ def layer_path(layers: Sequence[Any]) -> str:
     >>> layer_path([net, net[1]])
     'Sequential.1 (Tanh)'
     """
-    path, outer = type(layers[0]).__name__, layers[0]
+    path, outer, steps = type(layers[0]).__name__, layers[0], None
     for inner in layers[1:]:
         steps = next((name for name, m in outer.named_modules() if m is inner), None)
-        if steps is None:  # a layer that the outer one calls without holding it
+        if steps is None:  # the outer layer calls it without holding it
             path, outer = f"{path}, {type(inner).__name__}", inner
-    inner = layers[-1]
-    steps = next((name for name, m in outer.named_modules() if m is inner), "")
-    return f"{path}.{steps} ({type(inner).__name__})" if steps else path
+    return f"{path}.{steps} ({type(layers[-1]).__name__})" if steps else path
 
 
 class Origins(Watcher):

@@ -26,8 +26,7 @@ def why_no_grad(loss: Tensor | Callable[[], Any], parameter: Any) -> str:
     >>> print(ag.why_no_grad((w.detach() * x).sum(), w))
     The parameter enters multiply cut off from its graph, by .detach(), .data or .numpy().
     """
-    problem = _parameter_problem(parameter)
-    if problem:
+    if problem := _parameter_problem(parameter):
         return problem
     breaks: _Breaks | None = None
     if not isinstance(loss, Tensor) and callable(loss):
@@ -96,8 +95,7 @@ def _whole(path: list[Any], parameter: Tensor) -> str:
 
 
 def _where_it_ends(loss: Tensor, parameter: Tensor) -> str:
-    path = _path(loss, parameter, zeros=True)
-    if path:
+    if path := _path(loss, parameter, zeros=True):
         return (
             f"The path {' <- '.join(node.op.name for node in path if node.op)} goes through an op "
             "whose derivative is zero everywhere, so the gradient is zero."

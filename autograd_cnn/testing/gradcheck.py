@@ -195,7 +195,7 @@ def _check_linear(
 ) -> None:
     """A random cotangent gives the same combination of the Jacobian's rows.
 
-    Each row belongs to a cotangent with a single 1, under which a rule may square or clip unnoticed.
+    Each row belongs to a cotangent with a single 1, which hides a rule that squares or clips.
     """
     if not output.requires_grad:
         return
