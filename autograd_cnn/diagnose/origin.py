@@ -29,11 +29,7 @@ class Origin(NamedTuple):
 
 
 def here(op: str) -> Origin:
-    """The origin of an op that runs now: the innermost line outside this package.
-
-    >>> here("exp").op
-    'exp'
-    """
+    """The origin of an op that runs now: the innermost line outside this package."""
     frame, _ = user_frame()
     code = frame.f_code
     return Origin(op, code.co_filename, frame.f_lineno, code.co_name, watching.layers.get())

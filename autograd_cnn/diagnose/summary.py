@@ -167,7 +167,7 @@ class _Count(Watcher):
         if not running:
             return
         row = self.rows[id(running[-1])]
-        row.multiply_adds += multiply_adds(op.name, node, args)
+        row.multiply_adds += _multiply_adds(op.name, node, args)
         if node.requires_grad:
             saved = flatten(list(node.params.values()))[0]
             for x in (*args, node, *saved):
@@ -184,12 +184,8 @@ class _Count(Watcher):
         return array.nbytes
 
 
-def multiply_adds(op: str, node: Any, args: Sequence[Any]) -> int:
-    """Multiply-adds in one call of an op; 0 for ops that are not products.
-
-    >>> multiply_adds("matmul", np.ones((2, 4)), [np.ones((2, 3)), np.ones((3, 4))])
-    24
-    """
+def _multiply_adds(op: str, node: Any, args: Sequence[Any]) -> int:
+    """Multiply-adds in one call of an op; 0 for ops that are not products."""
     arrays = [np.asarray(values(x)) for x in args[:2]]
     if op == "matmul":
         return int(values(node).size) * arrays[0].shape[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -52,7 +52,8 @@ def gradcheck(
     """
     step = _step("gradcheck", eps, atol, rtol)
     tensors = _prepared("gradcheck", inputs)
-    return _passes(func, func, tensors, step, nondet_tol, "gradient", raise_exception)
+    check = partial(_check, func, func, tensors, step, nondet_tol, "gradient")
+    return _passes(check, raise_exception)
 
 
 @checked
@@ -91,7 +92,8 @@ def gradgradcheck(
 
     analytic, numerical = partial(gradients, True), partial(gradients, False)
     every = [*tensors, *cotangents]
-    return _passes(analytic, numerical, every, step, nondet_tol, what, raise_exception)
+    check = partial(_check, analytic, numerical, every, step, nondet_tol, what)
+    return _passes(check, raise_exception)
 
 
 def _step(name: str, eps: float, atol: float, rtol: float) -> Step:
@@ -149,18 +151,9 @@ def _prepared(name: str, inputs: Any) -> list[Any]:
     return [Tensor(t.array, requires_grad=True) if _wants(t) else t for t in given]
 
 
-def _passes(
-    func: Function,
-    numerical: Function,
-    inputs: list[Any],
-    step: Step,
-    nondet_tol: float,
-    what: str,
-    raise_exception: bool,
-) -> bool:
-    """Whether the Jacobians of `func` are the differences of `numerical`, the same function."""
+def _passes(check: Callable[[], None], raise_exception: bool) -> bool:
     try:
-        _check(func, numerical, inputs, step, nondet_tol, what)
+        check()
     except GradientError:
         if raise_exception:
             raise
@@ -171,6 +164,7 @@ def _passes(
 def _check(
     func: Function, numerical: Function, inputs: list[Any], step: Step, nondet_tol: float, what: str
 ) -> None:
+    """Compare the Jacobians of `func` with differences of `numerical`, the same function."""
     checked = [i for i, t in enumerate(inputs) if _wants(t)]
     wanted = [inputs[i] for i in checked]
     outputs = _outputs(what, func(*inputs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,10 +51,11 @@ def check_op(
         return function(*xs, **params)
 
     free = [i for i, x in enumerate(inputs) if i not in constant and _floating(x)]
-    before = [np.array(x) for x in inputs]
-    settings = {k: x.copy() for k, x in params.items() if isinstance(x, np.ndarray)}
+    given = {f"input {position}": x for position, x in enumerate(inputs)}
+    given |= {f"parameter {k!r}": x for k, x in params.items() if isinstance(x, np.ndarray)}
+    before = {what: np.array(x) for what, x in given.items()}
     out = call(*inputs)
-    _untouched(inputs, before)
+    _same(given, before)
     if reference is not None:
         _equal("the forward result", out, reference(*inputs, **params), TOLERANCE)
     tensors = _as_tensors(inputs, free)
@@ -67,19 +68,13 @@ def check_op(
         gradcheck(call, tensors, atol=TOLERANCE, rtol=TOLERANCE)
         if order > 1:
             gradgradcheck(call, tensors, atol=10 * TOLERANCE, rtol=10 * TOLERANCE)
-    _untouched(inputs, before)
-    for name, old in settings.items():
-        _same(f"parameter {name!r}", params[name], old)
+    _same(given, before)
 
 
-def _untouched(inputs: Sequence[Any], before: Sequence[Any]) -> None:
-    for position, (x, old) in enumerate(zip(inputs, before)):
-        _same(f"input {position}", x, old)
-
-
-def _same(what: str, x: Any, old: np.ndarray) -> None:
-    if not np.array_equal(x, old, equal_nan=_floating(x)):
-        raise GradientError(f"{what} was modified by the op or its rules")
+def _same(found: Mapping[str, Any], before: Mapping[str, np.ndarray]) -> None:
+    for what, x in found.items():
+        if not np.array_equal(x, before[what], equal_nan=_floating(x)):
+            raise GradientError(f"{what} was modified by the op or its rules")
 
 
 def _floating(x: Any) -> bool:
@@ -108,10 +103,10 @@ def _gradients(
     for i in free:
         tensors[i].array = inputs[i]  # keep the strides that a copy would straighten
     out = call(*tensors)
-    result, incoming = out.array.copy(), np.array(g)
+    given = {"the result": out.array, "the incoming gradient": g}
+    before = {what: np.array(x) for what, x in given.items()}
     found = grad(out, [tensors[i] for i in free], g, allow_unused=True)
-    _same("the result", out.array, result)
-    _same("the incoming gradient", g, incoming)
+    _same(given, before)
     return [np.zeros_like(inputs[i]) if r is None else r.array for i, r in zip(free, found)]
 
 
