@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
@@ -150,30 +149,20 @@ def _progress(url: str, total: int | None) -> Iterator[Callable[[int], object]]:
     try:
         tqdm = import_module("tqdm").tqdm  # optional, and without types
     except ImportError:
-        yield from _line(label)
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            print(f"\r{label}: {done / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
+
+        try:
+            yield advance
+        finally:
+            print(file=sys.stderr)
     else:
         with tqdm(total=total, desc=name, unit="B", unit_scale=True) as bar:
             yield bar.update
-
-
-def _line(label: str) -> Iterator[Callable[[int], object]]:
-    """A line of text that is written again at most ten times a second."""
-    done, shown = 0, 0.0
-
-    def show(end: str) -> None:
-        print(f"\r{label}: {done / 1e6:.1f} MB", end=end, file=sys.stderr, flush=True)
-
-    def advance(count: int) -> None:
-        nonlocal done, shown
-        done += count
-        if time.monotonic() - shown >= 0.1:
-            shown = time.monotonic()
-            show("")
-
-    try:
-        yield advance
-    finally:
-        show("\n")
 
 
 def _store(path: Path, content: bytes) -> None:

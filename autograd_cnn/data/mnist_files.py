@@ -57,7 +57,7 @@ def load(source: Source, root: str | os.PathLike[str] | None) -> Dataset:
         if (folder / _NPZ).is_file():
             return _dataset(_read_npz(folder / _NPZ, source))
         looked.append(f"{folder} ({origin}): {_lacks(folder, missing)}")
-    # Here, as urllib and what it needs would double the time of the package's import.
+    # Here, because urllib would double the time that importing `data` takes.
     from autograd_cnn.data.mnist_download import download
 
     target = given or _cache()

@@ -1,4 +1,4 @@
-"""Gradient checks for ops, layers and any function of tensors; this library checks itself so.
+"""Gradient checks for ops, layers and any function of tensors; this library uses them too.
 
 `gradcheck` and `gradgradcheck` compare first and second derivatives with numerical ones, `check_op`
 checks everything an op must do, and `autograd_cnn.testing.strategies` (needs hypothesis) generates
