@@ -188,7 +188,7 @@ ROWS: list[Row] = [
     (lambda: nn.utils.clip_grad_value_(3, 1), TypeError, "clip_grad_value_: parameters must be an"),
     # data
     (lambda: data.DataLoader(3), TypeError, "dataset: expected a NumPy array, got int"),
-    (lambda: data.DataLoader(np.ones(3), 0), ValueError, "DataLoader: batch_size must be 1"),
+    (lambda: data.DataLoader(np.ones(3), 0), ValueError, "DataLoader: batch_size must be at"),
     (lambda: data.Subset(np.ones(3), [5]), IndexError, "Subset: index 5 is out of range for 3"),
     (lambda: data.TensorDataset(), ValueError, "TensorDataset: expected at least one array"),
     (lambda: data.TensorDataset(np.ones(2), np.ones(3)), ValueError, "equal lengths, got 2, 3"),

@@ -67,29 +67,24 @@ def test_shape_dtype_layout_and_input_are_kept(size: Any, dtype: Any, strided: b
         assert np.array_equal(result, change(images, rng()))
 
 
-def test_no_channels_and_no_pixels() -> None:
-    for shape in ((2, 0, 3, 3), (2, 1, 0, 3), (2, 1, 3, 0)):
-        assert augment.warp(np.zeros(shape), rng(), **ALL).shape == shape
-        assert augment.noise(np.zeros(shape), rng(), 1).shape == shape
+@pytest.mark.parametrize("shape", [(2, 0, 3, 3), (2, 1, 0, 3), (2, 1, 3, 0)])
+def test_no_channels_and_no_pixels(shape: tuple[int, ...]) -> None:
+    assert augment.warp(np.zeros(shape), rng(), **ALL).shape == shape
+    assert augment.noise(np.zeros(shape), rng(), 1).shape == shape
 
 
-def test_images_are_changed_each_in_its_own_way() -> None:
-    images = np.repeat(pictures(1, 1, 12, 12), 6, axis=0)
-    for setting in ALL:
-        changed = augment.warp(images, rng(), **{setting: ALL[setting]})
-        assert len(np.unique(changed.reshape(6, -1), axis=0)) == 6, setting
-    assert len(np.unique(augment.noise(images, rng(), 1.0).reshape(6, -1), axis=0)) == 6
-    assert not np.array_equal(
-        augment.warp(images, rng(1), **ALL), augment.warp(images, rng(2), **ALL)
-    )
-
-
-def test_channels_move_together() -> None:
-    images = pictures(5, 3, 8, 6)
-    together = augment.warp(images, rng(), **ALL)
+def test_images_are_changed_each_in_its_own_way_and_channels_together() -> None:
+    images = np.repeat(pictures(1, 3, 12, 12), 6, axis=0)
+    changes = [partial(augment.warp, **{setting: ALL[setting]}) for setting in ALL]
+    for change in (*changes, partial(augment.noise, deviation=1.0)):
+        changed = change(images, rng())
+        assert len(np.unique(changed.reshape(6, -1), axis=0)) == 6, change
+    warp = partial(augment.warp, **ALL)
+    together = warp(images, rng())
+    assert not np.array_equal(together, warp(images, rng(1)))
     for channel in range(3):
-        alone = augment.warp(images[:, channel : channel + 1], rng(), **ALL)
-        assert np.array_equal(together[:, channel : channel + 1], alone)
+        some = slice(channel, channel + 1)
+        assert np.array_equal(together[:, some], warp(images[:, some], rng()))
 
 
 # ------------------------------------------------------------------------------------- single settings
@@ -109,6 +104,7 @@ def test_half_a_pixel_is_the_mean_of_two() -> None:
     images = np.array([[[[10, 20, 41]]]], np.uint8)
     moved = augment.warp(images, Fixed(right=-1), shift=0.5)
     assert moved.tolist() == [[[[15, 31, 21]]]]  # 30.5 and 20.5, rounded half up
+    assert (augment.warp(images, Fixed(down=1), shift=1e9, fill=17) == 17).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -202,11 +198,6 @@ def test_elastic_displacements_have_the_deviation_and_the_correlation_that_is_sa
     assert abs((x * y).mean()) < 0.08  # rows and columns move apart
 
 
-def test_everything_outside_is_fill() -> None:
-    images = pictures(3, 1, 4, 4, np.uint8)
-    assert (augment.warp(images, Fixed(down=1), shift=1e9, fill=17) == 17).all()
-
-
 def test_noise_has_the_deviation_that_is_said() -> None:
     images = np.full((50, 2, 20, 20), 100.0)
     added = augment.noise(images, rng(), 12.0) - 100
@@ -223,21 +214,18 @@ def test_noise_has_the_deviation_that_is_said() -> None:
 # --------------------------------------------------------------------------------------- in the loader
 
 
-def test_the_loader_augments_as_a_function_of_seed_epoch_and_step() -> None:
+def test_the_loader_augments_as_a_function_of_seed_epoch_and_step_then_transforms() -> None:
     train, _ = data.digits()
     change = partial(augment.warp, **ALL)
     plain = data.DataLoader(train, 100, shuffle=True, seed=5)
-    loader = data.DataLoader(train, 100, shuffle=True, seed=5, augment=change)
+    loader = data.DataLoader(
+        train, 100, shuffle=True, seed=5, augment=change, transform=lambda x, y: (x / 2, y)
+    )
     plain.epoch = loader.epoch = 2
     for step, ((images, labels), (changed, same)) in enumerate(zip(plain, loader)):
         expected = change(images, np.random.default_rng([5, 2, step + 1]))
-        assert np.array_equal(changed, expected)
+        assert np.array_equal(changed, expected / 2)
         assert np.array_equal(labels, same)
-
-
-def test_the_loader_augments_bare_arrays_and_before_it_transforms() -> None:
-    loader = data.DataLoader(
-        np.zeros(4), 2, augment=lambda x, rng: x + rng.random(), transform=lambda x: -x
-    )
+    bare = data.DataLoader(np.zeros(4), 2, augment=lambda x, rng: x + rng.random())
     first = np.random.default_rng([0, 0, 1]).random()
-    assert next(iter(loader)).tolist() == [-first, -first]
+    assert next(iter(bare)).tolist() == [first, first]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import http.server
 import io
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import pytest
 
 from autograd_cnn import data
 from autograd_cnn.data import mnist_download
-from autograd_cnn.data.mnist_files import _load
+from autograd_cnn.data.mnist_files import load
 from tests.test_data_mnist import (
     IMAGES,
     NAMES,
@@ -30,6 +33,7 @@ from tests.test_data_mnist import (
 )
 
 __all__ = ["no_other_places"]  # a fixture that every test here uses by itself
+STORED = sorted(f"{n}.gz" for n in NAMES)
 
 
 class Server:
@@ -53,10 +57,7 @@ class Server:
                 elif callable(answer):
                     answer(self)
                 else:
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(answer)))
-                    self.end_headers()
-                    self.wfile.write(answer)
+                    send(self, answer, len(answer))
 
             def log_message(self, *_: Any) -> None: ...
 
@@ -65,21 +66,41 @@ class Server:
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/mnist/"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def send(handler: Any, body: bytes, length: int | None) -> None:
+    """A successful answer that announces `length` bytes, or nothing."""
+    handler.send_response(200)
+    if length is not None:
+        handler.send_header("Content-Length", str(length))
+    handler.end_headers()
+    handler.wfile.write(body)
+    handler.wfile.flush()
+
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    found = Server()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+def new_server() -> Iterator[Callable[[], Server]]:
+    with ExitStack() as stack:
+
+        def made() -> Server:
+            server = Server()
+            stack.callback(server.close)
+            return server
+
+        yield made
 
 
 @pytest.fixture
-def other() -> Iterator[Server]:
-    found = Server()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+def server(new_server: Callable[[], Server]) -> Server:
+    return new_server()
+
+
+@pytest.fixture
+def other(new_server: Callable[[], Server]) -> Server:
+    return new_server()
 
 
 def left(path: Path) -> list[str]:
@@ -89,43 +110,36 @@ def left(path: Path) -> list[str]:
 def test_a_download_is_stored_and_the_second_call_needs_no_network(
     tmp_path: Path, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check(_load(source(server.url), None))
-    cache = tmp_path / "cache"
-    assert left(cache) == sorted(f"{n}.gz" for n in NAMES)
+    check(load(source(server.url), None))
+    assert left(tmp_path / "cache") == STORED
     lines = capsys.readouterr().err.splitlines()  # not a terminal: one plain line a file
     assert [line.split()[1] for line in lines] == [f"{n}.gz" for n in NAMES]
     server.asked.clear()
-    check(_load(source(server.url), None))
+    check(load(source(server.url), None))
     assert server.asked == []
 
 
 def test_only_what_is_missing_is_downloaded_into_root(tmp_path: Path, server: Server) -> None:
     root = folder(tmp_path, {n: PLAIN[n] for n in NAMES[:3]})
-    check(_load(source(server.url), root))
+    check(load(source(server.url), root))
     assert server.asked == [f"{NAMES[3]}.gz"]
     assert left(root) == sorted([*NAMES[:3], f"{NAMES[3]}.gz"])
 
 
+# ------------------------------------------------------------------------------------- bad mirrors
+
+
 def short(handler: Any) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(PACKED[IMAGES])))
-    handler.end_headers()
-    handler.wfile.write(PACKED[IMAGES][:10])
+    send(handler, PACKED[IMAGES][:10], len(PACKED[IMAGES]))
 
 
 def endless(handler: Any) -> None:
     """A large body whose size is not announced."""
-    handler.send_response(200)
-    handler.end_headers()
-    handler.wfile.write(bytes(10**5))
+    send(handler, bytes(10**5), None)
 
 
 def stalled(handler: Any) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(PACKED[IMAGES])))
-    handler.end_headers()
-    handler.wfile.write(PACKED[IMAGES][:10])
-    handler.wfile.flush()
+    short(handler)
     time.sleep(1.0)
 
 
@@ -156,27 +170,22 @@ def test_a_bad_answer_leaves_nothing_and_the_next_mirror_is_asked(
 ) -> None:
     server.serve[f"{IMAGES}.gz"], message = BAD_ANSWERS[answer]
     with pytest.raises(data.DataUnavailable, match=message):
-        _load(source(server.url, timeout=0.3), None)
+        load(source(server.url, timeout=0.3), None)
     assert left(tmp_path) == []
-    check(_load(source(server.url, other.url, timeout=0.3), None))
+    check(load(source(server.url, other.url, timeout=0.3), None))
     assert f"{IMAGES}.gz" in other.asked
-    assert left(tmp_path) == sorted(f"{n}.gz" for n in NAMES)
+    assert left(tmp_path) == STORED
 
 
-def test_a_refused_connection_moves_on_and_is_tried_only_once(
-    tmp_path: Path, server: Server
-) -> None:
-    check(_load(source("http://127.0.0.1:9/", server.url), None))
-    assert server.asked == [f"{n}.gz" for n in NAMES]
-
-
-def test_a_silent_mirror_is_waited_for_only_once(
-    tmp_path: Path, server: Server, other: Server
+@pytest.mark.parametrize("first", ["refusing", "silent"])
+def test_a_mirror_without_a_connection_is_tried_only_once(
+    server: Server, other: Server, first: str
 ) -> None:
     server.serve = dict.fromkeys(server.serve, silent)
-    check(_load(source(server.url, other.url, timeout=0.3), None))
-    assert server.asked == [f"{IMAGES}.gz"]
-    assert len(other.asked) == 4
+    url = server.url if first == "silent" else "http://127.0.0.1:9/"
+    check(load(source(url, other.url, timeout=0.3), None))
+    assert server.asked == ([f"{IMAGES}.gz"] if first == "silent" else [])
+    assert other.asked == [f"{n}.gz" for n in NAMES]
 
 
 def test_a_look_up_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,32 +198,39 @@ def test_a_look_up_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(mnist_download, "urlopen", look_up)
     start = time.monotonic()
     with pytest.raises(data.DataUnavailable, match=r"example: no answer within 0\.1 s"):
-        _load(source("http://example/", timeout=0.1), None)
+        load(source("http://example/", timeout=0.1), None)
     assert time.monotonic() - start < 10.0
     ended.set()
 
 
-@pytest.mark.parametrize("failing", ["write", "replace"])
-def test_a_full_disk_leaves_nothing_half_written(
-    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, failing: str
+# ----------------------------------------------------------------------------------------- storing
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])  # after writing, and at the very end
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+def test_a_failure_while_storing_leaves_nothing_half_written(
+    tmp_path: Path, server: Server, monkeypatch: Any, call: str, error: BaseException
 ) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
+    def fail(*_: Any) -> None:
+        raise error
 
-    if failing == "replace":
-        monkeypatch.setattr(mnist_download.os, "replace", full)
-    else:
+    monkeypatch.setattr(os, call, fail)
+    full = isinstance(error, OSError)
+    expected = data.DataUnavailable if full else KeyboardInterrupt
+    with pytest.raises(expected, match="No space left.*Make room or pass root" if full else None):
+        load(source(server.url), None)
+    assert left(tmp_path) == []
 
-        def half(path: Path, content: bytes) -> int:
-            with open(path, "wb") as file:
-                file.write(content[:5])
-            raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(
-        data.DataUnavailable, match="No space left on device.*Make room or pass root"
-    ):
-        _load(source(server.url), None)
+def test_a_download_interrupted_while_receiving_leaves_nothing(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def advance(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnist_download, "_progress", lambda *_: nullcontext(advance))
+    with pytest.raises(KeyboardInterrupt):
+        load(source(server.url), None)
     assert left(tmp_path) == []
 
 
@@ -224,52 +240,29 @@ def test_a_folder_that_cannot_be_made(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(data.DataUnavailable, match="cannot be written"):
-        _load(source(server.url), None)
-
-
-def interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("moment", ["receiving", "storing"])
-def test_an_interrupted_download_leaves_nothing(
-    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    if moment == "receiving":
-        monkeypatch.setattr(mnist_download, "_progress", lambda *_: Interrupting())
-    else:
-        monkeypatch.setattr(mnist_download.os, "replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        _load(source(server.url), None)
-    assert left(tmp_path) == []
-
-
-class Interrupting:
-    """A progress bar during which the user gives up."""
-
-    def __enter__(self) -> Any:
-        return interrupt
-
-    def __exit__(self, *_: object) -> None: ...
+        load(source(server.url), None)
 
 
 def test_loads_at_the_same_time_do_not_disturb_each_other(tmp_path: Path, server: Server) -> None:
     root = folder(tmp_path, {}, "root")
     failures = []
 
-    def load() -> None:
+    def load_once() -> None:
         try:
-            check(_load(source(server.url, timeout=5.0), root))
+            check(load(source(server.url, timeout=5.0), root))
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=load) for _ in range(6)]
+    threads = [threading.Thread(target=load_once) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert failures == []
-    assert left(root) == sorted(f"{n}.gz" for n in NAMES)
+    assert left(root) == STORED
+
+
+# ---------------------------------------------------------------------------------------- progress
 
 
 class Terminal(io.StringIO):
@@ -287,7 +280,7 @@ def test_a_terminal_shows_how_far_a_download_is(
         monkeypatch.setitem(sys.modules, "tqdm", None)  # as if it were not installed
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    check(_load(source(server.url), None))
+    check(load(source(server.url), None))
     shown = screen.getvalue()
     assert all(f"{name}.gz" in shown for name in NAMES)
     assert "\r" in shown
@@ -296,4 +289,4 @@ def test_a_terminal_shows_how_far_a_download_is(
 
 def test_no_stderr_at_all(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
-    check(_load(source(server.url), None))
+    check(load(source(server.url), None))

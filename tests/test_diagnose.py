@@ -56,15 +56,10 @@ def test_the_first_nan_of_a_forward_is_named_with_line_inputs_and_layer() -> Non
     assert text.endswith("(layer Net.features.0 (Conv2d))")
 
 
-def test_infinity_in_a_forward_without_gradients_is_found_too() -> None:
+def test_infinity_in_a_forward_without_gradients_is_found_unless_it_is_allowed() -> None:
     x = ag.tensor([1.0, 1000.0])
-    with (
-        pytest.raises(
-            FloatingPointError, match=r"exp made infinity in 1 of 2 values, first at \[1"
-        ),
-        ag.detect_anomaly(),
-        ag.no_grad(),
-    ):
+    infinite = pytest.raises(FloatingPointError, match=r"exp made infinity in 1 of 2 .* at \[1")
+    with infinite, ag.detect_anomaly(), ag.no_grad():
         ag.exp(x)
     with ag.detect_anomaly(check_inf=False):
         assert np.isinf(ag.exp(x).numpy()[1])
@@ -87,19 +82,15 @@ def test_a_backward_rule_is_named_with_the_line_of_its_forward() -> None:
     assert text.endswith("roots = ag.sqrt(x)  # this line")
 
 
-def test_a_forward_outside_the_block_is_an_unknown_place() -> None:
+def test_forwards_outside_joint_rules_and_second_derivatives_are_checked() -> None:
     y = ag.sqrt(leaf(0.0)).sum()
     unknown = "unknown place: run the forward inside"
     with pytest.raises(FloatingPointError, match=unknown), ag.detect_anomaly():
         y.backward()
-
-
-def test_joint_rules_and_second_derivatives_are_checked() -> None:
-    layer = nn.BatchNorm1d(2)
     x = ag.tensor(np.ones((3, 2), np.float32), requires_grad=True)
     rule = r"the backward rule of batch_norm .* NaN"
     with pytest.raises(FloatingPointError, match=rule), ag.detect_anomaly():
-        layer(x).backward(np.full((3, 2), np.nan, np.float32))
+        nn.BatchNorm1d(2)(x).backward(np.full((3, 2), np.nan, np.float32))
     z = leaf(0.0)
     with ag.detect_anomaly():
         (first,) = ag.grad(z**1.5, z, create_graph=True)  # 1.5 sqrt(z), fine at 0
@@ -114,7 +105,6 @@ def test_integers_and_finite_values_pass() -> None:
         assert ag.tensor([1, 2]).sum().item() == 3
         assert func.hessian(lambda t: (t**3).sum())(np.ones(2)).tolist() == [[6, 0], [0, 6]]
     assert x.grad is not None
-    assert x.grad.tolist() == [1.0, 2.0]
 
 
 def test_the_path_of_a_layer_that_is_called_but_not_held() -> None:
@@ -147,20 +137,16 @@ def test_a_profile_counts_calls_and_time_per_direction() -> None:
     assert found.calls["exp", "forward"] == 2
 
 
-def test_a_profile_of_nothing_and_of_an_op_that_fails() -> None:
+def test_a_profile_of_nothing_of_an_op_that_fails_and_beside_detect_anomaly() -> None:
     with ag.profile() as found:
         pass
     assert "outside ops" in str(found)
     with pytest.raises(ValueError, match="multiply"), found:
         leaf(1.0, 2.0) * leaf(1.0, 2.0, 3.0)
     assert found.calls == {("multiply", "forward"): 1}
-
-
-def test_profile_and_detect_anomaly_work_together() -> None:
-    x = leaf(0.0)
     failing = pytest.raises(FloatingPointError, match="rule of sqrt")
-    with failing, ag.profile() as found, ag.detect_anomaly():
-        ag.sqrt(x).sum().backward()
+    with failing, found, ag.detect_anomaly():
+        ag.sqrt(leaf(0.0)).sum().backward()
     assert found.calls["sqrt", "forward"] == found.calls["sqrt", "backward"] == 1
 
 
@@ -177,9 +163,7 @@ def test_watching_in_one_thread_does_not_concern_another() -> None:
             with ag.profile() as found, ag.detect_anomaly():
                 watching_now.set()
                 for _ in range(50):
-                    x = leaf(1.0, 2.0)
-                    (ag.exp(x) * x).sum().backward()
-                    assert x.grad is not None
+                    ag.exp(leaf(1.0, 2.0)).sum().backward()
                 finished.wait(10)
             profiles.append(found)
         except BaseException as error:
@@ -194,15 +178,12 @@ def test_watching_in_one_thread_does_not_concern_another() -> None:
             ag.sqrt(z).sum().backward()
             assert z.grad is not None
             assert np.isinf(z.grad.numpy()[0])
-            assert z.op is None
             assert z.attached is None
     finished.set()
     thread.join()
     assert failures == []
-    assert set(profiles[0].calls) == {
-        (name, way) for name in ("exp", "multiply", "sum") for way in ("forward", "backward")
-    }
-    assert profiles[0].calls["exp", "forward"] == 50
+    ways = ("forward", "backward")
+    assert profiles[0].calls == {(name, way): 50 for name in ("exp", "sum") for way in ways}
 
 
 def test_watching_in_one_async_task_does_not_concern_another() -> None:
@@ -227,51 +208,59 @@ def test_watching_in_one_async_task_does_not_concern_another() -> None:
 # ------------------------------------------------------------------------------------- lost gradients
 
 
-def test_a_whole_path_is_said_to_be_whole() -> None:
-    w = leaf(1.0)
-    assert ag.why_no_grad((w * 2.0).sum(), w) == (
-        "The path is whole: loss <- sum <- multiply <- parameter. loss.backward() fills the "
-        "parameter's .grad."
-    )
-    h = w * 2.0
-    assert "result of multiply" in ag.why_no_grad(h.sum(), h)
-    assert "retain_grad()" in ag.why_no_grad(h.sum(), h)
+def constant_loss(w: ag.Tensor) -> ag.Tensor:
+    with ag.no_grad():
+        return (w * 2.0).sum()
+
+
+def freed(w: ag.Tensor) -> ag.Tensor:
+    h = ag.exp(w)
+    h.sum().backward()
+    return (h * leaf(3.0, 4.0)).sum()
+
+
+V = (3.0, 4.0)
+PATHS: dict[str, tuple[Any, str]] = {
+    "whole": (
+        lambda w: (w * 2.0).sum(),
+        r"^The path is whole: loss <- sum <- multiply <- parameter\. loss\.backward\(\) fills the "
+        r"parameter's \.grad\.$",
+    ),
+    "no tensor": (lambda w: w.sum().item(), r"not a tensor \(= 3.0\)"),
+    "no graph": (constant_loss, "recorded.* pass a function"),
+    "detached": (lambda w: (w.detach() * leaf(*V)).sum(), "^The parameter enters multiply cut off"),
+    "NumPy": (lambda w: (leaf(*V) * w.numpy()).sum(), r"enters multiply .*\.numpy\(\)"),
+    "copied": (lambda w: (ag.tensor(w.numpy()) * leaf(*V)).sum(), "as a copy of its values"),
+    "zero": (lambda w: (ag.sign(w) * leaf(*V)).sum(), "derivative is zero"),
+    "unused": (
+        lambda w: (leaf(*V) * 2.0).sum(),
+        r"its only leaf is of shape \(2,\) and dtype float32.*float\(\), .* cannot be followed",
+    ),
+    "many unused": (
+        lambda w: (leaf(1.0) * leaf(2.0)).sum(),
+        r"the parameter; its 2 leaves are of shape \(1,\) and dtype float32; of shape \(1,\)",
+    ),
+    "freed": (freed, r"result of exp \(of shape \(2,\) and dtype float32\) was freed"),
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_why_a_parameter_gets_no_gradient(path: str) -> None:
+    loss, reason = PATHS[path]
+    w = leaf(1.0, 2.0)
+    assert re.search(reason, ag.why_no_grad(loss(w), w))
 
 
 def test_parameters_that_cannot_get_gradients() -> None:
-    loss = leaf(1.0).sum()
-    assert "not a tensor (of shape (1,)" in ag.why_no_grad(loss, np.ones(1))
-    assert "dtype int64" in ag.why_no_grad(loss, ag.tensor([1]))
-    assert "frozen (requires_grad=False)" in ag.why_no_grad(loss, ag.tensor([1.0]))
-
-
-def test_losses_without_a_graph() -> None:
-    w = leaf(1.0, 2.0)
-    assert "not a tensor (= 3.0)" in ag.why_no_grad(w.sum().item(), w)
-    with ag.no_grad():
-        loss = (w * 2.0).sum()
-    assert "recorded" in ag.why_no_grad(loss, w)
-    assert "pass a function" in ag.why_no_grad(loss, w)
-
-
-def test_paths_that_break_on_the_way() -> None:
-    w, v = leaf(1.0, 2.0), leaf(3.0, 4.0)
-    used = (w.detach() * v).sum()
-    assert ag.why_no_grad(used, w).startswith("The parameter enters multiply cut off")
-    assert re.search(r"enters multiply .*\.numpy\(\)", ag.why_no_grad((v * w.numpy()).sum(), w))
-    copied = (ag.tensor(w.numpy()) * v).sum()
-    assert "as a copy of its values" in ag.why_no_grad(copied, w)
-    assert "derivative is zero" in ag.why_no_grad((ag.sign(w) * v).sum(), w)
-    unused = ag.why_no_grad((v * 2.0).sum(), w)
-    assert "its only leaf is of shape (2,) and dtype float32" in unused
-    assert "float(), .item() or NumPy cannot be followed" in unused
-    many = ag.why_no_grad((leaf(1.0) * leaf(2.0)).sum(), w)
-    assert "its 2 leaves uses the parameter; they are of shape (1,) and dtype float32; of" in many
-    h = ag.exp(w)
-    h.sum().backward()
-    assert "result of exp (of shape (2,) and dtype float32) was freed" in ag.why_no_grad(
-        (h * v).sum(), w
-    )
+    w = leaf(1.0)
+    h = w * 2.0
+    assert re.search(r"result of multiply.* retain_grad\(\)", ag.why_no_grad(h.sum(), h))
+    for parameter, reason in (
+        (np.ones(1), "not a tensor (of shape (1,)"),
+        (ag.tensor([1]), "dtype int64"),
+        (ag.tensor([1.0]), "frozen (requires_grad=False)"),
+    ):
+        assert reason in ag.why_no_grad(w.sum(), parameter)
 
 
 def test_given_a_function_the_line_is_named() -> None:
@@ -335,18 +324,17 @@ def test_tables_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) 
 def test_a_summary_changes_nothing() -> None:
     net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout())
     before = net.state_dict()
-    ag.manual_seed(0)
-    expected = ag.random.generator().random()
-    ag.manual_seed(0)
+    bits = ag.random.generator().bit_generator
+    state = bits.state
     ag.summary(net, np.ones((2, 3), np.float32))
-    assert ag.random.generator().random() == expected
+    assert bits.state == state
     assert all(np.array_equal(a, b) for a, b in zip(before.values(), net.state_dict().values()))
     assert all(p.grad is None for p in net.parameters())
     assert net[0]._hooks is not None
     assert list(net[0]._hooks.after) == []
 
 
-def test_shared_parameters_unused_layers_large_numbers_and_misuse() -> None:
+def test_shared_parameters_unused_layers_and_large_numbers() -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
             self.first = nn.Linear(2, 2, bias=False)
@@ -366,12 +354,18 @@ def test_shared_parameters_unused_layers_large_numbers_and_misuse() -> None:
     assert rows["first"].calls == 2
     assert "  first Linear x2 " in str(found)
     assert str(ag.summary(nn.ReLU(), (1,))).splitlines()[-1].split() == ["total", "0", "0", "0"]
-    with pytest.raises(TypeError, match="model must be a module, got 3"):
-        ag.summary(3, (1,))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="give the model's inputs"):
-        ag.summary(nn.ReLU())
-    with pytest.raises(TypeError, match=r"a tensor or a shape such as \(1, 3, 32, 32\), got .x."):
-        ag.summary(nn.ReLU(), "x")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ag.summary(nn.ReLU()), "give the model's inputs"),
+        (lambda: ag.summary(nn.ReLU(), "x"), r"or a shape such as \(1, 3, 32, 32\), got .x."),
+    ],
+)
+def test_misuse(call: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 # -------------------------------------------------------------------------------------------- drawing
@@ -394,14 +388,10 @@ def test_drawings_name_parameters_shapes_and_constants() -> None:
     assert "sum (freed) ()" in ag.draw(total)
 
 
-def test_drawing_a_shared_input_twice_and_misuse() -> None:
+def test_a_drawing_has_a_shared_input_once() -> None:
     x = leaf(1.0)
     text = ag.draw(x * x, {'a"b': x})
     assert text.count("a#quot;b (1,)") == 1
     assert text.count("n0 --> n1") == 2
-    with pytest.raises(
-        TypeError, match="output must be a tensor or a sequence of tensors, got 3.0"
-    ):
-        ag.draw(3.0)
     with pytest.raises(ValueError, match="'mermaid' or 'dot', got 'png'"):
         ag.draw(x, format="png")

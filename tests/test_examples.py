@@ -323,7 +323,7 @@ def test_what_cannot_be_resumed_is_explained_in_one_line(mnist, tmp_path, capsys
     (tmp_path / "checkpoint.npz").write_bytes(b"half")
     with pytest.raises(SystemExit):
         mnist.main([*options, "--resume"])
-    assert "checkpoint.npz: this is no checkpoint" in capsys.readouterr().err
+    assert "checkpoint.npz: expected a checkpoint" in capsys.readouterr().err
 
 
 def test_class_table(mnist):

@@ -1,8 +1,7 @@
 """Image sets and batches of them, as NumPy arrays.
 
->>> from autograd_cnn import data
->>> train, test = data.digits()
->>> loader = data.DataLoader(train, batch_size=32, shuffle=True, seed=1)
+>>> train, test = ag.data.digits()
+>>> loader = ag.data.DataLoader(train, batch_size=32, shuffle=True, seed=1)
 >>> images, labels = next(iter(loader))
 >>> images.shape, labels.shape
 ((32, 1, 28, 28), (32,))
@@ -10,10 +9,10 @@
 
 from autograd_cnn.data import augment
 from autograd_cnn.data.batches import DataLoader
-from autograd_cnn.data.datasets import Subset, TensorDataset, random_split
+from autograd_cnn.data.datasets import Dataset, Split, Subset, TensorDataset, random_split
+from autograd_cnn.data.errors import DataError, DataUnavailable
 from autograd_cnn.data.idx_format import read_idx
 from autograd_cnn.data.mnist_files import mnist
-from autograd_cnn.data.records import DataError, Dataset, DataUnavailable, Split
 from autograd_cnn.data.uci_digits import digits
 
 __all__ = [

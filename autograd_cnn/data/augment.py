@@ -1,16 +1,14 @@
 """Random changes of image batches that leave their labels true: warping and noise.
 
-Every function takes images (N, C, H, W), a NumPy generator and settings, changes each image by
-random numbers of its own, and returns new images of the same dtype; the same generator state gives
-the same result.  With settings filled in they fit `DataLoader(augment=...)`, whose generator is a
-function of seed, epoch and step:
+Every function takes images (N, C, H, W), a NumPy generator and settings, and returns new images of
+the same dtype.  Each image gets its own random numbers; the same generator state gives the same
+result.  With settings filled in, the functions fit `DataLoader(augment=...)`, whose generator
+depends on seed, epoch and step:
 
 >>> from functools import partial
->>> from autograd_cnn import data
->>> from autograd_cnn.data import augment
->>> train, _ = data.digits()
->>> turned = partial(augment.warp, degrees=10, shift=2, scale=0.1, elastic=1)
->>> loader = data.DataLoader(train, batch_size=32, shuffle=True, seed=1, augment=turned)
+>>> train, _ = ag.data.digits()
+>>> turned = partial(warp, degrees=10, shift=2, scale=0.1, elastic=1)
+>>> loader = ag.data.DataLoader(train, batch_size=32, shuffle=True, seed=1, augment=turned)
 >>> images, labels = next(iter(loader))
 >>> images.shape, images.dtype
 ((32, 1, 28, 28), dtype('uint8'))
@@ -23,6 +21,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
+from autograd_cnn.checks import number
 
 __all__ = ["noise", "warp"]
 
@@ -41,24 +41,20 @@ def warp(
 ) -> np.ndarray:
     """Images turned, moved, scaled, slanted and bent at random, in a single interpolation.
 
-    `images` (N, C, H, W) are uint8 or floating; the channels of an image move together.  For each
-    image are drawn, uniformly: an angle within ``+-degrees``, counter-clockwise; a shift within
-    ``+-shift`` pixels along each axis; a factor within ``1 +- scale``; a slant within ``+-shear``
-    degrees.  Turning, scaling and slanting leave the centre of the image where it is.
+    `images` (N, C, H, W) are uint8 or floating; the channels of an image move together.  Each image
+    draws uniformly: an angle within ``+-degrees``, counter-clockwise; a shift within ``+-shift``
+    pixels along each axis; a factor within ``1 +- scale``; a slant within ``+-shear`` degrees.
+    Turning, scaling and slanting leave the centre of the image where it is.
 
-    `elastic` bends it: every pixel is moved along each axis by a normal displacement with this
-    standard deviation in pixels.  The displacements of pixels at a distance of d pixels have a
+    `elastic` bends the image: it moves every pixel along each axis by a normal displacement with
+    this standard deviation in pixels.  Displacements of pixels at a distance of d pixels have a
     correlation of about ``exp(-d**2 / (4 * smoothness**2))``: white noise smoothed by a Gaussian
     of deviation `smoothness`.  Simard, Steinkraus and Platt (2003) is about ``elastic=1.4,
     smoothness=4``.
 
-    A pixel of the result is interpolated bilinearly between the four around its origin, where all
-    outside the image is `fill`; uint8 results are rounded to the nearest, half up.  With all
-    settings 0 every finite value stays as it is.  In memory the result is (C, H, W, N).
-
-    Raises TypeError for images that are not such an array and an `rng` that is no generator,
-    ValueError for settings out of range: negative or not finite, scale of 1 or more, shear of 90 or
-    more, smoothness below 1, a fill that the dtype cannot hold.
+    Each pixel of the result is interpolated bilinearly between the four around its origin.  Outside
+    the image all pixels are `fill`.  uint8 results are rounded to the nearest, half up.  With all
+    settings 0 every finite value stays as it is.
 
     >>> image = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
     >>> rng = np.random.default_rng(0)
@@ -68,15 +64,15 @@ def warp(
     (1, 1, 3, 3)
     """
     _check_images("warp", images, rng)
-    _check_settings(
-        "warp",
-        degrees=(degrees, 0, math.inf),
-        shift=(shift, 0, math.inf),
-        scale=(scale, 0, 1),
-        shear=(shear, 0, 90),
-        elastic=(elastic, 0, math.inf),
-        smoothness=(smoothness, 1, math.inf),
-    )
+    for name, value, least, below in (
+        ("degrees", degrees, 0, math.inf),
+        ("shift", shift, 0, math.inf),
+        ("scale", scale, 0, 1),
+        ("shear", shear, 0, 90),
+        ("elastic", elastic, 0, math.inf),
+        ("smoothness", smoothness, 1, math.inf),
+    ):
+        number("warp", name, value, least, below=below)
     limits = np.iinfo if images.dtype == np.uint8 else np.finfo
     if not limits(images.dtype).min <= fill <= limits(images.dtype).max:
         raise ValueError(f"warp: fill must be a {images.dtype} value, got {fill!r}")
@@ -95,11 +91,7 @@ def noise(images: np.ndarray, rng: np.random.Generator, deviation: float) -> np.
     """Images with normal noise of standard deviation `deviation` added to every value.
 
     `images` (N, C, H, W) are uint8 or floating, and `deviation` is in their units: 25.5 for uint8
-    is 0.1 for images in 0..1.  uint8 results are rounded and limited to 0..255, floating ones are
-    not limited.  In memory the result is (C, H, W, N).
-
-    Raises TypeError for images that are not such an array and an `rng` that is no generator,
-    ValueError for a `deviation` that is negative or not finite.
+    is 0.1 for images in 0..1.  uint8 results are rounded and limited to 0..255.
 
     >>> grey = np.full((2, 1, 28, 28), 100, np.uint8)
     >>> noisy = noise(grey, np.random.default_rng(0), deviation=10)
@@ -107,16 +99,13 @@ def noise(images: np.ndarray, rng: np.random.Generator, deviation: float) -> np.
     ((2, 1, 28, 28), dtype('uint8'), 10)
     """
     _check_images("noise", images, rng)
-    _check_settings("noise", deviation=(deviation, 0, math.inf))
+    number("noise", "deviation", deviation, 0)
     inner = images.transpose(1, 2, 3, 0)  # (C, H, W, N)
     dtype = np.result_type(images.dtype, np.float32)
     added = rng.standard_normal(inner.shape, dtype)
     added *= deviation
     added += inner
     return _like(images, added)
-
-
-# ------------------------------------------------------------------------------------- what they do
 
 
 def _affine_origins(
@@ -132,7 +121,7 @@ def _affine_origins(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where in its image each pixel comes from: rows and columns, each (H, W, N).
 
-    With p seen from the centre, the image is moved by ``p -> R S K p + t`` (turn, scale, slant), so
+    With p seen from the centre, the image moves by ``p -> R S K p + t`` (turn, scale, slant), so
     a pixel at q comes from ``K^-1 S^-1 R^-1 (q - t)``.
     """
     turn, slant, factor, down, right = rng.uniform(-1.0, 1.0, (5, n))
@@ -143,14 +132,10 @@ def _affine_origins(
     y = np.arange(h)[:, None] - middle_row - shift * down  # (H, N)
     x = np.arange(w)[:, None] - middle_column - shift * right  # (W, N)
     # Rows count downwards: counter-clockwise turns (x, y) to (x cos + y sin, y cos - x sin).
-    rows = _outer_sum(y * cos + middle_row, x * sin, dtype)
-    columns = _outer_sum(-y * (sin + slope * cos) + middle_column, x * (cos - slope * sin), dtype)
-    return rows, columns
-
-
-def _outer_sum(y: np.ndarray, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """y (H, N) + x (W, N) as (H, W, N)."""
-    return y[:, None].astype(dtype) + x.astype(dtype)
+    in_rows = y * cos + middle_row, x * sin
+    in_columns = -y * (sin + slope * cos) + middle_column, x * (cos - slope * sin)
+    rows, columns = (a[:, None].astype(dtype) + b.astype(dtype) for a, b in (in_rows, in_columns))
+    return rows, columns  # (H, W, N) each
 
 
 def _smooth_noise(
@@ -227,9 +212,6 @@ def _like(images: np.ndarray, result: np.ndarray) -> np.ndarray:
     return result.astype(images.dtype, copy=False).transpose(3, 0, 1, 2)  # (N, C, H, W)
 
 
-# ------------------------------------------------------------------------------------------- checks
-
-
 def _check_images(name: str, images: np.ndarray, rng: np.random.Generator) -> None:
     if not isinstance(images, np.ndarray):
         hint = "; give its .numpy()" if hasattr(images, "numpy") else ""
@@ -243,13 +225,3 @@ def _check_images(name: str, images: np.ndarray, rng: np.random.Generator) -> No
         raise TypeError(
             f"{name}: rng must be a generator such as np.random.default_rng(seed), got {rng!r}"
         )
-
-
-def _check_settings(name: str, **settings: tuple[float, float, float]) -> None:
-    """Raise ValueError unless every setting (value, least, limit) has least <= value < limit."""
-    for setting, (value, least, limit) in settings.items():
-        if not least <= value < limit:
-            below = "finite" if limit == math.inf else f"below {limit}"
-            raise ValueError(
-                f"{name}: {setting} must be at least {least} and {below}, got {value!r}"
-            )

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn.checks import integer
 from autograd_cnn.data.datasets import Indices, as_dataset
 
 
 class DataLoader:
-    """The batches of a dataset, anew in every pass: ``for images, labels in loader``.
+    """The batches of a dataset: every ``for images, labels in loader`` is one pass over it.
 
-    `dataset` is an array (N, ...), a tuple of arrays of equal length (a `Split` is one), a
+    `dataset` is an array (N, ...), a tuple of arrays of equal length such as a `Split`, a
     `TensorDataset` or a `Subset`.  A batch is a tuple of arrays (B, ...), or a bare array for a
-    bare array; the last is smaller if `batch_size` does not divide N, and left out with
-    `drop_last`.  `augment(array, rng)`, if given, makes the first array of every batch, as the
-    functions of `augment` do; `transform(*batch)` is then applied to the batch and its result
-    yielded.
+    bare array.  The last batch is smaller if `batch_size` does not divide N; `drop_last` leaves it
+    out.  `augment(array, rng)` replaces the first array of a batch; the functions of `augment` fit.
+    The loader then yields the result of `transform(*batch)`.
 
-    With `shuffle` the order is ``np.random.default_rng([seed, epoch]).permutation(N)`` and nothing
-    else, and the `rng` of batch 1, 2, ... is ``np.random.default_rng([seed, epoch, 1])``, ...: the
-    same seed gives the same passes.  `epoch` is the number of the next pass, counted from 0 when a
-    pass begins; set it to go on exactly where an earlier run ended, or use `state_dict` to go on
-    between two batches.  Passes at the same time are independent of each other, and each has its
-    own number.
+    With `shuffle` the order is ``np.random.default_rng([seed, epoch]).permutation(N)``.  The `rng`
+    of batch 1, 2, ... is ``np.random.default_rng([seed, epoch, 1])``, ...  So the same seed gives
+    the same passes.  `epoch` is the number of the next pass, and grows when a pass begins.  Passes
+    at the same time are independent of each other.
 
     Batches in order are read-only: views of the arrays, or copies for a `Subset`.  Shuffled
     batches are new arrays.
-
-    Raises TypeError for a dataset of another kind and for a `batch_size`, `seed` or `epoch` that
-    is no int; ValueError for `batch_size` below 1, `seed` or `epoch` below 0, arrays of different
-    lengths.
 
     >>> loader = DataLoader((np.arange(5), np.arange(5) % 2), batch_size=2)
     >>> len(loader), loader.epoch
@@ -59,17 +52,17 @@ class DataLoader:
         transform: Callable[..., Any] | None = None,
     ) -> None:
         self.dataset = as_dataset(dataset)
-        self.batch_size = _whole_number(batch_size, "batch_size", 1)
+        self.batch_size = integer("DataLoader", "batch_size", batch_size, 1)
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self.seed = _whole_number(seed, "seed", 0)
+        self.seed = integer("DataLoader", "seed", seed, 0)
         self.augment = augment
         self.transform = transform
         self.epoch = 0
 
     @property
     def epoch(self) -> int:
-        """The number of the next pass.
+        """The number of the next pass; set it to go on exactly where an earlier run ended.
 
         >>> loader = DataLoader(np.arange(4), batch_size=2)
         >>> _ = list(loader)
@@ -80,11 +73,13 @@ class DataLoader:
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        self._begin_at(_whole_number(epoch, "epoch", 0), 0)
+        self._begin_at(epoch, 0)
 
     def _begin_at(self, epoch: int, step: int) -> None:
+        epoch = integer("DataLoader", "epoch", epoch, 0)
+        step = integer("DataLoader", "step", step, 0)
         self._start = (epoch, step)  # of the next pass
-        self._place = [epoch, step]  # of the next batch in the pass that was begun last
+        self._place = [epoch, step]  # of the next batch in the pass that began last
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.dataset), self.batch_size)
@@ -125,13 +120,10 @@ class DataLoader:
             batch = arrays if isinstance(batch, tuple) else arrays[0]
         return batch if self.transform is None else self.transform(*arrays)
 
-    # ---------------------------------------------------------------------------- keeping the place
-
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch comes from, and the settings that the order depends on, as numbers.
 
-        It is the place of the pass that was begun last; a pass whose loop was left early counts as
-        done.
+        This is the place of the pass that began last.  A loop that was left early ends its pass.
 
         >>> loader = DataLoader(np.arange(6), batch_size=2)
         >>> for batch in loader:
@@ -146,8 +138,7 @@ class DataLoader:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Let the next pass go on where `state_dict` was taken: its first batch is the next one.
 
-        Raises ValueError, and changes nothing, when it is from a loader with another number of
-        elements or other settings, or is no such state.
+        A state of a loader with other settings raises ValueError and changes nothing.
 
         >>> loader = DataLoader(np.arange(6), batch_size=2)
         >>> loader.load_state_dict({**loader.state_dict(), "epoch": 3, "step": 2})
@@ -166,10 +157,7 @@ class DataLoader:
                     f"DataLoader.load_state_dict: {name} is {value}, but {state_dict[name]} in the "
                     f"state; make the loader as it was then"
                 )
-        self._begin_at(
-            _whole_number(state_dict["epoch"], "epoch", 0),
-            _whole_number(state_dict["step"], "step", 0),
-        )
+        self._begin_at(state_dict["epoch"], state_dict["step"])
 
     def _settings(self) -> dict[str, int]:
         return {
@@ -179,16 +167,3 @@ class DataLoader:
             "drop_last": bool(self.drop_last),
             "seed": self.seed,
         }
-
-
-def _whole_number(value: int, name: str, least: int) -> int:
-    """`value` as an int of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool | np.bool_):
-        raise TypeError(f"DataLoader: {name} must be an int, got {value!r}")
-    if number < least:
-        raise ValueError(f"DataLoader: {name} must be {least} or more, got {number}")
-    return number

@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 Indices: TypeAlias = int | slice | np.ndarray
 
 
+class Split(NamedTuple):
+    """One part of a labelled image set: `images` uint8 (N, 1, H, W) and `labels` int64 (N,).
+
+    A split is a tuple of two arrays: unpack it, or give it to a `DataLoader` as it is.
+
+    >>> images, labels = Split(np.zeros((5, 1, 28, 28), np.uint8), np.arange(5))
+    >>> images.shape, labels.dtype
+    ((5, 1, 28, 28), dtype('int64'))
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Dataset(NamedTuple):
+    """A labelled image set: `train` and `test`, each a `Split`.
+
+    >>> part = Split(np.zeros((5, 1, 28, 28), np.uint8), np.arange(5))
+    >>> (x_train, y_train), (x_test, y_test) = Dataset(train=part, test=part)
+    >>> x_train.shape
+    (5, 1, 28, 28)
+    """
+
+    train: Split
+    test: Split
+
+
 class TensorDataset:
-    """Arrays of equal length, taken together: `dataset[i]` is the tuple of their ``array[i]``.
+    """Arrays (N, ...) of equal length, taken together: `dataset[i]` is the tuple of ``array[i]``.
 
-    Arrays of any dtypes and shapes (N, ...); `i` is an int, a slice or an array of indices, and
-    the result has views or copies as NumPy's indexing gives them.
-
-    Raises TypeError for what is not an array, ValueError for no arrays, arrays without axes or of
-    different lengths.
+    `i` is an int, a slice or an array of indices; NumPy's indexing decides between view and copy.
 
     >>> dataset = TensorDataset(np.arange(6).reshape(3, 2), np.array([5, 6, 7]))
     >>> len(dataset), dataset[1]
@@ -29,7 +52,7 @@ class TensorDataset:
         if not arrays:
             raise ValueError("TensorDataset: expected at least one array")
         for position, array in enumerate(arrays):
-            check_array(array, f"array {position} of the dataset")
+            _check_array(array, f"array {position} of the dataset")
         if len({len(array) for array in arrays}) > 1:
             lengths = ", ".join(str(len(array)) for array in arrays)
             raise ValueError(f"the arrays of a dataset must have equal lengths, got {lengths}")
@@ -43,12 +66,9 @@ class TensorDataset:
 
 
 class Subset:
-    """The elements of a dataset at `indices`, in that order.
+    """The elements of a dataset at `indices`, in that order; negative ones count from the end.
 
-    `dataset` is an array, a tuple of arrays, a `TensorDataset` or a `Subset`; `indices` integers
-    (M,), negative ones from the end.  Indexing gives what the dataset gives for those elements.
-
-    Raises TypeError for indices that are not integers, IndexError for one out of range.
+    `dataset` is an array, a tuple of arrays, a `TensorDataset` or a `Subset`.
 
     >>> part = Subset(np.array([10, 11, 12, 13]), [3, 0])
     >>> len(part), part[0], part[:]
@@ -78,11 +98,9 @@ class Subset:
 def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[Subset]:
     """Divide a dataset at random into disjoint `Subset`s; the same seed gives the same parts.
 
-    `lengths` are whole numbers that add up to the length of the dataset, or fractions that add up
-    to 1: each part then gets the floor of its share, and what is left goes one by one to the
-    first parts.
-
-    Raises ValueError for lengths that are negative or do not add up.
+    `lengths` are integers that add up to the length of the dataset, or fractions that add up to 1.
+    A fraction gives its part the floor of its share; the first parts then get the elements that are
+    left, one each.
 
     >>> train, validation = random_split(np.arange(10), [0.8, 0.2])
     >>> len(train), len(validation)
@@ -99,7 +117,7 @@ def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[
 def _counts(lengths: Sequence[float], total: int) -> list[int]:
     """How many of `total` elements each part gets."""
     if not len(lengths) or any(not length >= 0 for length in lengths):
-        raise ValueError(f"random_split: lengths must be 0 or more, got {list(lengths)}")
+        raise ValueError(f"random_split: lengths must be at least 0, got {list(lengths)}")
     if all(float(length).is_integer() for length in lengths) and sum(lengths) == total:
         return [int(length) for length in lengths]
     if not math.isclose(sum(lengths), 1, abs_tol=1e-9):
@@ -114,15 +132,15 @@ def _counts(lengths: Sequence[float], total: int) -> list[int]:
 
 
 def as_dataset(dataset: Any) -> Any:
-    """An array, a TensorDataset or a Subset for what may be given as a dataset; else TypeError."""
+    """The array, TensorDataset or Subset for what a user gives as a dataset."""
     if isinstance(dataset, TensorDataset | Subset):
         return dataset
     if isinstance(dataset, tuple):
         return TensorDataset(*dataset)
-    return check_array(dataset, "dataset")
+    return _check_array(dataset, "dataset")
 
 
-def check_array(array: Any, what: str) -> np.ndarray:
+def _check_array(array: Any, what: str) -> np.ndarray:
     """`array`, if it is an array with at least one axis."""
     if not isinstance(array, np.ndarray):
         raise TypeError(

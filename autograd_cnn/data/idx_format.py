@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from autograd_cnn.data.records import DataError
+from autograd_cnn.data.errors import DataError
 
 _DTYPES = {
     code: np.dtype(name)
@@ -27,12 +27,10 @@ _CHUNK = 1 << 20
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """The array in an IDX file, plain or gzip-compressed (its first bytes tell, not its name).
 
-    Any shape the file announces; dtype uint8, int8, int16, int32, float32 or float64 in the
-    machine's byte order; the array is writable.  No checksum: this is for other sets than MNIST
-    too (Fashion-MNIST, EMNIST, your own).
-
-    Raises DataError for a file that is no IDX file, is damaged, or is shorter or longer than its
-    header says; OSError if it cannot be opened.
+    The file announces shape and dtype: uint8, int8, int16, int32, float32 or float64.  The array
+    has the machine's byte order and is writable.  Nothing compares checksums, so other sets such as
+    Fashion-MNIST and EMNIST work too.  A damaged file, and one that is shorter or longer than its
+    header says, raises DataError.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "labels-idx1-ubyte")
@@ -47,8 +45,8 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """The array in an open, seekable IDX file; `name` is for messages.
 
-    With `shape`, anything but uint8 values of that shape is refused before they are read.
-    Never reads more than the header announces (and one byte to notice that there is more).
+    With `shape`, a header of anything but uint8 values of that shape raises before they are read.
+    Reads no more than the header announces, and one byte to notice that there is more.
     """
     start = file.read(2)
     file.seek(-len(start), os.SEEK_CUR)
@@ -58,7 +56,7 @@ def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = Non
         if shape is not None and (dtype != np.uint8 or found != shape):
             raise DataError(f"{name}: expected uint8 {shape}, found {dtype.name} {found}")
         expected = math.prod(found) * dtype.itemsize
-        content = read_at_most(stream, expected + 1)
+        content = _read_at_most(stream, expected + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{name}: damaged gzip file ({error})") from error
     if len(content) != expected:
@@ -75,7 +73,7 @@ def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = Non
 
 
 def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]]:
-    """The dtype and the shape an IDX header announces."""
+    """The dtype and the shape that an IDX header announces."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         found = f"the bytes {magic.hex(' ')}" if magic else "an empty file"
@@ -91,7 +89,7 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]
     return _DTYPES[magic[2]], tuple(np.frombuffer(sizes, ">u4").tolist())
 
 
-def read_at_most(stream: BinaryIO, limit: int) -> bytearray:
+def _read_at_most(stream: BinaryIO, limit: int) -> bytearray:
     """What `stream` has left, but no more than `limit` bytes; memory grows with what is read."""
     content = bytearray()
     while chunk := stream.read(min(_CHUNK, limit - len(content))):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
@@ -18,24 +16,21 @@ from urllib.request import urlopen
 
 import numpy as np
 
+from autograd_cnn.data.errors import DataError, DataUnavailable
+from autograd_cnn.data.files import replace_file
 from autograd_cnn.data.idx_format import decode_idx
-from autograd_cnn.data.mnist_source import _File, _Source, verified
-from autograd_cnn.data.records import DataError, DataUnavailable
+from autograd_cnn.data.mnist_source import IdxFile, Source
 
 _CHUNK = 1 << 16
-_ADVICE = (
-    "Pass root= with a folder that has the files, set $AUTOGRAD_CNN_DATA to one, or use "
-    "data.digits(), which needs no download."
-)
 
 
 def download(
-    source: _Source, files: Sequence[_File], folder: Path, looked: Sequence[str]
+    source: Source, files: Sequence[IdxFile], folder: Path, looked: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """The content of `files` by name, each also stored as .gz in `folder` once it is verified.
+    """The content of `files` by name; each is verified, then stored as .gz in `folder`.
 
-    `looked` says where they were looked for before.  Raises DataUnavailable if a file comes from
-    no mirror, or cannot be stored; what was stored before that stays.
+    `looked` says where they were looked for before.  Raises DataUnavailable if no mirror has a
+    file, or it cannot be stored; files stored before stay.
     """
     arrays = {}
     mirrors, failures = list(source.mirrors), list[str]()
@@ -46,7 +41,9 @@ def download(
             tried = "".join(f"\n  {failure}" for failure in failures)
             raise DataUnavailable(
                 f"MNIST is not on this machine and could not be downloaded.\nLooked in:{places}\n"
-                f"Tried to download {file.name}.gz:{tried or ' no mirrors'}\n{_ADVICE}"
+                f"Tried to download {file.name}.gz:{tried or ' no mirrors'}\n"
+                "Pass root= with a folder that has the files, set $AUTOGRAD_CNN_DATA to one, or "
+                "use data.digits(), which needs no download."
             )
         content, arrays[file.name] = fetched
         _store(folder / f"{file.name}.gz", content)
@@ -54,11 +51,11 @@ def download(
 
 
 def _fetch_from_any(
-    mirrors: list[str], file: _File, timeout: float, failures: list[str]
+    mirrors: list[str], file: IdxFile, timeout: float, failures: list[str]
 ) -> tuple[bytes, np.ndarray] | None:
     """The file as it came and the array in it, from the first mirror that has it.
 
-    Notes each failure; a mirror without a connection is taken off the list.
+    Adds each failure to `failures`, and takes a mirror without a connection off the list.
     """
     for mirror in list(mirrors):
         url = f"{mirror}{file.name}.gz"
@@ -66,7 +63,7 @@ def _fetch_from_any(
         try:
             content = _fetch(url, file.largest_download(), timeout)
             array = decode_idx(io.BytesIO(content), url, shape=file.shape)
-            return content, verified(array, file, url)
+            return content, file.verified(array, url)
         except DataError as error:
             failures.append(str(error))
         except HTTPError as error:
@@ -83,7 +80,7 @@ def _fetch_from_any(
 
 
 def _fetch(url: str, limit: int, timeout: float) -> bytes:
-    """What lies at `url`, at most `limit` bytes."""
+    """The content at `url`, at most `limit` bytes."""
     with _open(url, timeout) as response:
         announced = response.length
         if announced is not None and announced > limit:
@@ -103,8 +100,8 @@ def _fetch(url: str, limit: int, timeout: float) -> bytes:
 def _open(url: str, timeout: float) -> HTTPResponse:
     """The response of the server at `url`, or TimeoutError after `timeout` seconds.
 
-    In a thread, as neither the look-up of a name nor a host with many addresses keeps to the
-    time-out of `urlopen`.
+    In a thread, because the time-out of `urlopen` covers neither the look-up of a name nor a host
+    with many addresses.
     """
     outcome: list[HTTPResponse | BaseException] = []
     gave_up = threading.Event()
@@ -127,64 +124,53 @@ def _open(url: str, timeout: float) -> HTTPResponse:
         gave_up.set()
     if thread.is_alive():
         raise TimeoutError(f"no answer within {timeout:g} s")
-    if isinstance(outcome[0], URLError) and isinstance(outcome[0].reason, TimeoutError):
-        raise outcome[0].reason
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
+    (found,) = outcome
+    if isinstance(found, URLError) and isinstance(found.reason, TimeoutError):
+        raise found.reason
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 @contextmanager
 def _progress(url: str, total: int | None) -> Iterator[Callable[[int], object]]:
     """Shows on stderr how far a download is; gives the function that takes the new bytes.
 
-    A bar of tqdm where it is installed, else a line; where stderr is no terminal, the name only.
+    On a terminal this is a bar of tqdm, or a line where tqdm is not installed; elsewhere one line
+    with the name.
     """
-    host, name = urlsplit(url).netloc, url.rpartition("/")[2]
-    size = f" ({total / 1e6:.1f} MB)" if total else ""
+    name = url.rpartition("/")[2]
+    label = f"{name} ({total / 1e6:.1f} MB)" if total else name
     if sys.stderr is None or not sys.stderr.isatty():
         if sys.stderr is not None:
-            print(f"Downloading {name}{size} from {host}", file=sys.stderr, flush=True)
+            print(f"Downloading {label} from {urlsplit(url).netloc}", file=sys.stderr, flush=True)
         yield lambda _: None
         return
     try:
         tqdm = import_module("tqdm").tqdm  # optional, and without types
     except ImportError:
-        yield from _line(f"{name}{size}")
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            print(f"\r{label}: {done / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
+
+        try:
+            yield advance
+        finally:
+            print(file=sys.stderr)
     else:
         with tqdm(total=total, desc=name, unit="B", unit_scale=True) as bar:
             yield bar.update
 
 
-def _line(label: str) -> Iterator[Callable[[int], object]]:
-    """A line of text that is written anew at most ten times a second."""
-    done, shown = 0, 0.0
-
-    def advance(count: int) -> None:
-        nonlocal done, shown
-        done += count
-        if time.monotonic() - shown >= 0.1:
-            shown = time.monotonic()
-            print(f"\r{label}: {done / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
-
-    try:
-        yield advance
-    finally:
-        print(f"\r{label}: {done / 1e6:.1f} MB", file=sys.stderr, flush=True)
-
-
 def _store(path: Path, content: bytes) -> None:
-    """Write the file in one step: it is there whole or not at all, whoever else writes it too."""
-    unique = f"{os.getpid()}-{os.urandom(4).hex()}"
-    temporary = path.with_name(f".{path.name}.{unique}.part")
+    """Write the file in one step, and make its folder."""
     try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as file:
+            file.write(content)
     except OSError as error:
         raise DataUnavailable(
             f"MNIST was downloaded, but {path} cannot be written: {error.strerror or error}. "

@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from autograd_cnn.data.datasets import Dataset, Split
+from autograd_cnn.data.errors import DataError, DataUnavailable
 from autograd_cnn.data.idx_format import decode_idx
-from autograd_cnn.data.mnist_source import MNIST, _File, _Source, verified
-from autograd_cnn.data.records import DataError, Dataset, DataUnavailable, Split
+from autograd_cnn.data.mnist_source import MNIST, IdxFile, Source
+
+_NPZ, _NPZ_NAMES = "mnist.npz", ("x_train", "y_train", "x_test", "y_test")
 
 
 def mnist(root: str | os.PathLike[str] | None = None) -> Dataset:
     """The MNIST digits: 60,000 train and 10,000 test images with their labels.
 
-    Images uint8 (N, 1, 28, 28), 0..255, white on black; labels int64 (N,), 0..9; the original
-    order.  Whatever the route, the content was compared with the SHA-256 of the original files.
+    Images are uint8 (N, 1, 28, 28), 0..255, white on black; labels int64 (N,), 0..9; in the
+    original order.  `mnist` compares the content with the SHA-256 of the original files.
 
-    Looked for in the folder `root`, then in ``$AUTOGRAD_CNN_DATA``, then in the user's cache
-    folder (on Linux ``~/.cache/autograd_cnn/mnist``).  A folder may hold the four IDX files
-    (``train-images-idx3-ubyte`` or ``train-images.idx3-ubyte``, plain or .gz), Keras's
-    ``mnist.npz``, or ``mnist.pkl.gz`` of deeplearning.net (its train and validation images are
-    joined; nothing in a pickle is executed).  If no folder has all, the .gz files that are missing
-    (11 MB in all) are downloaded into `root`, or without one into the cache.
+    It looks in the folder `root`, then in ``$AUTOGRAD_CNN_DATA``, then in the user's cache folder
+    (on Linux ``~/.cache/autograd_cnn/mnist``), for the four IDX files (``train-images-idx3-ubyte``
+    or ``train-images.idx3-ubyte``, plain or .gz) or Keras's ``mnist.npz``.  If no folder has all
+    four, it downloads the missing .gz files (11 MB in all) into `root`, or without one into the
+    cache.
 
-    Raises FileNotFoundError or NotADirectoryError if `root` is given and is no folder; DataError
-    for a damaged or wrong file, which it names; DataUnavailable, an OSError, if MNIST is neither
-    found nor downloaded, or the download cannot be stored.
+    Raises FileNotFoundError or NotADirectoryError if `root` is not a folder, DataError for a
+    damaged or wrong file, which it names, and DataUnavailable, an OSError, if MNIST is not found,
+    not downloaded or not stored.
 
     >>> (x_train, y_train), (x_test, y_test) = mnist()  # doctest: +SKIP
     >>> x_train.shape, y_test.shape  # doctest: +SKIP
     ((60000, 1, 28, 28), (10000,))
     """
-    return _load(MNIST, root)
+    return load(MNIST, root)
 
 
-def _load(source: _Source, root: str | os.PathLike[str] | None) -> Dataset:
+def load(source: Source, root: str | os.PathLike[str] | None) -> Dataset:
     """`mnist` for any source."""
     given = None if root is None else Path(root)
     if given is not None and not given.is_dir():
@@ -47,11 +51,13 @@ def _load(source: _Source, root: str | os.PathLike[str] | None) -> Dataset:
         raise kind(f"root: expected a folder, empty or with MNIST files, found none at {given}")
     looked = []
     for origin, folder in _places(given):
-        arrays = _read_folder(folder, source)
-        if arrays is not None:
-            return _dataset(arrays)
-        looked.append(f"{folder} ({origin}): {_lacks(folder, source)}")
-    # Here, as urllib and what it needs would double the time of the package's import.
+        missing = [file for file in source.files if _find(folder, file) is None]
+        if not missing:
+            return _dataset([_read_file(folder, file) for file in source.files])
+        if (folder / _NPZ).is_file():
+            return _dataset(_read_npz(folder / _NPZ, source))
+        looked.append(f"{folder} ({origin}): {_lacks(folder, missing)}")
+    # Here, because urllib would double the time that importing `data` takes.
     from autograd_cnn.data.mnist_download import download
 
     target = given or _cache()
@@ -88,37 +94,60 @@ def _cache() -> Path:
     return Path(base) / "autograd_cnn" / "mnist"
 
 
-def _find(folder: Path, file: _File) -> Path | None:
+def _find(folder: Path, file: IdxFile) -> Path | None:
     """The path of `file` in `folder`, under any of its names."""
     paths = (folder / name for name in file.spellings())
     return next((path for path in paths if path.is_file()), None)
 
 
-def _read_folder(folder: Path, source: _Source) -> list[np.ndarray] | None:
-    """The four arrays from the first complete form in `folder`; None if it has none."""
-    if all(_find(folder, file) for file in source.files):
-        return [_read_file(folder, file) for file in source.files]
-    for name in ("mnist.npz", "mnist.pkl.gz"):
-        if (folder / name).is_file():
-            return _read_archive(folder / name, source)
-    return None
+def _lacks(folder: Path, missing: list[IdxFile]) -> str:
+    """What is not in `folder`, in words."""
+    if not folder.is_dir():
+        return "no such folder"
+    if len(missing) == 4:
+        return "no MNIST files"
+    return f"{', '.join(file.name for file in missing)} missing"
 
 
-def _read_archive(path: Path, source: _Source) -> list[np.ndarray]:
-    """The four arrays in mnist.npz or mnist.pkl.gz, compared with their checksums."""
-    # Here, as zipfile and pickle are seldom needed.
-    from autograd_cnn.data.mnist_archives import read_npz, read_pickle
-
-    with _advice():
-        arrays = read_npz(path, source) if path.suffix == ".npz" else read_pickle(path, source)
-        return [verified(array, file, str(path)) for array, file in zip(arrays, source.files)]
-
-
-def _read_file(folder: Path, file: _File) -> np.ndarray:
+def _read_file(folder: Path, file: IdxFile) -> np.ndarray:
     """The content of one IDX file in `folder`, compared with its checksum."""
     path = _find(folder, file) or folder / file.name
     with _advice(), open(path, "rb") as stream:
-        return verified(decode_idx(stream, str(path), shape=file.shape), file, str(path))
+        return file.verified(decode_idx(stream, str(path), shape=file.shape), str(path))
+
+
+def _read_npz(path: Path, source: Source) -> list[np.ndarray]:
+    """The four arrays in Keras's npz file, compared with their checksums; never a pickled object.
+
+    Integers of any dtype pass, if their values are in 0..255.
+    """
+    with _advice():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                sizes = {member.filename: member.file_size for member in archive.infolist()}
+            for name, file in zip(_NPZ_NAMES, source.files):
+                size, limit = sizes.get(f"{name}.npy", 0), 8 * math.prod(file.shape) + (1 << 20)
+                if not 0 < size <= limit:  # before an archive that unpacks to too much is read
+                    raise DataError(f"expected {name} of at most {limit:,} bytes, found {size:,}")
+            with np.load(path, allow_pickle=False) as members:
+                arrays = [_as_uint8(members[name], name) for name in _NPZ_NAMES]
+        except OSError:
+            raise
+        except Exception as error:  # a damaged archive makes its readers raise errors of any kind
+            raise DataError(
+                f"{path}: expected an npz file with the arrays {', '.join(_NPZ_NAMES)}; it is "
+                f"damaged or another ({error})"
+            ) from error
+        return [file.verified(array, str(path)) for array, file in zip(arrays, source.files)]
+
+
+def _as_uint8(array: np.ndarray, name: str) -> np.ndarray:
+    """An integer array as uint8, if no value changes by it."""
+    if array.dtype.kind not in "iu":
+        raise DataError(f"expected integers in {name}, found {array.dtype}")
+    if array.size and (array.min() < 0 or array.max() > 255):
+        raise DataError(f"expected 0..255 in {name}, found {array.min()}..{array.max()}")
+    return array.astype(np.uint8, copy=False)
 
 
 @contextmanager
@@ -130,16 +159,6 @@ def _advice() -> Iterator[None]:
         raise DataError(
             f"{error}.  Delete it, so that it is downloaded again, or pass another root."
         ) from error.__cause__
-
-
-def _lacks(folder: Path, source: _Source) -> str:
-    """What is not in `folder`, in words."""
-    if not folder.is_dir():
-        return "no such folder"
-    missing = [file.name for file in source.files if _find(folder, file) is None]
-    if len(missing) == len(source.files):
-        return "no MNIST files"
-    return f"{', '.join(missing)} missing"
 
 
 def _dataset(arrays: list[np.ndarray]) -> Dataset:

@@ -19,13 +19,12 @@ from autograd_cnn.engine.watch import unwatched_by, watch
 def detect_anomaly(check_inf: bool = True) -> Iterator[None]:
     """Raise in the ``with`` block as soon as an op or a backward rule gives NaN or infinity.
 
-    The FloatingPointError names the op, the layer, the line of your code that called it, and what
-    went in.  For a backward rule it also says where the op had been called, if that was inside the
-    block.  `check_inf` False lets infinities pass, which some models use as masks.  Every result is
-    looked through, so this is for finding mistakes, not for training; NumPy's own warnings are
-    silent meanwhile.  It concerns this thread or async task only.
+    The FloatingPointError names the op, the layer, the line of your code that called it, and the
+    inputs.  For a backward rule it also says where the op was called, if that was inside the block.
+    `check_inf` False lets infinities pass, which some models use as masks.  Every result is
+    checked, so use this to find mistakes and not for training.  NumPy's own warnings are silent in
+    the block.  Other threads and async tasks are not checked.
 
-    >>> import autograd_cnn as ag
     >>> x = ag.tensor([1.0, 0.0], requires_grad=True)
     >>> with ag.detect_anomaly():
     ...     ag.sqrt(x).sum().backward()  # doctest: +ELLIPSIS
@@ -41,19 +40,15 @@ class _Anomaly(Origins):
     def __init__(self, check_inf: bool) -> None:
         self.check_inf = check_inf
         self.inside = Origins()
-        """What looks on inside a backward rule, whose result is checked as a whole."""
+        """Watches the ops inside a backward rule, whose result is checked as a whole."""
 
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
         super().made(node, op, args)
-        if self._sound(node.array):
-            return
-        names = op.inputs if not op.variadic else [op.inputs[0]] * len(args)
-        given = [f"{name} {self._shown(x)}" for name, x in zip(names, args) if x is not None]
-        raise FloatingPointError(
-            f"{op.name} made {self._found(node.array)}\n"
-            + "".join(f"  input {text}\n" for text in given)
-            + f"  called at {here(op.name)}"
-        )
+        if not self._sound(node.array):
+            raise FloatingPointError(
+                f"{op.name} made {self._found(node.array)}\n"
+                f"{self._inputs(op, args)}  called at {here(op.name)}"
+            )
 
     def rule(self, node: Any, name: str, g: Any, compute: Any) -> Any:
         with unwatched_by(self, self.inside):
@@ -61,25 +56,24 @@ class _Anomaly(Origins):
         several = isinstance(result, (tuple, list))
         for gradient in result if several else [result]:
             if gradient is not None and not self._sound(values(gradient)):
-                raise FloatingPointError(self._explained(node, name, g, values(gradient)))
+                op = node.op
+                unknown = "an unknown place: run the forward inside detect_anomaly() too"
+                raise FloatingPointError(
+                    f"the backward rule of {op.name} for {name} made "
+                    f"{self._found(values(gradient))}\n"
+                    f"  incoming gradient {self._shown(g)}\n"
+                    f"{self._inputs(op, node.inputs)}"
+                    f"  {op.name} was called at {origin_of(node) or unknown}"
+                )
         return result
 
-    def _explained(self, node: Any, name: str, g: Any, gradient: Any) -> str:
-        op = node.op
-        names = op.inputs if not op.variadic else [op.inputs[0]] * len(node.inputs)
-        given = [f"{n} {self._shown(x)}" for n, x in zip(names, node.inputs) if x is not None]
-        origin = origin_of(node)
-        where = origin or "an unknown place: run the forward inside detect_anomaly() too"
-        return (
-            f"the backward rule of {op.name} for {name} made {self._found(gradient)}\n"
-            + f"  incoming gradient {self._shown(g)}\n"
-            + "".join(f"  input {text}\n" for text in given)
-            + f"  {op.name} was called at {where}"
-        )
+    def _inputs(self, op: Any, args: Sequence[Any]) -> str:
+        """A line for each input of a call."""
+        names = [op.inputs[0]] * len(args) if op.variadic else op.inputs
+        given = zip(names, args)
+        return "".join(f"  input {n} {self._shown(x)}\n" for n, x in given if x is not None)
 
     def _bad(self, array: Any) -> Any:
-        if array.dtype.kind not in "fc":
-            return np.zeros(array.shape, bool)
         return ~np.isfinite(array) if self.check_inf else np.isnan(array)
 
     def _sound(self, array: Any) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import mistake
+from autograd_cnn.checks import choice, mistake
+from autograd_cnn.diagnose.origin import behind
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Node, values
 from autograd_cnn.nn.module import Module
@@ -26,14 +27,10 @@ def draw(
 ) -> str:
     """The graph behind a tensor, or several in a tuple or list, as text for Mermaid or Graphviz.
 
-    Data flows from top to bottom; every result shows its op and shape.  `names` gives names to
-    tensors: a module, whose parameters are then named by their paths, or a mapping from names.
-    `format` is "mermaid" (GitHub and many editors draw it inside a ```` ```mermaid ```` block) or
-    "dot".
+    Data flows from top to bottom; every result shows its op and shape.  `names` labels tensors: a
+    module labels its parameters with their paths, a mapping goes from names to tensors.  `format`
+    is "mermaid", which GitHub and many editors draw inside a ```` ```mermaid ```` block, or "dot".
 
-    Raises TypeError for what is not a tensor, ValueError for another format.
-
-    >>> import autograd_cnn as ag
     >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> print(ag.draw((w * 3.0).sum(), {"w": w}))
     graph TD
@@ -46,31 +43,17 @@ def draw(
         n2 --> n3
         classDef constant stroke-dasharray: 3 3
     """
-    if format not in ("mermaid", "dot"):
-        raise ValueError(f"draw: format must be 'mermaid' or 'dot', got {format!r}")
+    choice("draw", "format", format, ("mermaid", "dot"))
     outputs = list(output) if isinstance(output, (tuple, list)) else [output]
-    for x in outputs:
-        if not isinstance(x, Tensor):
-            raise mistake("draw", "output", "a tensor or a sequence of tensors", output)
+    if not all(isinstance(x, Tensor) for x in outputs):
+        raise mistake("draw", "output", "a tensor or a sequence of tensors", output)
     if names is not None and not isinstance(names, (Module, Mapping)):
         raise mistake("draw", "names", "a module or a mapping from names to tensors", names)
     named = names.named_parameters() if isinstance(names, Module) else (names or {}).items()
     picture = _Picture({id(t): name for name, t in named}, format == "dot")
-    for node in _behind(outputs):
+    for node in reversed(behind(outputs)):
         picture.add(node)
     return picture.text()
-
-
-def _behind(outputs: list[Any]) -> list[Any]:
-    """The outputs and all tensors behind them, oldest first."""
-    found: dict[int, Any] = {}
-    stack = list(outputs)
-    while stack:
-        node = stack.pop()
-        if node.serial not in found:
-            found[node.serial] = node
-            stack += [x for x in node.inputs or () if isinstance(x, Node)]
-    return [found[serial] for serial in sorted(found)]
 
 
 class _Picture:
@@ -112,11 +95,10 @@ class _Picture:
 
     def text(self) -> str:
         """The finished text."""
-        lines = self.lines
         if self.dot:
-            return "\n".join(["digraph {", *(f"    {line}" for line in lines), "}"])
+            return "\n".join(["digraph {", *(f"    {line}" for line in self.lines), "}"])
         style = ["classDef constant stroke-dasharray: 3 3"] if self.constants else []
-        return "\n".join(["graph TD", *(f"    {line}" for line in [*lines, *style])])
+        return "\n    ".join(["graph TD", *self.lines, *style])
 
 
 def _value(x: Any) -> str:

@@ -1,16 +1,18 @@
-"""Where an operation was called: the user's source line and the layer."""
+"""Where a tensor comes from: the user's source line, the layer, the tensors behind it."""
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from autograd_cnn.engine import watch
+from autograd_cnn.engine import watch as watching
+from autograd_cnn.engine.node import Node
 from autograd_cnn.engine.watch import Watcher, user_frame
 
 
 class Origin(NamedTuple):
-    """The call of an op: its name, the line of the caller's code, the layers that were running."""
+    """The call of an op: its name, the line of the user's code, the layers that were running."""
 
     op: str
     file: str
@@ -19,8 +21,6 @@ class Origin(NamedTuple):
     layers: tuple[Any, ...]
 
     def __str__(self) -> str:
-        import linecache
-
         code = linecache.getline(self.file, self.line).strip()
         inside = f" in {self.function}" if self.function != "<module>" else ""
         layer = f" (layer {layer_path(self.layers)})" if self.layers else ""
@@ -28,37 +28,42 @@ class Origin(NamedTuple):
 
 
 def here(op: str) -> Origin:
-    """The origin of an op called now: the innermost line that is not this package's own.
-
-    >>> here("exp").op
-    'exp'
-    """
+    """The origin of an op that runs now: the innermost line outside this package."""
     frame, _ = user_frame()
     code = frame.f_code
-    return Origin(op, code.co_filename, frame.f_lineno, code.co_name, watch.layers.get())
+    return Origin(op, code.co_filename, frame.f_lineno, code.co_name, watching.layers.get())
 
 
 def origin_of(node: Any) -> Origin | None:
-    """Where the op that made `node` was called, if somebody was watching."""
+    """Where the op that made `node` was called, if a watcher noted it."""
     return node.attached.origin if node.attached is not None else None
+
+
+def behind(outputs: Sequence[Any]) -> list[Any]:
+    """The outputs and all tensors behind them, newest first."""
+    found: dict[int, Any] = {}
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node.serial not in found:
+            found[node.serial] = node
+            stack += [x for x in node.inputs or () if isinstance(x, Node)]
+    return [found[serial] for serial in sorted(found, reverse=True)]
 
 
 def layer_path(layers: Sequence[Any]) -> str:
     """The innermost of the running `layers` by its path from the outermost.
 
-    >>> from autograd_cnn import nn
     >>> net = nn.Sequential(nn.ReLU(), nn.Tanh())
     >>> layer_path([net, net[1]])
     'Sequential.1 (Tanh)'
     """
-    path, outer = type(layers[0]).__name__, layers[0]
+    path, outer, steps = type(layers[0]).__name__, layers[0], None
     for inner in layers[1:]:
         steps = next((name for name, m in outer.named_modules() if m is inner), None)
-        if steps is None:  # called, but not held
+        if steps is None:  # the outer layer calls it without holding it
             path, outer = f"{path}, {type(inner).__name__}", inner
-    inner = layers[-1]
-    steps = next((name for name, m in outer.named_modules() if m is inner), "")
-    return f"{path}.{steps} ({type(inner).__name__})" if steps else path
+    return f"{path}.{steps} ({type(layers[-1]).__name__})" if steps else path
 
 
 class Origins(Watcher):

@@ -14,11 +14,10 @@ from autograd_cnn.engine.watch import Compute, Watcher, unwatched_by, watch
 def profile() -> Profile:
     """Measure the time of every op in the ``with`` block, forward and backward; print the result.
 
-    Times are of the NumPy work of an op and of its backward rules, including the ops that a rule
-    calls; what remains of the block's time (Python, recording, adding up, your own code) is shown
-    as outside.  Only this thread or async task is measured; several blocks add up.
+    Times are those of an op's forward and of its backward rules, with the ops that a rule calls.
+    The rest of the block's time (recording, adding up, your own code) is shown as outside.  Only
+    this thread or async task is measured; several blocks add up.
 
-    >>> import autograd_cnn as ag
     >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> with ag.profile() as found:
     ...     ag.exp(x).sum().backward()
@@ -32,7 +31,6 @@ def profile() -> Profile:
 class Profile(Watcher):
     """Calls and seconds per op and direction; ``print`` shows them as a table, slowest first.
 
-    >>> import autograd_cnn as ag
     >>> with Profile() as found:
     ...     _ = ag.exp(ag.tensor([1.0]))
     >>> found.calls

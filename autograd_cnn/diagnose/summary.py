@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,12 @@ class Summary:
 
     A layer that ran twice is marked x2.
 
-    >>> import autograd_cnn as ag
     >>> found = ag.summary(ag.nn.Linear(3, 2), (1, 3))
     >>> found.parameters, found.multiply_adds
     (8, 6)
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row]
 
     @property
     def parameters(self) -> int:
@@ -59,7 +58,7 @@ class Summary:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiplications with an addition in convolutions and matrix products, forward."""
+        """Multiply-adds of the forward, in convolutions and matrix products."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
@@ -70,11 +69,9 @@ class Summary:
     def __str__(self) -> str:
         shown = [["layer", "output", "params", "mul-adds", "kept bytes"]]
         for row in self.rows:
-            around = [
-                r.path for r in self.rows if row.path.startswith(f"{r.path}." if r.path else "")
-            ]
-            own = row.path.removeprefix(max(around, key=len) if row.path else "").lstrip(".")
-            name = "  " * len(around) * bool(row.path) + f"{own} {row.kind}".lstrip()
+            outer = [r.path for r in self.rows if r.path and row.path.startswith(f"{r.path}.")]
+            own = row.path.removeprefix(f"{outer[-1]}." if outer else "")
+            name = "  " * (len(outer) + bool(row.path)) + f"{own} {row.kind}".lstrip()
             name += f" x{row.calls}" if row.calls > 1 else ""
             counts = (row.parameters, row.multiply_adds, row.kept_bytes)
             shown.append([name, row.shape, *(_short(n) if n else "" for n in counts)])
@@ -88,23 +85,20 @@ class Summary:
 
 def _short(n: int) -> str:
     """At most 9 characters: in full, or in thousands, millions and so on."""
-    for unit in ("", " k", " M", " G", " T"):
-        if n < 1e6 or unit == " T":
-            return f"{n:,.0f}{unit}"
+    for unit in ("", " k", " M", " G"):
+        if n < 1e6:
+            return f"{n:,}{unit}"
         n = round(n / 1000)
-    raise AssertionError
+    return f"{n:,} T"
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
     """Run a model once and tabulate its layers: output shapes, parameters, work, memory.
 
     Each input is an array, a tensor, or a shape, which stands for zeros of the default dtype.  The
-    model runs in the mode it is in; buffers, gradients and the random generator are afterwards as
-    before.  A parameter shared between layers is counted in the first.
+    model runs in its mode, training or evaluation; buffers, gradients and the random generator are
+    the same afterwards.  The first of several layers counts a shared parameter.
 
-    Raises TypeError for what is not a module or not an input.
-
-    >>> from autograd_cnn import nn, summary
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
     >>> found = summary(net, (1, 1, 4, 4))
     >>> found.parameters, found.multiply_adds
@@ -172,7 +166,7 @@ class _Count(watch.Watcher):
         if not running:
             return
         row = self.rows[id(running[-1])]
-        row.multiply_adds += multiply_adds(op.name, node, args)
+        row.multiply_adds += _multiply_adds(op.name, node, args)
         if node.requires_grad:
             saved = flatten(list(node.params.values()))[0]
             for x in (*args, node, *saved):
@@ -189,13 +183,8 @@ class _Count(watch.Watcher):
         return array.nbytes
 
 
-def multiply_adds(op: str, node: Any, args: Sequence[Any]) -> int:
-    """Multiplications with an addition in one call of an op; 0 for ops that are not products.
-
-    >>> import numpy as np
-    >>> multiply_adds("matmul", np.ones((2, 4)), [np.ones((2, 3)), np.ones((3, 4))])
-    24
-    """
+def _multiply_adds(op: str, node: Any, args: Sequence[Any]) -> int:
+    """Multiply-adds in one call of an op; 0 for ops that are not products."""
     arrays = [np.asarray(values(x)) for x in args[:2]]
     if op == "matmul":
         return int(values(node).size) * arrays[0].shape[-1]

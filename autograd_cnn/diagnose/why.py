@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.diagnose.origin import Origin, here, origin_of
+from autograd_cnn.diagnose.origin import Origin, behind, here, origin_of
 from autograd_cnn.engine.node import Node, describe, values
 from autograd_cnn.engine.watch import Watcher, watch
 from autograd_cnn.tensor import Tensor
 
 
 def why_no_grad(loss: Tensor | Callable[[], Any], parameter: Any) -> str:
-    """Say where the path from a loss to a parameter breaks, or that it does not.
+    """Say where the path from a loss to a parameter breaks, or that it is whole.
 
-    Sees a parameter that is frozen, of integers, or not a tensor; a loss that is not a tensor or
-    was not recorded; an op on the way whose derivative is zero; a graph that has been freed; and
-    copies of the parameter that entered detached.  Given a function that computes the loss, in
-    place of the loss, it runs it and names the line of the first op at which the path was lost,
-    also under `no_grad`.  What passed through plain Python numbers cannot be followed.
+    It finds a parameter that is frozen, of integers, or not a tensor; a loss that is not a tensor
+    or was not recorded; an op on the way whose derivative is zero; a graph that an earlier backward
+    freed; and detached copies of the parameter.  In place of the loss you can give a function that
+    computes it: `why_no_grad` runs it and names the line of the first op that loses the path, also
+    under `no_grad`.  It cannot follow what passes through plain Python numbers.
 
-    >>> import autograd_cnn as ag
     >>> w, x = ag.tensor([2.0], requires_grad=True), ag.tensor([3.0], requires_grad=True)
     >>> print(ag.why_no_grad((w.detach() * x).sum(), w))
     The parameter enters multiply cut off from its graph, by .detach(), .data or .numpy().
     """
-    problem = _parameter_problem(parameter)
-    if problem:
+    if problem := _parameter_problem(parameter):
         return problem
     breaks: _Breaks | None = None
     if not isinstance(loss, Tensor) and callable(loss):
@@ -36,10 +34,8 @@ def why_no_grad(loss: Tensor | Callable[[], Any], parameter: Any) -> str:
         with watch(breaks):
             loss = loss()
     if not isinstance(loss, Tensor):
-        return (
-            f"The loss is not a tensor ({describe(loss)}): .item(), float() or .numpy() has ended "
-            "the graph."
-        )
+        ended = ".item(), float() or .numpy() has ended the graph."
+        return f"The loss is not a tensor ({describe(loss)}): {ended}"
     if loss.requires_grad and (path := _path(loss, parameter, zeros=False)):
         return _whole(path, parameter)
     if breaks is not None and (place := breaks.of(loss)):
@@ -99,56 +95,39 @@ def _whole(path: list[Any], parameter: Tensor) -> str:
 
 
 def _where_it_ends(loss: Tensor, parameter: Tensor) -> str:
-    path = _path(loss, parameter, zeros=True)
-    if path:
+    if path := _path(loss, parameter, zeros=True):
         return (
             f"The path {' <- '.join(node.op.name for node in path if node.op)} goes through an op "
             "whose derivative is zero everywhere, so the gradient is zero."
         )
-    for node in _behind(loss):
+    graph = [node for node in behind([loss]) if node.requires_grad]
+    for node in graph:
         if node.inputs is None:
             return (
                 f"The graph behind a result of {node.op.name} ({describe(node)}) was freed by an "
-                "earlier backward, so nothing further back can be reached: compute it anew, or "
+                "earlier backward, so nothing further back can be reached: compute it again, or "
                 "pass retain_graph=True to the first backward."
             )
-    for node in _behind(loss):
+    for node in graph:
         for x in node.inputs:
-            how = _copy_of(parameter, x)
-            if how:
+            if how := _copy_of(parameter, x):
                 return f"The parameter enters {node.op.name} {how}.{_at(origin_of(node))}"
-    leaves = [describe(n) for n in _behind(loss) if n.op is None]
+    leaves = [describe(node) for node in graph if node.op is None]
     listed = "; ".join(leaves[:5]) + ("; ..." if len(leaves) > 5 else "")
+    which = f"its {len(leaves)} leaves are" if len(leaves) > 1 else "its only leaf is"
     return (
-        f"No recorded op between the loss and its {len(leaves)} leaves uses the parameter; they "
-        f"are {listed}. What went through float(), .item() or NumPy cannot be followed."
-        if len(leaves) > 1
-        else f"No recorded op behind the loss uses the parameter; its only leaf is {listed}. What "
-        "went through float(), .item() or NumPy cannot be followed."
+        f"No recorded op behind the loss uses the parameter; {which} {listed}. What went through "
+        "float(), .item() or NumPy cannot be followed."
     )
-
-
-def _behind(loss: Tensor) -> Iterator[Any]:
-    """Recorded tensors behind the loss, each once."""
-    seen: set[int] = set()
-    stack: list[Any] = [loss]
-    while stack:
-        node = stack.pop()
-        if node.serial not in seen:
-            seen.add(node.serial)
-            yield node
-            stack += [x for x in node.inputs or () if isinstance(x, Tensor) and x.requires_grad]
 
 
 _CUT = "cut off from its graph, by .detach(), .data or .numpy()"
 
 
 def _copy_of(parameter: Tensor, x: Any) -> str:
-    """How the constant `x` comes from the parameter's values, if it looks so."""
-    if isinstance(x, Tensor) and x.requires_grad:
-        return ""
+    """How the constant `x` seems to come from the parameter's values, or ""."""
     array = values(x)
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, np.ndarray) or (isinstance(x, Tensor) and x.requires_grad):
         return ""
     if np.may_share_memory(array, parameter.array):
         return _CUT
@@ -162,7 +141,7 @@ def _at(origin: Origin | None) -> str:
 
 
 class _Breaks(Watcher):
-    """Follows a parameter's values through ops and notes where they leave the graph."""
+    """Follows a parameter's values through ops, and notes where they leave the graph."""
 
     def __init__(self, parameter: Tensor) -> None:
         self.linked = {parameter.serial}
@@ -197,5 +176,5 @@ class _Breaks(Watcher):
         self.first = self.first or text
 
     def of(self, loss: Tensor) -> str:
-        """Where the path to this loss was lost."""
+        """Where the path to this loss broke."""
         return self.lost.get(loss.serial, self.first)

@@ -1,9 +1,8 @@
-"""Gradient checks for ops, layers and any function of tensors; the tools that check this library
-itself.
+"""Gradient checks for ops, layers and any function of tensors; this library uses them too.
 
 `gradcheck` and `gradgradcheck` compare first and second derivatives with numerical ones, `check_op`
-puts an op through everything an op must do, and `autograd_cnn.testing.strategies` (needs
-hypothesis) generates the inputs.
+checks everything an op must do, and `autograd_cnn.testing.strategies` (needs hypothesis) generates
+inputs.
 """
 
 from autograd_cnn.testing.differences import GradientError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ from autograd_cnn.tensor import Tensor
 class GradientError(AssertionError):
     """A gradient check failed; the message names input, element and both values.
 
-    >>> import autograd_cnn as ag
     >>> wrong = ag.custom_gradient(lambda g, out, x: g)(lambda x: x * x)
     >>> x = ag.tensor([3.0], dtype="float64", requires_grad=True)
     >>> try:
@@ -41,9 +41,7 @@ def as_tuple(outputs: Any) -> tuple[Any, ...]:
 def numerical_jacobian(
     func: Function, inputs: list[Any], position: int, eps: float
 ) -> list[np.ndarray]:
-    """Central differences of every output of `func` in one input: matrices (output.size,
-    input.size).
-    """
+    """Central differences of all outputs in one input: matrices (output.size, input.size)."""
     columns = [
         _difference(func, inputs, position, j, eps, -eps) for j in range(inputs[position].size)
     ]
@@ -68,48 +66,44 @@ def _difference(
         return [(high - low) / (up - down) for high, low in zip(*results)]
 
 
-def report(
+def compare(
     func: Function,
     inputs: list[Any],
     position: int,
     number: int,
-    analytic: np.ndarray,
-    numeric: np.ndarray,
-    wrong: np.ndarray,
+    jacobians: tuple[np.ndarray, np.ndarray],
     step: Step,
     what: str,
 ) -> None:
-    """Raise with the worst element and a guess at the reason."""
+    """Raise GradientError unless two Jacobians, analytic and numerical, of output `number` agree.
+
+    The message has the worst element and a guess at the reason.
+    """
+    analytic, numeric = jacobians
+    wrong = ~(np.abs(analytic - numeric) <= step.atol + step.rtol * np.abs(numeric))  # NaN is wrong
+    if not wrong.any():
+        return
     gap = np.where(wrong, np.abs(np.nan_to_num(analytic - numeric, nan=np.inf)), -1.0)
-    row, element = np.unravel_index(int(gap.argmax()), gap.shape)
-    a, n = analytic[row, element], numeric[row, element]
-    place = tuple(int(k) for k in np.unravel_index(int(element), inputs[position].shape))
-    shape = [np.shape(values(o)) for o in as_tuple(func(*inputs))][number]
-    target = tuple(int(k) for k in np.unravel_index(int(row), shape))
-    raise GradientError(
-        f"{what} of output {number}{list(target)} with respect to input {position}{list(place)}: "
-        f"analytic {a:.9g}, "
-        f"numerical {n:.9g} (difference {abs(a - n):.3g}, {int(wrong.sum())} of {wrong.size} "
-        "elements wrong, eps "
-        f"{step.eps:g}, atol {step.atol:g}, rtol {step.rtol:g}); "
-        + _diagnosis(func, inputs, position, int(element), number, int(row), float(a), step)
-    )
+    row, element = (int(k) for k in np.unravel_index(int(gap.argmax()), gap.shape))
+    a, n = float(analytic[row, element]), float(numeric[row, element])
+    output = np.shape(values(as_tuple(func(*inputs))[number]))
+    target = [int(k) for k in np.unravel_index(row, output)]
+    place = [int(k) for k in np.unravel_index(element, inputs[position].shape)]
 
-
-def _diagnosis(
-    func: Function,
-    inputs: list[Any],
-    position: int,
-    element: int,
-    number: int,
-    row: int,
-    a: float,
-    step: Step,
-) -> str:
     def slope(up: float, down: float) -> float:
         return float(_difference(func, inputs, position, element, up, down)[number][row])
 
-    if not np.isfinite(a):
+    raise GradientError(
+        f"{what} of output {number}{target} with respect to input {position}{place}: "
+        f"analytic {a:.9g}, numerical {n:.9g} (difference {abs(a - n):.3g}, {int(wrong.sum())} of "
+        f"{wrong.size} elements wrong, eps {step.eps:g}, atol {step.atol:g}, rtol {step.rtol:g}); "
+        + _diagnosis(slope, a, step)
+    )
+
+
+def _diagnosis(slope: Callable[[float, float], float], analytic: float, step: Step) -> str:
+    """What the slopes around a point say about a wrong gradient there."""
+    if not np.isfinite(analytic):
         return "the analytic value is not finite"
     right, left = slope(step.eps, 0.0), slope(0.0, -step.eps)
     wide = slope(10 * step.eps, -10 * step.eps)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import mistake
+from autograd_cnn.checks import mistake, number
 from autograd_cnn.engine.arguments import as_numbers, checked
 from autograd_cnn.engine.backward import grad
 from autograd_cnn.engine.kinds import Function
@@ -19,8 +19,8 @@ from autograd_cnn.testing.differences import (
     GradientError,
     Step,
     as_tuple,
+    compare,
     numerical_jacobian,
-    report,
 )
 
 
@@ -35,26 +35,25 @@ def gradcheck(
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
 ) -> bool:
-    """Compare the gradients of ``func(*inputs)`` with central differences: full Jacobians, for
-    every input.
+    """Compare the gradients of ``func(*inputs)`` with central differences, in every input.
 
-    `inputs` is a tensor or a sequence; those that require gradients are checked and should be
-    float64 (others warn, because differences of float32 say little).  `func` returns a tensor or a
-    tuple of tensors.  Two backward passes must agree to `nondet_tol`, and a random cotangent must
-    give the same combination of the Jacobian's rows, because gradients are linear in it.  Inputs
-    with overlapping memory, and points at a kink or tie, cannot be checked.
+    `inputs` is a tensor or a sequence.  Those that require gradients are checked, with full
+    Jacobians, and should be float64; others warn, because differences of float32 say little.
+    `func` returns a tensor or a tuple of tensors.  Two backward passes must agree to `nondet_tol`,
+    and the gradients must be linear in the incoming one.  Inputs with overlapping memory, and
+    points at a kink or tie, cannot be checked.
 
     Returns True, or raises GradientError with input, element, both values and what it looks like (a
-    wrong rule, a kink, lost precision); with ``raise_exception=False`` returns False instead.
+    wrong rule, a kink, lost precision); with ``raise_exception=False`` it returns False instead.
 
-    >>> import autograd_cnn as ag
     >>> x = ag.tensor([0.5, 1.5], dtype="float64", requires_grad=True)
     >>> gradcheck(lambda x: ag.exp(x) * x, [x])
     True
     """
     step = _step("gradcheck", eps, atol, rtol)
     tensors = _prepared("gradcheck", inputs)
-    return _run(lambda: _check(func, func, tensors, step, nondet_tol, "gradient"), raise_exception)
+    check = partial(_check, func, func, tensors, step, nondet_tol, "gradient")
+    return _passes(check, raise_exception)
 
 
 @checked
@@ -69,85 +68,52 @@ def gradgradcheck(
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
 ) -> bool:
-    """Compare second derivatives: `gradcheck` of the gradients of `func`, in the inputs and in the
-    cotangents.
+    """Compare second derivatives: `gradcheck` of the gradients, in the inputs and the cotangents.
 
-    `grad_outputs` are the cotangents, one per output; random ones by default, never ones, under
-    which mistakes of a softmax and many others cancel.  The other arguments are those of
-    `gradcheck`.
+    `grad_outputs` are the cotangents, one per output; by default they are random, because mistakes
+    of a softmax and many others cancel under ones.  The other arguments are those of `gradcheck`.
 
-    >>> import autograd_cnn as ag
     >>> x = ag.tensor([0.5, 1.5], dtype="float64", requires_grad=True)
     >>> gradgradcheck(lambda x: ag.exp(x) * x, [x])
     True
     """
+    what = "second derivative"
     step = _step("gradgradcheck", eps, atol, rtol)
     tensors = _prepared("gradgradcheck", inputs)
-    checked = [i for i, t in enumerate(tensors) if _wants(t)]
-    outputs = _outputs("second derivative", func(*tensors))
-    if grad_outputs is None:
-        rng = np.random.default_rng(0)
-        cotangents = [
-            Tensor(rng.standard_normal(o.shape).astype(o.dtype), requires_grad=True)
-            for o in outputs
-        ]
-    else:
-        cotangents = _cotangents(grad_outputs, outputs)
+    wanted = [i for i, t in enumerate(tensors) if _wants(t)]
+    cotangents = _cotangents(grad_outputs, _outputs(what, func(*tensors)))
 
-    def gradients(create_graph: bool) -> Function:
-        def first(*arguments: Any) -> Any:
-            xs, gs = arguments[: len(tensors)], arguments[len(tensors) :]
-            results = grad(
-                as_tuple(func(*xs)),
-                [xs[i] for i in checked],
-                gs,
-                create_graph=create_graph,
-                allow_unused=True,
-            )
-            return tuple(
-                Tensor(np.zeros(xs[i].shape)) if r is None else r for i, r in zip(checked, results)
-            )
+    def gradients(create_graph: bool, *arguments: Any) -> Any:
+        xs, gs = arguments[: len(tensors)], arguments[len(tensors) :]
+        chosen = [xs[i] for i in wanted]
+        outputs = as_tuple(func(*xs))
+        found = grad(outputs, chosen, gs, create_graph=create_graph, allow_unused=True)
+        return tuple(Tensor(np.zeros(x.shape)) if r is None else r for x, r in zip(chosen, found))
 
-        return first
-
-    return _run(
-        lambda: _check(
-            gradients(True),
-            gradients(False),
-            [*tensors, *cotangents],
-            step,
-            nondet_tol,
-            "second derivative",
-        ),
-        raise_exception,
-    )
+    analytic, numerical = partial(gradients, True), partial(gradients, False)
+    every = [*tensors, *cotangents]
+    check = partial(_check, analytic, numerical, every, step, nondet_tol, what)
+    return _passes(check, raise_exception)
 
 
 def _step(name: str, eps: float, atol: float, rtol: float) -> Step:
-    if not (0.0 < eps < math.inf and atol >= 0.0 and rtol >= 0.0):
-        raise ValueError(
-            f"{name}: expected eps > 0, atol >= 0 and rtol >= 0, got {eps=}, {atol=}, {rtol=}"
-        )
+    number(name, "eps", eps, above=0.0)
+    number(name, "atol", atol, least=0.0)
+    number(name, "rtol", rtol, least=0.0)
     return Step(eps, atol, rtol)
 
 
-def _run(check: Callable[[], None], raise_exception: bool) -> bool:
-    try:
-        check()
-    except GradientError:
-        if raise_exception:
-            raise
-        return False
-    return True
-
-
 def _cotangents(given: Any, outputs: Sequence[Any]) -> list[Tensor]:
-    """The cotangents that a caller gave, one per output, as leaves."""
-    parts = [given] if isinstance(given, (Tensor, np.ndarray)) else given
-    if not isinstance(parts, (tuple, list)) or len(parts) != len(outputs):
-        wanted = f"a sequence of {len(outputs)}, one per output"
-        raise mistake("gradgradcheck", "grad_outputs", wanted, given)
-    arrays = [as_numbers("gradgradcheck", "grad_outputs", g) for g in parts]
+    """The given cotangents, or random ones, one per output, as leaves."""
+    if given is None:
+        rng = np.random.default_rng(0)
+        arrays = [rng.standard_normal(o.shape) for o in outputs]
+    else:
+        parts = [given] if isinstance(given, (Tensor, np.ndarray)) else given
+        if not isinstance(parts, (tuple, list)) or len(parts) != len(outputs):
+            wanted = f"a sequence of {len(outputs)}, one per output"
+            raise mistake("gradgradcheck", "grad_outputs", wanted, given)
+        arrays = [as_numbers("gradgradcheck", "grad_outputs", g) for g in parts]
     return [Tensor(a.astype(o.dtype), requires_grad=True) for a, o in zip(arrays, outputs)]
 
 
@@ -158,19 +124,15 @@ def _wants(t: Any) -> bool:
 def _outputs(what: str, result: Any) -> tuple[Tensor, ...]:
     """The outputs of the function, which must be tensors."""
     outputs = as_tuple(result)
-    for number, output in enumerate(outputs):
+    for i, output in enumerate(outputs):
         if not isinstance(output, Tensor):
-            raise GradientError(
-                f"{what}: output {number} is {type(output).__name__}, not a tensor: the graph is "
-                "cut"
-            )
+            found = type(output).__name__
+            raise GradientError(f"{what}: output {i} is {found}, not a tensor: the graph is cut")
     return outputs
 
 
 def _prepared(name: str, inputs: Any) -> list[Any]:
-    """The inputs as a list with fresh leaves, checked to be something a check can say anything
-    about.
-    """
+    """The inputs as a list with fresh leaves; raises for inputs that no check can judge."""
     given = [inputs] if isinstance(inputs, Tensor) else inputs
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise mistake(name, "inputs", "a tensor or a sequence of inputs", inputs)
@@ -180,10 +142,7 @@ def _prepared(name: str, inputs: Any) -> list[Any]:
         if not _wants(t):
             continue
         if t.dtype != np.float64:
-            warn(
-                f"{name}: input {position} is {t.dtype}; differences need float64 to be exact "
-                "enough"
-            )
+            warn(f"{name}: input {position} is {t.dtype}; exact enough differences need float64")
         if not np.isfinite(t.array).all():
             raise ValueError(
                 f"{name}: input {position} {describe(t)} holds NaN or infinity, where nothing can "
@@ -192,49 +151,45 @@ def _prepared(name: str, inputs: Any) -> list[Any]:
     return [Tensor(t.array, requires_grad=True) if _wants(t) else t for t in given]
 
 
+def _passes(check: Callable[[], None], raise_exception: bool) -> bool:
+    try:
+        check()
+    except GradientError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
 def _check(
     func: Function, numerical: Function, inputs: list[Any], step: Step, nondet_tol: float, what: str
 ) -> None:
-    """Compare the analytic Jacobians of `func` with the numerical ones of `numerical` (the same
-    function).
-    """
+    """Compare the Jacobians of `func` with differences of `numerical`, the same function."""
     checked = [i for i, t in enumerate(inputs) if _wants(t)]
+    wanted = [inputs[i] for i in checked]
     outputs = _outputs(what, func(*inputs))
-    analytic = [_jacobian(o, [inputs[i] for i in checked]) for o in outputs]
-    again = [_jacobian(o, [inputs[i] for i in checked]) for o in as_tuple(func(*inputs))]
-    for number, (output, rows) in enumerate(zip(outputs, analytic)):
-        _check_linear(
-            output, [inputs[i] for i in checked], rows, step, f"{what} of output {number}"
-        )
+    analytic = [_jacobian(o, wanted) for o in outputs]
+    again = [_jacobian(o, wanted) for o in as_tuple(func(*inputs))]
+    for k, output in enumerate(outputs):
+        _check_linear(output, wanted, analytic[k], step, f"{what} of output {k}")
     for column, i in enumerate(checked):
         numeric = numerical_jacobian(numerical, inputs, i, step.eps)
-        for number in range(len(outputs)):
-            a, n = analytic[number][column], numeric[number]
-            _compare_runs(
-                a, again[number][column], nondet_tol, f"{what} of output {number}, input {i}"
-            )
-            wrong = ~(np.abs(a - n) <= step.atol + step.rtol * np.abs(n))  # NaN is wrong too
-            if wrong.any():
-                report(numerical, inputs, i, number, a, n, wrong, step, what)
-
-
-def _compare_runs(a: np.ndarray, b: np.ndarray, tolerance: float, where: str) -> None:
-    if not np.allclose(a, b, rtol=0.0, atol=tolerance, equal_nan=True):
-        raise GradientError(
-            f"{where}: two runs differ by {np.abs(a - b).max():.3g}, more than "
-            f"nondet_tol={tolerance}"
-        )
+        for k in range(len(outputs)):
+            a, b = analytic[k][column], again[k][column]
+            if not np.allclose(a, b, rtol=0.0, atol=nondet_tol, equal_nan=True):
+                raise GradientError(
+                    f"{what} of output {k}, input {i}: two runs differ by "
+                    f"{np.abs(a - b).max():.3g}, more than {nondet_tol=}"
+                )
+            compare(numerical, inputs, i, k, (a, numeric[k]), step, what)
 
 
 def _check_linear(
-    output: Tensor,
-    inputs: Sequence[Tensor],
-    jacobians: Sequence[np.ndarray],
-    step: Step,
-    where: str,
+    output: Tensor, inputs: list[Tensor], jacobians: list[np.ndarray], step: Step, where: str
 ) -> None:
-    """A random cotangent gives the same combination of the Jacobian's rows, each of which belongs
-    to a single 1: a rule that squares or clips what comes in goes unnoticed there.
+    """A random cotangent gives the same combination of the Jacobian's rows.
+
+    Each row belongs to a cotangent with a single 1, which hides a rule that squares or clips.
     """
     if not output.requires_grad:
         return
@@ -250,23 +205,19 @@ def _check_linear(
             )
 
 
-def _pull(output: Tensor, inputs: Sequence[Tensor], cotangent: np.ndarray) -> list[np.ndarray]:
+def _pull(output: Tensor, inputs: list[Tensor], cotangent: np.ndarray) -> list[np.ndarray]:
     """The gradients for a flat cotangent, flat, zeros where the output does not depend."""
     g = cotangent.reshape(output.shape)
     found = grad(output, inputs, g, retain_graph=True, allow_unused=True)
     return [np.zeros(x.size) if r is None else r.array.reshape(-1) for x, r in zip(inputs, found)]
 
 
-def _jacobian(output: Tensor, inputs: Sequence[Tensor]) -> list[np.ndarray]:
-    """d output / d input as a matrix (output.size, input.size) per input, one backward pass per
-    row.
-    """
+def _jacobian(output: Tensor, inputs: list[Tensor]) -> list[np.ndarray]:
+    """For each input a matrix (output.size, input.size), made row by row by backward passes."""
     matrices = [np.zeros((output.size, x.size)) for x in inputs]
     if not output.requires_grad:
         return matrices
-    for row in range(output.size):
-        cotangent = np.zeros(output.size, output.dtype)
-        cotangent[row] = 1.0
+    for row, cotangent in enumerate(np.eye(output.size, dtype=output.dtype)):
         for matrix, g in zip(matrices, _pull(output, inputs, cotangent)):
             matrix[row] = g
     return matrices

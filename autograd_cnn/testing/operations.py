@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,65 +30,58 @@ def check_op(
     keeps_dtype: bool = True,
     **params: Any,
 ) -> None:
-    """Put an op, or any function of arrays and tensors, through everything an op must do on these
-    inputs.
+    """Check everything an op, or any function of arrays and tensors, must do on these inputs.
 
-    Checks that the forward equals `reference` (a NumPy function of the same arguments), that
-    tensors give what arrays give, that inputs, parameters, results and incoming gradients stay as
-    they are, that transposed, sliced and reversed inputs and incoming gradients change nothing,
-    that float32 stays float32 in result and gradients, that gradients are linear in the incoming
-    gradient, and that derivatives up to `order` (1 or 2) equal the numerical ones.  Inputs are
-    float64 arrays away from kinks and ties; positions in `constant` are not differentiated;
-    `keeps_dtype` is False for conversions; `params` are the op's keyword parameters.
+    - The forward equals `reference`, a NumPy function of the same arguments.
+    - Tensors give what arrays give.
+    - Inputs, parameters, results and incoming gradients stay as they are.
+    - Transposed, sliced and reversed inputs and incoming gradients change nothing.
+    - float32 stays float32 in result and gradients, and so do float16 and float64.
+    - Gradients are linear in the incoming gradient.
+    - Derivatives up to `order`, 1 or 2, equal the numerical ones.
 
-    Raises GradientError with what was expected and what was found.
+    Inputs are float64 arrays away from kinks and ties.  Positions in `constant` are not
+    differentiated.  `keeps_dtype` is False for conversions.  `params` are the op's keyword
+    parameters.  A failure raises GradientError with what was expected and what was found.
 
-    >>> import numpy as np
-    >>> from autograd_cnn import multiply
-    >>> check_op(multiply, np.array([1.0, 2.0]), np.array([3.0, -1.0]), reference=np.multiply)
+    >>> check_op(ag.multiply, np.array([1.0, 2.0]), np.array([3.0, -1.0]), reference=np.multiply)
     """
 
     def call(*xs: Any) -> Any:
         return function(*xs, **params)
 
     free = [i for i, x in enumerate(inputs) if i not in constant and _floating(x)]
-    before = [np.array(x) for x in inputs]
-    settings = {k: x.copy() for k, x in params.items() if isinstance(x, np.ndarray)}
+    given = {f"input {position}": x for position, x in enumerate(inputs)}
+    given |= {f"parameter {k!r}": x for k, x in params.items() if isinstance(x, np.ndarray)}
+    before = {what: np.array(x) for what, x in given.items()}
     out = call(*inputs)
-    _untouched(inputs, before)
+    _same(given, before)
     if reference is not None:
         _equal("the forward result", out, reference(*inputs, **params), TOLERANCE)
-    tensors = _lift(inputs, free)
+    tensors = _as_tensors(inputs, free)
     _equal("the result on tensors", values(call(*tensors)), out, 0.0)
     check_layout(call, inputs, free)
-    if free:
-        check_linear(call, inputs, free)
     if keeps_dtype:
         check_dtype(call, inputs, free)
     if free:
+        check_linear(call, inputs, free)
         gradcheck(call, tensors, atol=TOLERANCE, rtol=TOLERANCE)
         if order > 1:
             gradgradcheck(call, tensors, atol=10 * TOLERANCE, rtol=10 * TOLERANCE)
-    _untouched(inputs, before)
-    for name, old in settings.items():
-        _same(f"parameter {name!r}", params[name], old)
+    _same(given, before)
 
 
-def _untouched(inputs: Sequence[Any], before: Sequence[Any]) -> None:
-    for position, (x, old) in enumerate(zip(inputs, before)):
-        _same(f"input {position}", x, old)
-
-
-def _same(what: str, x: Any, old: np.ndarray) -> None:
-    if not np.array_equal(x, old, equal_nan=_floating(x)):
-        raise GradientError(f"{what} was modified by the op or its rules")
+def _same(found: Mapping[str, Any], before: Mapping[str, np.ndarray]) -> None:
+    for what, x in found.items():
+        if not np.array_equal(x, before[what], equal_nan=_floating(x)):
+            raise GradientError(f"{what} was modified by the op or its rules")
 
 
 def _floating(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"
 
 
-def _lift(inputs: Sequence[Any], free: Sequence[int]) -> list[Any]:
+def _as_tensors(inputs: Sequence[Any], free: Sequence[int]) -> list[Any]:
     return [Tensor(x, requires_grad=True) if i in free else x for i, x in enumerate(inputs)]
 
 
@@ -106,95 +99,80 @@ def _equal(what: str, found: Any, expected: Any, tolerance: float) -> None:
 def _gradients(
     call: Function, inputs: Sequence[Any], free: Sequence[int], g: Any
 ) -> list[np.ndarray]:
-    tensors = _lift(inputs, free)
+    tensors = _as_tensors(inputs, free)
     for i in free:
         tensors[i].array = inputs[i]  # keep the strides that a copy would straighten
     out = call(*tensors)
-    result, incoming = out.array.copy(), np.array(g)
+    given = {"the result": out.array, "the incoming gradient": g}
+    before = {what: np.array(x) for what, x in given.items()}
     found = grad(out, [tensors[i] for i in free], g, allow_unused=True)
-    _same("the result", out.array, result)
-    _same("the incoming gradient", g, incoming)
+    _same(given, before)
     return [np.zeros_like(inputs[i]) if r is None else r.array for i, r in zip(free, found)]
 
 
 def check_layout(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
-    """Results and gradients must not depend on strides: transposed, sliced and reversed memory,
-    equal values.
-    """
+    """Results and gradients for the same values in transposed, sliced and reversed memory."""
     out = np.asarray(call(*inputs))
     g = np.random.default_rng(1).standard_normal(out.shape).astype(out.dtype)
     expected = _gradients(call, inputs, free, g) if free else []
-    for how in (_transposed, _sliced, _reversed):
+    for layout, how in LAYOUTS.items():
         odd = [how(x) if _floating(x) else x for x in inputs]
         # Sums may run in another order, so the last bits may differ.
-        _equal(f"the result for {how.__name__[1:]} inputs", call(*odd), out, 1e-12)
+        _equal(f"the result for {layout} inputs", call(*odd), out, 1e-12)
         for i, a, b in zip(free, _gradients(call, odd, free, how(g)) if free else [], expected):
-            _equal(
-                f"the gradient of input {i} for {how.__name__[1:]} inputs and cotangent",
-                a,
-                b,
-                1e-10,
-            )
+            _equal(f"the gradient of input {i} for {layout} inputs and cotangent", a, b, 1e-10)
+
+
+def _sliced(x: np.ndarray) -> np.ndarray:
+    wide = np.full([2 * n + 1 for n in x.shape], np.nan).astype(x.dtype)
+    part = tuple(slice(1, None, 2) for _ in x.shape)
+    wide[part] = x
+    return wide[part]
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "transposed": lambda x: x.T.copy().T,
+    "sliced": _sliced,
+    "reversed": lambda x: np.flip(np.flip(x).copy()),
+}
 
 
 def check_linear(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
-    """Gradients are linear in the cotangent: a full Jacobian, a row at a time, sees neither a
-    square of it nor a rounding to fewer digits.
+    """Gradients for a sum of cotangents are the sum of the gradients.
+
+    A full Jacobian, a row at a time, sees neither a square nor a rounding of the cotangent.
     """
     out = np.asarray(call(*inputs))
     a, b = np.random.default_rng(4).standard_normal((2, *out.shape)).astype(out.dtype)
     found, parts, rest = (_gradients(call, inputs, free, g) for g in (a - 0.7 * b, a, b))
     for i, whole, part, other in zip(free, found, parts, rest):
+        what = f"the gradient of input {i} for a sum of cotangents"
         # Rounding of float64, as between layouts; single precision would be off by 1e-8.
-        _equal(
-            f"the gradient of input {i} for a sum of cotangents", whole, part - 0.7 * other, 1e-10
-        )
-
-
-def _transposed(x: np.ndarray) -> np.ndarray:
-    return x.T.copy().T
-
-
-def _sliced(x: np.ndarray) -> np.ndarray:
-    wide = np.full([2 * n + 1 for n in x.shape], np.nan)
-    part = tuple(slice(1, None, 2) for _ in x.shape)
-    wide = wide.astype(x.dtype)
-    wide[part] = x
-    return wide[part]
-
-
-def _reversed(x: np.ndarray) -> np.ndarray:
-    back = tuple(slice(None, None, -1) for _ in x.shape)
-    return x[back].copy()[back]
+        _equal(what, whole, part - 0.7 * other, 1e-10)
 
 
 def check_dtype(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
     """float32 in, float32 out, float32 gradients; float16 and float64 likewise."""
-    for dtype in (np.float16, np.float32, np.float64):
+    if not free:
+        return
+    for dtype in map(np.dtype, (np.float16, np.float32, np.float64)):
         cast = [x.astype(dtype) if _floating(x) else x for x in inputs]
         with np.errstate(all="ignore"):  # values that float16 cannot hold are not the point here
             out = np.asarray(call(*cast))
-            if not free:
-                continue
-            if out.dtype != dtype:
-                raise GradientError(f"{np.dtype(dtype)} inputs gave a {out.dtype} result")
-            for i, g in zip(free, _gradients(call, cast, free, np.ones(out.shape, dtype))):
-                if g.dtype != dtype:
-                    raise GradientError(
-                        f"{np.dtype(dtype)} inputs gave a {g.dtype} gradient of input {i}"
-                    )
+            gradients = _gradients(call, cast, free, np.ones(out.shape, dtype))
+        found = {"result": out} | {f"gradient of input {i}": g for i, g in zip(free, gradients)}
+        for what, array in found.items():
+            if array.dtype != dtype:
+                raise GradientError(f"{dtype} inputs gave a {array.dtype} {what}")
 
 
 @checked
 def check_adjoint(call: Function, inputs: Sequence[Any], position: int) -> None:
     """For an op linear in one input, <g, f(x)> = <f^T g, x> to the last bit on whole numbers.
 
-    `inputs` hold whole-valued floats, small enough that every sum is exact.  Raises GradientError
-    otherwise.
+    `inputs` hold whole-valued floats, small enough that every sum is exact.
 
-    >>> import numpy as np
-    >>> from autograd_cnn import matmul
-    >>> check_adjoint(matmul, [np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])], 0)
+    >>> check_adjoint(ag.matmul, [np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])], 0)
     """
     if not 0 <= position < len(inputs):
         raise ValueError(f"check_adjoint: position {position} but {len(inputs)} inputs")
@@ -214,14 +192,12 @@ def check_adjoint(call: Function, inputs: Sequence[Any], position: int) -> None:
 
 @checked
 def check_complex_step(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
-    """Gradients against the complex step Im f(x + ih) / h, exact to rounding where the forward is
-    analytic.
+    """Gradients against the complex step Im f(x + ih) / h, exact to rounding.
 
-    Squire and Trapp, "Using complex variables to estimate derivatives of real functions" (1998).
+    The forward must be analytic in the inputs at the positions `free`.  Squire and Trapp, "Using
+    complex variables to estimate derivatives of real functions" (1998).
 
-    >>> import numpy as np
-    >>> from autograd_cnn import exp
-    >>> check_complex_step(exp, [np.array([0.5, -1.0])], [0])
+    >>> check_complex_step(ag.exp, [np.array([0.5, -1.0])], [0])
     """
     out = np.asarray(call(*inputs))
     g = np.random.default_rng(3).standard_normal(out.shape)

@@ -1,8 +1,7 @@
-"""Hypothesis strategies for tensors, shapes, convolutions and pooling (needs the package
-hypothesis).
+"""Hypothesis strategies for tensors, shapes, convolutions and pooling (needs hypothesis).
 
-Values are permutations of evenly spaced numbers that are not 0, so no finite difference crosses a
-kink of relu or abs, or a tie of max.
+Values are permutations of evenly spaced numbers without 0, so no finite difference crosses a kink
+of relu or abs, or a tie of max.
 """
 
 from __future__ import annotations
@@ -28,16 +27,14 @@ def shapes(
     >>> find(shapes(), lambda shape: shape == (1, 2))
     (1, 2)
     """
-    return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(
-        tuple
-    )
+    sides = st.integers(min_side, max_side)
+    return st.lists(sides, min_size=min_dims, max_size=max_dims).map(tuple)
 
 
 def evenly_spaced(
     shape: tuple[int, ...], seed: Any, low: float = -2.0, high: float = 2.0
 ) -> np.ndarray:
-    """A random permutation of evenly spaced float64 numbers between `low` and `high`, none of them
-    0 or equal.
+    """Evenly spaced float64 numbers between `low` and `high` in random order, without 0.
 
     >>> evenly_spaced((2, 2), seed=0).round(3)
     array([[ 1.396,  0.396],
@@ -45,7 +42,7 @@ def evenly_spaced(
     """
     n = math.prod(shape)
     rng = np.random.default_rng(seed)
-    # An offset of its own keeps two arrays free of ties; between 0.3 and 0.45 it never meets 0 in a
+    # A random offset keeps two arrays free of ties; between 0.3 and 0.45 it never meets 0 in a
     # symmetric range.
     offset = rng.uniform(0.3, 0.45)
     return (low + (high - low) / max(n, 1) * (rng.permutation(n) + offset)).reshape(shape)
@@ -53,8 +50,7 @@ def evenly_spaced(
 
 @st.composite
 def arrays(draw: Any, shape: Any = None, low: float = -2.0, high: float = 2.0) -> np.ndarray:
-    """Evenly spaced float64 values in random order; `shape` is a shape, a strategy of shapes, or
-    any if None.
+    """Evenly spaced float64 values in random order; `shape` may be a strategy, or None for any.
 
     >>> from hypothesis import find
     >>> find(arrays((2, 3)), lambda x: True).shape
@@ -91,8 +87,7 @@ def tensors(shape: Any = None, low: float = -2.0, high: float = 2.0) -> Strategy
 def broadcastable(
     draw: Any, count: int = 2, low: float = -2.0, high: float = 2.0
 ) -> list[np.ndarray]:
-    """Arrays of different shapes that broadcast together: axes of size 1 and missing leading axes,
-    also size 0.
+    """Arrays that broadcast together, with axes of size 1 and 0, and missing leading axes.
 
     >>> from hypothesis import find
     >>> x, y = find(broadcastable(), lambda xs: xs[0].shape != xs[1].shape)
@@ -109,19 +104,19 @@ def broadcastable(
     return found
 
 
+_AXES = st.sampled_from([1, 2, 2, 3])
+
+
 def _per_axis(axes: int, low: int, high: int) -> Strategy[tuple[int, ...]]:
     return st.tuples(*[st.integers(low, high)] * axes)
 
 
-_AXES = st.sampled_from([1, 2, 2, 3])
-
-
 @st.composite
 def conv_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
-    """Size of an image and the kernel and settings of a small convolution that fit it.
+    """Image size, kernel and settings of a small convolution over `axes` axes (None: one to three).
 
-    Every stride, padding, dilation, 1x1 kernels, leftover rows, over `axes` spatial axes (one to
-    three when None).  Keys: size, kernel, stride, padding, dilation.
+    With any stride, padding and dilation, 1x1 kernels and leftover rows.  Keys: size, kernel,
+    stride, padding, dilation.
 
     >>> from hypothesis import find
     >>> sorted(find(conv_settings(axes=2), lambda settings: True))
@@ -143,7 +138,7 @@ def conv_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
 
 @st.composite
 def transpose_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
-    """The same for a transposed convolution, of which `out` is the size of the input.
+    """As `conv_settings`, for a transposed convolution whose input has the size `out`.
 
     Keys: out, kernel, stride, padding, output_padding, dilation.
 
@@ -165,10 +160,10 @@ def transpose_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
 
 @st.composite
 def pool_settings(draw: Any, axes: int | None = None, dilated: bool = True) -> dict[str, Any]:
-    """Size of an image and the settings of a small pooling that fit it.
+    """Image size and settings of a small pooling that fits it.
 
-    Overlapping windows, padding, ceil_mode, and dilation unless `dilated` is False.  Keys: size,
-    kernel, stride, padding, dilation, ceil_mode.
+    With overlapping windows, padding, ceil_mode, and dilation unless `dilated` is False.  Keys:
+    size, kernel, stride, padding, dilation, ceil_mode.
 
     >>> from hypothesis import find
     >>> len(find(pool_settings(axes=2), lambda settings: True)["padding"])

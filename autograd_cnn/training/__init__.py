@@ -1,32 +1,29 @@
-"""What a training loop of one's own wants besides: progress, metrics, early stopping, checkpoints.
+"""What a training loop needs besides: progress, metrics, early stopping, checkpoints.
 
 Functions and small classes for any model; the loop stays yours.  With a checkpoint after every
-epoch, or every hundred steps, a run that was interrupted goes on with the same numbers:
+epoch, or every hundred steps, an interrupted run goes on with the same numbers:
 
 >>> import os, tempfile
->>> import autograd_cnn as ag
->>> from autograd_cnn import data, functional as F, nn, optim, training
 >>> def train(path, epochs):
 ...     _ = ag.manual_seed(0)
-...     loader = data.DataLoader(data.digits().train, 64, shuffle=True, seed=0)
+...     loader = ag.data.DataLoader(ag.data.digits().train, 64, shuffle=True, seed=0)
 ...     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(784, 10))
-...     optimizer = optim.SGD(model.parameters(), lr=0.1)
+...     optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
 ...     parts = {"model": model, "optimizer": optimizer, "loader": loader}
 ...     history = []
 ...     if os.path.exists(path):
-...         history = training.load_checkpoint(path, **parts)["history"]
+...         history = load_checkpoint(path, **parts)["history"]
 ...     for epoch in range(loader.epoch, epochs):
-...         with training.Progress(f"epoch {epoch + 1}", len(loader)) as progress:
+...         with Progress(f"epoch {epoch + 1}", len(loader)) as progress:
 ...             for images, labels in loader:
 ...                 scores = model(ag.tensor(images, dtype="float32") / 255)
 ...                 loss = F.cross_entropy(scores, labels)
 ...                 optimizer.zero_grad()
 ...                 loss.backward()
 ...                 optimizer.step()
-...                 right = training.accuracy(scores, labels)
-...                 progress.update(len(labels), loss=loss, accuracy=right)
+...                 progress.update(len(labels), loss=loss, accuracy=accuracy(scores, labels))
 ...         history.append(progress.means)
-...         training.save_checkpoint(path, history=history, **parts)
+...         save_checkpoint(path, history=history, **parts)
 ...     return history
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     straight = train(f"{folder}/straight.npz", epochs=2)
@@ -35,9 +32,9 @@ epoch, or every hundred steps, a run that was interrupted goes on with the same 
 True
 """
 
+from autograd_cnn.data.files import replace_file
 from autograd_cnn.training.archive import CheckpointError
 from autograd_cnn.training.checkpoints import load_checkpoint, save_checkpoint
-from autograd_cnn.training.files import replace_file
 from autograd_cnn.training.metrics import accuracy, confusion_matrix, top_k_accuracy
 from autograd_cnn.training.progress import Progress
 from autograd_cnn.training.stopping import EarlyStopping

@@ -1,4 +1,4 @@
-"""Nested plain data in an .npz file: arrays as they are, all else as JSON, nothing that is run."""
+"""Nested plain data in an .npz file: arrays as they are, the rest as JSON, no code."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.training.files import replace_file
+from autograd_cnn.data.files import replace_file
 
 FORMAT, VERSION = "autograd_cnn checkpoint", 1
 INDEX = "checkpoint"  # the array with the JSON text
-SAVEZ_OWN = ("file", "allow_pickle")  # np.savez's arguments, which no array can be named
+RESERVED = ("file", "allow_pickle")  # np.savez's arguments, which no array can be named
 
 
 class CheckpointError(ValueError):
-    """A file is no whole checkpoint, or not of what is to be loaded; the message names the file.
+    """A file is not a whole checkpoint, or not of what is to be loaded; the message names the file.
 
     >>> raise CheckpointError("run.npz: has no part 'schedule'")
     Traceback (most recent call last):
@@ -28,53 +28,47 @@ class CheckpointError(ValueError):
 
 
 def write_archive(path: str | os.PathLike[str], classes: Any, tree: Mapping[str, Any]) -> None:
-    """Write `classes`, which is JSON, and `tree`, in one step.
-
-    Raises TypeError, naming the place, for what is no plain data, and OSError.
-    """
+    """Write `classes`, which is JSON, and `tree`, plain data with arrays, in one step."""
     arrays: dict[str, np.ndarray] = {INDEX: np.empty(0, np.uint8)}
-    packed = _pack(tree, "", arrays)
-    index = {"format": FORMAT, "version": VERSION, "classes": classes, "tree": packed}
+    encoded = _encode(tree, "", arrays)
+    index = {"format": FORMAT, "version": VERSION, "classes": classes, "tree": encoded}
     arrays[INDEX] = np.frombuffer(json.dumps(index).encode(), np.uint8)
     with replace_file(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 
 def read_archive(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
-    """`classes` and `tree` as they were written.
-
-    Raises CheckpointError for a file that is not whole or not of this kind, and OSError.
-    """
+    """`classes` and `tree` as they were written; CheckpointError for a damaged or other file."""
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
-            raise CheckpointError(_refusal(path, "it is no .npz file, or its end is missing"))
+            raise _refusal(path, "it is not an .npz file, or its end is missing")
         file.seek(0)
-        # NumPy, zipfile and json raise errors of a dozen kinds for what a file can be but should
-        # not; all mean the same here.
+        # NumPy, zipfile and json raise errors of a dozen types for damaged files; all mean the
+        # same here.
         try:
             with np.load(file, allow_pickle=False) as members:
                 if INDEX not in members:
-                    raise CheckpointError(_refusal(path, "it is an .npz file of another kind"))
+                    raise _refusal(path, "it is an .npz file with other content")
                 index = json.loads(members[INDEX].tobytes())
                 found = index["format"], index["version"]
                 if found == (FORMAT, VERSION):
-                    return index["classes"], _unpack(index["tree"], members)
+                    return index["classes"], _decode(index["tree"], members)
         except CheckpointError:
             raise
         except Exception as error:
-            raise CheckpointError(_refusal(path, f"it is damaged: {error}")) from error
-    raise CheckpointError(_refusal(path, f"expected {FORMAT}, version {VERSION}, found {found}"))
+            raise _refusal(path, f"it is damaged: {error}") from error
+    raise _refusal(path, f"it holds {found}, not {(FORMAT, VERSION)}")
 
 
-def _refusal(path: str | os.PathLike[str], reason: str) -> str:
-    return (
-        f"{os.fspath(path)}: this is no checkpoint that can be read ({reason}); give a file that "
+def _refusal(path: str | os.PathLike[str], reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{os.fspath(path)}: expected a checkpoint, but {reason}; give a file that "
         f"save_checkpoint wrote, or start without one"
     )
 
 
-def _pack(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
-    """`value` as JSON that _unpack understands; arrays go to `arrays` under their path."""
+def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+    """`value` as JSON that `_decode` understands; arrays go to `arrays` under their path."""
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.hasobject:
             raise TypeError(f"save_checkpoint: {path} is an array of objects, which cannot be kept")
@@ -84,15 +78,22 @@ def _pack(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        items = [_pack(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]
+        items = [_encode(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
-    if isinstance(value, Mapping):
-        return {"dict": [_pack_item(key, item, path, arrays) for key, item in value.items()]}
-    raise TypeError(
-        f"save_checkpoint: {path} is a {type(value).__name__}; a part has state_dict and "
-        f"load_state_dict, or is plain data: None, bools, numbers, strings, arrays, and lists, "
-        f"tuples and dicts of them"
-    )
+    if not isinstance(value, Mapping):
+        raise TypeError(
+            f"save_checkpoint: {path} is a {type(value).__name__}; a part has state_dict and "
+            f"load_state_dict, or is plain data: None, bools, numbers, strings, arrays, and lists, "
+            f"tuples and dicts of them"
+        )
+    items = []
+    for key, item in value.items():
+        if not isinstance(key, str | int):
+            raise TypeError(
+                f"save_checkpoint: {path} has the key {key!r}; keys are strings and ints"
+            )
+        items.append([key, _encode(item, f"{path}/{key}" if path else str(key), arrays)])
+    return {"dict": items}
 
 
 def _member(path: str, taken: Mapping[str, Any]) -> str:
@@ -101,25 +102,19 @@ def _member(path: str, taken: Mapping[str, Any]) -> str:
     Zip files cut names at a NUL, np.savez has arguments of its own, and np.load drops ".npy".
     """
     name = re.sub(r"[^\w./-]", "_", path[:200], flags=re.ASCII)
-    while name in taken or name in SAVEZ_OWN or name.endswith(".npy"):  # "a/b" beside "a": {"b"}
+    while name in taken or name in RESERVED or name.endswith(".npy"):  # "a/b" beside "a": {"b"}
         name += "_"
     return name
 
 
-def _pack_item(key: Any, value: Any, path: str, arrays: dict[str, np.ndarray]) -> list[Any]:
-    if not isinstance(key, str | int):
-        raise TypeError(f"save_checkpoint: {path} has the key {key!r}; keys are strings and ints")
-    return [key, _pack(value, f"{path}/{key}" if path else str(key), arrays)]
-
-
-def _unpack(packed: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    if isinstance(packed, list):
-        return [_unpack(item, arrays) for item in packed]
-    if not isinstance(packed, dict):
-        return packed
-    ((kind, content),) = packed.items()
-    if kind == "dict":
-        return {key: _unpack(item, arrays) for key, item in content}
-    if kind == "tuple":
-        return tuple(_unpack(item, arrays) for item in content)
-    return arrays[content] if kind == "array" else arrays[content][()]
+def _decode(encoded: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(encoded, list):
+        return [_decode(item, arrays) for item in encoded]
+    if not isinstance(encoded, dict):
+        return encoded
+    ((tag, content),) = encoded.items()
+    if tag == "dict":
+        return {key: _decode(item, arrays) for key, item in content}
+    if tag == "tuple":
+        return tuple(_decode(item, arrays) for item in content)
+    return arrays[content] if tag == "array" else arrays[content][()]

@@ -21,20 +21,15 @@ def save_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> None:
 
     A part is anything with `state_dict` and `load_state_dict` (models, optimizers, schedules,
     `DataLoader`, `EarlyStopping`), a NumPy generator, or plain data: None, bools, numbers, strings,
-    arrays, and lists, tuples and dicts of them.  Choose the names as you like; `load_checkpoint`
-    takes the same.  Saved between two steps, the run goes on from there bit for bit.
+    arrays, and lists, tuples and dicts of them.  You choose the names; `load_checkpoint` takes the
+    same.  Between two steps, the run goes on bit for bit.  Gradients are not kept.
 
-    The file takes the place of `path` in one step: a crash or a full disk leaves the old one whole.
-    It is an .npz file without pickles, which has the arrays under names such as "model/0.weight".
-    Gradients are not kept.
-
-    Raises TypeError for what cannot be kept, ValueError for a part of the name "random", which
-    belongs to the generator behind dropout, OSError when the file cannot be written.
+    The file replaces `path` in one step: a crash or a full disk leaves the old one whole.  It is an
+    .npz file without pickles, which has the arrays under names such as "model/0.weight".
 
     >>> import tempfile
-    >>> from autograd_cnn import nn, optim
     >>> model = nn.Linear(2, 1)
-    >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+    >>> optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = f"{folder}/run.npz"
     ...     save_checkpoint(path, model=model, optimizer=optimizer, history=[{"loss": 0.5}])
@@ -55,12 +50,10 @@ def load_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> dict[str, 
     """Put the parts, and the generator behind dropout, in the state that the file has.
 
     Give the same parts with state as to `save_checkpoint`, made in the same way, in any order; None
-    leaves one out.  Returns the plain data.  The file is read as data; nothing in it is run.
+    leaves one out.  Returns the plain data.  Nothing in the file is run.
 
-    Raises CheckpointError, a ValueError, and changes nothing, for a file that is no checkpoint or
-    damaged, and for parts that are not those of the file: other names, classes, settings or shapes;
-    only a model may have another class.  Raises TypeError for parts without state, OSError when the
-    file cannot be read.
+    A damaged file, another file, and parts of other names, classes, settings or shapes raise
+    CheckpointError, a ValueError, and change nothing.  Only a model may have another class.
 
     >>> load_checkpoint("no-such-file.npz")
     Traceback (most recent call last):
@@ -76,45 +69,40 @@ def load_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> dict[str, 
     every = _with_random("load_checkpoint", parts)
     classes, tree = read_archive(path)
     wanted = {name: part for name, part in every.items() if part is not None}
-    for name, part in wanted.items():
-        _check_kind(path, name, part, classes)
-    for name in classes:
-        if name not in every:
-            raise CheckpointError(
-                f"{os.fspath(path)}: it also has the state of {name!r}; give that part too, or "
-                f"{name}=None to leave it out"
-            )
+    if problem := _misfit(wanted, every, classes):
+        raise CheckpointError(f"{os.fspath(path)}: {problem}")
     _load_all(path, wanted, tree)
     return {name: value for name, value in tree.items() if name not in classes}
 
 
-def _with_random(caller: str, parts: dict[str, Any]) -> dict[str, Any]:
+def _with_random(function: str, parts: dict[str, Any]) -> dict[str, Any]:
     if RANDOM in parts:
         raise ValueError(
-            f"{caller}: {RANDOM!r} is the name of the generator behind dropout, which is always "
+            f"{function}: {RANDOM!r} is the name of the generator behind dropout, which is always "
             f"kept; choose another name"
         )
     return {**parts, RANDOM: random.generator()}
 
 
-def _check_kind(
-    path: str | os.PathLike[str], name: str, part: Any, classes: Mapping[str, str]
-) -> None:
-    """Raise CheckpointError unless the file has a state for this part.
+def _misfit(wanted: Mapping[str, Any], known: Mapping[str, Any], classes: Mapping[str, str]) -> str:
+    """What keeps the parts from taking the states in a file, of parts of these `classes`; or "".
 
-    A model is known by the names and shapes of its arrays; all else by its class.
+    The names and shapes of its arrays identify a model; its class identifies any other part.
     """
-    kind = type(part).__name__
-    if name not in classes:
-        there = ", ".join(repr(other) for other in classes if other != RANDOM) or "nothing"
-        raise CheckpointError(
-            f"{os.fspath(path)}: it has no state of {name!r}; it has that of {there}"
-        )
-    if classes[name] != kind and not isinstance(part, Module):
-        raise CheckpointError(
-            f"{os.fspath(path)}: the state of {name!r} is that of {classes[name]}, but {name} is "
-            f"{kind}"
-        )
+    for name, part in wanted.items():
+        found = type(part).__name__
+        if name not in classes:
+            there = ", ".join(repr(other) for other in classes if other != RANDOM) or "nothing"
+            return f"it has no state of {name!r}; it has that of {there}"
+        if classes[name] != found and not isinstance(part, Module):
+            return f"the state of {name!r} is that of {classes[name]}, but {name} is {found}"
+    for name in classes:
+        if name not in known:
+            return (
+                f"it also has the state of {name!r}; give that part too, or {name}=None to leave "
+                f"it out"
+            )
+    return ""
 
 
 def _load_all(

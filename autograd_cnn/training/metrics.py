@@ -1,4 +1,4 @@
-"""How often a classifier is right, and what it takes for what."""
+"""How often a classifier is right, and which classes it confuses."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from autograd_cnn.engine.node import values
 
 
 def accuracy(predicted: Any, labels: Any) -> float:
-    """The share of samples whose class was found.
+    """The share of samples whose class was found; NaN for no samples.
 
-    `predicted` are the classes found, integers (N,), or scores (N, K), of which the largest counts
-    and the first of several; NaN counts as infinity.  `labels` are the true classes, integers (N,).
-    Arrays or tensors.  NaN for no samples.
-
-    Raises TypeError for what is no array of such numbers, ValueError for shapes that do not fit.
+    `predicted` holds classes, integers (N,), or scores (N, K), whose largest counts, the first of
+    several; NaN counts as infinity.  `labels` holds the true classes, integers (N,).  Both are
+    arrays or tensors.
 
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]]), np.array([1, 0, 0]))
     0.6666666666666666
@@ -29,13 +27,10 @@ def accuracy(predicted: Any, labels: Any) -> float:
 
 
 def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> float:
-    """The share of samples whose class is among the `k` of the highest scores.
+    """The share of samples whose class is among the `k` highest scores; NaN for no samples.
 
-    `scores` (N, K) and `labels`, integers (N,), arrays or tensors.  Of equal scores the first
-    counts as higher, so that ``k=1`` is `accuracy`; NaN counts as infinity.  NaN for no samples.
-
-    Raises TypeError for what is no array of such numbers and a `k` that is no int, ValueError for
-    shapes that do not fit, a label that has no score, and a `k` below 1 or above K.
+    `scores` (N, K) and `labels`, integers (N,), are arrays or tensors.  Of equal scores the first
+    counts as higher, so ``k=1`` is `accuracy`.  NaN counts as infinity.
 
     >>> top_k_accuracy(np.array([[0.1, 0.6, 0.3], [0.5, 0.3, 0.2]]), np.array([2, 2]), k=2)
     0.5
@@ -56,12 +51,8 @@ def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> float:
 def confusion_matrix(predicted: Any, labels: Any, classes: int | None = None) -> np.ndarray:
     """How often each class (row) was taken for each class (column): integers (K, K).
 
-    `predicted` are the classes found, integers (N,), or scores (N, K), as for `accuracy`; `labels`
-    are the true classes, integers (N,).  K is `classes`, the number of scores, or what the largest
-    class needs.
-
-    Raises TypeError for what is no array of such numbers and `classes` that are no int, ValueError
-    for shapes that do not fit, `classes` below 1 and a class out of range.
+    `predicted` and `labels` are those of `accuracy`.  K is `classes`, or else the number of scores
+    or what the largest class needs.
 
     >>> confusion_matrix(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
     array([[1, 1],

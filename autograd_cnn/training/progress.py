@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from importlib import import_module
-from types import TracebackType
 from typing import Any
 
 from autograd_cnn.checks import integer, single
@@ -14,17 +13,10 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress:
-    """A pass of `steps` steps: collects the means of what is measured, and shows how far it is.
+    """A pass of `steps` steps: collects the means of measured values, and shows how far it is.
 
-    On a terminal it is a bar of tqdm, which vanishes when the block ends; where tqdm is not
-    installed, a line every five seconds.  Into a file or a pipe nothing is written: print `means`
-    where a record is wanted.  Everything goes to stderr.
-
-    `means` has the mean of each value so far, weighted by the counts, as plain floats; `seconds` is
-    the time since the block began, up to its end.
-
-    Raises TypeError for a title that is no string and for `steps` that are no int, ValueError for
-    `steps` below 0.
+    On a terminal, stderr shows a bar of tqdm, which vanishes when the block ends; without tqdm, a
+    line every five seconds.  Files and pipes get nothing: print `means` for a log.
 
     >>> with Progress("epoch 1", steps=2) as progress:
     ...     progress.update(3, loss=1.0)
@@ -52,19 +44,14 @@ class Progress:
             self._bar = _bar(self.title, self.steps)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end = time.perf_counter()
         if self._bar is not None:
             self._bar.close()
 
     @property
     def means(self) -> dict[str, float]:
-        """The mean of each value so far.
+        """The mean of each value so far, weighted by the counts, as plain floats.
 
         >>> Progress("nothing yet", steps=2).means
         {}
@@ -83,10 +70,9 @@ class Progress:
         return (self._end or time.perf_counter()) - self._start
 
     def update(self, count: int, /, **measured: Any) -> None:
-        """Count a step with `count` samples and what was `measured` on them, their means.
+        """Count a step with `count` samples, and the means of what was `measured` on them.
 
-        Values are numbers, or arrays or tensors of one number.  Raises TypeError for others and a
-        `count` that is no int, ValueError for a `count` below 1.
+        Values are numbers, or arrays or tensors of one number.
 
         >>> progress = Progress("epoch 1", steps=1)
         >>> progress.update(64, loss=0.5, accuracy=0.9)

@@ -13,14 +13,10 @@ class EarlyStopping:
     """Keeps the weights of the best epoch, and says when `patience` epochs brought no better one.
 
     `model` is anything with `state_dict` and `load_state_dict`.  The best value is the lowest with
-    `mode` 'min', as of a loss, and the highest with 'max', as of an accuracy; an equal one is no
-    better, and NaN never is.  `best` is that value (None before the first), `waited` the number of
-    epochs since.  Prechelt, "Early stopping - but when?" (1998), the third criterion.
+    `mode` 'min' (for a loss) and the highest with 'max' (for an accuracy); the first of equal ones
+    counts, and NaN never does.  `best` is that value (None before the first), `waited` the number
+    of epochs since.  Prechelt, "Early stopping - but when?" (1998), the third criterion.
 
-    Raises TypeError for a model without these methods and a `patience` that is no int, ValueError
-    for a `patience` below 1 and another `mode`.
-
-    >>> from autograd_cnn import nn
     >>> model = nn.Linear(1, 1)
     >>> stopping = EarlyStopping(model, patience=2)
     >>> for epoch, loss in enumerate([3.0, 1.0, 2.0, 1.5, 0.5]):
@@ -45,11 +41,8 @@ class EarlyStopping:
         self._weights: Any = None
 
     def update(self, value: Any) -> bool:
-        """Count an epoch that reached `value`; returns whether to stop.
+        """Count an epoch that reached `value`, a single number; returns whether to stop.
 
-        Raises TypeError for what is not a single number.
-
-        >>> from autograd_cnn import nn
         >>> stopping = EarlyStopping(nn.Linear(1, 1), patience=1, mode="max")
         >>> [stopping.update(accuracy) for accuracy in (0.8, 0.9, 0.9)]
         [False, False, True]
@@ -70,9 +63,6 @@ class EarlyStopping:
     def restore(self) -> None:
         """Put the weights of the best epoch back into the model.
 
-        Raises RuntimeError when there was no epoch with a value.
-
-        >>> from autograd_cnn import nn
         >>> EarlyStopping(nn.Linear(1, 1), patience=1).restore()
         Traceback (most recent call last):
             ...
@@ -85,9 +75,8 @@ class EarlyStopping:
         self.model.load_state_dict(self._weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the model: the settings, where it stands, and the best weights.
+        """The settings, where it stands, and the best weights; the model is not part of it.
 
-        >>> from autograd_cnn import nn
         >>> sorted(EarlyStopping(nn.Linear(1, 1), patience=3).state_dict())
         ['best', 'mode', 'patience', 'waited', 'weights']
         """
@@ -100,12 +89,10 @@ class EarlyStopping:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken; the model itself is left as it is.
+        """Go on where `state_dict` was taken; the model itself stays as it is.
 
-        Raises ValueError, and changes nothing, for another `patience` or `mode` and for what is no
-        such state.
+        A state of another `patience` or `mode` raises ValueError and changes nothing.
 
-        >>> from autograd_cnn import nn
         >>> old, new = (EarlyStopping(nn.Linear(1, 1), patience=3) for _ in range(2))
         >>> _ = old.update(1.0)
         >>> new.load_state_dict(old.state_dict())

@@ -14,9 +14,9 @@ from typing import BinaryIO
 def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A binary file to write to, which takes the place of `path` in one step when the block ends.
 
-    Until then, and for ever if the block raises, the disk fills up, or the process or the machine
-    dies, `path` keeps its old content.  It is written as ``.NAME.*.part`` in the same folder; only
-    a killed process leaves that behind.  A link is followed.  Raises OSError, with `path` in it.
+    `path` keeps its old content if the block raises, the disk fills up, or the process or the
+    machine dies.  The new content grows as ``.NAME.*.part`` in the same folder; only a killed
+    process leaves that file behind.  If `path` is a link, its target is replaced.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -54,8 +54,8 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def _sync(folder: Path) -> None:
     """Let the disk have the folder's new entry, where the system and its file system do that.
 
-    Some network file systems do not, and a folder may be one to write to but not to read.  The
-    file is in its place by then, so this is no failure.
+    Some network file systems refuse, and some folders can be written to but not read.  The file is
+    in its place by then, so this is no failure.
     """
     if not hasattr(os, "O_DIRECTORY"):
         return
