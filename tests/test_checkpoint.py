@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import threading
 import tracemalloc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -285,3 +288,78 @@ def test_after_an_exception_everything_is_as_before() -> None:
     assert ag.is_grad_enabled()
     assert not watching.open_blocks
     assert x.grad is None
+
+
+# ------------------------------------------------------------------------------ several at a time
+
+
+def masks_of_two_threads(*works: Callable[[Any, Callable[[], Any]], list[Any]]) -> list[Any]:
+    """What each of `works` returns in a thread of its own, given ones and a way to take turns."""
+    ag.manual_seed(0)
+    barrier = threading.Barrier(len(works))
+    found: list[Any] = [None] * len(works)
+
+    def run(k: int) -> None:
+        try:
+            x = ag.tensor(np.ones(64), requires_grad=True)
+            found[k] = works[k](x, lambda: barrier.wait(10))
+        except Exception as error:
+            barrier.abort()
+            found[k] = [error]
+
+    threads = [threading.Thread(target=run, args=(k,)) for k in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    masks = [mask for every in found for mask in every]
+    errors = [x for x in masks if isinstance(x, Exception)]
+    assert not errors, errors
+    assert all(a != b for k, a in enumerate(masks) for b in masks[:k])
+    return masks
+
+
+def checkpointed_masks(x: Any, turn: Callable[[], Any]) -> list[Any]:
+    """Two draws with a turn of the other thread between them, in forward and in backward."""
+
+    def f(x: Any) -> Any:
+        first = F.dropout(x)
+        turn()
+        return first, F.dropout(x) * 10.0
+
+    first, second = ag.checkpoint(f, x)
+    (first + second).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == (first + second).tolist()
+    return [first.tolist(), (second / 10.0).tolist()]
+
+
+def test_two_threads_that_checkpoint_keep_their_own_masks() -> None:
+    masks_of_two_threads(checkpointed_masks, checkpointed_masks)
+
+
+def test_a_thread_that_draws_plainly_keeps_its_numbers_from_a_checkpoint() -> None:
+    def plain(x: Any, turn: Callable[[], Any]) -> list[Any]:
+        found = [F.dropout(x).tolist()]
+        for _ in range(2):
+            turn()
+            found.append(F.dropout(x).tolist())
+        return found
+
+    masks_of_two_threads(checkpointed_masks, plain)
+
+
+def test_tasks_that_checkpoint_keep_their_own_masks() -> None:
+    async def task(x: Any) -> Any:
+        y = ag.checkpoint(F.dropout, x)
+        await asyncio.sleep(0)
+        (g,) = ag.grad(y.sum(), x)
+        assert g.tolist() == y.tolist()
+        return y.tolist()
+
+    async def both() -> Any:
+        x = ag.tensor(np.ones(64), requires_grad=True)
+        return await asyncio.gather(task(x), task(x))
+
+    first, second = asyncio.run(both())
+    assert first != second

@@ -44,9 +44,11 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     """
     if not modes.is_grad_enabled():
         return f(*args, **kwargs)
-    state = random.generator().bit_generator.state
     used = _Used(next_serial())
-    with watch(used):  # recording: what `f` asks of the graph is there, and gone when it returns
+    with (
+        random.record() as draws,
+        watch(used),
+    ):  # recording: what `f` asks of the graph is there, and gone when it returns
         result = f(*args, **kwargs)
         leaves, rebuild = flatten(result)
         parts = [x for x in leaves if floating(x)]
@@ -63,7 +65,7 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
                 "an input of checkpoint was changed in place after it was used, and the function "
                 "would compute something else; write x = x + y instead of x += y"
             )
-        return _again(lambda: f(*args, **kwargs), state, inputs, wanted, g, values(out))
+        return _again(lambda: f(*args, **kwargs), draws, inputs, wanted, g, values(out))
 
     node = recorded(CHECKPOINT, packed.array, inputs, {"again": again})
     return _unpacked(node, leaves, rebuild)
@@ -92,7 +94,7 @@ class _Used(Watcher):
 
 def _again(
     compute: Callable[[], Any],
-    state: Any,
+    draws: random.Draws,
     inputs: Sequence[Tensor],
     wanted: Sequence[bool],
     g: Any,
@@ -100,7 +102,7 @@ def _again(
 ) -> list[Any]:
     create_graph = modes.is_grad_enabled()
     start = next_serial()
-    with modes.set_grad_enabled(True), random.replay(state), modes.second_evaluation():
+    with modes.set_grad_enabled(True), random.replay(draws), modes.second_evaluation():
         leaves, _ = flatten(compute())
         parts = [x for x in leaves if floating(x)]
         packed = pack(parts) if parts else None
