@@ -1,8 +1,8 @@
-"""What the tests of optimizers and schedules share: leaves, gradients, and every optimizer's settings."""
+"""What the tests of optimizers and schedules share: leaves, paths, and one row for each of both."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -30,80 +30,6 @@ def two_groups(kind: Any = optim.SGD, **options: Any) -> Any:
     return kind(groups, lr=0.1, **options)
 
 
-def _settings(lr: float = 0.1, **more: Any) -> st.SearchStrategy[dict[str, Any]]:
-    common = {
-        "lr": st.floats(0, lr),
-        "weight_decay": st.sampled_from([0, 0.01, 0.5]),
-        "maximize": st.booleans(),
-    }
-    return st.fixed_dictionaries({**common, **more})
-
-
-_eps = st.sampled_from([1e-10, 1e-7, 1e-2])
-_betas = st.sampled_from([(0.9, 0.999), (0.0, 0.9), (0.5, 0.8), (0.95, 0.95)])
-_adam = {"betas": _betas, "eps": _eps, "amsgrad": st.booleans()}
-
-# Every optimizer with its formula and all its settings.  Means that forget at once are left out: a
-# step along the sign of the gradient turns the rounding of a gradient near 0 into another path.
-OPTIMIZERS = {
-    optim.SGD: (
-        naive_optim.sgd,
-        _settings(
-            lr=1.0,
-            momentum=st.sampled_from([0, 0.5, 0.9, 1.0]),
-            dampening=st.sampled_from([0, 0.3, 1.0]),
-            nesterov=st.booleans(),
-        ).filter(lambda s: not s["nesterov"] or (s["momentum"] and not s["dampening"])),
-    ),
-    optim.Adam: (naive_optim.adam, _settings(**_adam)),
-    optim.AdamW: (naive_optim.adamw, _settings(**_adam)),
-    optim.NAdam: (
-        naive_optim.nadam,
-        _settings(
-            betas=_betas,
-            eps=_eps,
-            momentum_decay=st.sampled_from([0, 4e-3, 1.0]),
-            decoupled_weight_decay=st.booleans(),
-        ),
-    ),
-    optim.Adagrad: (
-        naive_optim.adagrad,
-        _settings(
-            lr_decay=st.sampled_from([0, 0.1]),
-            initial_accumulator_value=st.sampled_from([0, 0.1]),
-            eps=_eps,
-        ),
-    ),
-    optim.RMSprop: (
-        naive_optim.rmsprop,
-        _settings(
-            alpha=st.sampled_from([0.5, 0.9, 0.99]),
-            eps=_eps,
-            momentum=st.sampled_from([0, 0.9]),
-            centered=st.booleans(),
-        ),
-    ),
-    optim.Adadelta: (
-        naive_optim.adadelta,
-        _settings(
-            lr=1.0, rho=st.sampled_from([0.5, 0.9, 0.95]), eps=st.sampled_from([1e-7, 1e-6, 1e-2])
-        ),
-    ),
-}
-
-# Settings with which every line of an update runs.
-BUSY: dict[Any, dict[str, Any]] = {
-    optim.SGD: {"momentum": 0.9, "nesterov": True},
-    optim.Adam: {"amsgrad": True, "betas": (0.9, 0.5)},  # so that v shrinks, too
-    optim.AdamW: {"amsgrad": True, "betas": (0.9, 0.5)},
-    optim.NAdam: {},
-    optim.Adagrad: {"lr_decay": 0.1},
-    optim.RMSprop: {"momentum": 0.9, "centered": True},
-    optim.Adadelta: {},
-}
-BUSY = {kind: {"lr": 0.1, "weight_decay": 0.1, **more} for kind, more in BUSY.items()}
-
-
 def run(kind: Any, start: Any, grads: Any, **settings: Any) -> np.ndarray:
     """The values after every step."""
     x = leaf(start)
@@ -123,3 +49,125 @@ def path(schedule: Any, steps: int, names: tuple[str, ...] = ("lr",)) -> np.ndar
         found.append([[g[n] for n in names] for g in schedule.optimizer.param_groups])
         schedule.step()
     return np.array(found)  # (steps, groups, names)
+
+
+# -------------------------------------------------------------------------------------- optimizers
+
+
+class Case(NamedTuple):
+    """How an optimizer is tested; means that forget at once are left out of the strategy: a step
+    along the sign of the gradient turns the rounding of a gradient near 0 into another path."""
+
+    formula: Any
+    strategy: st.SearchStrategy[dict[str, Any]]
+    busy: dict[str, Any]
+    """Settings with which every line of the update runs."""
+
+
+def _case(formula: Any, busy: dict[str, Any], highest_lr: float = 0.1, **more: Any) -> Case:
+    settings = {
+        "lr": st.floats(0, highest_lr),
+        "weight_decay": st.sampled_from([0, 0.01, 0.5]),
+        "maximize": st.booleans(),
+        **{name: st.sampled_from(x) if isinstance(x, list) else x for name, x in more.items()},
+    }
+    return Case(formula, st.fixed_dictionaries(settings), {"lr": 0.1, "weight_decay": 0.1, **busy})
+
+
+_flag = st.booleans()
+_eps = [1e-10, 1e-7, 1e-2]
+_betas = [(0.9, 0.999), (0.0, 0.9), (0.5, 0.8), (0.95, 0.95)]
+_shrinking = {"amsgrad": True, "betas": (0.9, 0.5)}  # so that v shrinks, too
+
+_sgd = _case(
+    naive_optim.sgd,
+    {"momentum": 0.9, "nesterov": True},
+    highest_lr=1.0,
+    momentum=[0, 0.5, 0.9, 1.0],
+    dampening=[0, 0.3, 1.0],
+    nesterov=_flag,
+)
+OPTIMIZERS = {
+    optim.SGD: _sgd._replace(
+        strategy=_sgd.strategy.filter(
+            lambda s: not s["nesterov"] or (s["momentum"] and not s["dampening"])
+        )
+    ),
+    optim.Adam: _case(
+        naive_optim.adam,
+        _shrinking,
+        betas=_betas,
+        eps=_eps,
+        amsgrad=_flag,
+        decoupled_weight_decay=_flag,
+    ),
+    optim.AdamW: _case(naive_optim.adamw, _shrinking, betas=_betas, eps=_eps, amsgrad=_flag),
+    optim.NAdam: _case(
+        naive_optim.nadam,
+        {},
+        betas=_betas,
+        eps=_eps,
+        momentum_decay=[0, 4e-3, 1.0],
+        decoupled_weight_decay=_flag,
+    ),
+    optim.Adagrad: _case(
+        naive_optim.adagrad,
+        {"lr_decay": 0.1},
+        lr_decay=[0, 0.1],
+        initial_accumulator_value=[0, 0.1],
+        eps=_eps,
+    ),
+    optim.RMSprop: _case(
+        naive_optim.rmsprop,
+        {"momentum": 0.9, "centered": True},
+        alpha=[0.5, 0.9, 0.99],
+        eps=_eps,
+        momentum=[0, 0.9],
+        centered=_flag,
+    ),
+    optim.Adadelta: _case(
+        naive_optim.adadelta, {}, highest_lr=1.0, rho=[0.5, 0.9, 0.95], eps=[1e-7, 1e-6, 1e-2]
+    ),
+}
+
+
+# --------------------------------------------------------------------------------------- schedules
+
+_t = np.arange(20)
+
+# How to make a schedule from this module or PyTorch's, and its factor on the base rate at epoch t.
+SCHEDULES: dict[str, tuple[Any, Any]] = {
+    "step": (lambda m, o, **k: m.StepLR(o, 3, 0.5, **k), 0.5 ** (_t // 3)),
+    "milestones": (
+        lambda m, o, **k: m.MultiStepLR(o, [5, 2, 5], 0.5, **k),
+        np.where(_t < 2, 1, np.where(_t < 5, 0.5, 0.125)),
+    ),
+    "milestone at 0": (lambda m, o, **k: m.MultiStepLR(o, (0,), 0.5, **k), 0.5 + 0 * _t),
+    "exponential": (lambda m, o, **k: m.ExponentialLR(o, 0.9, **k), 0.9**_t),
+    "inverse time": (lambda m, o, **k: m.InverseTimeLR(o, 0.25, **k), 4 / (4 + _t)),
+    "linear": (lambda m, o, **k: m.LinearLR(o, **k), np.minimum(5 + 2 * _t, 15) / 15),
+    "linear, down": (
+        lambda m, o, **k: m.LinearLR(o, 1.0, 0.0, total_iters=4, **k),
+        np.maximum(1 - _t / 4, 0),
+    ),
+    "lambda": (lambda m, o, **k: m.LambdaLR(o, lambda t: 1 / (1 + t**2), **k), 1 / (1 + _t**2)),
+    "lambda per group": (
+        lambda m, o, **k: m.LambdaLR(o, [lambda t: t, lambda t: 1 / (1 + t)], **k),
+        np.stack([_t, 1 / (1 + _t)], axis=1),
+    ),
+    "cosine": (
+        lambda m, o, **k: m.CosineAnnealingLR(o, T_max=4, **k),
+        np.array([1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2, 0])[abs((_t + 4) % 8 - 4)],
+    ),
+    "cosine to eta_min": (
+        lambda m, o, **k: m.CosineAnnealingLR(o, 2, 0.05, **k),
+        np.array([[1, 1], [0.75, 0.55], [0.5, 0.1], [0.75, 0.55]])[_t % 4],
+    ),
+    "cycle": (lambda m, o, **k: m.OneCycleLR(o, [0.2, 2.0], 20, **k), None),
+    "cycle in three phases": (
+        lambda m, o, **k: m.OneCycleLR(
+            o, 1.0, None, 4, 5, three_phase=True, anneal_strategy="linear", **k
+        ),
+        None,
+    ),
+}

@@ -101,7 +101,7 @@ def test_aux_of_inner_transforms_takes_part_in_outer_ones() -> None:
 
 
 def test_transforms_of_transforms_of_transforms() -> None:
-    f = lambda x: (ag.sin(x) if hasattr(ag, "sin") else ag.tanh(x)).sum()  # noqa: E731
+    f = lambda x: ag.sin(x).sum()  # noqa: E731
     x = numbers(3)
     third = func.jacfwd(func.hessian(f))(x)
     again = func.jacrev(func.jacfwd(func.grad(f)))(x)
@@ -206,28 +206,13 @@ def test_unused_arguments_have_gradient_zero() -> None:
     assert func.grad(lambda x: ag.sign(x).sum())(np.ones(2)).tolist() == [0.0, 0.0]
 
 
-def test_misuse_is_explained() -> None:
-    x = np.ones(2)
-    with pytest.raises(ValueError, match=r"grad: .* single value, got shapes \[\(2,\)\]"):
-        func.grad(lambda x: x * 2.0)(x)
+def test_misuse_is_explained() -> None:  # errors_parts.py has a case for every transform
     with pytest.raises(TypeError, match=r"grad: the function returned = 2\.0, not a tensor: .item"):
-        func.grad(lambda x: x.sum().item())(x)
-    with pytest.raises(TypeError, match="differentiate by floating .* dtype int64"):
-        func.grad(lambda x: x.sum())(np.arange(3))
-    with pytest.raises(TypeError, match="of type str"):
-        func.grad(lambda x: x)("x")
+        func.grad(lambda x: x.sum().item())(np.ones(2))
     with pytest.raises(ValueError, match=r"argnums \(0, -1\) names an argument twice"):
-        func.grad(lambda x: x, argnums=(0, -1))(1.0)
-    with pytest.raises(ValueError, match="argnums 2 but 1 positional"):
-        func.grad(lambda x: x, argnums=2)(1.0)
-    with pytest.raises(TypeError, match="argnums must be an integer or a tuple"):
-        func.grad(lambda x: x, argnums="x")(1.0)  # type: ignore[arg-type]
+        func.grad(abs, argnums=(0, -1))(1.0)
     with pytest.raises(TypeError, match=r"has_aux=True the function returns \(output, aux\)"):
-        func.grad(lambda x: x, has_aux=True)(1.0)
-    with pytest.raises(TypeError, match="jvp: primals must be a tuple"):
-        func.jvp(lambda x: x, x, (x,))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"jvp: direction 0 of shape \(3,\)"):
-        func.jvp(lambda x: x, (x,), (np.ones(3),))
+        func.grad(abs, has_aux=True)(1.0)
 
 
 def test_threads_transform_at_the_same_time() -> None:
