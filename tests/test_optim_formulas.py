@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import autograd_cnn as ag
 from autograd_cnn import optim
-from tests.optim_parts import OPTIMIZERS, gradients, leaf, run
+from tests.optim_parts import OPTIMIZERS, gradients, leaf, run, settings_of
 
 KINDS = pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
 
@@ -37,7 +37,7 @@ def by_formula(kind, start, grads, **settings):
 @given(data=st.data(), shape=st.sampled_from([(), (1,), (5,), (2, 3), (0, 2)]))
 def test_an_optimizer_follows_its_formula(kind, data, shape):
     start, grads = np.random.default_rng(1).normal(size=shape), gradients(shape, 50)
-    for settings in ({}, data.draw(OPTIMIZERS[kind].strategy)):
+    for settings in ({}, data.draw(settings_of(kind))):
         expected = by_formula(kind, start, grads, **settings)
         found = run(kind, start, grads, **settings)
         # float64, the same operations in another order: 1e-14 at most over 14,000 drawn settings.

@@ -189,21 +189,6 @@ def test_one_cycle_counts_steps_and_can_leave_momentum_alone():
     assert set(path(schedule, 10, ("momentum",)).ravel()) == {0.5}
 
 
-def test_changing_lr_and_momentum_reach_the_update():
-    x = leaf([1.0])
-    optimizer = optim.SGD([x])
-    schedule = optim.OneCycleLR(optimizer, 0.5, 10)
-    b, p = 0.0, 1.0
-    for t in range(10):
-        x.grad = np.array([1.0])
-        optimizer.step()
-        lr, momentum = plain_one_cycle(t, 10, 0.5, 0.3, 25, 1e4, "cos", False, (0.85, 0.95))
-        b = 1.0 if t == 0 else momentum * b + 1.0
-        p -= lr * b
-        assert x.item() == pytest.approx(p, rel=1e-12)
-        schedule.step()
-
-
 # ----------------------------------------------------------------------------------- state
 
 
@@ -235,73 +220,38 @@ def test_a_saved_state_is_a_copy():
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "message"),
+    ("make", "error", "message"),  # errors_parts.py has a case for every schedule
     [
-        (lambda o: optim.StepLR(3, 1), TypeError, "StepLR: expected an optimizer, got int"),
         (lambda o: optim.OneCycleLR(3, 1, 1), TypeError, "OneCycleLR: expected an optimizer, got"),
         (lambda o: optim.LambdaLR(3, abs), TypeError, "LambdaLR: expected an optimizer, got int"),
-        (lambda o: optim.ReduceLROnPlateau(3), TypeError, "ReduceLROnPlateau: expected an optim"),
-        (lambda o: optim.StepLR(o, 0), ValueError, "step_size must be at least 1, got 0"),
         (lambda o: optim.StepLR(o, 1, "a"), TypeError, "StepLR: gamma must be a number, got 'a'"),
-        (lambda o: optim.MultiStepLR(o, 3), TypeError, "milestones must be a list of epochs, got 3"),
         (lambda o: optim.MultiStepLR(o, [-1]), ValueError, "a milestone must be at least 0, got -1"),
         (lambda o: optim.ExponentialLR(o, math.nan), ValueError, "gamma must be finite, got nan"),
-        (lambda o: optim.InverseTimeLR(o, -1), ValueError, "decay must be at least 0, got -1"),
-        (lambda o: optim.LinearLR(o, 0), ValueError, "start_factor must be above 0 and at most 1"),
         (lambda o: optim.LinearLR(o, 1, 2), ValueError, "end_factor must be at least 0 and at most"),
         (lambda o: optim.LinearLR(o, total_iters=0), ValueError, "total_iters must be at least 1"),
-        (lambda o: optim.LambdaLR(o, 0.5), TypeError, "must be a function of the epoch, got 0.5"),
         (lambda o: optim.LambdaLR(o, [abs]), ValueError, "one per parameter group, 2, got 1"),
-        (lambda o: optim.CosineAnnealingLR(o, 0), ValueError, "T_max must be at least 1, got 0"),
         (lambda o: optim.StepLR(o, 1, last_epoch=3), ValueError, "group 0 has no 'initial_lr'"),
-        (lambda o: optim.OneCycleLR(o, 1), ValueError, "give total_steps, or epochs and steps_per_"),
         (lambda o: optim.OneCycleLR(o, 1, 0), ValueError, "total_steps must be at least 1, got 0"),
         (lambda o: optim.OneCycleLR(o, -1, 5), ValueError, "max_lr must be at least 0, got -1"),
         (lambda o: optim.OneCycleLR(o, 1, 5, pct_start=2), ValueError, "pct_start must be .*got 2"),
-        (
-            lambda o: optim.OneCycleLR(o, 1, 5, anneal_strategy="exp"),
-            ValueError,
-            "anneal_strategy must be 'cos' or 'linear', got 'exp'",
-        ),
-        (
-            lambda o: optim.OneCycleLR(o, 1, 5, base_momentum=[1]),
-            ValueError,
-            "base_momentum must be one value or a list with one per parameter group, 2, got 1",
-        ),
+        (lambda o: optim.OneCycleLR(o, 1, 5, anneal_strategy="exp"), ValueError, "must be 'cos' or 'linear', got 'exp'"),
+        (lambda o: optim.OneCycleLR(o, 1, 5, base_momentum=[1]), ValueError, "base_momentum must be one value or a list"),
         (lambda o: optim.OneCycleLR(o, 1, 5, div_factor=0), ValueError, "div_factor must be above 0"),
-        (
-            lambda o: optim.OneCycleLR(optim.Adagrad([leaf([1.0])]), 1, 5),
-            ValueError,
-            "no momentum to cycle; pass cycle_momentum=False",
-        ),
-        (lambda o: optim.ReduceLROnPlateau(o, "up"), ValueError, "mode must be 'min' or 'max', got"),
+        (lambda o: optim.OneCycleLR(optim.Adagrad([leaf(1.0)]), 1, 5), ValueError, "no momentum to cycle; pass cycle_momentum=False"),
         (lambda o: optim.ReduceLROnPlateau(o, factor=1), ValueError, "factor must be .* below 1, "),
         (lambda o: optim.ReduceLROnPlateau(o, patience=-1), ValueError, "patience must be at least 0"),
-        (
-            lambda o: optim.ReduceLROnPlateau(o, threshold_mode="x"),
-            ValueError,
-            "threshold_mode must be 'rel' or 'abs', got 'x'",
-        ),
+        (lambda o: optim.ReduceLROnPlateau(o, threshold_mode="x"), ValueError, "threshold_mode must be 'rel' or 'abs', got 'x'"),
         (lambda o: optim.ReduceLROnPlateau(o, min_lr=[0]), ValueError, "min_lr must be one value"),
         (lambda o: optim.ReduceLROnPlateau(o).step("a"), TypeError, "step: metrics must be a number"),
-        (lambda o: optim.LRScheduler(o), NotImplementedError, "LRScheduler: define _lr"),
-        (
-            lambda o: optim.StepLR(o, 1).load_state_dict(optim.StepLR(optim.SGD([leaf(1.0)]), 1).state_dict()),
-            ValueError,
-            "StepLR.load_state_dict: expected 2 parameter groups, got 1",
-        ),
-        (
-            lambda o: optim.CosineAnnealingLR(o, 1).load_state_dict(optim.StepLR(o, 1).state_dict()),
-            ValueError,
-            "CosineAnnealingLR.load_state_dict: expected the keys",
-        ),
-        (
-            lambda o: optim.StepLR(o, 1).load_state_dict(3),
-            TypeError,
-            "StepLR.load_state_dict: expected a dict, got int",
-        ),
+        (lambda o: load(o, optim.StepLR(optim.SGD([leaf(1.0)]), 1).state_dict()), ValueError, "StepLR.load_state_dict: expected 2 parameter groups, got 1"),
+        (lambda o: load(o, optim.ExponentialLR(o, 1).state_dict()), ValueError, "StepLR.load_state_dict: expected the keys"),
+        (lambda o: load(o, 3), TypeError, "StepLR.load_state_dict: expected a dict, got int"),
     ],
 )  # fmt: skip
 def test_schedules_complain(make, error, message):
     with pytest.raises(error, match=message):
         make(two_groups())
+
+
+def load(optimizer, state):
+    optim.StepLR(optimizer, 1).load_state_dict(state)
