@@ -91,24 +91,18 @@ def test_derivatives_and_transforms_of_checkpointed_functions() -> None:
 
 
 def test_a_network_with_dropout_and_batch_norm_trains_as_without() -> None:
-    def gradients(checkpointed: bool) -> tuple[list[Any], dict[str, Any]]:
+    results = []
+    for call in (ag.checkpoint, lambda f, x: f(x)):
         ag.manual_seed(0)
         net = nn.Sequential(
             nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(0.5), nn.Flatten(), nn.Linear(32, 3)
         )
-        x = ag.tensor(np.random.default_rng(0).standard_normal((4, 1, 6, 6)), dtype="float32")
-        out = ag.checkpoint(net, x) if checkpointed else net(x)
-        after = ag.random.generator().random()
-        (out**2).sum().backward()
-        assert after != ag.random.generator().random()
-        grads = [p.grad.numpy() for p in net.parameters() if p.grad is not None]
-        return grads, net.state_dict()
-
-    plain, plain_state = gradients(False)
-    checked, checked_state = gradients(True)
-    assert len(plain) == len(checked) == 6
-    assert all(np.array_equal(a, b) for a, b in zip(plain, checked, strict=True))
-    assert all(np.array_equal(plain_state[k], checked_state[k]) for k in plain_state)
+        x = np.random.default_rng(0).standard_normal((4, 1, 6, 6)).astype(np.float32)
+        (call(net, ag.tensor(x)) ** 2).sum().backward()
+        grads = [p.grad.tolist() for p in net.parameters() if p.grad is not None]
+        assert len(grads) == 6
+        results.append([*grads, *(b.tolist() for b in net.buffers())])
+    assert results[0] == results[1]
 
 
 def test_checkpoints_nest_and_several_outputs_keep_structure_and_dtypes() -> None:
@@ -225,33 +219,33 @@ def test_a_change_in_place_that_would_happen_twice_is_refused(outside: str) -> N
     assert ag.checkpoint(lambda x: (x * 1.0).__imul__(2.0), x).tolist() == (x * 2.0).tolist()
 
 
-def test_random_numbers_in_nested_checkpoints_and_at_the_second_order() -> None:
-    def derivatives(checkpointed: bool) -> list[Any]:
+def seeded(call: Any, x: Any) -> Any:
+    return call(lambda x: ag.manual_seed(5) and F.dropout(x * x), x)
+
+
+def seeded_later(call: Any, x: Any) -> Any:
+    return call(lambda x: F.dropout(x * x) * (ag.manual_seed(5) and F.dropout(x)), x)
+
+
+def nested(call: Any, x: Any) -> Any:
+    inner = lambda x: F.dropout(x * x, 0.5)  # noqa: E731
+    return F.dropout(call(lambda x: F.dropout(call(inner, x) * x, 0.75) * call(inner, x), x))
+
+
+@pytest.mark.parametrize("f", [seeded, seeded_later, nested])
+def test_random_numbers_are_those_of_a_plain_call(f: Any) -> None:
+    """In the function, at the second order, and after it."""
+
+    def derivatives(call: Any) -> list[Any]:
         ag.manual_seed(0)
-        call = ag.checkpoint if checkpointed else lambda f, x: f(x)
         x = ag.tensor(np.ones(50), requires_grad=True)
-        inner = lambda x: F.dropout(x * x, 0.5)  # noqa: E731
-        y = call(lambda x: F.dropout(call(inner, x) * x, 0.3), x)
+        y = f(call, x)
+        drawn = ag.random.generator().random()
         (first,) = ag.grad(y.sum(), x, create_graph=True)
         (second,) = ag.grad((first * first).sum(), x)
-        return [y.tolist(), first.tolist(), second.tolist(), ag.random.generator().random()]
+        return [y.tolist(), first.tolist(), second.tolist(), drawn, ag.random.generator().random()]
 
-    assert derivatives(True) == derivatives(False)
-
-
-def test_a_function_that_seeds_the_generator_leaves_it_as_a_plain_call_would() -> None:
-    def seeded(x: Any) -> Any:
-        ag.manual_seed(5)
-        return F.dropout(x)
-
-    drawn = []
-    for call in (ag.checkpoint, lambda f, x: f(x)):
-        ag.manual_seed(0)
-        x = leaf(50)
-        call(seeded, x).sum().backward()
-        assert x.grad is not None
-        drawn.append([x.grad.tolist(), ag.random.generator().random()])
-    assert drawn[0] == drawn[1]
+    assert derivatives(ag.checkpoint) == derivatives(lambda f, x: f(x))
 
 
 def test_after_an_exception_everything_is_as_before() -> None:
