@@ -126,9 +126,12 @@ def record() -> Iterator[Draws]:
 
 
 @contextmanager
-def replay(draws: Draws) -> Iterator[None]:
-    """Draw the same numbers again; outside, it is as if nothing were drawn or seeded."""
-    token = _block.set(Draws(replayed=draws))
+def replay(draws: Draws | None = None) -> Iterator[None]:
+    """Draw the same numbers again, or without `draws` those that come next.
+
+    Outside of the ``with`` block it is as if nothing were drawn or seeded.
+    """
+    token = _block.set(Draws(replayed=draws or Draws()))
     try:
         yield
     finally:
