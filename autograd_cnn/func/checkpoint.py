@@ -25,10 +25,10 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
 
     `f` returns a tensor, or tuples, lists and dicts of them.  Shapes, dtypes and gradients are
     those of a plain call, also the gradients of tensors that `f` closes over, such as parameters.
-    Dropout draws the same numbers again, also while other threads draw, and batch norm does not
-    count the batch twice.  Checkpoints nest, and higher derivatives are exact.  All else that `f`
-    depends on must be the same when it runs again.  Chen, Xu, Zhang and Guestrin, "Training deep
-    nets with sublinear memory cost" (2016).
+    ``ag.random.generator()``, from which dropout draws, gives the same numbers again, also while
+    other threads draw; batch norm does not count the batch twice.  Checkpoints nest, and higher
+    derivatives are exact.  All else that `f` depends on must be the same when it runs again.  Chen,
+    Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost" (2016).
 
     Raises GraphError when `f` changes a tensor from outside in place.  Backward raises GraphError
     when a tensor that `f` used was changed in place since, or when `f` gives other shapes or
