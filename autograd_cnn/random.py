@@ -2,62 +2,137 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-_generator: np.random.Generator | None = None  # made at first use: numpy.random takes 5 ms to load
+_shared: np.random.Generator | None = None  # made at first use: numpy.random takes 5 ms to load
+_making = threading.Lock()
 
 
 def generator() -> np.random.Generator:
-    """The generator that layers and dropout draw from.
+    """The generator that layers and dropout draw from; threads may draw at the same time.
 
     >>> generator() is generator()
     True
     """
-    global _generator
-    if _generator is None:
-        _generator = np.random.default_rng()
-    return _generator
+    block = _block.get()
+    return block.generator() if block else _shared or _first()
+
+
+def _first() -> np.random.Generator:
+    global _shared
+    with _making:
+        _shared = _shared or np.random.default_rng()
+    return _shared
 
 
 def manual_seed(seed: int) -> np.random.Generator:
-    """Start the generator anew from `seed`, so that what follows can be repeated; returns it.
+    """Restart the generator from `seed`, so that what follows can be repeated, and return it.
 
-    Raises TypeError for a seed that is no integer and ValueError for a negative one.
+    Raises TypeError when the seed is not an integer and ValueError when it is negative.
 
-    >>> import autograd_cnn as ag
     >>> ag.manual_seed(0).random() == ag.manual_seed(0).random()
     True
     """
-    global _generator
     if not isinstance(seed, (int, np.integer)):
         raise TypeError(f"manual_seed: seed must be an integer, got {seed!r}")
     if seed < 0:
         raise ValueError(f"manual_seed: seed must be 0 or more, got {seed}")
-    _generator = np.random.default_rng(seed)
-    return _generator
+    return _install(np.random.default_rng(seed), _block.get())
+
+
+class Draws:
+    """What a block of code draws: a generator for this thread or task, which can be replayed.
+
+    The generator starts, at the first draw, in the state of the generator outside, which jumps far
+    ahead at that moment: other threads draw from there and never get the same numbers.  If nothing
+    else has drawn when the block ends, the generator outside continues where the block stopped, so
+    a program with one thread draws as if there were no block.
+    """
+
+    def __init__(self, replayed: Draws | None = None) -> None:
+        self.start = replayed.start if replayed else None  # the state before the first draw
+        self._outside, self._replays = _block.get(), replayed is not None
+        self._own: np.random.Generator | None = None
+        self._seeded = False
+        self._ahead: Any = None  # where the generator outside has jumped to
+
+    def generator(self) -> np.random.Generator:
+        """The generator of the block."""
+        if self._own is None:
+            bits = self._bits_outside()
+            with bits.lock:
+                self.start = self.start or bits.state
+                if not self._replays:
+                    bits.state = self._ahead = bits.jumped().state
+            self._own = np.random.Generator(type(bits)(0))
+            self._own.bit_generator.state = self.start
+        return self._own
+
+    def end(self) -> None:
+        """Let the generator outside continue after the draws of the block."""
+        if self._seeded and self._own is not None:
+            _install(self._own, self._outside)
+        elif self._own is not None:
+            bits = self._bits_outside()
+            with bits.lock:
+                if bits.state == self._ahead:
+                    bits.state = self._own.bit_generator.state
+
+    def seed(self, new: np.random.Generator) -> None:
+        """Draw from `new`; the generator outside takes its place too when the block ends."""
+        self._own, self._seeded = new, True
+
+    def _bits_outside(self) -> Any:
+        outside = self._outside
+        return (outside.generator() if outside else _shared or _first()).bit_generator
+
+
+_block: ContextVar[Draws | None] = ContextVar("autograd_cnn.draws", default=None)
+"""The innermost block that this thread or task is in."""
+
+
+def _install(new: np.random.Generator, block: Draws | None) -> np.random.Generator:
+    global _shared
+    if block is None:
+        _shared = new
+    else:
+        block.seed(new)
+    return new
 
 
 @contextmanager
-def replay(state: Any) -> Iterator[None]:
-    """Draw the numbers that follow `state` of the bit generator, then go on as if nothing had been
-    drawn or seeded.
+def record() -> Iterator[Draws]:
+    """Note what the ``with`` block draws, so that `replay` can draw it again.
 
-    >>> state = generator().bit_generator.state
-    >>> first = generator().random()
-    >>> with replay(state):
+    >>> with record() as draws:
+    ...     first = generator().random()
+    >>> with replay(draws):
     ...     generator().random() == first
     True
     """
-    global _generator
-    kept = generator()
-    current = kept.bit_generator.state
-    kept.bit_generator.state = state
+    draws = Draws()
+    token = _block.set(draws)
+    try:
+        yield draws
+    finally:
+        _block.reset(token)
+        draws.end()
+
+
+@contextmanager
+def replay(draws: Draws | None = None) -> Iterator[None]:
+    """Draw the same numbers again, or without `draws` those that come next.
+
+    Outside of the ``with`` block it is as if nothing were drawn or seeded.
+    """
+    token = _block.set(Draws(replayed=draws or Draws()))
     try:
         yield
     finally:
-        kept.bit_generator.state = current
-        _generator = kept
+        _block.reset(token)

@@ -1,7 +1,7 @@
 """The published formulas of the optimizers in plain NumPy: a line per line, nothing reused.
 
-Every function takes the first values and the gradients of all steps and yields the values after
-each step.
+Every function takes the first values, the gradients of all steps and the settings, and yields the
+values after each step.
 """
 
 from __future__ import annotations
@@ -15,109 +15,85 @@ Path = Iterator[np.ndarray]
 Gradients = Iterable[np.ndarray]
 
 
-def sgd(
-    p: Any, gradients: Gradients, lr, momentum, dampening, weight_decay, nesterov, maximize
-) -> Path:
+def decayed(p: Any, g: Any, s: Any) -> Any:
+    """The parameter and the gradient after weight decay."""
+    g = -g if s.maximize else g
+    if getattr(s, "decoupled_weight_decay", False):
+        return p - s.lr * s.weight_decay * p, g
+    return p, g + s.weight_decay * p
+
+
+def sgd(p: Any, gradients: Gradients, s: Any) -> Path:
     b = None
     for g in gradients:
-        g = (-g if maximize else g) + weight_decay * p
-        if momentum:
-            b = g if b is None else momentum * b + (1 - dampening) * g
-            g = g + momentum * b if nesterov else b
-        p = p - lr * g
+        _, g = decayed(p, g, s)
+        if s.momentum:
+            b = g if b is None else s.momentum * b + (1 - s.dampening) * g
+            g = g + s.momentum * b if s.nesterov else b
+        p = p - s.lr * g
         yield p
 
 
-def adam(
-    p: Any, gradients: Gradients, lr, betas, eps, weight_decay, amsgrad, maximize, decoupled=False
-) -> Path:
+def adam(p: Any, gradients: Gradients, s: Any) -> Path:
     m = v = largest = 0
     for t, g in enumerate(gradients, start=1):
-        g = -g if maximize else g
-        if decoupled:
-            p = p - lr * weight_decay * p
-        else:
-            g = g + weight_decay * p
-        m = betas[0] * m + (1 - betas[0]) * g
-        v = betas[1] * v + (1 - betas[1]) * g**2
+        p, g = decayed(p, g, s)
+        m = s.betas[0] * m + (1 - s.betas[0]) * g
+        v = s.betas[1] * v + (1 - s.betas[1]) * g**2
         largest = np.maximum(largest, v)
-        unbiased_mean = m / (1 - betas[0] ** t)
-        unbiased_square = (largest if amsgrad else v) / (1 - betas[1] ** t)
-        p = p - lr * unbiased_mean / (np.sqrt(unbiased_square) + eps)
+        unbiased_mean = m / (1 - s.betas[0] ** t)
+        unbiased_square = (largest if s.amsgrad else v) / (1 - s.betas[1] ** t)
+        p = p - s.lr * unbiased_mean / (np.sqrt(unbiased_square) + s.eps)
         yield p
 
 
-def adamw(p: Any, gradients: Gradients, **settings: Any) -> Path:
-    return adam(p, gradients, **settings, decoupled=True)
+def adamw(p: Any, gradients: Gradients, s: Any) -> Path:
+    s.decoupled_weight_decay = True
+    return adam(p, gradients, s)
 
 
-def nadam(
-    p: Any,
-    gradients: Gradients,
-    lr,
-    betas,
-    eps,
-    weight_decay,
-    momentum_decay,
-    decoupled_weight_decay,
-    maximize,
-) -> Path:
+def nadam(p: Any, gradients: Gradients, s: Any) -> Path:
     def mu(t: int) -> float:
-        return betas[0] * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+        return s.betas[0] * (1 - 0.5 * 0.96 ** (t * s.momentum_decay))
 
     m = v = 0
     for t, g in enumerate(gradients, start=1):
-        g = -g if maximize else g
-        if decoupled_weight_decay:
-            p = p - lr * weight_decay * p
-        else:
-            g = g + weight_decay * p
-        m = betas[0] * m + (1 - betas[0]) * g
-        v = betas[1] * v + (1 - betas[1]) * g**2
+        p, g = decayed(p, g, s)
+        m = s.betas[0] * m + (1 - s.betas[0]) * g
+        v = s.betas[1] * v + (1 - s.betas[1]) * g**2
         until_now = np.prod([mu(i) for i in range(1, t + 1)])
         until_next = np.prod([mu(i) for i in range(1, t + 2)])
         mean = mu(t + 1) * m / (1 - until_next) + (1 - mu(t)) * g / (1 - until_now)
-        p = p - lr * mean / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+        p = p - s.lr * mean / (np.sqrt(v / (1 - s.betas[1] ** t)) + s.eps)
         yield p
 
 
-def adagrad(
-    p: Any,
-    gradients: Gradients,
-    lr,
-    lr_decay,
-    weight_decay,
-    initial_accumulator_value,
-    eps,
-    maximize,
-) -> Path:
-    s = initial_accumulator_value
+def adagrad(p: Any, gradients: Gradients, s: Any) -> Path:
+    total = s.initial_accumulator_value
     for t, g in enumerate(gradients, start=1):
-        g = (-g if maximize else g) + weight_decay * p
-        s = s + g**2
-        p = p - lr / (1 + (t - 1) * lr_decay) * g / (np.sqrt(s) + eps)
+        _, g = decayed(p, g, s)
+        total = total + g**2
+        p = p - s.lr / (1 + (t - 1) * s.lr_decay) * g / (np.sqrt(total) + s.eps)
         yield p
 
 
-def rmsprop(
-    p: Any, gradients: Gradients, lr, alpha, eps, weight_decay, momentum, centered, maximize
-) -> Path:
-    s = a = b = 0
+def rmsprop(p: Any, gradients: Gradients, s: Any) -> Path:
+    square = mean = b = 0
     for g in gradients:
-        g = (-g if maximize else g) + weight_decay * p
-        s = alpha * s + (1 - alpha) * g**2
-        a = alpha * a + (1 - alpha) * g if centered else 0
-        b = momentum * b + g / (np.sqrt(s - a**2) + eps)
-        p = p - lr * b
+        _, g = decayed(p, g, s)
+        square = s.alpha * square + (1 - s.alpha) * g**2
+        mean = s.alpha * mean + (1 - s.alpha) * g if s.centered else 0
+        b = s.momentum * b + g / (np.sqrt(square - mean**2) + s.eps)
+        p = p - s.lr * b
         yield p
 
 
-def adadelta(p: Any, gradients: Gradients, lr, rho, eps, weight_decay, maximize) -> Path:
-    s = a = 0
+def adadelta(p: Any, gradients: Gradients, s: Any) -> Path:
+    square = a = 0
     for g in gradients:
-        g = (-g if maximize else g) + weight_decay * p
-        s = rho * s + (1 - rho) * g**2
-        d = g * np.sqrt(a + eps) / np.sqrt(s + eps)
-        a = rho * a + (1 - rho) * d**2
-        p = p - lr * d
+        _, g = decayed(p, g, s)
+        square = s.rho * square + (1 - s.rho) * g**2
+        d = g * np.sqrt(a + s.eps) / np.sqrt(square + s.eps)
+        a = s.rho * a + (1 - s.rho) * d**2
+        p = p - s.lr * d
         yield p

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import threading
 import tracemalloc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,67 +24,85 @@ def leaf(*shape: int, seed: int = 0) -> ag.Tensor:
     return ag.tensor(np.random.default_rng(seed).standard_normal(shape), requires_grad=True)
 
 
+W = leaf(2, 2, seed=1)
+H = ag.exp(W)
+
+
 def block(x: Any) -> Any:
     return ag.tanh(ag.exp(x * 0.3) @ x.T).sum(axis=0)
 
 
-def test_first_and_second_derivatives_are_those_of_a_plain_call() -> None:
-    x = leaf(3, 2)
-    assert gradcheck(lambda x: ag.checkpoint(block, x), [x])
-    assert gradgradcheck(lambda x: ag.checkpoint(block, x), [x])
-    plain, checked = block(x), ag.checkpoint(block, x)
-    assert np.array_equal(plain.numpy(), checked.numpy())
-    cotangent = np.arange(3.0)
-    a, b = ag.grad(plain, x, cotangent)[0], ag.grad(checked, x, cotangent)[0]
-    assert np.array_equal(a.numpy(), b.numpy())
+def of_what_is_closed_over(x: Any) -> Any:
+    return (x @ H) * (x @ W)
 
 
-def test_closed_over_leaves_and_results_get_their_gradients() -> None:
-    w = leaf(2, 2)
-    h = ag.exp(w)
+def of_what_is_only_assigned(x: Any) -> Any:
+    buffer, total = ag.tensor(np.zeros(2)), ag.tensor(np.zeros(2))
+    buffer[0] = W[1, 1]
+    total += W[0]
+    return buffer * total * x
 
-    def f(x: Any) -> Any:
-        return ((x @ h) * (x @ w)).sum()
 
-    x = leaf(3, 2, seed=1)
-    expected = ag.grad(f(x), [x, w, h], retain_graph=True)
-    found = ag.grad(ag.checkpoint(f, x), [x, w, h], retain_graph=True)
-    for a, b in zip(expected, found, strict=True):
-        assert np.allclose(a.numpy(), b.numpy(), rtol=1e-14)
-    only = ag.grad(ag.checkpoint(f, x.detach()), w)[0]
-    assert np.allclose(only.numpy(), expected[1].numpy())
+def with_ag_grad_inside(x: Any) -> Any:
+    return ag.grad((x**3 @ W).sum(), x, create_graph=True)[0] ** 2
+
+
+def with_a_transform_inside(x: Any) -> Any:
+    return func.grad(lambda v: (v**3 * x[:2]).sum())(W) ** 2
+
+
+FUNCTIONS = [
+    of_what_is_closed_over,
+    of_what_is_only_assigned,
+    with_ag_grad_inside,
+    with_a_transform_inside,
+]
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_first_and_second_derivatives_are_those_of_a_plain_call(f: Any) -> None:
+    x, orders = leaf(3, 2), []
+    for out in (f(x), ag.checkpoint(f, x)):
+        first = ag.grad((out**2).sum(), [x, W, H], create_graph=True, allow_unused=True)
+        total = sum((g**2).sum() for g in first if g is not None)
+        orders.append([out, *first, *ag.grad(total, [x, W], retain_graph=True)])
+    for plain, found in zip(*orders, strict=True):
+        assert (plain is None) is (found is None)
+        if plain is not None:
+            np.testing.assert_allclose(found.numpy(), plain.numpy(), rtol=1e-12)
+
+
+def test_what_is_closed_over_gets_gradients_where_the_arguments_get_none() -> None:
+    x = leaf(3, 2).detach()
+    calls = (of_what_is_closed_over(x), ag.checkpoint(of_what_is_closed_over, x))
+    plain, found = (ag.grad(out.sum(), W, retain_graph=True)[0].numpy() for out in calls)
+    np.testing.assert_allclose(found, plain, rtol=1e-14)
+
+
+def test_derivatives_and_transforms_of_checkpointed_functions() -> None:
+    f = lambda x: ag.checkpoint(block, x)  # noqa: E731
+    assert gradcheck(f, [leaf(3, 2)])
+    assert gradgradcheck(f, [leaf(3, 2)])
+    x = leaf(3, 2).numpy()
+    assert np.allclose(
+        func.hessian(lambda x: f(x).sum())(x), func.hessian(lambda x: block(x).sum())(x)
+    )
+    assert np.allclose(func.jvp(f, (x,), (x,))[1], func.jvp(block, (x,), (x,))[1])
 
 
 def test_a_network_with_dropout_and_batch_norm_trains_as_without() -> None:
-    def gradients(checkpointed: bool) -> tuple[list[Any], dict[str, Any]]:
+    results = []
+    for call in (ag.checkpoint, lambda f, x: f(x)):
         ag.manual_seed(0)
         net = nn.Sequential(
             nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(0.5), nn.Flatten(), nn.Linear(32, 3)
         )
-        x = ag.tensor(np.random.default_rng(0).standard_normal((4, 1, 6, 6)), dtype="float32")
-        out = ag.checkpoint(net, x) if checkpointed else net(x)
-        after = ag.random.generator().random()
-        (out**2).sum().backward()
-        assert after != ag.random.generator().random()
-        grads = [p.grad.numpy() for p in net.parameters() if p.grad is not None]
-        return grads, net.state_dict()
-
-    plain, plain_state = gradients(False)
-    checked, checked_state = gradients(True)
-    assert len(plain) == len(checked) == 6
-    assert all(np.array_equal(a, b) for a, b in zip(plain, checked, strict=True))
-    assert all(np.array_equal(plain_state[k], checked_state[k]) for k in plain_state)
-
-
-def test_the_random_numbers_drawn_after_a_backward_go_on_as_before() -> None:
-    drawn = []
-    for checkpointed in (False, True):
-        ag.manual_seed(3)
-        x = leaf(4)
-        y = ag.checkpoint(F.dropout, x) if checkpointed else F.dropout(x)
-        y.sum().backward()
-        drawn.append(ag.random.generator().random())
-    assert drawn[0] == drawn[1]
+        x = np.random.default_rng(0).standard_normal((4, 1, 6, 6)).astype(np.float32)
+        (call(net, ag.tensor(x)) ** 2).sum().backward()
+        grads = [p.grad.tolist() for p in net.parameters() if p.grad is not None]
+        assert len(grads) == 6
+        results.append([*grads, *(b.tolist() for b in net.buffers())])
+    assert results[0] == results[1]
 
 
 def test_checkpoints_nest_and_several_outputs_keep_structure_and_dtypes() -> None:
@@ -113,14 +134,6 @@ def test_checkpoints_nest_and_several_outputs_keep_structure_and_dtypes() -> Non
     assert np.allclose(a.numpy(), b.numpy(), rtol=1e-12)
     a2, b2 = ag.grad(a.sum(), x)[0], ag.grad(b.sum(), x)[0]
     assert np.allclose(a2.numpy(), b2.numpy(), rtol=1e-6)  # float32 on the way
-
-
-def test_transforms_of_checkpointed_functions() -> None:
-    x = np.array([0.5, 1.5])
-    f = lambda x: ag.checkpoint(lambda x: (ag.exp(x) * x).sum(), x)  # noqa: E731
-    plain = lambda x: (ag.exp(x) * x).sum()  # noqa: E731
-    assert np.allclose(func.hessian(f)(x), func.hessian(plain)(x))
-    assert np.allclose(func.jvp(f, (x,), (x,))[1], func.jvp(plain, (x,), (x,))[1])
 
 
 def test_checkpointing_needs_less_memory() -> None:
@@ -194,35 +207,6 @@ def test_no_reference_cycles() -> None:
 # ------------------------------------------------------------- what the function asks of the graph
 
 
-def test_gradients_taken_inside_the_function() -> None:
-    """By ag.grad, by a transform, of an argument and of what is closed over."""
-    x, w = leaf(2), leaf(2, seed=1)
-
-    def by_grad(x: Any) -> Any:
-        return (ag.grad((x**3 * w).sum(), x, create_graph=True)[0] ** 2).sum()
-
-    def by_transform(x: Any) -> Any:
-        return (func.grad(lambda v: (v**3 * x).sum())(w) ** 2).sum()
-
-    for f in (by_grad, by_transform):
-        for a, b in zip(ag.grad(f(x), [x, w]), ag.grad(ag.checkpoint(f, x), [x, w]), strict=True):
-            assert np.allclose(a.numpy(), b.numpy(), rtol=1e-14)
-
-
-def test_what_is_only_assigned_gets_its_gradient() -> None:
-    x, w = leaf(2), leaf(2, seed=1)
-
-    def f(x: Any) -> Any:
-        buffer = ag.tensor(np.zeros(2))
-        buffer[0] = w[1]
-        total = ag.tensor(np.zeros(2))
-        total += w
-        return (buffer * total * x).sum()
-
-    for a, b in zip(ag.grad(f(x), [x, w]), ag.grad(ag.checkpoint(f, x), [x, w]), strict=True):
-        assert np.allclose(a.numpy(), b.numpy(), rtol=1e-14)
-
-
 @pytest.mark.parametrize("outside", ["result", "constant"])
 def test_a_change_in_place_that_would_happen_twice_is_refused(outside: str) -> None:
     x = leaf(2)
@@ -235,33 +219,33 @@ def test_a_change_in_place_that_would_happen_twice_is_refused(outside: str) -> N
     assert ag.checkpoint(lambda x: (x * 1.0).__imul__(2.0), x).tolist() == (x * 2.0).tolist()
 
 
-def test_random_numbers_in_nested_checkpoints_and_at_the_second_order() -> None:
-    def derivatives(checkpointed: bool) -> list[Any]:
+def seeded(call: Any, x: Any) -> Any:
+    return call(lambda x: ag.manual_seed(5) and F.dropout(x * x), x)
+
+
+def seeded_later(call: Any, x: Any) -> Any:
+    return call(lambda x: F.dropout(x * x) * (ag.manual_seed(5) and F.dropout(x)), x)
+
+
+def nested(call: Any, x: Any) -> Any:
+    inner = lambda x: F.dropout(x * x, 0.5)  # noqa: E731
+    return F.dropout(call(lambda x: F.dropout(call(inner, x) * x, 0.75) * call(inner, x), x))
+
+
+@pytest.mark.parametrize("f", [seeded, seeded_later, nested])
+def test_random_numbers_are_those_of_a_plain_call(f: Any) -> None:
+    """In the function, at the second order, and after it."""
+
+    def derivatives(call: Any) -> list[Any]:
         ag.manual_seed(0)
-        call = ag.checkpoint if checkpointed else lambda f, x: f(x)
         x = ag.tensor(np.ones(50), requires_grad=True)
-        inner = lambda x: F.dropout(x * x, 0.5)  # noqa: E731
-        y = call(lambda x: F.dropout(call(inner, x) * x, 0.3), x)
+        y = f(call, x)
+        drawn = ag.random.generator().random()
         (first,) = ag.grad(y.sum(), x, create_graph=True)
         (second,) = ag.grad((first * first).sum(), x)
-        return [y.tolist(), first.tolist(), second.tolist(), ag.random.generator().random()]
+        return [y.tolist(), first.tolist(), second.tolist(), drawn, ag.random.generator().random()]
 
-    assert derivatives(True) == derivatives(False)
-
-
-def test_a_function_that_seeds_the_generator_leaves_it_as_a_plain_call_would() -> None:
-    def seeded(x: Any) -> Any:
-        ag.manual_seed(5)
-        return F.dropout(x)
-
-    drawn = []
-    for call in (ag.checkpoint, lambda f, x: f(x)):
-        ag.manual_seed(0)
-        x = leaf(50)
-        call(seeded, x).sum().backward()
-        assert x.grad is not None
-        drawn.append([x.grad.tolist(), ag.random.generator().random()])
-    assert drawn[0] == drawn[1]
+    assert derivatives(ag.checkpoint) == derivatives(lambda f, x: f(x))
 
 
 def test_after_an_exception_everything_is_as_before() -> None:
@@ -285,3 +269,78 @@ def test_after_an_exception_everything_is_as_before() -> None:
     assert ag.is_grad_enabled()
     assert not watch.open_blocks
     assert x.grad is None
+
+
+# ------------------------------------------------------------------------------ several at a time
+
+
+def masks_of_two_threads(*works: Callable[[Any, Callable[[], Any]], list[Any]]) -> list[Any]:
+    """What each of `works` returns in a thread of its own, given ones and a way to take turns."""
+    ag.manual_seed(0)
+    barrier = threading.Barrier(len(works))
+    found: list[Any] = [None] * len(works)
+
+    def run(k: int) -> None:
+        try:
+            x = ag.tensor(np.ones(64), requires_grad=True)
+            found[k] = works[k](x, lambda: barrier.wait(10))
+        except Exception as error:
+            barrier.abort()
+            found[k] = [error]
+
+    threads = [threading.Thread(target=run, args=(k,)) for k in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    masks = [mask for every in found for mask in every]
+    errors = [x for x in masks if isinstance(x, Exception)]
+    assert not errors, errors
+    assert all(a != b for k, a in enumerate(masks) for b in masks[:k])
+    return masks
+
+
+def checkpointed_masks(x: Any, turn: Callable[[], Any]) -> list[Any]:
+    """Two draws with a turn of the other thread between them, in forward and in backward."""
+
+    def f(x: Any) -> Any:
+        first = F.dropout(x)
+        turn()
+        return first, F.dropout(x) * 10.0
+
+    first, second = ag.checkpoint(f, x)
+    (first + second).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == (first + second).tolist()
+    return [first.tolist(), (second / 10.0).tolist()]
+
+
+def test_two_threads_that_checkpoint_keep_their_own_masks() -> None:
+    masks_of_two_threads(checkpointed_masks, checkpointed_masks)
+
+
+def test_a_thread_that_draws_plainly_keeps_its_numbers_from_a_checkpoint() -> None:
+    def plain(x: Any, turn: Callable[[], Any]) -> list[Any]:
+        found = [F.dropout(x).tolist()]
+        for _ in range(2):
+            turn()
+            found.append(F.dropout(x).tolist())
+        return found
+
+    masks_of_two_threads(checkpointed_masks, plain)
+
+
+def test_tasks_that_checkpoint_keep_their_own_masks() -> None:
+    async def task(x: Any) -> Any:
+        y = ag.checkpoint(F.dropout, x)
+        await asyncio.sleep(0)
+        (g,) = ag.grad(y.sum(), x)
+        assert g.tolist() == y.tolist()
+        return y.tolist()
+
+    async def both() -> Any:
+        x = ag.tensor(np.ones(64), requires_grad=True)
+        return await asyncio.gather(task(x), task(x))
+
+    first, second = asyncio.run(both())
+    assert first != second

@@ -115,17 +115,15 @@ def summary(model: Module, *inputs: Any) -> Summary:
     arguments = [_input(x) for x in inputs]
     count = _Count(model)
     buffers = [(b, b.copy()) for b in model.buffers()]
-    bits = random.generator().bit_generator
-    state = bits.state
     try:
         with ExitStack() as stack:
+            stack.enter_context(random.replay())
             stack.enter_context(modes.set_grad_enabled(True))
             stack.enter_context(watch.watch(count))
             for module in list(model.modules()):
                 stack.enter_context(module.register_forward_hook(count.note_output))
             model(*arguments)
     finally:
-        bits.state = state
         for array, old in buffers:
             array[...] = old
     return Summary(list(count.rows.values()))

@@ -3,8 +3,6 @@
 Functions of arrays, tensors, numbers, and of tuples, lists and dicts of them.  Results have the
 kind of the argument: arrays for arrays, tensors for tensors.
 
->>> import numpy as np
->>> import autograd_cnn as ag
 >>> ag.func.grad(lambda w: ag.sum(w**2))(np.array([1.0, 2.0]))
 array([2., 4.])
 """

@@ -16,25 +16,24 @@ from autograd_cnn.engine.node import GraphError, describe, next_serial, recorded
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import Watcher, watch
 from autograd_cnn.tensor import Tensor
-from autograd_cnn.tensor.tree import Rebuild, flatten, floating, pack, unpack
+from autograd_cnn.tensor.tree import flatten, floating, pack, unpack
 
 
 @checked
 def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     """``f(*args, **kwargs)``, keeping for backward only what went in: backward runs `f` once more.
 
-    `f` returns a tensor, or tuples, lists and dicts of them; shapes, dtypes and gradients (also of
-    tensors that `f` closes over, such as a module's parameters) are those of a plain call.  Dropout
-    draws the same numbers again, and batch norm does not count the batch twice.  Checkpoints nest,
-    and higher derivatives are exact.  What `f` depends on apart from tensors must be the same when
-    it runs again.  Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost"
-    (2016).
+    `f` returns a tensor, or tuples, lists and dicts of them.  Shapes, dtypes and gradients are
+    those of a plain call, also the gradients of tensors that `f` closes over, such as parameters.
+    ``ag.random.generator()``, from which dropout draws, gives the same numbers again, also while
+    other threads draw; batch norm does not count the batch twice.  Checkpoints nest, and higher
+    derivatives are exact.  All else that `f` depends on must be the same when it runs again.  Chen,
+    Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost" (2016).
 
     Raises GraphError when `f` changes a tensor from outside in place.  Backward raises GraphError
     when a tensor that `f` used was changed in place since, or when `f` gives other shapes or
     values the second time.
 
-    >>> import autograd_cnn as ag
     >>> x = ag.tensor([0.0, 1.0], requires_grad=True)
     >>> y = ag.checkpoint(lambda x: ag.exp(ag.exp(x) * 2.0), x)
     >>> y.op.name
@@ -44,42 +43,45 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     """
     if not modes.is_grad_enabled():
         return f(*args, **kwargs)
-    state = random.generator().bit_generator.state
-    used = _Used(next_serial())
-    with watch(used):  # recording: what `f` asks of the graph is there, and gone when it returns
+    outside = _Outside(next_serial())
+    # Recording: `f` may ask for gradients.  Its graph is gone when this function returns.
+    with random.record() as draws, watch(outside):
         result = f(*args, **kwargs)
         leaves, rebuild = flatten(result)
         parts = [x for x in leaves if floating(x)]
         packed = pack(parts) if parts else None
-    inputs = tuple(used.nodes.values())
-    inputs += tuple(x for x in parts if x.serial < used.start and x.serial not in used.nodes)
+    used = outside.used | {x.serial: x for x in parts if x.serial < outside.start}
+    inputs = tuple(used.values())
     if packed is None or not any(x.requires_grad for x in inputs):
         return result
 
     def again(g: Any, out: Any, wanted: Sequence[bool]) -> list[Any]:
         """Gradients of the inputs, from a second evaluation."""
-        if any(x.serial >= used.start for x in inputs):  # such a tensor has a newer version
+        if any(x.serial >= outside.start for x in inputs):  # such a tensor has a newer version
             raise GraphError(
                 "an input of checkpoint was changed in place after it was used, and the function "
                 "would compute something else; write x = x + y instead of x += y"
             )
-        return _again(lambda: f(*args, **kwargs), state, inputs, wanted, g, values(out))
+        targets = [x for x, want in zip(inputs, wanted) if want]
+        found = _recomputed(lambda: f(*args, **kwargs), draws, targets, g, values(out))
+        return [found[x.serial][1] if x.serial in found else None for x in inputs]
 
     node = recorded(CHECKPOINT, packed.array, inputs, {"again": again})
-    return _unpacked(node, leaves, rebuild)
+    new = iter(unpack(node, parts))
+    return rebuild([next(new) if floating(x) else x for x in leaves])
 
 
-class _Used(Watcher):
+class _Outside(Watcher):
     """Collects the tensors that ops take from outside: those made before `start`."""
 
     def __init__(self, start: int) -> None:
         self.start = start
-        self.nodes: dict[int, Tensor] = {}
+        self.used: dict[int, Tensor] = {}
 
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
         for x in args:
             if isinstance(x, Tensor) and x.serial < self.start:
-                self.nodes[x.serial] = x
+                self.used[x.serial] = x
 
     def changing(self, node: Any) -> None:
         if node.serial < self.start:
@@ -90,19 +92,17 @@ class _Used(Watcher):
             )
 
 
-def _again(
+def _recomputed(
     compute: Callable[[], Any],
-    state: Any,
-    inputs: Sequence[Tensor],
-    wanted: Sequence[bool],
+    draws: random.Draws,
+    targets: Sequence[Tensor],
     g: Any,
     expected: np.ndarray,
-) -> list[Any]:
-    create_graph = modes.is_grad_enabled()
-    start = next_serial()
-    with modes.set_grad_enabled(True), random.replay(state), modes.second_evaluation():
-        leaves, _ = flatten(compute())
-        parts = [x for x in leaves if floating(x)]
+) -> dict[int, Any]:
+    """The gradients of `targets`, by serial, from a second evaluation that gives `expected`."""
+    create_graph, start = modes.is_grad_enabled(), next_serial()
+    with modes.set_grad_enabled(True), random.replay(draws), modes.second_evaluation():
+        parts = [x for x in flatten(compute())[0] if floating(x)]
         packed = pack(parts) if parts else None
     if packed is None or not _same(packed.array, expected):
         raise GraphError(
@@ -110,15 +110,14 @@ def _again(
             "it must compute the same thing both times, so change no array that it reads before "
             "backward"
         )
-    found = backpropagate(
+    return backpropagate(
         [packed],
         [g],
         create_graph=create_graph,
         retain_graph=create_graph,
-        targets=[x for x, want in zip(inputs, wanted) if want],
+        targets=targets,
         since=start,
     )
-    return [found[x.serial][1] if x.serial in found else None for x in inputs]
 
 
 def _same(found: np.ndarray, expected: np.ndarray) -> bool:
@@ -141,9 +140,3 @@ CHECKPOINT = Op(
     params=("again",),
 )
 """The op of the tensors that `checkpoint` makes; what it computes is among its parameters."""
-
-
-def _unpacked(node: Any, leaves: list[Any], rebuild: Rebuild) -> Any:
-    """The function's result with its floating tensors cut from `node`."""
-    parts = iter(unpack(node, [x for x in leaves if floating(x)]))
-    return rebuild([next(parts) if floating(x) else x for x in leaves])

@@ -1,4 +1,4 @@
-"""A gradient of its own for a whole function of tensors."""
+"""A given gradient for a whole function of tensors."""
 
 from __future__ import annotations
 
@@ -26,13 +26,9 @@ def custom_gradient(rule: Function) -> Callable[[F], F]:
     plain values; it returns one tensor.  ``rule(g, out, *inputs, **params)`` returns a gradient per
     input (None for zero; for one input just the gradient), written in ops, so that higher
     derivatives follow from it.  Inside the function nothing is recorded: tensors that it closes
-    over get no gradient.  For an op on arrays with a formula per input, see `op`.
+    over get no gradient, and its inputs are read-only.  For an op on arrays with a formula per
+    input, see `op`.
 
-    Calls raise TypeError when the function returns no tensor, ValueError when it changes an input
-    in place, which would change the caller's; backward raises ValueError when
-    `rule` returns a wrong number of gradients.
-
-    >>> import autograd_cnn as ag
     >>> @ag.custom_gradient(lambda g, out, x: -g)
     ... def reverse_gradient(x):
     ...     return x * 1.0
@@ -56,14 +52,12 @@ def custom_gradient(rule: Function) -> Callable[[F], F]:
 
         def joint(g: Any, out: Any, *inputs: Any, wanted: tuple[bool, ...], **params: Any) -> Any:
             found = rule(g, out, *inputs, **params)
-            gradients = found if isinstance(found, (tuple, list)) else (found,)
-            if len(gradients) != len(inputs):
+            found = found if isinstance(found, (tuple, list)) else (found,)
+            if len(found) != len(inputs):
                 raise ValueError(
-                    f"{name}: its rule returned {len(gradients)} gradients for {len(inputs)} inputs"
+                    f"{name}: its rule returned {len(found)} gradients for {len(inputs)} inputs"
                 )
-            return [
-                np.asarray(part) if isinstance(part, (int, float)) else part for part in gradients
-            ]
+            return [np.asarray(part) if isinstance(part, (int, float)) else part for part in found]
 
         return op(register=False, joint=joint)(forward)  # type: ignore[return-value]
 

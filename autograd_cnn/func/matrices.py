@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy as np
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.kinds import Function
 from autograd_cnn.func.gradients import pushforward
-from autograd_cnn.func.tracing import Traced, kind_of, positions_of, show, trace
+from autograd_cnn.func.tracing import Traced, positions_of, trace
 from autograd_cnn.ops import join, shape
+from autograd_cnn.tensor import Tensor
 
 Blocks = list[list[Any]]  # per output and variable, an array or tensor (*output, *variable)
 
@@ -22,11 +23,8 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     For an output of shape S and an argument of shape T the result has shape (*S, *T).  If outputs
     or arguments are tuples, lists or dicts, the result has the structure of the output, with the
-    structure of the argument in each place; a tuple of `argnums` gives tuples there.  Kinds and
-    errors as in `grad`.
+    structure of the argument in each place; a tuple of `argnums` gives tuples there.  See `grad`.
 
-    >>> import numpy as np
-    >>> import autograd_cnn as ag
     >>> ag.func.jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
@@ -38,8 +36,6 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 def jacrev(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """As `jacobian`, by one backward pass per output value.
 
-    >>> import numpy as np
-    >>> import autograd_cnn as ag
     >>> ag.func.jacrev(ag.sum)(np.array([1.0, 2.0]))
     array([1., 1.])
     """
@@ -50,7 +46,6 @@ def jacrev(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 def jacfwd(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """As `jacobian`, by one `jvp` per input value.
 
-    >>> import autograd_cnn as ag
     >>> ag.func.jacfwd(lambda x: ag.stack([x, x * x]))(3.0)
     array([1., 6.], dtype=float32)
     """
@@ -61,11 +56,8 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The function that gives all second derivatives of `f`: the Jacobian of its Jacobian.
 
-    For a single value and an argument of shape T the result has shape (*T, *T).  Structures, kinds
-    and errors as in `jacobian`.
+    For a single value and an argument of shape T the result has shape (*T, *T); see `jacobian`.
 
-    >>> import numpy as np
-    >>> import autograd_cnn as ag
     >>> ag.func.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
     array([[6., 2.],
            [2., 0.]])
@@ -76,22 +68,14 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 def _transform(
     where: str, f: Function, argnums: int | Sequence[int], method: Callable[[Traced], Blocks]
 ) -> Function:
+    several = isinstance(argnums, (tuple, list))
+
     def derivatives(*args: Any, **kwargs: Any) -> Any:
         traced = trace(where, f, args, positions_of(where, argnums, len(args)), kwargs)
-        several = isinstance(argnums, (tuple, list))
-        return traced.rebuild([_arranged(traced, row, several) for row in method(traced)])
+        blocks = method(traced)
+        return traced.rebuild([traced.arranged(row, several, traced.connected) for row in blocks])
 
     return derivatives
-
-
-def _arranged(traced: Traced, row: list[Any], several: bool) -> Any:
-    """The blocks of one output in the structure of the arguments."""
-    rest = iter(row)
-    parts = []
-    for argument in traced.lifted:
-        leaves = [show(next(rest), kind_of([x]), traced.connected) for x in argument.originals]
-        parts.append(argument.rebuild(leaves))
-    return tuple(parts) if several else parts[0]
 
 
 def _cheaper(traced: Traced) -> Blocks:
@@ -104,14 +88,11 @@ def _rows(traced: Traced) -> Blocks:
     blocks = []
     for n, output in enumerate(traced.outputs):
         found: Blocks = [[] for _ in traced.variables]
-        for seeds in _directions([o.array for o in traced.outputs], n):
-            for row, v, g in zip(
-                found, traced.variables, traced.pull(seeds, create_graph=traced.connected)
-            ):
+        for seeds in _units(traced.outputs, n):
+            pulled = traced.pull(seeds, create_graph=traced.connected)
+            for row, v, g in zip(found, traced.variables, pulled):
                 row.append(np.zeros_like(v.array) if g is None else g)
-        blocks.append(
-            [_joined(r, output.shape, v.shape, 0, v.dtype) for r, v in zip(found, traced.variables)]
-        )
+        blocks.append([_joined(row, output, v, 0) for row, v in zip(found, traced.variables)])
     return blocks
 
 
@@ -120,28 +101,25 @@ def _columns(traced: Traced) -> Blocks:
     blocks: Blocks = [[] for _ in traced.outputs]
     for n, v in enumerate(traced.variables):
         found: Blocks = [[] for _ in traced.outputs]
-        for seeds in _directions([x.array for x in traced.variables], n):
+        for seeds in _units(traced.variables, n):
             for column, tangent in zip(found, push(seeds)):
                 column.append(tangent)
-        for block, column, o in zip(blocks, found, traced.outputs):
-            block.append(_joined(column, o.shape, v.shape, -1, v.dtype))
+        for block, column, output in zip(blocks, found, traced.outputs):
+            block.append(_joined(column, output, v, -1))
     return blocks
 
 
-def _directions(arrays: list[np.ndarray], n: int) -> Any:
-    """For every element of array `n`: zeros for all arrays but that one element, which is 1."""
-    for element in range(arrays[n].size):
-        unit = np.zeros(arrays[n].size, arrays[n].dtype)
-        unit[element] = 1.0
-        zeros = [np.zeros_like(a) for a in arrays]
-        zeros[n] = unit.reshape(arrays[n].shape)
+def _units(tensors: Sequence[Tensor], n: int) -> Iterator[list[np.ndarray]]:
+    """For every element of tensor `n`: zeros shaped like all tensors, but 1 for that element."""
+    for element in range(tensors[n].size):
+        zeros = [np.zeros(x.shape, x.dtype) for x in tensors]
+        zeros[n].flat[element] = 1.0
         yield zeros
 
 
-def _joined(
-    parts: list[Any], output: tuple[int, ...], variable: tuple[int, ...], axis: int, dtype: Any
-) -> Any:
+def _joined(parts: list[Any], output: Tensor, variable: Tensor, axis: int) -> Any:
     """Rows (axis 0) or columns (axis -1) as one array (*output, *variable)."""
+    full = (*output.shape, *variable.shape)
     if not parts:
-        return np.zeros((*output, *variable), dtype)
-    return shape.reshape(join.stack(parts, axis=axis), shape=(*output, *variable))
+        return np.zeros(full, variable.dtype)
+    return shape.reshape(join.stack(parts, axis=axis), shape=full)

@@ -10,6 +10,7 @@ from autograd_cnn.checks import mistake
 from autograd_cnn.engine.arguments import as_input, checked
 from autograd_cnn.engine.node import Node, values, wrap
 from autograd_cnn.nn.module import Module
+from autograd_cnn.tensor.tree import flatten
 
 
 @checked
@@ -19,16 +20,12 @@ def functional_call(
     """``module(*args, **kwargs)`` with other values in the place of some parameters and buffers.
 
     `parameters` maps paths, as in ``named_parameters`` and ``named_buffers``, to tensors or arrays
-    of the same shapes; `args` is a tuple, or the one argument.  A parameter that is shared is
-    replaced wherever it stands.  The module is as before afterwards, also after an exception;
-    buffers given as arrays take the updates of a training step.  Not for a module that another
-    thread uses meanwhile.
+    of the same shapes; `args` is a tuple, or the one argument.  A shared parameter is replaced
+    wherever it stands.  Afterwards the module is as before, also after an exception; buffers given
+    as arrays take the updates of a training step.  Another thread must not use the module
+    meanwhile.
 
-    Raises ValueError for a path that the module does not have and for another shape.
-
-    >>> import numpy as np
-    >>> import autograd_cnn as ag
-    >>> layer = ag.nn.Linear(2, 1)
+    >>> layer = nn.Linear(2, 1)
     >>> def loss(parameters):
     ...     return ag.func.functional_call(layer, parameters, np.array([[1.0, 2.0]])).sum()
     >>> ag.func.grad(loss)({"weight": np.zeros((1, 2)), "bias": np.zeros(1)})
@@ -45,7 +42,7 @@ def functional_call(
 
 
 def _substitutes(module: Module, parameters: Mapping[str, Any]) -> dict[int, Any]:
-    """What takes the place of each parameter and buffer, by the identity of what it replaces."""
+    """What takes the place of each parameter and buffer, by the id of what it replaces."""
     state: dict[str, Any] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     found: dict[int, Any] = {}
     for path, new in parameters.items():
@@ -68,7 +65,7 @@ def _substitutes(module: Module, parameters: Mapping[str, Any]) -> dict[int, Any
 
 @contextmanager
 def _replaced(module: Module, new: dict[int, Any]) -> Iterator[None]:
-    """Modules with other objects among their attributes, until the end of the block."""
+    """Put the `new` objects in the place of modules' attributes, until the end of the block."""
     before: list[tuple[Module, str, Any]] = []
     try:
         for m in list(module.modules()):
@@ -84,14 +81,7 @@ def _replaced(module: Module, new: dict[int, Any]) -> Iterator[None]:
 
 def _with(value: Any, new: dict[int, Any]) -> Any:
     """`value`, or a copy of it with other objects in its lists, tuples and dicts."""
-    if id(value) in new:
-        return new[id(value)]
-    if isinstance(value, dict):
-        parts = {key: _with(part, new) for key, part in value.items()}
-        return parts if any(parts[key] is not value[key] for key in value) else value
-    if isinstance(value, (list, tuple)):
-        items = [_with(part, new) for part in value]
-        if all(a is b for a, b in zip(items, value)):
-            return value
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return value
+    leaves, rebuild = flatten(value)
+    if not any(id(x) in new for x in leaves):
+        return value
+    return rebuild([new.get(id(x), x) for x in leaves])

@@ -1,9 +1,8 @@
 """Optimizers, which change parameters by their gradients, and schedules of the learning rate.
 
->>> from autograd_cnn import nn, optim
 >>> net = nn.Linear(3, 2)
->>> optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
->>> schedule = optim.StepLR(optimizer, step_size=10)
+>>> optimizer = ag.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+>>> schedule = ag.optim.StepLR(optimizer, step_size=10)
 
 Gradients are clipped by `nn.utils.clip_grad_norm_`, between ``backward`` and ``optimizer.step``.
 """

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import number
-from autograd_cnn.optim.optimizer import Group, Optimizer, move_mean
+from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, move_mean, settings
+
+
+def two_below_1(owner: str, name: str, value: Any) -> None:
+    """Check that `value` is two numbers, each at least 0 and below 1."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ValueError(f"{owner}: {name} must be two numbers, got {value!r}")
+    for position, beta in enumerate(value):
+        number(owner, f"{name}[{position}]", beta, least=0, below=1)
 
 
 class Adam(Optimizer):
@@ -21,28 +28,24 @@ class Adam(Optimizer):
         p = p - lr * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + eps)
 
     m and v start at 0.  With `decoupled_weight_decay` the first line is p = p - lr * weight_decay *
-    p, as in `AdamW`.  Kingma and Ba (2015), Algorithm 1; amsgrad: Reddi et al. (2018); in PyTorch's
-    form.  Values change in place and keep their dtype; float16 has no room for small v and for eps,
-    so train in float32.  Raises ValueError for a setting that is negative or not finite and for
-    betas outside of [0, 1); `Optimizer` has the other errors.
+    p, as in `AdamW`.  Train in float32: float16 cannot hold small v and eps.  Kingma and Ba (2015),
+    Algorithm 1; amsgrad: Reddi et al. (2018); in PyTorch's form.
 
-    Keras: its eps is 1e-7 by default and is added to sqrt(v) before the division by 1 - beta2**t,
-    which makes it ``eps / sqrt(1 - beta2**t)`` in the formula above: 32 times eps at t = 1, 3.2
-    times at 100, 1.3 times at 1,000.  With ``eps=1e-7`` the first step here is longer than Keras'
-    by 0.3 % for a gradient of 1e-3 and by 0.003 % for one of 0.1.
+    Keras has ``eps=1e-7`` and adds it to sqrt(v) before the division by 1 - beta2**t.  The formula
+    above would need 32 times that eps at t = 1, 3.2 times at 100 and 1.3 times at 1,000.
 
-    >>> from autograd_cnn import optim, tensor
-    >>> x = tensor([1.0, -2.0], requires_grad=True)
-    >>> optimizer = optim.Adam([x], lr=0.25)
+    >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()
-    >>> optimizer.step()
+    >>> ag.optim.Adam([x], lr=0.25).step()
     >>> x
     tensor([ 0.75, -1.75], requires_grad=True)
     """
 
+    checks = at_least_0("lr", "eps", "weight_decay") | {"betas": two_below_1}
+
     def __init__(
         self,
-        params: Iterable[Any],
+        params: Params,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -52,20 +55,7 @@ class Adam(Optimizer):
         maximize: bool = False,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults)
-
-    def _check(self, group: Group) -> None:
-        self._require_at_least_0(group, "lr", "eps", "weight_decay")
-        _check_betas(type(self).__name__, group["betas"])
+        super().__init__(params, settings(locals()))
 
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         beta1, beta2 = group["betas"]
@@ -83,25 +73,22 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay that does not pass through the moments, before each step:
+    """`Adam` with weight decay that does not pass through the moments, before each step:
 
         p = p - lr * weight_decay * p
 
-    The rest, settings and errors are those of `Adam` with ``decoupled_weight_decay=True``.
     Loshchilov and Hutter (2019), in PyTorch's form, where `lr` scales the decay.
 
-    >>> from autograd_cnn import optim, tensor
-    >>> x = tensor([1.0, -2.0], requires_grad=True)
-    >>> optimizer = optim.AdamW([x], lr=0.25, weight_decay=0.5)
+    >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()
-    >>> optimizer.step()
+    >>> ag.optim.AdamW([x], lr=0.25, weight_decay=0.5).step()
     >>> x
     tensor([ 0.625, -1.5  ], requires_grad=True)
     """
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: Params,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -110,16 +97,7 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            maximize=maximize,
-            decoupled_weight_decay=True,
-        )
+        super().__init__(params, **settings(locals()), decoupled_weight_decay=True)
 
 
 class NAdam(Optimizer):
@@ -131,22 +109,20 @@ class NAdam(Optimizer):
         mean = mu(t + 1) * m / (1 - product * mu(t + 1)) + (1 - mu(t)) * g / (1 - product)
         p = p - lr * mean / (sqrt(v / (1 - beta2**t)) + eps)
 
-    Dozat (2016), in PyTorch's form.  Values change in place and keep their dtype.  Raises
-    ValueError for a setting that is negative or not finite and for betas outside of [0, 1);
-    `Optimizer` has the other errors.  Keras' Nadam has ``lr=1e-3, eps=1e-7, momentum_decay=1``.
+    Dozat (2016), in PyTorch's form.  Keras has ``lr=1e-3, eps=1e-7, momentum_decay=1``.
 
-    >>> from autograd_cnn import optim, tensor
-    >>> x = tensor([1.0, -2.0], requires_grad=True)
-    >>> optimizer = optim.NAdam([x], lr=0.25)
+    >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()
-    >>> optimizer.step()
+    >>> ag.optim.NAdam([x], lr=0.25).step()
     >>> [round(value, 4) for value in x.tolist()]
     [0.7359, -1.7359]
     """
 
+    checks = Adam.checks | at_least_0("momentum_decay")
+
     def __init__(
         self,
-        params: Iterable[Any],
+        params: Params,
         lr: float = 2e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -156,20 +132,7 @@ class NAdam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "maximize": maximize,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults)
-
-    def _check(self, group: Group) -> None:
-        self._require_at_least_0(group, "lr", "eps", "weight_decay", "momentum_decay")
-        _check_betas(type(self).__name__, group["betas"])
+        super().__init__(params, settings(locals()))
 
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         beta1, beta2 = group["betas"]
@@ -179,22 +142,14 @@ class NAdam(Optimizer):
         )
         product = state["mu_product"] = state.get("mu_product", 1.0) * mu
         m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
-        scratch, work = self._work(p)
-        g = self._decayed(p, g, scratch, group)
+        g, step, work = self._decayed(p, g, group)
         move_mean(m, beta1, g, work)
         move_mean(v, beta2, np.multiply(g, g, out=work), work)
         root = (1 - beta2**t) ** 0.5
         rate = group["lr"] * root
-        step = np.multiply(g, rate * (1 - mu) / (1 - product), out=scratch)
+        np.multiply(g, rate * (1 - mu) / (1 - product), out=step)
         step += np.multiply(m, rate * next_mu / (1 - product * next_mu), out=work)
         np.sqrt(v, out=work)
         work += group["eps"] * root
         step /= work
         p -= step
-
-
-def _check_betas(owner: str, betas: Any) -> None:
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-        raise ValueError(f"{owner}: betas must be two numbers, got {betas!r}")
-    for position, beta in enumerate(betas):
-        number(owner, f"betas[{position}]", beta, least=0, below=1)

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 from autograd_cnn.checks import choice, number
-from autograd_cnn.optim.arguments import per_group
-from autograd_cnn.optim.optimizer import Group, Optimizer
-from autograd_cnn.optim.scheduler import LRScheduler, groups_of
+from autograd_cnn.optim.optimizer import Optimizer, from_0_to_1, not_negative
+from autograd_cnn.optim.scheduler import LRScheduler, groups_of, per_group
 
 
 class OneCycleLR(LRScheduler):
@@ -17,17 +16,15 @@ class OneCycleLR(LRScheduler):
     From ``max_lr / div_factor`` to `max_lr` during the first `pct_start` of `total_steps` (or of
     ``epochs * steps_per_epoch``), then to ``max_lr / div_factor / final_div_factor``; with
     `three_phase` first back to the start in as many steps.  `anneal_strategy` is 'cos' or 'linear'.
-    Unless `cycle_momentum` is off, momentum goes from `max_momentum` to `base_momentum` and back;
-    for Adam, AdamW and NAdam that is the first of the betas.
-    `max_lr` and the momenta may be lists, one value per group.  Call `step` after every batch.  The
-    call after the last step leaves the final values.  Smith and Topin (2017), in PyTorch's form.
+    With `cycle_momentum`, momentum (for Adam, AdamW and NAdam the first of the betas) goes from
+    `max_momentum` to `base_momentum` and back.  `max_lr` and the momenta may be lists, one value
+    per group.  Smith and Topin (2017), in PyTorch's form.
 
-    Raises ValueError for settings out of range, an optimizer without momentum, and more than
-    `total_steps` calls.
+    Call `step` after every batch.  The call after the last step leaves the final values; a further
+    one raises ValueError.
 
-    >>> from autograd_cnn import optim, tensor
-    >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)])
-    >>> schedule = optim.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters())
+    >>> schedule = ag.optim.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
     >>> (group,) = optimizer.param_groups
     >>> for _ in range(3):
     ...     print(round(group["lr"], 3), round(group["momentum"], 3))
@@ -56,20 +53,23 @@ class OneCycleLR(LRScheduler):
     ) -> None:
         name = "OneCycleLR"
         groups = groups_of(name, optimizer)
-        if cycle_momentum and any(_momentum_name(group) is None for group in groups):
+        if cycle_momentum and not all({"momentum", "betas"} & set(group) for group in groups):
             raise ValueError(
                 f"{name}: this optimizer has no momentum to cycle; pass cycle_momentum=False"
             )
-        number(name, "pct_start", pct_start, 0, 1)
-        self.total_steps = total_steps = _total(total_steps, epochs, steps_per_epoch)
+        if total_steps is None:
+            if epochs is None or steps_per_epoch is None:
+                raise ValueError(f"{name}: give total_steps, or epochs and steps_per_epoch")
+            total_steps = epochs * steps_per_epoch
+        self.total_steps = number(name, "total_steps", total_steps, 1)
+        from_0_to_1(name, "pct_start", pct_start)
         self.anneal_strategy = choice(name, "anneal_strategy", anneal_strategy, ["cos", "linear"])
         self.cycle_momentum = cycle_momentum
-        self.max_lrs = [
-            number(name, "max_lr", high, 0)
-            for high in per_group(name, "max_lr", max_lr, len(groups))
-        ]
-        self.base_momenta = _momenta("base_momentum", base_momentum, len(groups))
-        self.max_momenta = _momenta("max_momentum", max_momentum, len(groups))
+        self.max_lrs = per_group(name, "max_lr", max_lr, optimizer, not_negative)
+        momenta = {"base_momentum": base_momentum, "max_momentum": max_momentum}
+        self.base_momenta, self.max_momenta = (
+            per_group(name, key, value, optimizer, from_0_to_1) for key, value in momenta.items()
+        )
         self.div_factor = number(name, "div_factor", div_factor, above=0)
         self.final_div_factor = number(name, "final_div_factor", final_div_factor, above=0)
         self.turns = [pct_start * total_steps - 1, float(total_steps - 1)]
@@ -87,10 +87,10 @@ class OneCycleLR(LRScheduler):
             )
         super()._apply()
         if self.cycle_momentum:
-            for position, group in enumerate(self.optimizer.param_groups[: len(self.max_lrs)]):
-                high, low = self.max_momenta[position], self.base_momenta[position]
+            groups = zip(self.optimizer.param_groups, self.base_momenta, self.max_momenta)
+            for group, low, high in groups:
                 momentum = self._between(high, low, high)
-                if _momentum_name(group) == "momentum":
+                if "momentum" in group:
                     group["momentum"] = momentum
                 else:
                     group["betas"] = (momentum, *group["betas"][1:])
@@ -104,33 +104,10 @@ class OneCycleLR(LRScheduler):
         """The value at `last_epoch` on the way from `start` to `peak` (and back) and `end`."""
         ends = [start, peak, end] if len(self.turns) == 2 else [start, peak, start, end]
         turns = [0.0, *self.turns]
-        phase = 0
-        while phase < len(self.turns) - 1 and self.last_epoch > self.turns[phase]:
-            phase += 1
+        phase = sum(self.last_epoch > turn for turn in self.turns[:-1])
         length = turns[phase + 1] - turns[phase]
         done = min((self.last_epoch - turns[phase]) / length, 1.0) if length > 0 else 1.0
         first, last = ends[phase], ends[phase + 1]
         if self.anneal_strategy == "linear":
             return first + (last - first) * done
         return last + (first - last) / 2 * (1 + math.cos(math.pi * done))
-
-
-def _total(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
-    """The number of steps of a cycle, given in either way."""
-    if total_steps is None:
-        if epochs is None or steps_per_epoch is None:
-            raise ValueError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
-        total_steps = epochs * steps_per_epoch
-    return number("OneCycleLR", "total_steps", total_steps, 1)
-
-
-def _momenta(name: str, value: float | Sequence[float], count: int) -> list[float]:
-    """A momentum for every group: all of them numbers from 0 to 1."""
-    return [
-        number("OneCycleLR", name, v, 0, 1) for v in per_group("OneCycleLR", name, value, count)
-    ]
-
-
-def _momentum_name(group: Group) -> str | None:
-    """The setting of a group that is its momentum: SGD's and RMSprop's, or the betas of Adam."""
-    return next((name for name in ("momentum", "betas") if name in group), None)

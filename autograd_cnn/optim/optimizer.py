@@ -1,100 +1,99 @@
-"""Optimizer: parameter groups, the step over all parameters, and the state that can be kept."""
+"""Optimizer: parameter groups, the step over all parameters, and the state that can be saved."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
 from autograd_cnn.checks import number
 from autograd_cnn.engine.modes import enable_grad
 from autograd_cnn.engine.node import values
-from autograd_cnn.optim.arguments import check_parameter, iterable
 from autograd_cnn.tensor import Tensor
 
+T = TypeVar("T")
 Group = dict[str, Any]
+Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+Check = Callable[[str, str, Any], Any]
+"""Takes the optimizer's name, a setting's name and its value; raises when the value is wrong."""
+
+
+not_negative: Check = partial(number, least=0)
+from_0_to_1: Check = partial(number, least=0, most=1)
+
+
+def at_least_0(*names: str) -> dict[str, Check]:
+    """Entries of `Optimizer.checks` for numbers that must not be negative."""
+    return dict.fromkeys(names, not_negative)
+
+
+def settings(scope: Mapping[str, Any]) -> Group:
+    """The settings in the ``locals()`` of a constructor, or in a parameter group."""
+    return {k: v for k, v in scope.items() if k not in ("self", "params", "__class__")}
 
 
 class Optimizer:
     """The base of optimizers: a subclass defines `_update` for one parameter.
 
-    `params` is an iterable of tensors, or of dicts with a key "params" and settings of their own,
-    which override the `defaults`.  `param_groups` holds the dicts with all settings filled in;
-    change a learning rate there.  `state` holds what the optimizer remembers, by tensor.
+    `params` is an iterable of tensors, or of dicts with a key "params" and settings that override
+    the `defaults`.  `param_groups` holds the dicts with all settings filled in; change a learning
+    rate there.  `state` holds what the optimizer remembers, by tensor.  Parameters change in place
+    and keep their dtype.
 
-    Raises TypeError for what is not a tensor or, among the settings, not a number, and ValueError
-    for no parameters, a repeated one, one that is not a leaf or does not require gradients, and
-    settings out of range.
+    A subclass lists in `checks` what its settings must be.  Raises TypeError for a parameter that
+    is not a tensor and a setting that is not a number.  Raises ValueError for a setting out of
+    range, no parameters, a repeated one, and one that is not a leaf or requires no gradient.
 
-    >>> import autograd_cnn as ag
     >>> class SignDescent(Optimizer):
+    ...     checks = at_least_0("lr")
     ...     def _update(self, p, g, state, group):
     ...         p -= group["lr"] * np.sign(g)
     >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
-    >>> optimizer = SignDescent([x], {"lr": 0.5})
     >>> (x * x).sum().backward()
-    >>> optimizer.step()
+    >>> SignDescent([x], {"lr": 0.5}).step()
     >>> x.tolist()
     [0.5, -1.5]
     """
 
-    def __init__(self, params: Iterable[Any], defaults: Group) -> None:
+    checks: ClassVar[Mapping[str, Check]] = {}
+
+    def __init__(self, params: Params, defaults: Group) -> None:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
         self._workspace: dict[Any, np.ndarray] = {}
         self._waiting: dict[Any, list[Any]] = {}
-        given = list(iterable(type(self).__name__, params))
-        if not given:
-            raise ValueError(
-                f"{type(self).__name__}: got no parameters; an iterator such as net.parameters() "
-                f"can be used only once"
-            )
-        if not isinstance(given[0], Mapping):
-            given = [{"params": given}]
-        for group in given:
+        given = _listed(type(self).__name__, params)
+        groups = given if given and isinstance(given[0], Mapping) else [{"params": given}]
+        for group in groups:
             self.add_param_group(group)
 
     # ----------------------------------------------------------------------- what subclasses define
 
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
-        """Change the values `p` in place, given the gradient `g`, which must be left as it is.
+        """Change the values `p` in place, given the gradient `g`, which must not be changed.
 
-        `group` has the settings.  `state` is this parameter's own dict, empty before its first
-        step; arrays in it are kept by `state_dict`.  A kernel that updates many parameters in one
-        call (SGD and Adam, where a call for each took 3 us) goes through `_together`."""
+        `group` has the settings.  `state` is this parameter's dict, empty before its first step;
+        `state_dict` saves the arrays and numbers in it.
+        """
         raise NotImplementedError(
             f"{type(self).__name__}: define _update(self, p, g, state, group)"
         )
 
-    def _together(
-        self, kernel: Callable[..., None], settings: tuple[Any, ...], *arrays: Any
-    ) -> None:
-        """Let ``kernel([arrays, ...], *settings)`` update, with all that have the same settings,
-        after the last `_update` of the step."""
-        self._waiting.setdefault((kernel, settings), []).append(arrays)
-
     def _check(self, group: Group) -> None:
-        """Raise ValueError for settings out of range."""
+        """Raise TypeError or ValueError for a setting that is wrong."""
+        for name, check in self.checks.items():
+            check(type(self).__name__, name, group[name])
 
-    def _require(self, fits: bool, group: Group, name: str, rule: str) -> None:
-        """Raise ValueError, naming the setting and its value, unless it `fits`."""
-        if not fits:
-            raise ValueError(f"{type(self).__name__}: {name} must be {rule}, got {group[name]!r}")
+    # ------------------------------------------------------------------------- what `_update` uses
 
-    def _require_at_least_0(self, group: Group, *names: str) -> None:
-        """Raise TypeError or ValueError unless these settings are numbers from 0."""
-        for name in names:
-            number(type(self).__name__, name, group[name], least=0)
-
-    def _work(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Two arrays shaped like `p` for intermediate results; the next call reuses them."""
-        flat = self._workspace.get(p.dtype)
-        if flat is None or flat.shape[1] < p.size:
-            self._workspace[p.dtype] = flat = np.empty((2, p.size), p.dtype)
-        return flat[0, : p.size].reshape(p.shape), flat[1, : p.size].reshape(p.shape)
+    def _together(self, kernel: Callable[..., None], shared: tuple[Any, ...], *arrays: Any) -> None:
+        """At the end of the step, let one ``kernel([arrays, ...], *shared)`` update all parameters
+        with the same `shared` settings: one call for each took 3 us."""
+        self._waiting.setdefault((kernel, shared), []).append(arrays)
 
     def _buffer(
         self, state: dict[str, Any], name: str, p: np.ndarray, start: float = 0
@@ -105,32 +104,42 @@ class Optimizer:
             found = state[name] = np.full_like(p, start)
         return found
 
-    def _decayed(self, p: np.ndarray, g: np.ndarray, out: np.ndarray, group: Group) -> np.ndarray:
-        """The gradient with weight decay, ``g + weight_decay * p``; `maximize` turns the sign of g.
+    def _decayed(
+        self, p: np.ndarray, g: np.ndarray, group: Group
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The gradient with weight decay and two arrays to compute in, shaped like `p`.
 
-        The result is `out`, or `g` itself where nothing changes.  Decoupled decay goes into `p`."""
+        It is ``g + weight_decay * p``, with the sign of g turned by `maximize`.  It stands in the
+        first of the two arrays, or is `g` itself.  Decoupled decay goes into `p`.
+        """
+        flat = self._workspace.get(p.dtype)
+        if flat is None or flat.shape[1] < p.size:
+            self._workspace[p.dtype] = flat = np.empty((2, p.size), p.dtype)
+        out, work = flat[0, : p.size].reshape(p.shape), flat[1, : p.size].reshape(p.shape)
         decay = group["weight_decay"]
         if decay and group.get("decoupled_weight_decay"):
             p *= 1 - group["lr"] * decay
         elif decay:
             np.multiply(p, decay, out=out)
-            return (np.subtract if group["maximize"] else np.add)(out, g, out=out)
-        return np.negative(g, out=out) if group["maximize"] else g
+            return (np.subtract if group["maximize"] else np.add)(out, g, out=out), out, work
+        return (np.negative(g, out=out) if group["maximize"] else g), out, work
 
     # --------------------------------------------------------------------------------------- in use
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], T]) -> T: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update all parameters that have a gradient, in place.
 
         `closure`, if given, computes the loss and its gradients first; its result is returned.
         Graphs recorded before refuse to run backward afterwards.  Raises RuntimeError when no
-        parameter has a gradient, ValueError for a gradient of another shape.
+        parameter has a gradient.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> x = tensor([2.0], requires_grad=True)
-        >>> optimizer = optim.SGD([x], lr=0.25)
+        >>> x = ag.tensor([2.0], requires_grad=True)
         >>> (x * x).sum().backward()
-        >>> optimizer.step()
+        >>> ag.optim.SGD([x], lr=0.25).step()
         >>> x
         tensor([1.], requires_grad=True)
         """
@@ -138,41 +147,31 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        pending = []
+        self._waiting, found = {}, False
         for group in self.param_groups:
             for p in group["params"]:
-                if p._grad is None:
-                    continue
-                array, g = p.array, p._grad.array
-                if g.shape != array.shape:
-                    raise ValueError(
-                        f"{type(self).__name__}.step: a parameter of shape {array.shape} has a "
-                        f"gradient of shape {g.shape}"
-                    )
-                if g.dtype is not array.dtype:
-                    g = g.astype(array.dtype, copy=False)
-                pending.append((p, array, g, group))
-        if not pending:
+                if p._grad is not None:
+                    array, g, found = p.array, p._grad.array, True
+                    if g.dtype is not array.dtype:
+                        g = g.astype(array.dtype, copy=False)
+                    self._update(array, g, self.state.setdefault(p, {}), group)
+                    p.touch()
+        if not found:
+            name = type(self).__name__
             raise RuntimeError(
-                f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() "
-                f"first"
+                f"{name}.step: no parameter has a gradient; call loss.backward() first"
             )
-        self._waiting = {}
-        for p, array, g, group in pending:
-            self._update(array, g, self.state.setdefault(p, {}), group)
-            p.touch()
-        for (kernel, settings), updates in self._waiting.items():
-            kernel(updates, *settings)
+        for (kernel, shared), updates in self._waiting.items():
+            kernel(updates, *shared)
         self._waiting = {}
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters: None, or zeros where there was one.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> x = tensor([2.0], requires_grad=True)
+        >>> x = ag.tensor([2.0], requires_grad=True)
         >>> (x * x).sum().backward()
-        >>> optim.SGD([x], lr=0.25).zero_grad()
+        >>> ag.optim.SGD([x], lr=0.25).zero_grad()
         >>> x.grad is None
         True
         """
@@ -184,12 +183,11 @@ class Optimizer:
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with settings of their own: a dict with a key "params".
 
-        Settings that are not given take the defaults.  A "name" may be added.  The class says which
-        errors are raised; an unknown setting raises ValueError.
+        Settings that are not given take the defaults.  A "name" may be added; another unknown
+        setting raises ValueError.  The class describes the other errors.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> a, b = (tensor([1.0], requires_grad=True) for _ in range(2))
-        >>> optimizer = optim.SGD([a], lr=0.1)
+        >>> a, b = (ag.tensor([1.0], requires_grad=True) for _ in range(2))
+        >>> optimizer = ag.optim.SGD([a], lr=0.1)
         >>> optimizer.add_param_group({"params": [b], "lr": 0.01})
         >>> [group["lr"] for group in optimizer.param_groups]
         [0.1, 0.01]
@@ -205,13 +203,16 @@ class Optimizer:
                 f"{name}: unknown setting {min(unknown)!r} in a parameter group; there are "
                 f"{', '.join(self.defaults)}"
             )
-        params = [group["params"]] if isinstance(group["params"], Tensor) else group["params"]
-        params = list(iterable(name, params))
+        given = group["params"]
+        params = [given] if isinstance(given, Tensor) else _listed(name, given)
         if not params:
-            raise ValueError(f"{name}: a parameter group has no parameters")
+            raise ValueError(
+                f"{name}: got no parameters; an iterator such as net.parameters() can be used only "
+                "once"
+            )
         seen = {id(p) for other in self.param_groups for p in other["params"]}
         for position, p in enumerate(params):
-            check_parameter(name, position, p)
+            _check_parameter(name, position, p)
             if id(p) in seen:
                 raise ValueError(f"{name}: parameter {position} of shape {p.shape} is given twice")
             seen.add(id(p))
@@ -219,34 +220,32 @@ class Optimizer:
         self._check(full)
         self.param_groups.append(full)
 
-    # ---------------------------------------------------------------------------- keeping the state
+    # ---------------------------------------------------------------------------- saving the state
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of state and settings, with positions in place of parameters, as in PyTorch.
 
         ``{"state": {0: {...}, ...}, "param_groups": [{..., "params": [0, ...]}, ...]}``
 
-        >>> from autograd_cnn import optim, tensor
-        >>> state = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.1).state_dict()
+        >>> state = ag.optim.SGD([ag.tensor([1.0], requires_grad=True)], lr=0.1).state_dict()
         >>> state["param_groups"][0]["params"]
         [0]
         """
         every = (p for group in self.param_groups for p in group["params"])
         order = {id(p): position for position, p in enumerate(every)}
-        groups = [
-            {**copy.deepcopy(_settings(group)), "params": [order[id(p)] for p in group["params"]]}
-            for group in self.param_groups
-        ]
+        groups = [copy.deepcopy(settings(group)) for group in self.param_groups]
+        for saved, group in zip(groups, self.param_groups):
+            saved["params"] = [order[id(p)] for p in group["params"]]
         state = {order[id(p)]: copy.deepcopy(entry) for p, entry in self.state.items() if entry}
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over settings and state from `state_dict`, as copies in each parameter's dtype.
+        """Copy settings and state from `state_dict`, in each parameter's dtype.
 
         Raises ValueError, and changes nothing, when the groups or the shapes of arrays do not fit.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> fast, slow = (optim.SGD([tensor(1.0, requires_grad=True)], lr=r) for r in (1.0, 0.1))
+        >>> x = ag.tensor(1.0, requires_grad=True)
+        >>> fast, slow = ag.optim.SGD([x], lr=1.0), ag.optim.SGD([x], lr=0.1)
         >>> fast.load_state_dict(slow.state_dict())
         >>> fast.param_groups[0]["lr"]
         0.1
@@ -261,8 +260,9 @@ class Optimizer:
             raise ValueError(
                 f"{name}: expected groups of {expected} parameters, got groups of {got}"
             )
+        pairs = list(zip(self.param_groups, groups))
         by_position: dict[Any, Tensor] = {}
-        for mine, theirs in zip(self.param_groups, groups):
+        for mine, theirs in pairs:
             by_position.update(zip(theirs["params"], mine["params"]))
         new_state = {}
         for position, entry in state.items():
@@ -270,10 +270,7 @@ class Optimizer:
                 raise ValueError(f"{name}: state for parameter {position}, which is in no group")
             p = by_position[position]
             new_state[p] = {k: _fitted(name, position, k, v, p) for k, v in entry.items()}
-        new_groups = [
-            {**group, **copy.deepcopy(_settings(theirs))}
-            for group, theirs in zip(self.param_groups, groups)
-        ]
+        new_groups = [{**mine, **copy.deepcopy(settings(theirs))} for mine, theirs in pairs]
         for group in new_groups:
             self._check(group)
         self.state = new_state
@@ -283,25 +280,47 @@ class Optimizer:
     def __repr__(self) -> str:
         lines = []
         for group in self.param_groups:
-            settings = ", ".join(f"{k}={v!r}" for k, v in _settings(group).items())
-            lines.append(f"  {len(group['params'])} parameters: {settings}")
+            listed = ", ".join(f"{k}={v!r}" for k, v in settings(group).items())
+            lines.append(f"  {len(group['params'])} parameters: {listed}")
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
 
 
 def move_mean(mean: np.ndarray, keep: float, new: np.ndarray, work: np.ndarray) -> None:
-    """``mean = keep * mean + (1 - keep) * new`` in place; `work` is overwritten and may be `new`.
-
-    >>> mean = np.array([1.0])
-    >>> move_mean(mean, 0.75, np.array([3.0]), np.empty(1))
-    >>> mean
-    array([1.5])
-    """
+    """``mean = keep * mean + (1 - keep) * new`` in place; writes to `work`, which may be `new`."""
     mean *= keep
     mean += np.multiply(new, 1 - keep, out=work)
 
 
-def _settings(group: Mapping[str, Any]) -> Group:
-    return {k: v for k, v in group.items() if k != "params"}
+def _listed(name: str, params: Any) -> list[Any]:
+    """`params` as a list; TypeError, with the fix, for anything but an iterable of parameters."""
+    if isinstance(params, Tensor):
+        raise TypeError(
+            f"{name}: params must be an iterable of tensors, got a tensor; pass [tensor]"
+        )
+    if callable(getattr(params, "parameters", None)):
+        raise TypeError(f"{name}: got a {type(params).__name__}; pass its .parameters()")
+    if isinstance(params, (Mapping, str)) or not isinstance(params, Iterable):
+        raise TypeError(
+            f"{name}: params must be an iterable of tensors or of dicts, got "
+            f"{type(params).__name__}"
+        )
+    return list(params)
+
+
+def _check_parameter(name: str, position: int, p: Any) -> None:
+    """Raise TypeError or ValueError unless `p` is a leaf that requires gradients."""
+    if not isinstance(p, Tensor):
+        hint = "; pass .parameters(), not .named_parameters()" if isinstance(p, tuple) else ""
+        raise TypeError(
+            f"{name}: parameter {position} must be a tensor, got {type(p).__name__}{hint}"
+        )
+    which = f"{name}: parameter {position} of shape {p.shape}"
+    if p.op is not None:
+        raise ValueError(f"{which} is a result of {p.op.name}; only leaves can be trained")
+    if not p.requires_grad:
+        raise ValueError(
+            f"{which} does not require gradients; set requires_grad_(), or pass only those that do"
+        )
 
 
 def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:

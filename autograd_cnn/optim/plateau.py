@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 from autograd_cnn.checks import choice, number
-from autograd_cnn.optim.arguments import per_group
-from autograd_cnn.optim.optimizer import Optimizer
-from autograd_cnn.optim.scheduler import LRScheduler, groups_of
+from autograd_cnn.optim.optimizer import Optimizer, not_negative
+from autograd_cnn.optim.scheduler import LRScheduler, per_group
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -25,16 +24,11 @@ class ReduceLROnPlateau(LRScheduler):
     by `eps` or less; then `cooldown` epochs pass before they are counted again.  `min_lr` may be a
     list with one value per parameter group.  PyTorch's rules.
 
-    Raises ValueError for a factor outside of [0, 1), a negative number and an unknown word,
-    TypeError for what is not an optimizer or not a number.
-
-    >>> from autograd_cnn import optim, tensor
-    >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.5)
-    >>> schedule = optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
-    >>> for loss in [3.0, 2.0, 2.1, 2.2, 2.3]:
+    >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
+    >>> schedule = ag.optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+    >>> for loss in [2.0, 2.1, 2.2, 2.3]:
     ...     schedule.step(loss)
     ...     print(loss, schedule.get_last_lr())
-    3.0 [0.5]
     2.0 [0.5]
     2.1 [0.5]
     2.2 [0.25]
@@ -54,14 +48,13 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
     ) -> None:
         name = "ReduceLROnPlateau"
-        lowest = per_group(name, "min_lr", min_lr, len(groups_of(name, optimizer)))
+        self.min_lrs = per_group(name, "min_lr", min_lr, optimizer, not_negative)
         self.mode = choice(name, "mode", mode, ["min", "max"])
         self.factor = number(name, "factor", factor, least=0, below=1)
         self.patience = number(name, "patience", patience, 0)
         self.threshold = number(name, "threshold", threshold, 0)
         self.threshold_mode = choice(name, "threshold_mode", threshold_mode, ["rel", "abs"])
         self.cooldown = number(name, "cooldown", cooldown, 0)
-        self.min_lrs = [number(name, "min_lr", low, 0) for low in lowest]
         self.eps = number(name, "eps", eps, 0)
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = 0
@@ -71,11 +64,10 @@ class ReduceLROnPlateau(LRScheduler):
     def step(self, metrics: float) -> None:  # type: ignore[override]  # it alone needs a value
         """Note the metric of an epoch, and lower the learning rates when it is time.
 
-        Raises TypeError for a metric that is neither a number nor a tensor of one.
+        `metrics` is a number or a tensor of one.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
-        >>> schedule = optim.ReduceLROnPlateau(optimizer, patience=0)
+        >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+        >>> schedule = ag.optim.ReduceLROnPlateau(optimizer, patience=0)
         >>> schedule.step(2.0)
         >>> schedule.step(3.0)
         >>> schedule.get_last_lr()
@@ -88,18 +80,18 @@ class ReduceLROnPlateau(LRScheduler):
                 f"ReduceLROnPlateau.step: metrics must be a number, got {metrics!r}"
             ) from None
         self.last_epoch += 1
+        self.num_bad_epochs += 1
         if self._is_better(metric):
-            self.best = metric
-            self.num_bad_epochs = 0
-        else:
-            self.num_bad_epochs += 1
+            self.best, self.num_bad_epochs = metric, 0
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
-            self._reduce()
-            self.cooldown_counter = self.cooldown
-            self.num_bad_epochs = 0
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+            for group, low in zip(self.optimizer.param_groups, self.min_lrs):
+                reduced = max(group["lr"] * self.factor, low)
+                if group["lr"] - reduced > self.eps:
+                    group["lr"] = reduced
         self.base_lrs = self.get_last_lr()[: len(self.base_lrs)]
 
     def _lr(self, position: int) -> float:
@@ -110,9 +102,3 @@ class ReduceLROnPlateau(LRScheduler):
         if self.threshold_mode == "rel":
             return sign * metric > sign * self.best * (1 + sign * self.threshold)
         return sign * metric > sign * self.best + self.threshold
-
-    def _reduce(self) -> None:
-        for group, low in zip(self.optimizer.param_groups, self.min_lrs):
-            reduced = max(group["lr"] * self.factor, low)
-            if group["lr"] - reduced > self.eps:
-                group["lr"] = reduced

@@ -1,24 +1,32 @@
-"""LRScheduler: counting epochs, writing learning rates, and the state that can be kept."""
+"""LRScheduler: counting epochs, writing learning rates, and the state that can be saved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autograd_cnn.optim.optimizer import Group, Optimizer
 
 
 def groups_of(owner: str, optimizer: Any) -> list[Group]:
-    """The parameter groups of `optimizer`; TypeError for anything else.
-
-    >>> groups_of("StepLR", 3)
-    Traceback (most recent call last):
-        ...
-    TypeError: StepLR: expected an optimizer, got int
-    """
+    """The parameter groups of `optimizer`; TypeError for anything else."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{owner}: expected an optimizer, got {type(optimizer).__name__}")
     return optimizer.param_groups
+
+
+def per_group(
+    owner: str, name: str, value: Any, optimizer: Any, check: Callable[[str, str, Any], Any]
+) -> list[Any]:
+    """One value for all groups of `optimizer`, or a list with one for each, checked, as a list."""
+    count = len(groups_of(owner, optimizer))
+    values = list(value) if isinstance(value, Sequence) else [value] * count
+    if len(values) != count:
+        raise ValueError(
+            f"{owner}: {name} must be one value or a list with one per parameter group, {count}, "
+            f"got {len(values)}"
+        )
+    return [check(owner, name, v) for v in values]
 
 
 class LRScheduler:
@@ -26,18 +34,14 @@ class LRScheduler:
 
     `last_epoch` counts calls of `step` from 0 (an "epoch" is whatever passes between calls).  A new
     schedule sets the learning rate of epoch 0 at once, takes each group's present one as its base
-    and notes that as "initial_lr" in the group; with another `last_epoch` than -1 it continues
-    after that epoch from those notes.  The schedule is a function of `last_epoch` alone, so a
+    and stores that as "initial_lr" in the group; with another `last_epoch` than -1 it continues
+    after that epoch from the stored ones.  The schedule is a function of `last_epoch` alone, so a
     learning rate changed by hand lasts until the next `step`.  Groups added later are left alone.
 
-    Raises TypeError for what is not an optimizer, ValueError when there are no notes to continue
-    from.
-
-    >>> from autograd_cnn import optim, tensor
-    >>> class Halving(LRScheduler):
+    >>> class Halving(ag.optim.LRScheduler):
     ...     def _lr(self, position):
     ...         return self.base_lrs[position] / 2**self.last_epoch
-    >>> schedule = Halving(optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0))
+    >>> schedule = Halving(ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0))
     >>> schedule.step()
     >>> schedule.get_last_lr()
     [0.5]
@@ -55,7 +59,7 @@ class LRScheduler:
                 raise ValueError(
                     f"{type(self).__name__}: last_epoch={last_epoch} continues a schedule, but "
                     f"parameter group {position} has no 'initial_lr'; load the optimizer's state "
-                    f"first"
+                    "first"
                 )
         self.base_lrs = [float(group["initial_lr"]) for group in groups]
         self.last_epoch = last_epoch + 1
@@ -73,10 +77,8 @@ class LRScheduler:
     def step(self) -> None:
         """Go on to the next epoch; call it after ``optimizer.step()``.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
-        >>> schedule = optim.StepLR(optimizer, step_size=1)
-        >>> schedule.step()
+        >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+        >>> ag.optim.StepLR(optimizer, step_size=1).step()
         >>> optimizer.param_groups[0]["lr"]
         0.1
         """
@@ -86,10 +88,8 @@ class LRScheduler:
     def get_last_lr(self) -> list[float]:
         """The learning rate of each group now.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
-        >>> schedule = optim.StepLR(optimizer, step_size=1)
-        >>> schedule.get_last_lr()
+        >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+        >>> ag.optim.StepLR(optimizer, step_size=1).get_last_lr()
         [1.0]
         """
         return [group["lr"] for group in self.optimizer.param_groups]
@@ -97,11 +97,9 @@ class LRScheduler:
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer and functions: numbers, strings and lists of them.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
-        >>> schedule = optim.StepLR(optimizer, step_size=1)
-        >>> sorted(schedule.state_dict())
-        ['base_lrs', 'gamma', 'last_epoch', 'step_size']
+        >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+        >>> ag.optim.ExponentialLR(optimizer, 0.5).state_dict()
+        {'gamma': 0.5, 'base_lrs': [1.0], 'last_epoch': 0}
         """
         return {
             name: list(value) if isinstance(value, list) else value
@@ -115,12 +113,11 @@ class LRScheduler:
         Raises ValueError, and changes nothing, when it was taken from another kind of schedule or
         other groups.
 
-        >>> from autograd_cnn import optim, tensor
-        >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=1.0)
-        >>> schedule = optim.StepLR(optimizer, step_size=1)
-        >>> schedule.load_state_dict({**schedule.state_dict(), "last_epoch": 1})
+        >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+        >>> schedule = ag.optim.ExponentialLR(optimizer, 0.5)
+        >>> schedule.load_state_dict({"gamma": 0.5, "base_lrs": [1.0], "last_epoch": 2})
         >>> schedule.get_last_lr()
-        [0.1]
+        [0.25]
         """
         mine = self.state_dict()
         name = f"{type(self).__name__}.load_state_dict"
@@ -128,11 +125,9 @@ class LRScheduler:
             raise TypeError(f"{name}: expected a dict, got {type(state_dict).__name__}")
         if set(state_dict) != set(mine):
             raise ValueError(f"{name}: expected the keys {sorted(mine)}, got {sorted(state_dict)}")
-        if len(state_dict["base_lrs"]) != len(self.base_lrs):
-            raise ValueError(
-                f"{name}: expected {len(self.base_lrs)} parameter groups, got "
-                f"{len(state_dict['base_lrs'])}"
-            )
+        count, got = len(self.base_lrs), len(state_dict["base_lrs"])
+        if got != count:
+            raise ValueError(f"{name}: expected {count} parameter groups, got {got}")
         for key, value in state_dict.items():
             setattr(self, key, list(value) if isinstance(value, list) else value)
         self._apply()

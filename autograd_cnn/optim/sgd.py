@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import number
-from autograd_cnn.optim.optimizer import Group, Optimizer
+from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, settings
 
 
 class SGD(Optimizer):
@@ -19,23 +18,21 @@ class SGD(Optimizer):
         b = momentum * b + (1 - dampening) * g    (first step: b = g)
         p = p - lr * b                            (nesterov: p - lr * (g + momentum * b))
 
-    Without momentum ``p = p - lr * g``.  Sutskever et al. (2013), in PyTorch's form.  Values change
-    in place and keep their dtype.  Any setting can differ by parameter group; `Optimizer` says what
-    `params` may be, and the errors. Raises ValueError for a setting that is negative or not finite,
-    and for nesterov without momentum or with dampening.
+    Without momentum ``p = p - lr * g``.  `nesterov` needs momentum and no dampening.  Sutskever et
+    al. (2013), in PyTorch's form.
 
-    >>> from autograd_cnn import optim, tensor
-    >>> x = tensor([1.0, -2.0], requires_grad=True)
-    >>> optimizer = optim.SGD([x], lr=0.25)
+    >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()
-    >>> optimizer.step()
+    >>> ag.optim.SGD([x], lr=0.25).step()
     >>> x
     tensor([ 0.5, -1. ], requires_grad=True)
     """
 
+    checks = at_least_0("lr", "momentum", "weight_decay") | {"dampening": number}
+
     def __init__(
         self,
-        params: Iterable[Any],
+        params: Params,
         lr: float = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
@@ -44,22 +41,15 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, settings(locals()))
 
     def _check(self, group: Group) -> None:
-        self._require_at_least_0(group, "lr", "momentum", "weight_decay")
-        number("SGD", "dampening", group["dampening"])
-        if group["nesterov"]:
-            self._require(group["momentum"] > 0, group, "momentum", "above 0 with nesterov=True")
-            self._require(group["dampening"] == 0, group, "dampening", "0 with nesterov=True")
+        super()._check(group)
+        momentum, dampening = group["momentum"], group["dampening"]
+        if group["nesterov"] and not momentum:
+            raise ValueError(f"SGD: momentum must be above 0 with nesterov=True, got {momentum!r}")
+        if group["nesterov"] and dampening:
+            raise ValueError(f"SGD: dampening must be 0 with nesterov=True, got {dampening!r}")
 
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         momentum, buffer, fresh = group["momentum"], None, 1.0 - group["dampening"]
@@ -68,5 +58,5 @@ class SGD(Optimizer):
                 fresh = 1.0
             buffer = self._buffer(state, "momentum_buffer", p)
         numbers = (group["lr"], momentum, fresh, group["weight_decay"])
-        settings = (numbers, group["nesterov"], group["maximize"])
-        self._together(kernels.sgd, settings, p, g, buffer)
+        shared = (numbers, group["nesterov"], group["maximize"])
+        self._together(kernels.sgd, shared, p, g, buffer)
