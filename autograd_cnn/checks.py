@@ -1,10 +1,14 @@
-"""Tests of single arguments that code calls by hand, and the words of their errors."""
+"""Tests of single arguments that code calls by hand, and the words of errors and warnings."""
 
 from __future__ import annotations
 
 import math
+import os
 import reprlib
+import sys
+import warnings
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -155,3 +159,19 @@ def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ValueError(f"{name}: axis {axis} names an axis twice")
     return axes
+
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def user_frame() -> tuple[FrameType, int]:
+    """The innermost frame outside this package, and how far it is from the caller's."""
+    frame, distance = sys._getframe(1), 1
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame, distance = frame.f_back, distance + 1
+    return frame, distance
+
+
+def warn(message: str) -> None:
+    """A warning that points at the user's line, however deep in this package it arises."""
+    warnings.warn(message, stacklevel=user_frame()[1])

@@ -46,11 +46,15 @@ def public_names() -> Iterator[tuple[str, Any]]:
         yield f"COMPOSITIONS[{name!r}]", function
 
 
+OF_THE_GRAPH = {"attach", "touch", "write_record"}
+"""Methods that tensors have for the graph, not for users."""
+
+
 def methods(owner: type) -> Iterator[tuple[str, Any]]:
     for name in dir(owner):
         found = inspect.getattr_static(owner, name)
         found = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
-        if not name.startswith("_") and inspect.isfunction(found):
+        if not name.startswith("_") and name not in OF_THE_GRAPH and inspect.isfunction(found):
             yield f"{owner.__name__}.{name}", found
 
 

@@ -6,9 +6,10 @@ import linecache
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from autograd_cnn.checks import user_frame
 from autograd_cnn.engine import watch as watching
 from autograd_cnn.engine.node import Node
-from autograd_cnn.engine.watch import Watcher, user_frame
+from autograd_cnn.engine.watch import Watcher
 
 
 class Origin(NamedTuple):

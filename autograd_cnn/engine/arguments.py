@@ -241,9 +241,6 @@ def as_input(where: str, name: str, x: Any) -> Any:
     """Arrays and tensors as they are, lists and numbers as arrays of the default dtype.
 
     Raises TypeError for the rest.
-
-    >>> as_input("exp", "x", [1.0, 2.0])
-    array([1., 2.], dtype=float32)
     """
     if is_array(x):
         return x
@@ -254,8 +251,9 @@ def as_input(where: str, name: str, x: Any) -> Any:
 def tensors(where: str, name: str, given: Any) -> list[Any]:
     """A tensor or several, such as ``model.parameters()``, as a list."""
     found = [given] if isinstance(given, Node) or not isinstance(given, Iterable) else list(given)
-    if not all(isinstance(x, Node) for x in found):
-        raise mistake(where, name, "a tensor or a sequence of tensors", given)
+    for x in found:
+        if not isinstance(x, Node):
+            raise mistake(where, name, "a tensor or a sequence of tensors", given)
     return found
 
 
@@ -271,8 +269,6 @@ def checked(function: F) -> F:
     >>> @checked
     ... def half(x: Array, times: int = 1):
     ...     return x * 0.5**times
-    >>> half([4.0, 8.0])
-    array([2., 4.], dtype=float32)
     >>> half(3.0, "twice")
     Traceback (most recent call last):
         ...

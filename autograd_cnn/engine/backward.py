@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import operator
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -13,9 +15,11 @@ import numpy as np
 from autograd_cnn.checks import mistake
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.arguments import as_numbers, checked, tensors
-from autograd_cnn.engine.node import Array, GraphError, Node, describe, values, wrap
+from autograd_cnn.engine.node import Array, GraphError, Node, describe, fill_node, values, wrap
 from autograd_cnn.engine.op import Op
-from autograd_cnn.engine.watch import compute_rule, open_blocks
+from autograd_cnn.engine.watch import open_blocks, watched
+
+_serial = operator.attrgetter("serial")
 
 
 def backpropagate(
@@ -36,13 +40,13 @@ def backpropagate(
     graph on the way unless `retain_graph` is set.
     """
     order = _ancestors(outputs, targets, since)
-    wanted = None if targets is None else {t.serial for t in targets}
+    wanted = None if targets is None else set(map(_serial, targets))
     pending: dict[int, Array] = {}
     owned: set[int] = set()  # serials of pending gradients that an addition here has made
     for output, seed in zip(outputs, seeds):
         before = pending.get(output.serial)
         pending[output.serial] = seed if before is None else before + seed
-    needed = {node.serial for node in order}
+    needed = set(map(_serial, order))
     found: dict[int, tuple[Node, Array | None]] = {}
     token = modes.recording.set(create_graph)
     try:
@@ -75,32 +79,32 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: i
     """Nodes between the outputs and the targets (all leaves when None), oldest first."""
     found: dict[int, Node] = {}
     # What is older than every target cannot depend on one.
-    oldest = 0 if targets is None else min((t.serial for t in targets), default=0)
-    stack = [node for node in outputs if node.tracked and node.serial >= oldest]
+    oldest = 0 if targets is None else min(map(_serial, targets), default=0)
+    stack = list(outputs)
     while stack:
         node = stack.pop()
-        if node.serial in found:
+        if node.serial in found or not node.tracked or node.serial < oldest:
             continue
         found[node.serial] = node
         if node.op is None or node.serial < since:
             continue
         if node.inputs is None:
             raise GraphError(
-                f"the graph behind this result of {_name(node)} {describe(node)} has been freed by "
-                "an earlier backward pass; pass retain_graph=True to it, or compute it again"
+                f"the graph behind this result of {node.op.name} {describe(node)} has been freed "
+                "by an earlier backward pass; pass retain_graph=True to it, or compute it again"
             )
         if node.written is not None and node.written[0] > node.serial:
-            raise _stale(f"the result of {_name(node)} ({describe(node)})", "it was computed")
+            raise _stale("the result", node, node)
         for x in node.inputs:
             if isinstance(x, Node):
                 if x.serial > node.serial:
                     x = _version_used(x, node)
                 if x.written is not None and x.written[0] > node.serial:
-                    raise _stale(f"an input of {_name(node)} ({describe(x)})", "the op had used it")
+                    raise _stale("an input", node, x)
                 if x.tracked and x.serial >= oldest:
                     stack.append(x)
-    order = [found[serial] for serial in sorted(found)]
-    return order if targets is None else _leading_to(order, {t.serial for t in targets})
+    order = sorted(found.values(), key=_serial)
+    return order if targets is None else _leading_to(order, set(map(_serial, targets)))
 
 
 def _version_used(x: Node, node: Node) -> Node:
@@ -108,36 +112,33 @@ def _version_used(x: Node, node: Node) -> Node:
     current = x
     while current.serial > node.serial:
         if not current.inputs or not isinstance(current.inputs[0], Node):
-            raise _stale(f"an input of {_name(node)} ({describe(x)})", "the op had used it")
+            raise _stale("an input", node, x)
         current = current.inputs[0]
     node.inputs = tuple(current if part is x else part for part in node.inputs or ())
     return current
 
 
-def _name(node: Node) -> str:
-    return node.op.name if node.op else "an op"
-
-
-def _stale(what: str, when: str) -> GraphError:
+def _stale(what: str, node: Node, x: Node) -> GraphError:
+    name = node.op.name if node.op else "an op"
     return GraphError(
-        f"{what} was changed in place after {when}, so its gradient would be wrong; run backward "
-        "before the change (optimizer.step, in-place arithmetic, .data = ...), or compute the "
-        "graph again"
+        f"{what} of {name} ({describe(x)}) was changed in place after the op ran, so its "
+        "gradient would be wrong; run backward before the change (optimizer.step, in-place "
+        "arithmetic, .data = ...), or compute the graph again"
     )
 
 
 def _leading_to(order: list[Node], targets: set[int]) -> list[Node]:
     """The nodes of `order` (oldest first) that are a target or depend on one."""
-    reached: set[int] = set()
+    reached: dict[int, Node] = {}
     for node in order:
         if node.serial in targets:
-            reached.add(node.serial)
+            reached[node.serial] = node
             continue
         for x in node.inputs or ():
             if isinstance(x, Node) and x.serial in reached:
-                reached.add(node.serial)
+                reached[node.serial] = node
                 break
-    return [node for node in order if node.serial in reached]
+    return list(reached.values())
 
 
 def _differentiate(
@@ -202,7 +203,7 @@ def _apply(
 ) -> Any:
     """What the rule for the input `name` gives, seen by the watchers."""
     if open_blocks:
-        return compute_rule(node, name, g, functools.partial(rule, g, *args, **params))
+        return watched("rule", node, name, g, functools.partial(rule, g, *args, **params))
     return rule(g, *args, **params)
 
 
@@ -220,9 +221,6 @@ def _fitted(op: Op, x: Node, gx: Array) -> Array:
     return gx
 
 
-# ------------------------------------------------------------------------------ what users call
-
-
 def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) -> Any:
     """The gradient that starts a backward pass from `output`."""
     shape = output.array.shape
@@ -232,22 +230,27 @@ def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) ->
             "computation has requires_grad=True, or it was computed under no_grad or from "
             ".detach(), .data or .numpy()"
         )
-    seed: Any = np.ones_like(output.array) if gradient is None else gradient
     if gradient is None and output.array.size != 1:
         raise ValueError(
             f"{name}: the output has shape {shape}, and only a single value has a gradient by "
             f"itself; reduce it with .sum() or .mean(), or pass gradient= an array of shape {shape}"
         )
-    if not isinstance(seed, Node):
-        seed = as_numbers(name, "gradient", seed).astype(output.array.dtype, copy=False)
-    if seed.shape != shape:
-        raise ValueError(f"{name}: gradient must have the output's shape {shape}, got {seed.shape}")
-    if create_graph:
-        return seed if isinstance(seed, Node) else wrap(seed.copy())  # the graph will hold it
-    return values(seed)
+    seed: Any = np.ones_like(output.array) if gradient is None else gradient
+    if isinstance(seed, Node):
+        array = seed.array
+    else:
+        array = as_numbers(name, "gradient", seed).astype(output.array.dtype, copy=False)
+    if array.shape != shape:
+        raise ValueError(
+            f"{name}: gradient must have the output's shape {shape}, got {array.shape}"
+        )
+    if not create_graph:
+        return array
+    return seed if isinstance(seed, Node) else wrap(array.copy())  # the graph will hold it
 
 
 _accumulating = threading.RLock()
+_new = object.__new__
 
 
 def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
@@ -260,12 +263,12 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
             old = node._grad
             if isinstance(g, Node):
                 node._grad = _distinct(g, old)
-            elif old is not None:
-                node._grad = wrap(old.array + g)
-            elif isinstance(g, np.ndarray) and g.base is None and _references(g) == _ALONE:
-                node._grad = wrap(g)
-            else:
-                node._grad = wrap(np.array(g, order="K"))
+                continue
+            if old is not None:
+                g = old.array + g
+            elif not (isinstance(g, np.ndarray) and g.base is None and _references(g) == _ALONE):
+                g = np.array(g, order="K")
+            node._grad = fill_node(_new(Node.result_type), np.asarray(g))
 
 
 def _distinct(g: Node, old: Any = None) -> Any:
@@ -278,16 +281,10 @@ def _distinct(g: Node, old: Any = None) -> Any:
         modes.recording.reset(token)
 
 
-_references: Callable[[Any], int] = getattr(sys, "getrefcount", lambda g: -1)
+_references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda g: math.nan)
 
 
-def _count_alone() -> int:
-    """What `_references` gives to a caller that holds the only reference to an array."""
-    g = np.empty(1)
-    return max(_references(g), 0)
-
-
-_ALONE = _count_alone()
+_ALONE = (lambda g: _references(g))(np.empty(1))  # what the only holder of an array counts
 
 
 @checked
@@ -316,16 +313,14 @@ def grad(
     (tensor(18.),)
     """
     outs, ins = tensors("grad", "outputs", outputs), tensors("grad", "inputs", inputs)
-    cotangents = grad_outputs
-    if isinstance(outputs, Node):
-        cotangents = [grad_outputs]
-    elif grad_outputs is None:
-        cotangents = [None] * len(outs)
-    elif not isinstance(grad_outputs, (tuple, list)):
+    given = [grad_outputs] if isinstance(outputs, Node) else grad_outputs
+    if given is None:
+        given = [None] * len(outs)
+    if not isinstance(given, (tuple, list)):
         raise mistake("grad", "grad_outputs", "a sequence, one per output", grad_outputs)
-    if len(cotangents) != len(outs):
+    if len(given) != len(outs):
         raise ValueError(
-            f"grad: expected {len(outs)} grad_outputs, one per output, got {len(cotangents)}"
+            f"grad: expected {len(outs)} grad_outputs, one per output, got {len(given)}"
         )
     for position, x in enumerate(ins):
         if not x.tracked:
@@ -333,7 +328,7 @@ def grad(
                 f"grad: input {position} {describe(x)} does not require gradients; create it with "
                 "requires_grad=True"
             )
-    seeds = [seed_gradient("grad", out, c, create_graph) for out, c in zip(outs, cotangents)]
+    seeds = [seed_gradient("grad", out, c, create_graph) for out, c in zip(outs, given)]
     retain = create_graph if retain_graph is None else retain_graph
     found = backpropagate(outs, seeds, create_graph=create_graph, retain_graph=retain, targets=ins)
     results: list[Node | None] = []

@@ -166,10 +166,6 @@ def kind_of(annotation: Any) -> Kind | None:
 
 
 def kinds_of(annotations: Mapping[str, Any]) -> dict[str, Kind]:
-    """The kinds of a function's arguments by name, where there is anything to check.
-
-    >>> list(kinds_of({"x": "Array", "index": "Any"}))
-    ['x']
-    """
+    """The kinds of a function's arguments by name, where there is anything to check."""
     found = {name: kind_of(annotation) for name, annotation in annotations.items()}
     return {name: kind for name, kind in found.items() if kind is not None}

@@ -110,13 +110,12 @@ _new = object.__new__
 
 def wrap(array: Any, requires_grad: bool = False) -> Any:
     """A leaf tensor around an array, which is not copied."""
-    node = _new(Node.result_type)
-    fill_node(node, array if type(array) is np.ndarray else np.asarray(array), requires_grad)
-    return node
+    array = array if type(array) is np.ndarray else np.asarray(array)
+    return fill_node(_new(Node.result_type), array, requires_grad)
 
 
-def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> None:
-    """Give a freshly allocated node the state of a leaf."""
+def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> Any:
+    """Give a freshly allocated node the state of a leaf, and return it."""
     node.array = array
     node.tracked = requires_grad
     node.op = None
@@ -126,12 +125,6 @@ def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> Non
     node.written = None
     node.attached = None
     node._grad = None
-
-
-def recorded(op: Op, array: np.ndarray, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """A tensor around `array` that remembers `op` as its origin, for ops with no NumPy forward."""
-    node = wrap(array, True)
-    node.op, node.inputs, node.params = op, inputs, params
     return node
 
 
@@ -151,15 +144,7 @@ def describe(x: Any) -> str:
 
 
 class Handle:
-    """What registering a hook returns: `remove` takes the hook off again, as does leaving ``with``.
-
-    >>> hooks = Hooks()
-    >>> with hooks.add(print):
-    ...     len(hooks)
-    1
-    >>> len(hooks)
-    0
-    """
+    """What registering a hook returns; `remove`, or leaving ``with``, takes the hook off."""
 
     __slots__ = ("_functions", "_number")
 

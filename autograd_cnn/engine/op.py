@@ -182,7 +182,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
         try:
             if open_blocks:
                 compute = functools.partial(forward, *arrays, **params)
-                out = watch.compute_operation(record, args, compute)
+                out = watch.watched("operation", record, args, compute)
             else:
                 out = forward(*arrays, **params)
         except Exception as error:
@@ -197,7 +197,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
             return out
         result = _result(record, out, args, params, saved, tracked, exposed)
         if open_blocks:
-            watch.tell_made(result, record, args)
+            watch.tell("made", result, record, args)
         return result
 
     return call
@@ -324,14 +324,6 @@ def composition(function: F) -> F:
 
     Raises TypeError for a list of tensors, whose graph a conversion would cut, and for arguments
     that are not what their annotations say.
-
-    >>> @composition
-    ... def half(x, *, times=1):
-    ...     "x divided by two, several times."
-    ...     return x * 0.5**times
-    >>> half([4.0, 8.0], 2)
-    array([1., 2.], dtype=float32)
-    >>> del COMPOSITIONS["half"]
     """
     call = guarded(Arguments(function), inner=ChainMap(OPS, COMPOSITIONS))
     COMPOSITIONS[function.__name__] = call

@@ -6,14 +6,10 @@ an operation pays for one look at an empty list.
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from types import FrameType
 from typing import Any
 
 Compute = Callable[[], Any]
@@ -80,43 +76,18 @@ def unwatched_by(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
         watchers.reset(token)
 
 
-def compute_operation(op: Any, args: Sequence[Any], compute: Compute) -> Any:
-    """The result of ``compute()``, seen by the watchers here, the inner ones nearest to it."""
+def watched(event: str, *about: Any) -> Any:
+    """What the last of `about`, a computation, gives; the watchers here see it as `event`.
+
+    Inner watchers are nearer to the computation than outer ones.
+    """
+    *subject, compute = about
     for watcher in reversed(watchers.get()):
-        compute = partial(watcher.operation, op, args, compute)
+        compute = partial(getattr(watcher, event), *subject, compute)
     return compute()
 
 
-def compute_rule(node: Any, name: str, g: Any, compute: Compute) -> Any:
-    """As `compute_operation`, for a backward rule."""
-    for watcher in reversed(watchers.get()):
-        compute = partial(watcher.rule, node, name, g, compute)
-    return compute()
-
-
-def tell_made(node: Any, op: Any, args: Sequence[Any]) -> None:
-    """Tell the watchers here of a new tensor."""
+def tell(event: str, *about: Any) -> None:
+    """Tell the watchers here of an `event`: a new tensor, or a change in place."""
     for watcher in watchers.get():
-        watcher.made(node, op, args)
-
-
-def tell_changing(node: Any) -> None:
-    """Tell the watchers here of a tensor that is about to be changed in place."""
-    for watcher in watchers.get():
-        watcher.changing(node)
-
-
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
-def user_frame() -> tuple[FrameType, int]:
-    """The innermost frame outside this package, and how far it is from the caller's."""
-    frame, distance = sys._getframe(1), 1
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
-        frame, distance = frame.f_back, distance + 1
-    return frame, distance
-
-
-def warn(message: str) -> None:
-    """A warning that points at the user's line, however deep in this package it arises."""
-    warnings.warn(message, stacklevel=user_frame()[1])
+        getattr(watcher, event)(*about)

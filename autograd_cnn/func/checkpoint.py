@@ -12,7 +12,7 @@ from autograd_cnn.engine import modes
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.backward import backpropagate
 from autograd_cnn.engine.kinds import Function
-from autograd_cnn.engine.node import GraphError, describe, next_serial, recorded, values
+from autograd_cnn.engine.node import GraphError, describe, next_serial, values, wrap
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import Watcher, watch
 from autograd_cnn.tensor import Tensor
@@ -66,7 +66,8 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
         found = _recomputed(lambda: f(*args, **kwargs), draws, targets, g, values(out))
         return [found[x.serial][1] if x.serial in found else None for x in inputs]
 
-    node = recorded(CHECKPOINT, packed.array, inputs, {"again": again})
+    node = wrap(packed.array, True)
+    node.op, node.inputs, node.params = CHECKPOINT, inputs, {"again": again}
     new = iter(unpack(node, parts))
     return rebuild([next(new) if floating(x) else x for x in leaves])
 

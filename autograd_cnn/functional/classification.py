@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.checks import warn
 from autograd_cnn.config import default_array
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values
-from autograd_cnn.engine.watch import warn
 from autograd_cnn.functional.activations import log_softmax
 from autograd_cnn.functional.arguments import plain_value, reduce_losses, same_shape
 from autograd_cnn.ops.arithmetic import where

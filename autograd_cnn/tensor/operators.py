@@ -133,7 +133,7 @@ class Operators(Node):
         """Whether a change of this tensor by `value` concerns a graph, so that it must rebind."""
         recording = modes.is_grad_enabled()
         if watch.open_blocks:
-            watch.tell_changing(self)
+            watch.tell("changing", self)
         if self.op is not None and self.requires_grad:
             if not recording:
                 raise GraphError(
