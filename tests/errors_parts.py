@@ -146,7 +146,7 @@ ROWS: list[Row] = [
     (lambda: nn.Linear(0, 1), ValueError, "Linear: in_features must be at least 1, got 0"),
     (lambda: nn.Flatten(3)(x(2, 2)), ValueError, r"flatten: start_dim=3.*\(2, 2\)"),
     (lambda: nn.Unflatten(1, (4, -1))(x(2, 6)), ValueError, r"unflatten: axis 1 .*\(4, -1\)"),
-    (lambda: nn.Identity()(), TypeError, "'x'"),
+    (lambda: nn.Identity()(), TypeError, "'input'"),
     (lambda: nn.Sequential(3), TypeError, "Sequential: expected modules, got int"),
     (lambda: nn.Parameter("a"), TypeError, "Parameter: data must be an array of numbers, got 'a'"),
     (lambda: nn.Parameter(np.array([1])), TypeError, "only floating tensors .*int64"),

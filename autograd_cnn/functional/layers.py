@@ -7,10 +7,13 @@ import math
 import numpy as np
 
 from autograd_cnn import random
+from autograd_cnn.checks import number
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
+
+__all__ = ["dropout", "dropout2d", "embedding", "flatten", "linear", "one_hot", "unflatten"]
 
 
 @checked
@@ -19,7 +22,6 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
 
     Floats keep their dtype.  Raises ValueError when the last axis of `input` is not `in`.
 
-    >>> import numpy as np
     >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
     array([[3., 7.]])
     """
@@ -32,7 +34,6 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
 
     Any dtype, which stays.  ValueError for what names no range of the input's axes.
 
-    >>> import numpy as np
     >>> flatten(np.ones((2, 3, 4, 5)), start_dim=1).shape
     (2, 60)
     """
@@ -56,7 +57,6 @@ def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
 
     Any dtype, which stays.  Raises ValueError when the sizes do not multiply to that of the axis.
 
-    >>> import numpy as np
     >>> unflatten(np.ones((2, 60)), 1, (3, 4, -1)).shape
     (2, 3, 4, 5)
     """
@@ -76,7 +76,7 @@ def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
 def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int, ...]) -> Array:
     """`input` times a random mask of `shape` that keeps its mean."""
     if not 0.0 <= p <= 1.0:
-        raise ValueError(f"{name}: p is a probability between 0 and 1, got {p}")
+        number(name, "p", p, 0, 1)
     if not training or p == 0.0:
         return input
     kept = random.generator().random(shape, np.float32) >= p
@@ -94,7 +94,6 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     Any shape; the shape and floating dtypes stay.  Draws from the generator that `manual_seed`
     seeds.  Srivastava et al., "Dropout" (2014).  Raises ValueError unless 0 <= p <= 1.
 
-    >>> import numpy as np
     >>> dropout(np.ones(3), p=0.5, training=False)
     array([1., 1., 1.])
     """
@@ -109,7 +108,6 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
     Raises ValueError for an input without channels.  Tompson et al., "Efficient object localization
     using convolutional networks" (2015).
 
-    >>> import numpy as np
     >>> dropout2d(np.ones((1, 2, 3)), p=1.0)
     array([[[0., 0., 0.],
             [0., 0., 0.]]])
@@ -128,7 +126,6 @@ def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Ar
     end) gets none.  Raises TypeError for indices that are not integers, ValueError for one out of
     range.
 
-    >>> import numpy as np
     >>> embedding([2, 0], np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
     array([[5., 6.],
            [1., 2.]])

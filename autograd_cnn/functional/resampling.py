@@ -10,10 +10,12 @@ import numpy as np
 
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array
-from autograd_cnn.functional.arguments import SHAPES
+from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops.pool import avg_pool_grad
 from autograd_cnn.ops.product import linear
+
+__all__ = ["interpolate"]
 
 _AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
@@ -82,7 +84,6 @@ def interpolate(
     Floats keep their dtype.  Raises ValueError for settings that do not fit.  Linear modes multiply
     by matrices of weights, so a value that is not finite reaches all of its row and column.
 
-    >>> import numpy as np
     >>> interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2)
     array([[[1., 1., 3., 3.]]])
     >>> interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
@@ -117,7 +118,7 @@ def _linear_weights(n: int, out: int, step: float, align_corners: bool) -> np.nd
         at = np.maximum((places + 0.5) * step - 0.5, 0.0)
     low = np.minimum(at.astype(np.intp), n - 1)
     high = np.minimum(low + 1, n - 1)
-    share = np.clip(at - low, 0.0, 1.0)
+    share = np.clip(at - low, 0, 1)
     weights = np.zeros((out, n))
     weights[places, low] = 1.0 - share
     weights[places, high] += share
