@@ -173,7 +173,11 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (lambda: F.unflatten(x(2, 6), 1, (4, -1)), ValueError, r"axis 1 of shape \(2, 6\) .*\(4, -1\)"),
     (lambda: F.unflatten(x(2, 6), 2, (6,)), ValueError, "dim=2 is no axis"),
     (lambda: F.dropout2d(x(2), 0.5), ValueError, r"dropout2d: .*\(N, C, ...\)"),
-    (lambda: F.dropout2d(x(2, 2), -0.5), ValueError, "dropout2d: p must be at least 0 and at most 1, got -0.5"),
+    (
+        lambda: F.dropout2d(x(2, 2), -0.5),
+        ValueError,
+        "dropout2d: p must be at least 0 and at most 1, got -0.5",
+    ),
     # losses: (N, 1) against (N,) in each
     *(
         (

@@ -255,7 +255,11 @@ def test_repr(layer, text):
         (lambda: nn.MaxPool2d(2, 0), ValueError, "MaxPool2d: stride must be at least 1, got 0"),
         (lambda: nn.AvgPool2d(0), ValueError, "AvgPool2d: kernel_size must be at least 1, got 0"),
         (lambda: nn.AvgPool2d(2, divisor_override=0), ValueError, "divisor_override must be at"),
-        (lambda: nn.Dropout(1.5), ValueError, "Dropout: p must be at least 0 and at most 1, got 1.5"),
+        (
+            lambda: nn.Dropout(1.5),
+            ValueError,
+            "Dropout: p must be at least 0 and at most 1, got 1.5",
+        ),
         (lambda: nn.Dropout(float("nan")), ValueError, "Dropout: p must be finite, got nan"),
         (lambda: nn.BatchNorm1d(0), ValueError, "BatchNorm1d: num_features must be at least 1"),
         (lambda: nn.BatchNorm2d(1, eps=-1), ValueError, "BatchNorm2d: eps must be at least 0"),
