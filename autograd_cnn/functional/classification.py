@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import number
-from autograd_cnn.config import default_array
+from autograd_cnn.config import default_array, get_default_dtype
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.watch import warn
 from autograd_cnn.functional.activations import log_softmax
+from autograd_cnn.functional.layers import one_hot
 from autograd_cnn.functional.losses import check_shapes, reduced
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
@@ -49,21 +50,49 @@ def _constant(name: str, argument: str, value: Any) -> Any:
     return values(value)
 
 
-def _weighted(
-    name: str, losses: Array, target: np.ndarray, weight: Array | None, ignored: Any, reduction: str
+def _class_weight(name: str, weight: Any, logits: Array) -> Any:
+    if weight is None:
+        return None
+    dtype = logits.dtype if logits.dtype.kind == "f" else get_default_dtype()
+    weight = default_array(_constant(name, "weight", weight)).astype(dtype, copy=False)
+    if weight.shape != (logits.shape[1],):
+        raise ValueError(
+            f"{name}: weight must have shape ({logits.shape[1]},), one per class, got "
+            f"{weight.shape}"
+        )
+    return weight
+
+
+def _classes(name: str, input: Array, target: Any, ignore_index: int) -> tuple[np.ndarray, Any]:
+    """Integer targets, with class 0 for the ignored ones, and where these are (None: nowhere)."""
+    target = np.asarray(values(target))
+    every = check_classes(name, input, target, ignore_index)
+    if every and not 0 <= ignore_index < input.shape[1]:
+        return target, None
+    ignored = target == ignore_index
+    return (np.where(ignored, 0, target), ignored) if ignored.any() else (target, None)
+
+
+def _reduce_classes(
+    name: str,
+    losses: Array,
+    target: np.ndarray,
+    weight: Any,
+    ignored: Any,
+    reduction: str,
+    weighted: bool = False,
 ) -> Array:
-    """Losses per sample, weighted by class, without the ignored ones; the mean divides by the sum
-    of weights.
+    """Losses per sample without the ignored ones, multiplied by the weights of their classes unless
+    they are `weighted` already; the mean divides by the sum of these weights.
     """
     if weight is None and ignored is None:
         return reduced(name, losses, reduction)
-    factors: Any = np.ones(target.shape, losses.dtype)
-    if weight is not None:
-        factors = weight[np.where(target < 0 if ignored is None else ignored, 0, target)]
+    factors = np.ones(target.shape, losses.dtype) if weight is None else weight[target]
     if ignored is not None:
         factors = np.where(ignored, np.zeros((), losses.dtype), factors)
         losses = where(ignored, 0.0, losses)
-    losses = losses * factors
+    if not weighted:
+        losses = losses * factors
     if reduction != "mean":
         return reduced(name, losses, reduction)
     total = factors.sum()
@@ -72,16 +101,18 @@ def _weighted(
     return losses.sum() * (1.0 / total if total else np.nan)
 
 
-def _class_weight(name: str, weight: Any, logits: Array) -> Any:
-    if weight is None:
-        return None
-    weight = default_array(_constant(name, "weight", weight)).astype(logits.dtype, copy=False)
-    if weight.shape != (logits.shape[1],):
-        raise ValueError(
-            f"{name}: weight must have shape ({logits.shape[1]},), one per class, got "
-            f"{weight.shape}"
-        )
-    return weight
+def _of_probabilities(input: Array, target: Array, weight: Any, smoothing: float) -> Array:
+    """-sum(weight * target * log_softmax(input)) over the classes, with the target mixed with the
+    uniform distribution: (N, ...).
+    """
+    logs = log_softmax(input, 1)
+    target = target.astype(logs.dtype)
+    if smoothing:
+        target = target * (1.0 - smoothing) + smoothing / input.shape[1]
+    if weight is not None:
+        target = target * weight.reshape((-1, *(1,) * (input.ndim - 2)))  # (K, 1, ...)
+    nothing = (values(target) == 0) & (values(logs) == -np.inf)
+    return -(where(nothing, 0.0, logs) * target).sum(axis=1)
 
 
 @checked
@@ -111,57 +142,18 @@ def cross_entropy(
         number(name, "label_smoothing", label_smoothing, 0, 1)
     _warn_of_probabilities(name, input)
     if np.shape(values(target)) == input.shape and input.ndim > 1:
-        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    target = np.asarray(values(target))
-    every = check_classes(name, input, target, ignore_index)
+        weight = _class_weight(name, weight, input)
+        return reduced(name, _of_probabilities(input, target, weight, label_smoothing), reduction)
+    target, ignored = _classes(name, input, target, ignore_index)
     weight = _class_weight(name, weight, input)
-    ignored = None if every and not 0 <= ignore_index < input.shape[1] else target == ignore_index
-    if ignored is None or not ignored.any():
-        ignored = None
-    else:  # ignored rows may hold infinite logits: replace them before they reach the softmax
+    if ignored is not None:  # ignored rows may hold infinite logits, which must not reach softmax
         input = where(np.expand_dims(ignored, 1), 0.0, input)
-        target = np.where(ignored, 0, target)
-    losses = softmax_cross_entropy(input, target=target)
-    main = _weighted(name, losses, target, weight, ignored, reduction)
     if not label_smoothing:
-        return main
-    spread = _against_every_class(input, target, weight, ignored, reduction)
-    return (1.0 - label_smoothing) * main + label_smoothing * spread
-
-
-def _against_every_class(
-    input: Array, target: Any, weight: Any, ignored: Any, reduction: str
-) -> Array:
-    """The loss against the uniform distribution, whose mean divides as that of the targets does."""
-    k = input.shape[1]
-    uniform = np.ones(k, input.dtype) if weight is None else weight
-    shape = (1, k, *(1,) * (input.ndim - 2))
-    spread = -(log_softmax(input, 1) * (uniform.reshape(shape) / k)).sum(axis=1)
-    if ignored is not None:
-        spread = where(ignored, 0.0, spread)
-    if reduction != "mean":
-        return reduced("cross_entropy", spread, reduction)
-    total = np.sum(uniform[target], where=True if ignored is None else ~ignored)
-    return spread.sum() * (1.0 / total if total else np.nan)
-
-
-def _soft_cross_entropy(
-    input: Array, target: Array, weight: Any, reduction: str, smoothing: float
-) -> Array:
-    """-sum(target * log_softmax(input)) over the classes; the mean divides by the number of
-    samples.
-    """
-    k = input.shape[1]
-    target = target.astype(input.dtype)
-    if smoothing:
-        target = target * (1.0 - smoothing) + smoothing / k
-    weight = _class_weight("cross_entropy", weight, input)
-    if weight is not None:
-        target = target * weight.reshape((1, k, *(1,) * (input.ndim - 2)))
-    logs = log_softmax(input, 1)
-    nothing = (values(target) == 0) & (values(logs) == -np.inf)
-    terms = where(nothing, 0.0, logs) * target
-    return reduced("cross_entropy", -terms.sum(axis=1), reduction)
+        losses = softmax_cross_entropy(input, target=target)
+        return _reduce_classes(name, losses, target, weight, ignored, reduction)
+    rows = np.moveaxis(one_hot(target, input.shape[1]), -1, 1)  # (N, K, ...)
+    losses = _of_probabilities(input, rows, weight, label_smoothing)
+    return _reduce_classes(name, losses, target, weight, ignored, reduction, weighted=True)
 
 
 @checked
@@ -181,17 +173,11 @@ def nll_loss(
     2.0
     """
     _warn_of_probabilities("nll_loss", input)
-    target = np.asarray(values(target))
-    check_classes("nll_loss", input, target, ignore_index)
+    target, ignored = _classes("nll_loss", input, target, ignore_index)
     weight = _class_weight("nll_loss", weight, input)
-    ignored = target == ignore_index
-    if ignored.any():
-        target = np.where(ignored, 0, target)
-    else:
-        ignored = None
     n, *rest = np.indices(target.shape, sparse=True)
     losses = -input[(n, target, *rest)]
-    return _weighted("nll_loss", losses, target, weight, ignored, reduction)
+    return _reduce_classes("nll_loss", losses, target, weight, ignored, reduction)
 
 
 @checked
