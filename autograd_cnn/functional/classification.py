@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import number
-from autograd_cnn.config import default_array, get_default_dtype
+from autograd_cnn.config import get_default_dtype
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.watch import warn
@@ -50,11 +50,15 @@ def _constant(name: str, argument: str, value: Any) -> Any:
     return values(value)
 
 
+def _floating(input: Array) -> Any:
+    """The dtype that targets and weights take beside these logits."""
+    return input.dtype if input.dtype.kind == "f" else get_default_dtype()
+
+
 def _class_weight(name: str, weight: Any, logits: Array) -> Any:
     if weight is None:
         return None
-    dtype = logits.dtype if logits.dtype.kind == "f" else get_default_dtype()
-    weight = default_array(_constant(name, "weight", weight)).astype(dtype, copy=False)
+    weight = np.asarray(_constant(name, "weight", weight), _floating(logits))
     if weight.shape != (logits.shape[1],):
         raise ValueError(
             f"{name}: weight must have shape ({logits.shape[1]},), one per class, got "
@@ -204,8 +208,8 @@ def binary_cross_entropy_with_logits(
     name = "binary_cross_entropy_with_logits"
     check_shapes(name, input, target)
     _warn_of_probabilities(name, input)
-    if values(target).dtype != input.dtype:
-        target = target.astype(input.dtype)
+    if values(target).dtype != _floating(input):
+        target = target.astype(_floating(input))
     factor = None if weight is None else _factor(name, "weight", weight, input)
     positive = 1.0 if pos_weight is None else _factor(name, "pos_weight", pos_weight, input)
     losses = sigmoid_cross_entropy(input, target, pos_weight=positive)
@@ -214,7 +218,7 @@ def binary_cross_entropy_with_logits(
 
 def _factor(name: str, argument: str, value: Any, input: Array) -> np.ndarray:
     """A constant array that broadcasts against the input, in its dtype."""
-    array = np.asarray(_constant(name, argument, value), input.dtype)
+    array = np.asarray(_constant(name, argument, value), _floating(input))
     try:
         fits = np.broadcast_shapes(array.shape, input.shape) == input.shape
     except ValueError:
