@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from autograd_cnn import kernels
+from autograd_cnn.checks import per_axis
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, wrap
 from autograd_cnn.functional.geometry import check_images, shape_of, window_of
-from autograd_cnn.kernels.window import Window, conv_window, kept, sizes, transpose_window
+from autograd_cnn.kernels.window import Window, conv_window, kept, transpose_window
 from autograd_cnn.ops import conv
 
 __all__ = [
@@ -243,7 +244,7 @@ def unfold(
            [4., 5.]])
     """
     check_images("unfold", input.shape, 2)
-    kernel = window_of("unfold", sizes, "kernel_size", kernel_size, 1, 2)
+    kernel = per_axis("unfold", "kernel_size", kernel_size, 1, 2)
     geometry = (input.shape[2:], kernel, stride, padding, dilation)
     return conv.unfold(input, window=window_of("unfold", conv_window, *geometry))
 
@@ -266,8 +267,8 @@ def fold(
     array([[1., 2., 1.],
            [1., 2., 1.]])
     """
-    kernel = window_of("fold", sizes, "kernel_size", kernel_size, 1, 2)
-    size = window_of("fold", sizes, "output_size", output_size, 1, 2)
+    kernel = per_axis("fold", "kernel_size", kernel_size, 1, 2)
+    size = per_axis("fold", "output_size", output_size, 1, 2)
     window = window_of("fold", conv_window, size, kernel, stride, padding, dilation)
     cells, positions = math.prod(kernel), math.prod(window.out)
     if input.ndim != 3 or input.shape[1] % cells or input.shape[2] != positions:

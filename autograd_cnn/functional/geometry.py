@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from autograd_cnn.engine.node import Array
-
-Made = TypeVar("Made")
+from autograd_cnn.kernels.window import Window
 
 SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 """The shape of an input with that many spatial axes."""
@@ -25,8 +24,8 @@ def shape_of(x: Array | None) -> tuple[int, ...] | None:
     return None if x is None else x.shape
 
 
-def window_of(name: str, make: Callable[..., Made], *settings: Any) -> Made:
-    """What `make` checks and builds, a window or sizes; its errors get the function's name."""
+def window_of(name: str, make: Callable[..., Window], *settings: Any) -> Window:
+    """The window that `make` checks and builds; its errors get the function's name."""
     try:
         return make(*settings)
     except (TypeError, ValueError) as error:
