@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -84,6 +85,19 @@ def of_rank(axes: int) -> dict[str, Call]:
     }
 
 
+def activations() -> dict[str, Call]:
+    """Every activation and every layer of one, with its settings at their defaults."""
+    calls = {}
+    for short, module, inputs in (("F", F, {"input": x(2, 3)}), ("nn", nn, {})):
+        for name in module.activations.__all__:
+            function = getattr(module, name)
+            parameters = inspect.signature(function).parameters
+            if parameters and "x" not in parameters:  # relu, sigmoid and tanh are ops
+                given = {n: p.default for n, p in parameters.items()} | inputs
+                calls[f"{short}.{name}"] = call(function, **given)
+    return calls
+
+
 def functional() -> dict[str, Call]:
     one, images = {"input": x(2, 3)}, {"input": x(4, 2, 3)}
     pair = {"input": x(2, 3), "target": x(2, 3)}
@@ -91,17 +105,6 @@ def functional() -> dict[str, Call]:
     scale = {"weight": x(2), "bias": x(2)}
     running = {"running_mean": np.zeros(2, "f"), "running_var": np.ones(2, "f")}
     calls = [
-        call(F.elu, **one, alpha=1.0),
-        call(F.selu, **one),
-        call(F.silu, **one),
-        call(F.mish, **one),
-        call(F.logsigmoid, **one),
-        call(F.leaky_relu, **one, negative_slope=0.1),
-        call(F.softplus, **one, beta=1.0, threshold=20.0),
-        call(F.hardtanh, **one, min_val=-1.0, max_val=1.0),
-        call(F.gelu, **one, approximate="none"),
-        call(F.softmax, **one, dim=-1),
-        call(F.log_softmax, **one, dim=-1),
         call(F.unfold, **{"input": x(1, 1, 4, 4)}, kernel_size=2, dilation=1, padding=0, stride=1),
         call(
             F.fold,
@@ -162,13 +165,6 @@ def functional() -> dict[str, Call]:
 def layers() -> dict[str, Call]:
     weight = {"weight": np.ones(3, "f")}
     calls = [
-        call(nn.ELU, alpha=1.0),
-        call(nn.LeakyReLU, negative_slope=0.1),
-        call(nn.GELU, approximate="none"),
-        call(nn.Softplus, beta=1.0, threshold=20.0),
-        call(nn.Hardtanh, min_val=-1.0, max_val=1.0),
-        call(nn.Softmax, dim=-1),
-        call(nn.LogSoftmax, dim=-1),
         call(nn.Unfold, kernel_size=2, dilation=1, padding=0, stride=1),
         call(nn.Fold, output_size=(4, 4), kernel_size=2, dilation=1, padding=0, stride=1),
         call(nn.Upsample, size=None, scale_factor=2, mode="linear", align_corners=False),
@@ -254,6 +250,7 @@ def others() -> dict[str, Call]:
 
 CALLS = {
     **{name: c for axes in SIDES for name, c in of_rank(axes).items()},
+    **activations(),
     **functional(),
     **layers(),
     **others(),

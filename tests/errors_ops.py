@@ -41,9 +41,6 @@ UNARY = (
     *(ag.log1p, ag.expm1, ag.exp2, ag.log2, ag.log10, ag.cbrt, ag.erf, ag.square, ag.reciprocal),
     *(ag.floor, ag.ceil, ag.trunc, ag.sin, ag.cos, ag.tan, ag.arcsin, ag.arccos, ag.arctan),
     *(ag.sinh, ag.cosh, ag.arcsinh, ag.arccosh, ag.arctanh, ag.degrees, ag.radians, ag.ravel),
-    *(ops.activation.leaky_relu, ops.activation.elu, ops.activation.selu, ops.activation.gelu),
-    *(ops.activation.silu, ops.activation.softplus, ops.activation.log_sigmoid),
-    *(ops.activation.mish, ops.activation.hardtanh),
 )
 BINARY = (
     *(ag.add, ag.subtract, ag.multiply, ag.divide, ag.power, ag.maximum, ag.minimum),

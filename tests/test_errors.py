@@ -196,7 +196,7 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (
         lambda: F.dropout(x(2), 1.5),
         ValueError,
-        "dropout: p is a probability between 0 and 1, got 1.5",
+        "dropout: p must be at least 0 and at most 1, got 1.5",
     ),
     # losses
     (
@@ -233,7 +233,7 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (
         lambda: F.cross_entropy(LOGITS, np.zeros(2, int), label_smoothing=2.0),
         ValueError,
-        "label_smoothing must lie",
+        "label_smoothing must be at least 0 and at most 1",
     ),
     (lambda: F.nll_loss(LOGITS, np.array([0, 9])), ValueError, "nll_loss: target 9 in row 1"),
     (

@@ -173,7 +173,11 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (lambda: F.unflatten(x(2, 6), 1, (4, -1)), ValueError, r"axis 1 of shape \(2, 6\) .*\(4, -1\)"),
     (lambda: F.unflatten(x(2, 6), 2, (6,)), ValueError, "dim=2 is no axis"),
     (lambda: F.dropout2d(x(2), 0.5), ValueError, r"dropout2d: .*\(N, C, ...\)"),
-    (lambda: F.dropout2d(x(2, 2), -0.5), ValueError, "dropout2d: p is a probability"),
+    (
+        lambda: F.dropout2d(x(2, 2), -0.5),
+        ValueError,
+        "dropout2d: p must be at least 0 and at most 1, got -0.5",
+    ),
     # losses: (N, 1) against (N,) in each
     *(
         (
@@ -193,7 +197,7 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (lambda: F.l1_loss(x(3), x(3), "avg"), ValueError, "l1_loss: reduction must be .*'avg'"),
     (lambda: F.kl_div(x(3), x(3), "avg"), ValueError, "kl_div: reduction .*'batchmean'.*'avg'"),
     (lambda: F.kl_div(x(), x(), "batchmean"), ValueError, "kl_div: .*needs a batch axis"),
-    (lambda: F.huber_loss(x(3), x(3), delta=0.0), ValueError, "huber_loss: delta must be greater"),
+    (lambda: F.huber_loss(x(3), x(3), delta=0.0), ValueError, "huber_loss: delta must be above 0"),
     (lambda: F.smooth_l1_loss(x(3), x(3), beta=-1), ValueError, "smooth_l1_loss: beta must be at"),
     (
         lambda: F.binary_cross_entropy_with_logits(x(2, 3), x(2, 3), pos_weight=np.ones(2)),
@@ -228,8 +232,8 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (lambda: nn.Embedding(3, 2, 3), ValueError, "Embedding: padding_idx must be among the 3 rows"),
     (lambda: nn.Embedding(0, 2), ValueError, "Embedding: num_embeddings must be at least 1"),
     (lambda: nn.Hardtanh(1, 1), ValueError, "Hardtanh: min_val 1 must be less than max_val 1"),
-    (lambda: nn.Dropout2d(2), ValueError, "Dropout2d: p is a probability"),
-    (lambda: nn.HuberLoss(delta=0), ValueError, "HuberLoss: delta must be greater than 0"),
+    (lambda: nn.Dropout2d(2), ValueError, "Dropout2d: p must be at least 0 and at most 1, got 2"),
+    (lambda: nn.HuberLoss(delta=0), ValueError, "HuberLoss: delta must be above 0, got 0"),
     (lambda: nn.SmoothL1Loss(beta=-1), ValueError, "SmoothL1Loss: beta must be at least 0"),
     (lambda: nn.KLDivLoss(reduction="avg"), ValueError, "KLDivLoss: reduction must be .*batchmean"),
     (lambda: nn.L1Loss(reduction="batchmean"), ValueError, "L1Loss: reduction must be 'mean'"),

@@ -34,24 +34,19 @@ def close(found: Any, expected: Any) -> None:
 # ----------------------------------------------------------------------------------------- geometry
 
 
-@given(conv_settings())
-def test_the_window_of_a_convolution_is_its_definition(settings: dict[str, Any]) -> None:
-    window, expected = conv_window(**settings), naive.conv_geometry(**settings)
-    assert tuple(getattr(window, n) for n in expected._fields) == expected
+GEOMETRIES = {
+    conv_window: (conv_settings, naive.conv_geometry),
+    transpose_window: (transpose_settings, naive.transpose_geometry),
+    pool_window: (pool_settings, naive.pool_geometry),
+}
 
 
-@given(transpose_settings())
-def test_the_window_of_a_transposed_convolution_is_its_definition(settings: dict[str, Any]) -> None:
-    window, expected = transpose_window(**settings), naive.transpose_geometry(**settings)
-    assert tuple(getattr(window, n) for n in expected._fields) == expected
-
-
-@given(pool_settings())
-def test_the_window_of_a_pooling_is_its_definition(settings: dict[str, Any]) -> None:
-    window = pool_window(**settings)
-    expected = naive.pool_geometry(
-        settings["size"], settings["kernel"], *list(settings.values())[2:]
-    )
+@pytest.mark.parametrize("make", GEOMETRIES)
+@given(st.data())
+def test_a_window_is_its_definition(make: Any, data: Any) -> None:
+    strategy, definition = GEOMETRIES[make]
+    settings = data.draw(strategy())
+    window, expected = make(**settings), definition(*settings.values())
     assert tuple(getattr(window, n) for n in expected._fields) == expected
 
 
@@ -82,21 +77,28 @@ def test_transposed_convolution_of_any_rank(
     close(found, expected + b.reshape(1, -1, *(1,) * len(size)))
 
 
-def test_transposed_convolution_takes_its_arguments_in_pytorchs_order() -> None:
-    x, w, b = normal(1, 4, 3, 3), normal(4, 3, 2, 2), normal(6)
-    found = F.conv_transpose2d(x, w, b, 3, 1, 2, 2, 1)
-    expected = F.conv_transpose2d(
-        x, w, b, stride=3, padding=1, output_padding=2, groups=2, dilation=1
-    )
-    assert np.array_equal(found, expected)
-    assert found.shape == (1, 6, 8, 8)
-
-
-def test_transposed_convolution_differentiates_twice() -> None:
-    check_op(
-        lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1, output_padding=1),
-        *(ag_st.evenly_spaced(s, i) for i, s in enumerate([(2, 2, 2, 3), (2, 1, 3, 2), (1,)])),
-    )
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        (
+            lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1, output_padding=1),
+            [(2, 2, 2, 3), (2, 1, 3, 2), (1,)],
+        ),
+        *(
+            (lambda x, f=f, size=size: f(x, size), [(2, 1, 3, 5)])
+            for f in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
+            for size in (1, 2, (3, None))
+        ),
+        (lambda x: F.adaptive_max_pool1d(x, 3), [(1, 2, 4)]),
+        (lambda x: F.adaptive_max_pool3d(x, 2), [(1, 1, 2, 3, 2)]),
+        (lambda x: F.interpolate(x, scale_factor=2), [(2, 1, 2, 3)]),
+        (lambda x: F.interpolate(x, (5, 3)), [(2, 1, 2, 3)]),
+        (lambda x: F.interpolate(x, None, 1.5, "bilinear"), [(2, 1, 2, 3)]),
+        (lambda x: F.interpolate(x, (4, 5), None, "bilinear", True), [(2, 1, 2, 3)]),
+    ],
+)
+def test_derivatives_are_exact_twice_and_in_every_input(function: Any, shapes: Any) -> None:
+    check_op(function, *(ag_st.evenly_spaced(s, i) for i, s in enumerate(shapes)))
 
 
 @given(pool_settings(dilated=False), st.booleans())
@@ -132,14 +134,8 @@ def test_adaptive_pooling_covers_the_image(axes: int, data: Any) -> None:
     close(flat.reshape(found.shape), found)
 
 
-def test_adaptive_pooling_keeps_none_and_differentiates_twice() -> None:
-    x = ag_st.evenly_spaced((2, 1, 3, 5), 0)
-    assert F.adaptive_avg_pool2d(x, (None, 2)).shape == (2, 1, 3, 2)
-    for size in (1, 2, (3, None)):
-        check_op(lambda x, size=size: F.adaptive_avg_pool2d(x, size), x)
-        check_op(lambda x, size=size: F.adaptive_max_pool2d(x, size), x)
-    check_op(lambda x: F.adaptive_max_pool1d(x, 3), ag_st.evenly_spaced((1, 2, 4), 0))
-    check_op(lambda x: F.adaptive_max_pool3d(x, 2), ag_st.evenly_spaced((1, 1, 2, 3, 2), 0))
+def test_adaptive_pooling_keeps_an_axis_for_none() -> None:
+    assert F.adaptive_avg_pool2d(normal(2, 1, 3, 5), (None, 2)).shape == (2, 1, 3, 2)
 
 
 def test_a_tie_in_adaptive_max_pooling_goes_to_the_first() -> None:
@@ -206,19 +202,6 @@ def test_interpolation_along_each_axis(axes: int, data: Any) -> None:
     close(F.interpolate(x, **settings), nearest)
     mode = ["linear", "bilinear", "trilinear"][axes - 1]
     close(F.interpolate(x, mode=mode, align_corners=corners, **settings), linear)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"scale_factor": 2},
-        {"size": (5, 3)},
-        {"scale_factor": 1.5, "mode": "bilinear"},
-        {"size": (4, 5), "mode": "bilinear", "align_corners": True},
-    ],
-)
-def test_interpolation_differentiates_twice(settings: dict[str, Any]) -> None:
-    check_op(lambda x: F.interpolate(x, **settings), ag_st.evenly_spaced((2, 1, 2, 3), 0))
 
 
 def test_nearest_values_pass_whatever_they_are() -> None:

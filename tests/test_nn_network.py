@@ -1,14 +1,14 @@
-"""The further layers: that they are their functions, their parameters, how those start, their losses."""
+"""Layers with a state: batch statistics, masks, tables; how they start, their names, and that they train."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn import functional as F
 from autograd_cnn import nn
 
 
@@ -25,91 +25,123 @@ def same(found: Any, expected: Any) -> None:
     np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
 
 
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_convolutions_pass_their_settings_on(axes: int) -> None:
-    x = normal(2, 4, *(5, 6, 7)[:axes])
-    layer = getattr(nn, f"Conv{axes}d")(4, 6, 2, 2, 1, 2, 2)
-    expected = getattr(F, f"conv{axes}d")(x, layer.weight.array, layer.bias.array, 2, 1, 2, 2)
-    same(layer(x), expected)
-    layer = getattr(nn, f"ConvTranspose{axes}d")(4, 6, 2, 3, 1, 2, 2, True, 2)
-    arrays = (layer.weight.array, layer.bias.array)
-    same(layer(x), getattr(F, f"conv_transpose{axes}d")(x, *arrays, 3, 1, 2, 2, 2))
-    assert layer.weight.shape == (4, 3, *(2,) * axes)
-    assert layer.bias.shape == (6,)
+# --------------------------------------------------------------------------------------- statistics
 
 
-def test_a_transposed_convolution_restores_the_size_that_a_convolution_took() -> None:
-    x = normal(2, 3, 28, 27)
-    down = nn.Conv2d(3, 8, 3, stride=2, padding=1)
-    up = nn.ConvTranspose2d(8, 3, 3, stride=2, padding=1, output_padding=(1, 0))
-    assert up(down(x)).shape == x.shape
+@pytest.mark.parametrize("momentum", [0.3, None])
+def test_running_statistics_follow_the_batches(momentum: float | None) -> None:
+    layer = nn.BatchNorm2d(3, momentum=momentum)
+    mean, var = np.zeros(3), np.ones(3)
+    buffers = list(layer.buffers())
+    for seed in range(5):
+        x = np.random.default_rng(seed).normal(seed, 2, size=(4, 3, 2, 5))
+        layer(x.astype(np.float32))
+        share = 1 / (seed + 1) if momentum is None else momentum  # None: the plain average
+        mean = (1 - share) * mean + share * x.mean((0, 2, 3))
+        var = (1 - share) * var + share * x.var((0, 2, 3), ddof=1)
+    assert layer.num_batches_tracked == 5
+    np.testing.assert_allclose(layer.running_mean, mean, rtol=1e-5)  # five float32 roundings
+    np.testing.assert_allclose(layer.running_var, var, rtol=1e-5)
+    # Updated in place: whoever holds the buffer sees it.
+    assert [id(b) for b in layer.buffers()] == [id(b) for b in buffers]
 
 
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_pooling_passes_its_settings_on(axes: int) -> None:
-    x = normal(2, 3, *(5, 6, 7)[:axes])
-    layer = getattr(nn, f"MaxPool{axes}d")(3, 2, 1, 1, True, True)
-    for found, expected in zip(layer(x), getattr(F, f"max_pool{axes}d")(x, 3, 2, 1, 1, True, True)):
-        same(found, expected)
-    layer = getattr(nn, f"AvgPool{axes}d")(3, 2, 1, True, False)
-    same(layer(x), getattr(F, f"avg_pool{axes}d")(x, 3, 2, 1, True, False))
-    layer = getattr(nn, f"AdaptiveAvgPool{axes}d")(2)
-    same(layer(x), getattr(F, f"adaptive_avg_pool{axes}d")(x, 2))
-    layer = getattr(nn, f"AdaptiveMaxPool{axes}d")(2, True)
-    for found, expected in zip(layer(x), getattr(F, f"adaptive_max_pool{axes}d")(x, 2, True)):
-        same(found, expected)
-
-
-def test_other_layers_are_their_functions() -> None:
-    x = normal(2, 4, 3, 5)
-    columns = F.unfold(x, (2, 3), 1, (1, 0), 2)
-    same(nn.Unfold((2, 3), padding=(1, 0), stride=2)(x), columns)
-    same(
-        nn.Fold((3, 5), (2, 3), 1, (1, 0), 2)(columns),
-        F.fold(columns, (3, 5), (2, 3), 1, (1, 0), 2),
+def test_evaluation_uses_the_running_statistics_and_leaves_them() -> None:
+    layer = nn.BatchNorm2d(2)
+    state = {"weight": [2.0, 3.0], "bias": [0.5, 1.0], "num_batches_tracked": 7}
+    layer.load_state_dict(state | {"running_mean": [1.0, -1.0], "running_var": [4.0, 9.0]})
+    x = normal(1, 2, 3, 3)
+    mean, std, weight, bias = (
+        np.array(v).reshape(1, 2, 1, 1)
+        for v in ([1, -1], np.sqrt([4 + 1e-5, 9 + 1e-5]), [2, 3], [0.5, 1])
     )
-    same(
-        nn.Upsample((4, 7), None, "bilinear", True)(x),
-        F.interpolate(x, (4, 7), None, "bilinear", True),
-    )
-    same(nn.InstanceNorm2d(4, eps=0.1)(x), F.instance_norm(x, eps=0.1))
-    same(nn.GroupNorm(2, 4, 0.1, affine=False)(x), F.group_norm(x, 2, eps=0.1))
-    same(nn.LayerNorm((3, 5), 0.1, False)(x), F.layer_norm(x, (3, 5), eps=0.1))
-    for layer, expected in (
-        (nn.LeakyReLU(0.3), F.leaky_relu(x, 0.3)),
-        (nn.ELU(0.3), F.elu(x, 0.3)),
-        (nn.SELU(), F.selu(x)),
-        (nn.GELU("tanh"), F.gelu(x, "tanh")),
-        (nn.SiLU(), F.silu(x)),
-        (nn.Mish(), F.mish(x)),
-        (nn.Softplus(2.0, 1.0), F.softplus(x, 2.0, 1.0)),
-        (nn.Hardtanh(-0.2, 0.3), F.hardtanh(x, -0.2, 0.3)),
-        (nn.LogSigmoid(), F.logsigmoid(x)),
-        (nn.Softmax(1), F.softmax(x, 1)),
-        (nn.LogSoftmax(2), F.log_softmax(x, 2)),
-    ):
-        same(layer(x), expected)
-    ag.manual_seed(3)
-    found = nn.Dropout2d(0.4)(x)
-    ag.manual_seed(3)
-    same(found, F.dropout2d(x, 0.4))
+    out = layer.eval()(x).numpy()
+    np.testing.assert_allclose(out, (x - mean) / std * weight + bias, rtol=1e-5, atol=1e-6)
+    assert layer.num_batches_tracked == 7
+    same(layer.running_mean, [1, -1])
 
 
-def test_losses_are_their_functions() -> None:
-    x, t = normal(3, 4), np.abs(normal(4, 3)).T
-    for layer, expected in (
-        (nn.L1Loss(reduction="sum"), F.l1_loss(x, t, "sum")),
-        (nn.SmoothL1Loss(reduction="none", beta=0.5), F.smooth_l1_loss(x, t, "none", 0.5)),
-        (nn.HuberLoss("sum", 0.5), F.huber_loss(x, t, "sum", 0.5)),
-        (nn.KLDivLoss(reduction="batchmean"), F.kl_div(x, t, "batchmean")),
-        (nn.KLDivLoss(log_target=True), F.kl_div(x, t, log_target=True)),
-    ):
-        same(layer(x, t), expected)
-    loss = nn.BCEWithLogitsLoss([2.0, 1.0, 1.0, 0.5], reduction="sum", pos_weight=[3.0] * 4)
-    assert list(loss.state_dict()) == ["weight", "pos_weight"]
-    expected = F.binary_cross_entropy_with_logits(x, t, [2, 1, 1, 0.5], "sum", [3.0] * 4)
-    same(loss(x, t), expected)
-    assert list(nn.BCEWithLogitsLoss().state_dict()) == []
+def test_training_normalises_with_the_biased_variance() -> None:
+    x = normal(4, 2, 3).astype(np.float64)
+    out = nn.BatchNorm1d(2, affine=False)(x)
+    expected = (x - x.mean((0, 2), keepdims=True)) / np.sqrt(x.var((0, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(out, expected, rtol=1e-12)
+
+
+def test_without_running_statistics_the_batch_always_counts() -> None:
+    layer, x = nn.BatchNorm1d(2, track_running_stats=False), normal(4, 2)
+    same(layer(x), layer.eval()(x))
+
+
+def test_a_refused_or_empty_batch_is_not_counted() -> None:
+    layer = nn.BatchNorm2d(2)
+    with pytest.raises(ValueError, match="one value per channel"):
+        layer(np.ones((1, 2, 1, 1), np.float32))
+    with warnings.catch_warnings():  # the mean of nothing is NaN, perhaps with a word from NumPy
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert layer(np.ones((0, 2, 3, 3), np.float32)).shape == (0, 2, 3, 3)
+    assert layer.num_batches_tracked == 0
+    same(layer.running_var, [1, 1])
+    layer.eval()(np.ones((1, 2, 1, 1), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (nn.BatchNorm1d(3), (3,), r"BatchNorm1d: expected an input of shape \(N, C\) or \(N, C, L"),
+        (nn.BatchNorm1d(3), (2, 3, 4, 4), "BatchNorm1d: expected an input of shape"),
+        (nn.BatchNorm2d(3), (2, 3), r"BatchNorm2d: expected an input of shape \(N, C, H, W\), got"),
+        (nn.BatchNorm2d(3), (2, 4, 2, 2), "has 4 channels, num_features is 3"),
+    ],
+)
+def test_batch_norm_refuses_other_shapes(layer: Any, shape: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        layer(np.ones(shape, np.float32))
+
+
+def test_instance_norm_follows_running_statistics_only_when_asked() -> None:
+    layer, x = nn.InstanceNorm2d(2, track_running_stats=True), normal(3, 2, 4, 4)
+    layer(x)
+    np.testing.assert_allclose(layer.running_mean, 0.1 * x.mean((0, 2, 3)), rtol=1e-4)
+    before = layer.running_mean.copy()
+    layer.eval()(x)
+    same(layer.running_mean, before)
+    plain = nn.InstanceNorm2d(2)
+    same(plain(x), plain.eval()(x))
+
+
+# ------------------------------------------------------------------------------ masks and tables
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropout_drops_that_many_and_keeps_the_mean(p: float) -> None:
+    x = ag.tensor(np.ones((200, 500), np.float32), requires_grad=True)
+    out = nn.Dropout(p)(x)
+    assert out.dtype == np.float32
+    values = out.numpy()
+    dropped = (values == 0).mean()
+    assert abs(dropped - p) < 6 * np.sqrt(p * (1 - p) / values.size)  # six standard deviations
+    np.testing.assert_allclose(values[values != 0], 1 / (1 - p), rtol=1e-6)
+    out.sum().backward()
+    same(x.grad, values)  # the gradient has the same mask
+
+
+def test_dropout_is_nothing_in_evaluation_and_at_zero() -> None:
+    x = normal(5, 5)
+    assert nn.Dropout(0.5).eval()(x) is x
+    assert nn.Dropout(0.0)(x) is x
+    assert not nn.Dropout(1.0)(x).any()
+    assert not np.array_equal((layer := nn.Dropout(0.5))(x), layer(x))
+
+
+def test_an_embedding_trains_all_rows_but_the_padding() -> None:
+    layer = nn.Embedding(4, 2, padding_idx=0)
+    out = layer([[0, 1], [1, 3]])
+    out.backward(np.ones((2, 2, 2), np.float32))
+    assert layer.weight.grad.tolist() == [[0, 0], [2, 2], [0, 0], [1, 1]]
+
+
+# ------------------------------------------------------------------------------- names and starts
 
 
 @pytest.mark.parametrize(
@@ -121,6 +153,7 @@ def test_losses_are_their_functions() -> None:
         (nn.LayerNorm(3, bias=False), ["weight"]),
         (nn.LayerNorm(3, elementwise_affine=False), []),
         (nn.GroupNorm(1, 3), ["weight", "bias"]),
+        (nn.BatchNorm1d(2, track_running_stats=False), ["weight", "bias"]),
         (nn.InstanceNorm2d(3), []),
         (nn.InstanceNorm2d(3, affine=True), ["weight", "bias"]),
         (
@@ -128,6 +161,10 @@ def test_losses_are_their_functions() -> None:
             ["running_mean", "running_var", "num_batches_tracked"],
         ),
         (nn.Embedding(4, 3), ["weight"]),
+        (nn.CrossEntropyLoss([1.0, 2.0]), ["weight"]),
+        (nn.CrossEntropyLoss(), []),
+        (nn.BCEWithLogitsLoss([1.0], pos_weight=[2.0]), ["weight", "pos_weight"]),
+        (nn.BCEWithLogitsLoss(), []),
     ],
 )
 def test_states_have_pytorchs_names(layer: nn.Module, names: list[str]) -> None:
@@ -137,6 +174,7 @@ def test_states_have_pytorchs_names(layer: nn.Module, names: list[str]) -> None:
 def test_initial_values() -> None:
     # fan_in of a transposed weight is its second axis times the kernel, as in PyTorch.
     layer = nn.ConvTranspose2d(8, 64, 5, groups=2)
+    assert layer.weight.shape == (8, 32, 5, 5)
     bound = 1 / np.sqrt(32 * 25)
     for values in (layer.weight.numpy(), layer.bias.numpy()):
         assert 0.9 * bound < np.abs(values).max() <= bound
@@ -150,24 +188,17 @@ def test_initial_values() -> None:
         assert (layer.bias.numpy() == 0).all()
 
 
-def test_an_embedding_trains_all_rows_but_the_padding() -> None:
-    layer = nn.Embedding(4, 2, padding_idx=0)
-    out = layer([[0, 1], [1, 3]])
-    out.backward(np.ones((2, 2, 2), np.float32))
-    assert layer.weight.grad.tolist() == [[0, 0], [2, 2], [0, 0], [1, 1]]
+def test_a_transposed_convolution_restores_the_size_that_a_convolution_took() -> None:
+    x = normal(2, 3, 28, 27)
+    down = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+    up = nn.ConvTranspose2d(8, 3, 3, stride=2, padding=1, output_padding=(1, 0))
+    assert up(down(x)).shape == x.shape
 
 
-def test_instance_norm_follows_running_statistics_only_when_asked() -> None:
-    layer, x = nn.InstanceNorm2d(2, track_running_stats=True), normal(3, 2, 4, 4)
-    layer(x)
-    np.testing.assert_allclose(layer.running_mean, 0.1 * x.mean((0, 2, 3)), rtol=1e-4)
-    before = layer.running_mean.copy()
-    found = layer.eval()(x)
-    expected = F.instance_norm(x, layer.running_mean, layer.running_var, use_input_stats=False)
-    same(found, expected)
-    same(layer.running_mean, before)
-    plain = nn.InstanceNorm2d(2)
-    same(plain(x), plain.eval()(x))
+@pytest.mark.parametrize("layer", [nn.Conv2d(1, 2, 1), nn.Linear(3, 2)])
+def test_layers_are_called_with_the_input_and_nothing_else(layer: nn.Module) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'relu'"):
+        layer(np.ones((1, 1, 3, 3), np.float32), relu=True)
 
 
 def test_a_small_autoencoder_trains() -> None:
@@ -181,7 +212,7 @@ def test_a_small_autoencoder_trains() -> None:
         nn.AdaptiveAvgPool2d(8),
         nn.Conv2d(4, 1, 1),
     )
-    x = np.random.default_rng(0).standard_normal((8, 1, 8, 8)).astype(np.float32)
+    x = normal(8, 1, 8, 8)
     optimizer = ag.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
     losses = []
     for _ in range(40):

@@ -1,12 +1,25 @@
-"""Activations, softmax and its logarithm."""
+"""Activations, softmax and its logarithm.
+
+An activation is written here and nowhere else.  `activation` lists it for the tests that run over
+every composed function; its layer is a class of a few lines in `nn.activations`.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from autograd_cnn.checks import choice
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.node import Array
-from autograd_cnn.ops import activation, reduce
+from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.op import COMPOSITIONS
+from autograd_cnn.ops import reduce
 from autograd_cnn.ops.activation import relu
-from autograd_cnn.ops.exponential import sigmoid
+from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.exponential import erf, expm1, logaddexp, sigmoid
 from autograd_cnn.ops.trigonometry import tanh
 
 __all__ = [
@@ -26,113 +39,144 @@ __all__ = [
     "tanh",
 ]
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-@checked
+
+def activation(function: Function) -> Function:
+    """Check the arguments of a function of single values, and list it among the compositions."""
+    COMPOSITIONS[function.__name__] = found = checked(function)
+    return found
+
+
+@activation
 def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
-    """x where it is positive, `negative_slope` times x elsewhere; see `ops.activation.leaky_relu`.
+    """x where it is positive, `negative_slope` times x elsewhere; at 0 the slope is that one.
 
-    >>> import numpy as np
+    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models" (2013).
+
     >>> leaky_relu(np.array([-1.0, 2.0]), 0.5)
     array([-0.5,  2. ])
     """
-    return activation.leaky_relu(input, negative_slope=negative_slope)
+    return where(values(input) > 0, input, input * negative_slope)
 
 
-@checked
+def _exponential_unit(x: Array, scale: float, alpha: float) -> Array:
+    """scale * x where x is positive, scale * alpha * (exp(x) - 1) elsewhere."""
+    positive = values(x) > 0
+    below = expm1(where(positive, 0.0, x)) * (scale * alpha)
+    return where(positive, x if scale == 1.0 else x * scale, below)
+
+
+@activation
 def elu(input: Array, alpha: float = 1.0) -> Array:
-    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere; see `ops.activation.elu`.
+    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere; at 0 the slope is alpha.
 
-    >>> import numpy as np
+    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
+    linear units" (2015).
+
     >>> elu(np.array([-1000.0, 2.0]), 3.0)
     array([-3.,  2.])
     """
-    return activation.elu(input, alpha=alpha)
+    return _exponential_unit(input, 1.0, alpha)
 
 
-@checked
+@activation
 def selu(input: Array) -> Array:
-    """`elu` scaled to keep mean 0 and variance 1; see `ops.activation.selu`.
+    """`elu` with the alpha and the scale that keep mean 0 and variance 1; at 0 the slope is the
+    left one.
 
-    >>> import numpy as np
+    Klambauer and others, "Self-normalizing neural networks" (2017).
+
     >>> selu(np.array([-1.0, 1.0])).round(4)
     array([-1.1113,  1.0507])
     """
-    return activation.selu(input)
+    return _exponential_unit(input, 1.0507009873554805, 1.6732632423543772)
 
 
-@checked
+@activation
 def gelu(input: Array, approximate: str = "none") -> Array:
-    """x times the normal distribution function of x, or its approximation by 'tanh'; see
-    `ops.activation.gelu`.
+    """x times the normal distribution function of x, exact or approximated by 'tanh'.
 
-    >>> import numpy as np
+    Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+
     >>> gelu(np.array([-1.0, 1.0])).round(4)
     array([-0.1587,  0.8413])
     """
-    return activation.gelu(input, approximate=approximate)
+    if approximate == "none":
+        return input * (0.5 * (1.0 + erf(input * math.sqrt(0.5))))
+    choice("gelu", "approximate", approximate, ("none", "tanh"))
+    inner = math.sqrt(2.0 / math.pi) * (input + 0.044715 * input * input * input)
+    return input * (0.5 * (1.0 + tanh(inner)))
 
 
-@checked
+@activation
 def silu(input: Array) -> Array:
-    """x * sigmoid(x), also called swish; see `ops.activation.silu`.
+    """x * sigmoid(x), also called swish; NaN at -inf.
 
-    >>> import numpy as np
+    Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units" (2018).
+
     >>> silu(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.7311])
     """
-    return activation.silu(input)
+    return input * sigmoid(input)
 
 
-@checked
+@activation
 def mish(input: Array) -> Array:
-    """x * tanh(softplus(x)); see `ops.activation.mish`.
+    """x * tanh(softplus(x)); NaN at -inf.
 
-    >>> import numpy as np
+    Misra, "Mish: a self regularized non-monotonic activation function" (2019).
+
     >>> mish(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.8651])
     """
-    return activation.mish(input)
+    return input * tanh(logaddexp(input, 0.0))
 
 
-@checked
+@activation
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
-    """log(1 + exp(beta x)) / beta, and x where beta x is above `threshold`; see
-    `ops.activation.softplus`.
+    """log(1 + exp(beta x)) / beta, and x itself where beta x is above `threshold`.
 
-    >>> import numpy as np
     >>> softplus(np.array([-1000.0, 0.0, 30.0])).round(4)
     array([ 0.    ,  0.6931, 30.    ])
     """
-    return activation.softplus(input, beta=beta, threshold=threshold)
+    if beta == 0.0:
+        raise ValueError("softplus: beta must not be 0")
+    scaled = input if beta == 1.0 else input * beta
+    smooth = logaddexp(scaled, 0.0)
+    smooth = smooth if beta == 1.0 else smooth * (1.0 / beta)
+    return where(values(scaled) > threshold, input, smooth)
 
 
-@checked
+@activation
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
-    """x limited to [min_val, max_val]; see `ops.activation.hardtanh`.
+    """x limited to [min_val, max_val]; the gradient is 1 inside, 0 at a bound and outside.
 
-    >>> import numpy as np
     >>> hardtanh(np.array([-2.0, 0.5, 3.0]))
     array([-1. ,  0.5,  1. ])
     """
-    return activation.hardtanh(input, min_val=min_val, max_val=max_val)
+    if not min_val < max_val:
+        raise ValueError(f"hardtanh: min_val {min_val} must be less than max_val {max_val}")
+    plain = values(input)
+    dtype = np.result_type(plain, min_val, max_val)
+    limit = np.where(plain <= min_val, min_val, max_val).astype(dtype)
+    return where((plain <= min_val) | (plain >= max_val), limit, input)
 
 
-@checked
+@activation
 def logsigmoid(input: Array) -> Array:
-    """log(sigmoid(x)), finite for every finite x; see `ops.activation.log_sigmoid`.
+    """log(sigmoid(x)), finite for every finite x.
 
-    >>> import numpy as np
     >>> logsigmoid(np.array([-1000.0]))
     array([-1000.])
     """
-    return activation.log_sigmoid(input)
+    return -logaddexp(input * -1.0, 0.0)  # the negative of an unsigned integer would wrap
 
 
 @checked
 def softmax(input: Array, dim: int = -1) -> Array:
     """exp(x) / sum(exp(x)) along `dim`; see `ops.softmax`.
 
-    >>> import numpy as np
     >>> softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
@@ -143,7 +187,6 @@ def softmax(input: Array, dim: int = -1) -> Array:
 def log_softmax(input: Array, dim: int = -1) -> Array:
     """log(softmax(x)) along `dim`; see `ops.log_softmax`.
 
-    >>> import numpy as np
     >>> log_softmax(np.array([0.0, 0.0])).round(3)
     array([-0.693, -0.693])
     """

@@ -9,11 +9,20 @@ import numpy as np
 
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
-from autograd_cnn.functional.arguments import check_images
+from autograd_cnn.functional.geometry import check_images
 from autograd_cnn.functional.pooling import winning_cells
 from autograd_cnn.functional.resampling import along
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops import pool
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+]
 
 
 def output_sizes(name: str, given: Any, axes: int) -> tuple[int | None, ...]:
@@ -30,13 +39,12 @@ def output_sizes(name: str, given: Any, axes: int) -> tuple[int | None, ...]:
     return found
 
 
-def _output_size(name: str, x: Array, given: Any) -> tuple[int, ...]:
+def _output_size(name: str, axes: int, x: Array, given: Any) -> tuple[int, ...]:
+    check_images(name, x.shape, axes)
     if not all(x.shape[2:]):
         raise ValueError(f"{name}: input of shape {x.shape} has no cells")
-    return tuple(
-        n if v is None else index(v)
-        for n, v in zip(x.shape[2:], output_sizes(name, given, x.ndim - 2))
-    )
+    wanted = output_sizes(name, given, axes)
+    return tuple(n if v is None else index(v) for n, v in zip(x.shape[2:], wanted))
 
 
 def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,9 +55,7 @@ def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
     """Means of equal parts where the sizes divide, else an averaging matrix along each axis."""
-    name = f"adaptive_avg_pool{axes}d"
-    check_images(name, x.shape, axes)
-    out = _output_size(name, x, output_size)
+    out = _output_size(f"adaptive_avg_pool{axes}d", axes, x, output_size)
     if not any(n % o for n, o in zip(x.shape[2:], out)):
         parts = [side for n, o in zip(x.shape[2:], out) for side in (o, n // o)]
         split = x.reshape((*x.shape[:2], *parts))  # (N, C, OH, H/OH, OW, W/OW)
@@ -66,8 +72,7 @@ def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
 def adaptive_avg_pool1d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of `output_size` windows that cover input (N, C, L); see `adaptive_avg_pool2d`.
 
-    >>> import numpy as np
-    >>> adaptive_avg_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
+    >>> F.adaptive_avg_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
     array([[[1., 3.]]])
     """
     return _adaptive_avg_pool(1, input, output_size)
@@ -79,10 +84,9 @@ def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] 
 
     `output_size` is an int or one for each axis; None keeps the axis.  Window i reaches from
     floor(i * H / OH) to ceil((i + 1) * H / OH), so windows overlap where OH does not divide H.  An
-    output of 1 is global pooling.  Floats keep their dtype.  Raises ValueError for sizes below 1.
+    output of 1 is global pooling.
 
-    >>> import numpy as np
-    >>> adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, None))
+    >>> F.adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, None))
     array([[[[6., 7., 8., 9.]]]])
     """
     return _adaptive_avg_pool(2, input, output_size)
@@ -92,8 +96,7 @@ def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] 
 def adaptive_avg_pool3d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of windows that cover input (N, C, D, H, W); see `adaptive_avg_pool2d`.
 
-    >>> import numpy as np
-    >>> adaptive_avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
+    >>> F.adaptive_avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
     3.5
     """
     return _adaptive_avg_pool(3, input, output_size)
@@ -103,18 +106,16 @@ def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool
     """Max pooling over equal windows: a short one repeats its last cell, and the first of equals
     still wins.
     """
-    name = f"adaptive_max_pool{axes}d"
-    check_images(name, x.shape, axes)
     sides: tuple[int, ...] = x.shape[2:]
     picked, kernel = [], []
-    for n, o in zip(sides, _output_size(name, x, output_size)):
+    out = _output_size(f"adaptive_max_pool{axes}d", axes, x, output_size)
+    for axis, (n, o) in enumerate(zip(sides, out), 2):
         start, end = _bounds(n, o)
         longest = int((end - start).max())
-        cells = np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1)
-        picked.append(cells.reshape(-1))
+        cells = np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1).reshape(-1)
+        picked.append(cells)
         kernel.append(longest)
-    for axis, cells in enumerate(picked, 2):
-        if len(cells) != x.shape[axis]:
+        if len(cells) != n:
             x = x[(slice(None),) * axis + (cells,)]
     window = pool_window(x.shape[2:], tuple(kernel), None, 0, 1, False)
     pooled = pool.max_pool(x, window=window)
@@ -132,8 +133,7 @@ def adaptive_max_pool1d(
     """The largest value of `output_size` windows that cover input (N, C, L); see
     `adaptive_max_pool2d`.
 
-    >>> import numpy as np
-    >>> adaptive_max_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
+    >>> F.adaptive_max_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
     array([[[2., 4.]]])
     """
     return _adaptive_max_pool(1, input, output_size, return_indices)
@@ -145,10 +145,9 @@ def adaptive_max_pool2d(
 ) -> Any:
     """The largest value of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
 
-    Windows and errors as in `adaptive_avg_pool2d`, ties, NaN and indices as in `max_pool2d`.
+    Windows as in `adaptive_avg_pool2d`; ties, NaN and indices as in `max_pool2d`.
 
-    >>> import numpy as np
-    >>> adaptive_max_pool2d(np.arange(15.0).reshape(1, 1, 3, 5), 2)[0, 0]
+    >>> F.adaptive_max_pool2d(np.arange(15.0).reshape(1, 1, 3, 5), 2)[0, 0]
     array([[ 7.,  9.],
            [12., 14.]])
     """
@@ -161,8 +160,7 @@ def adaptive_max_pool3d(
 ) -> Any:
     """The largest value of windows that cover input (N, C, D, H, W); see `adaptive_max_pool2d`.
 
-    >>> import numpy as np
-    >>> adaptive_max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
+    >>> F.adaptive_max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
     7.0
     """
     return _adaptive_max_pool(3, input, output_size, return_indices)

@@ -6,71 +6,79 @@ import math
 from typing import Any
 
 from autograd_cnn import kernels
+from autograd_cnn.checks import per_axis
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.node import Array, Node, values, wrap
-from autograd_cnn.functional.arguments import check_images, shape_of, window_of
-from autograd_cnn.kernels.window import Window, conv_window, kept, sizes, transpose_window
+from autograd_cnn.engine.node import Array, Node, wrap
+from autograd_cnn.functional.geometry import check_images, shape_of, window_of
+from autograd_cnn.kernels.window import Window, conv_window, kept, transpose_window
 from autograd_cnn.ops import conv
 
-_FILTER = {1: "columns", 2: "rows, columns", 3: "planes, rows, columns"}
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "fold",
+    "unfold",
+]
 
-
-def _check_groups(name: str, groups: Any, what: str, count: int) -> None:
-    if type(groups) is not int or groups < 1 or count % groups:
-        raise ValueError(f"{name}: groups must divide the {count} {what} of weight, got {groups!r}")
-
-
-def _check_bias(name: str, shape: tuple[int, ...] | None, filters: int) -> None:
-    if shape is not None and shape != (filters,):
-        raise ValueError(
-            f"{name}: bias must have one value per filter, shape {(filters,)}, got {shape}"
-        )
-
-
-def _conv(
-    axes: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Array:
-    shapes = x.shape, w.shape, shape_of(b)
-    window = conv_geometry(axes, *shapes, stride, padding, dilation, groups)
-    return conv.conv(_laid_out(x, w), w, b, window=window, groups=groups)
+Shape = tuple[int, ...]
 
 
 @kept
 def conv_geometry(
     axes: int,
-    x: tuple[int, ...],
-    w: tuple[int, ...],
-    b: tuple[int, ...] | None,
+    x: Shape,
+    w: Shape,
+    b: Shape | None,
     stride: Any,
     padding: Any,
     dilation: Any,
     groups: int,
+    transposed: bool = False,
+    output_padding: Any = 0,
 ) -> Window:
     """The window for images, weights and a bias of these shapes, which are checked."""
-    name = f"conv{axes}d"
+    name = f"conv_transpose{axes}d" if transposed else f"conv{axes}d"
+    first, second = ("channels", "filters") if transposed else ("filters", "channels")
     if len(w) != axes + 2:
+        cells = ", ".join(("planes", "rows", "columns")[-axes:])
         raise ValueError(
-            f"{name}: weight must have shape (filters, channels / groups, {_FILTER[axes]}), got {w}"
+            f"{name}: weight must have shape ({first}, {second} / groups, {cells}), got {w}"
         )
-    _check_groups(name, groups, "filters", w[0])
+    if type(groups) is not int or groups < 1 or w[0] % groups:
+        raise ValueError(f"{name}: groups must divide the {w[0]} {first} of weight, got {groups!r}")
     check_images(name, x, axes)
-    if x[1] != w[1] * groups:
-        each = f" in each of {groups} groups" if groups > 1 else ""
-        raise ValueError(f"{name}: input has {x[1]} channels, weight expects {w[1]}{each}")
-    _check_bias(name, b, w[0])
+    channels, filters = (w[0], w[1] * groups) if transposed else (w[1] * groups, w[0])
+    if x[1] != channels:
+        each = f" in each of {groups} groups" if groups > 1 and not transposed else ""
+        expected = w[0] if transposed else w[1]
+        raise ValueError(f"{name}: input has {x[1]} channels, weight expects {expected}{each}")
+    if b is not None and b != (filters,):
+        raise ValueError(
+            f"{name}: bias must have one value per filter, shape {(filters,)}, got {b}"
+        )
+    if transposed:
+        settings = (stride, padding, output_padding, dilation)
+        return window_of(name, transpose_window, x[2:], w[2:], *settings)
     return window_of(name, conv_window, x[2:], w[2:], stride, padding, dilation)
 
 
-def _laid_out(x: Any, w: Any) -> Any:
-    """Images that need no gradient, copied to be batch-innermost here: otherwise the kernels of
-    forward and backward would each do it (a tenth of a step of A1 at batch 32).
-    """
-    if isinstance(w, Node) and not (isinstance(x, Node) and x.tracked):
-        array = values(x)
-        laid_out = kernels.laid_out(array)
-        if laid_out is not array:
-            return wrap(laid_out)
-    return x
+def _conv(axes: int, x: Any, w: Any, b: Any, *settings: Any) -> Array:
+    """`settings` are stride, padding, dilation and groups."""
+    images = x.array if isinstance(x, Node) else x
+    filters = w.array if isinstance(w, Node) else w
+    bias = b.array if isinstance(b, Node) else b
+    shape = None if bias is None else bias.shape
+    window = conv_geometry(axes, images.shape, filters.shape, shape, *settings)
+    if filters is not w and (images is x or not x.tracked):
+        # Images that need no gradient are copied to be batch-innermost here: otherwise the kernels
+        # of forward and backward would each do it (a tenth of a step of A1 at batch 32).
+        laid_out = kernels.laid_out(images)
+        x = x if laid_out is images else wrap(laid_out)
+    return conv.conv(x, w, b, window=window, groups=settings[-1])
 
 
 @checked
@@ -84,12 +92,9 @@ def conv1d(
     groups: int = 1,
 ) -> Array:
     """Cross-correlation of input (N, C, L) with weight (F, C / groups, K), plus bias (F,): (N, F,
-    OL).
+    OL); see `conv2d`.
 
-    Settings, sizes and errors as in `conv2d`.
-
-    >>> import numpy as np
-    >>> conv1d(np.arange(5.0).reshape(1, 1, 5), np.ones((1, 1, 3)))
+    >>> F.conv1d(np.arange(5.0).reshape(1, 1, 5), np.ones((1, 1, 3)))
     array([[[3., 6., 9.]]])
     """
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
@@ -113,11 +118,7 @@ def conv2d(
     to the right).  Otherwise ``OH = (H + 2 * padding - dilation * (KH - 1) - 1) // stride + 1``.
     `groups` splits the channels into parts that are convolved separately.
 
-    Raises ValueError for shapes or settings that do not fit, TypeError for settings that are not
-    whole.
-
-    >>> import numpy as np
-    >>> conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), padding="same")[0, 0]
+    >>> F.conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), padding="same")[0, 0]
     array([[4., 6., 6., 4.],
            [6., 9., 9., 6.],
            [6., 9., 9., 6.],
@@ -137,41 +138,20 @@ def conv3d(
     groups: int = 1,
 ) -> Array:
     """Cross-correlation of input (N, C, D, H, W) with weight (F, C / groups, KD, KH, KW), plus bias
-    (F,): (N, F, OD, OH, OW).
+    (F,): (N, F, OD, OH, OW); see `conv2d`.
 
-    Settings, sizes and errors as in `conv2d`.
-
-    >>> import numpy as np
-    >>> conv3d(np.ones((1, 1, 3, 3, 3)), np.ones((1, 1, 3, 3, 3))).item()
+    >>> F.conv3d(np.ones((1, 1, 3, 3, 3)), np.ones((1, 1, 3, 3, 3))).item()
     27.0
     """
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _conv_transpose(
-    axes: int,
-    x: Any,
-    w: Any,
-    b: Any,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
-    dilation: Any,
+def _transpose(
+    axes: int, x: Any, w: Any, b: Any, groups: int, output_padding: Any, *settings: Any
 ) -> Array:
-    name = f"conv_transpose{axes}d"
-    if w.ndim != axes + 2:
-        raise ValueError(
-            f"{name}: weight must have shape (channels, filters / groups, {_FILTER[axes]}), got "
-            f"{w.shape}"
-        )
-    check_images(name, x.shape, axes)
-    if x.shape[1] != w.shape[0]:
-        raise ValueError(f"{name}: input has {x.shape[1]} channels, weight expects {w.shape[0]}")
-    _check_groups(name, groups, "channels", w.shape[0])
-    _check_bias(name, shape_of(b), w.shape[1] * groups)
-    geometry = (x.shape[2:], w.shape[2:], stride, padding, output_padding, dilation)
-    window = window_of(name, transpose_window, *geometry)
+    """`settings` are stride, padding and dilation."""
+    shapes = x.shape, w.shape, shape_of(b)
+    window = conv_geometry(axes, *shapes, *settings, groups, True, output_padding)
     out = conv.conv_input_grad(x, w, window=window, groups=groups)
     return out if b is None else out + b.reshape((1, -1, *(1,) * axes))
 
@@ -187,17 +167,13 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: int | tuple[int, ...] = 1,
 ) -> Array:
-    """Transposed convolution of input (N, C, L) with weight (C, F / groups, K): (N, F, OL).
+    """Transposed convolution of input (N, C, L) with weight (C, F / groups, K): (N, F, OL); see
+    `conv_transpose2d`.
 
-    Settings, sizes and errors as in `conv_transpose2d`.
-
-    >>> import numpy as np
-    >>> conv_transpose1d(np.ones((1, 1, 2)), np.ones((1, 1, 3)), stride=2)
+    >>> F.conv_transpose1d(np.ones((1, 1, 2)), np.ones((1, 1, 3)), stride=2)
     array([[[1., 1., 2., 1., 1.]]])
     """
-    return _conv_transpose(
-        1, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transpose(1, input, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @checked
@@ -216,21 +192,16 @@ def conv_transpose2d(
 
     The gradient of `conv2d` in its input, for the same weight and settings: each value adds the
     filter, scaled, to the output.  ``OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1) +
-    output_padding + 1``; `output_padding` (smaller than stride or dilation) chooses among the
-    output sizes that a strided `conv2d` maps to H.  Settings are an int or one for each axis.
+    output_padding + 1``.  A strided `conv2d` maps several sizes to H: `output_padding`, which is
+    smaller than stride or dilation, chooses among them.  Zeiler et al., "Deconvolutional networks"
+    (2010).
 
-    Raises ValueError for shapes or settings that do not fit, TypeError for settings that are not
-    whole.  Zeiler et al., "Deconvolutional networks" (2010).
-
-    >>> import numpy as np
-    >>> conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))[0, 0]
+    >>> F.conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))[0, 0]
     array([[1., 2., 1.],
            [2., 4., 2.],
            [1., 2., 1.]])
     """
-    return _conv_transpose(
-        2, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transpose(2, input, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @checked
@@ -245,17 +216,12 @@ def conv_transpose3d(
     dilation: int | tuple[int, ...] = 1,
 ) -> Array:
     """Transposed convolution of input (N, C, D, H, W) with weight (C, F / groups, KD, KH, KW): (N,
-    F, OD, OH, OW).
+    F, OD, OH, OW); see `conv_transpose2d`.
 
-    Settings, sizes and errors as in `conv_transpose2d`.
-
-    >>> import numpy as np
-    >>> conv_transpose3d(np.ones((1, 1, 1, 2, 2)), np.ones((1, 1, 1, 2, 2)))[0, 0, 0, 1]
+    >>> F.conv_transpose3d(np.ones((1, 1, 1, 2, 2)), np.ones((1, 1, 1, 2, 2)))[0, 0, 0, 1]
     array([2., 4., 2.])
     """
-    return _conv_transpose(
-        3, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transpose(3, input, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @checked
@@ -269,18 +235,16 @@ def unfold(
     """The windows of input (N, C, H, W) as columns, padding as zeros: (N, C * KH * KW, OH * OW).
 
     Settings as in `conv2d`, without 'same'; rows count channels, then kernel cells row by row.
-    ``weight.reshape(F, -1) @ unfold(input, ...)`` is `conv2d`, flattened.  Raises ValueError for a
-    kernel larger than the padded image.
+    ``weight.reshape(F, -1) @ unfold(input, ...)`` is `conv2d`, flattened.
 
-    >>> import numpy as np
-    >>> unfold(np.arange(6.0).reshape(1, 1, 2, 3), 2)[0]
+    >>> F.unfold(np.arange(6.0).reshape(1, 1, 2, 3), 2)[0]
     array([[0., 1.],
            [1., 2.],
            [3., 4.],
            [4., 5.]])
     """
     check_images("unfold", input.shape, 2)
-    kernel = window_of("unfold", _kernel, kernel_size)
+    kernel = per_axis("unfold", "kernel_size", kernel_size, 1, 2)
     geometry = (input.shape[2:], kernel, stride, padding, dilation)
     return conv.unfold(input, window=window_of("unfold", conv_window, *geometry))
 
@@ -297,16 +261,14 @@ def fold(
     """Columns (N, C * KH * KW, OH * OW) added up in images (N, C, *output_size): the adjoint of
     `unfold`.
 
-    Values that fall on the same cell add up, those on the padding are lost.  Floats keep their
-    dtype.  Raises ValueError when the input's shape is not that of ``unfold`` on such an image.
+    Values that fall on the same cell add up, those on the padding are lost.
 
-    >>> import numpy as np
-    >>> fold(np.ones((1, 4, 2)), (2, 3), 2)[0, 0]
+    >>> F.fold(np.ones((1, 4, 2)), (2, 3), 2)[0, 0]
     array([[1., 2., 1.],
            [1., 2., 1.]])
     """
-    kernel = window_of("fold", _kernel, kernel_size)
-    size = window_of("fold", _kernel, output_size, "output_size")
+    kernel = per_axis("fold", "kernel_size", kernel_size, 1, 2)
+    size = per_axis("fold", "output_size", output_size, 1, 2)
     window = window_of("fold", conv_window, size, kernel, stride, padding, dilation)
     cells, positions = math.prod(kernel), math.prod(window.out)
     if input.ndim != 3 or input.shape[1] % cells or input.shape[2] != positions:
@@ -315,7 +277,3 @@ def fold(
             f"{size[0]}x{size[1]} and a kernel of {kernel[0]}x{kernel[1]}, got {input.shape}"
         )
     return conv.fold(input, window=window)
-
-
-def _kernel(value: Any, name: str = "kernel_size") -> Any:
-    return sizes(name, value, 1, 2)

@@ -7,20 +7,20 @@ import math
 import numpy as np
 
 from autograd_cnn import random
+from autograd_cnn.checks import number
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
+
+__all__ = ["dropout", "dropout2d", "embedding", "flatten", "linear", "one_hot", "unflatten"]
 
 
 @checked
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """``input @ weight.T + bias``: input (..., in), weight (out, in), bias (out,) -> (..., out).
 
-    Floats keep their dtype.  Raises ValueError when the last axis of `input` is not `in`.
-
-    >>> import numpy as np
-    >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
+    >>> F.linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
     array([[3., 7.]])
     """
     return product.linear(input, weight, bias)
@@ -30,16 +30,13 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
 def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     """Axes `start_dim` to `end_dim` joined into one.
 
-    Any dtype, which stays.  ValueError for what names no range of the input's axes.
-
-    >>> import numpy as np
-    >>> flatten(np.ones((2, 3, 4, 5)), start_dim=1).shape
+    >>> F.flatten(np.ones((2, 3, 4, 5)), start_dim=1).shape
     (2, 60)
     """
     shape = input.shape
-    axes = len(shape)
-    if not axes:
+    if not shape:
         return input.reshape((1,))
+    axes = len(shape)
     first = start_dim + axes if start_dim < 0 else start_dim
     last = end_dim + axes if end_dim < 0 else end_dim
     if not 0 <= first <= last < axes:
@@ -54,10 +51,7 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
 def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
     """Axis `dim` split into axes of `sizes`, of which one may be -1: the reverse of `flatten`.
 
-    Any dtype, which stays.  Raises ValueError when the sizes do not multiply to that of the axis.
-
-    >>> import numpy as np
-    >>> unflatten(np.ones((2, 60)), 1, (3, 4, -1)).shape
+    >>> F.unflatten(np.ones((2, 60)), 1, (3, 4, -1)).shape
     (2, 3, 4, 5)
     """
     if not -input.ndim <= dim < input.ndim:
@@ -76,7 +70,7 @@ def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
 def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int, ...]) -> Array:
     """`input` times a random mask of `shape` that keeps its mean."""
     if not 0.0 <= p <= 1.0:
-        raise ValueError(f"{name}: p is a probability between 0 and 1, got {p}")
+        number(name, "p", p, 0, 1)
     if not training or p == 0.0:
         return input
     kept = random.generator().random(shape, np.float32) >= p
@@ -91,11 +85,9 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     """Zero each value with probability `p` and scale the others by 1 / (1 - p); nothing changes
     unless `training`.
 
-    Any shape; the shape and floating dtypes stay.  Draws from the generator that `manual_seed`
-    seeds.  Srivastava et al., "Dropout" (2014).  Raises ValueError unless 0 <= p <= 1.
+    Draws from the generator that `manual_seed` seeds.  Srivastava et al., "Dropout" (2014).
 
-    >>> import numpy as np
-    >>> dropout(np.ones(3), p=0.5, training=False)
+    >>> F.dropout(np.ones(3), p=0.5, training=False)
     array([1., 1., 1.])
     """
     return _dropped("dropout", input, p, training, input.shape)
@@ -106,11 +98,9 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
     """As `dropout`, for whole channels of input (N, C, ...): a channel of an image is zeroed or
     scaled as one.
 
-    Raises ValueError for an input without channels.  Tompson et al., "Efficient object localization
-    using convolutional networks" (2015).
+    Tompson et al., "Efficient object localization using convolutional networks" (2015).
 
-    >>> import numpy as np
-    >>> dropout2d(np.ones((1, 2, 3)), p=1.0)
+    >>> F.dropout2d(np.ones((1, 2, 3)), p=1.0)
     array([[[0., 0., 0.],
             [0., 0., 0.]]])
     """
@@ -125,11 +115,9 @@ def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Ar
     """The rows of weight (K, D) named by integers `input` (...): (..., D).
 
     Rows named several times add up their gradients; row `padding_idx` (negative counts from the
-    end) gets none.  Raises TypeError for indices that are not integers, ValueError for one out of
-    range.
+    end) gets none.
 
-    >>> import numpy as np
-    >>> embedding([2, 0], np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    >>> F.embedding([2, 0], np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
     array([[5., 6.],
            [1., 2.]])
     """
@@ -157,10 +145,9 @@ def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Ar
 def one_hot(target: Array, num_classes: int = -1) -> np.ndarray:
     """Integer classes (...,) as rows of 0 and 1 (..., num_classes), a plain integer array.
 
-    `num_classes` defaults to the largest class plus one.  The shape of `target` and a new last
-    axis.  Raises ValueError for a class out of range.
+    `num_classes` defaults to the largest class plus one.
 
-    >>> one_hot([2, 0])
+    >>> F.one_hot([2, 0])
     array([[0, 0, 1],
            [1, 0, 0]])
     """

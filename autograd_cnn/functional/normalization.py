@@ -12,7 +12,7 @@ from autograd_cnn import kernels
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.modes import again
 from autograd_cnn.engine.node import Array, values
-from autograd_cnn.functional.pooling import max_pool_geometry
+from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops import activation, norm
 from autograd_cnn.ops.pool import max_pool
 
@@ -65,7 +65,7 @@ def batch_norm(
                 "batch_norm: pool must be kernel_size, and up to four more arguments of "
                 f"max_pool2d, got {pool!r}"
             )
-        window = max_pool_geometry(x.shape, *pool)
+        window = pool_geometry("max", x.ndim - 2, x.shape, *pool)
     if not training:
         running = running_mean, running_var, weight, bias, eps
         if window is None:

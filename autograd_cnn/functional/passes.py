@@ -12,9 +12,9 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.engine.node import Array, values, wrap
-from autograd_cnn.functional.arguments import shape_of
 from autograd_cnn.functional.convolution import conv_geometry
-from autograd_cnn.functional.pooling import max_pool_geometry
+from autograd_cnn.functional.geometry import shape_of
+from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops.product import check_linear
 
 
@@ -42,7 +42,7 @@ def conv(
     """
     x, w, b = values(input), values(weight), values(bias)
     window = conv_geometry(axes, x.shape, w.shape, shape_of(b), *settings)
-    pooled = None if pool is None else max_pool_geometry((0, 0, *window.out), *pool)
+    pooled = None if pool is None else pool_geometry("max", axes, (0, 0, *window.out), *pool)
     return wrap(kernels.conv(x, w, b, window, settings[-1], relu, pooled, scale))
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.node import Array
-from autograd_cnn.functional.arguments import check_images, window_of
-from autograd_cnn.kernels.window import Window, pool_window
+from autograd_cnn.engine.node import Array, Node
+from autograd_cnn.functional.geometry import check_images, window_of
+from autograd_cnn.kernels.window import Window, kept, pool_window
 from autograd_cnn.ops import pool
+
+__all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
 
 
 def winning_cells(x: Array, out: Array, window: Window) -> np.ndarray:
@@ -24,7 +26,10 @@ def winning_cells(x: Array, out: Array, window: Window) -> np.ndarray:
     return cells
 
 
-def max_pool_geometry(
+@kept
+def pool_geometry(
+    kind: str,
+    axes: int,
     x: tuple[int, ...],
     kernel_size: Any,
     stride: Any = None,
@@ -32,23 +37,16 @@ def max_pool_geometry(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Window:
-    """The window of `max_pool2d`, or its form of another rank, for images of shape x."""
-    name = f"max_pool{len(x) - 2}d"
-    return window_of(name, pool_window, x[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    """The window of 'max' or 'avg' pooling over that many axes, for images of shape x."""
+    name = f"{kind}_pool{axes}d"
+    check_images(name, x, axes)
+    settings = (kernel_size, stride, padding, dilation, ceil_mode)
+    return window_of(name, pool_window, x[2:], *settings)
 
 
-def _max_pool(
-    axes: int,
-    x: Any,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    ceil_mode: bool,
-    return_indices: bool,
-) -> Any:
-    check_images(f"max_pool{axes}d", x.shape, axes)
-    window = max_pool_geometry(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+def _max_pool(axes: int, x: Any, return_indices: bool, *settings: Any) -> Any:
+    shape = (x.array if isinstance(x, Node) else x).shape
+    window = pool_geometry("max", axes, shape, *settings)
     out = pool.max_pool(x, window=window)
     return (out, winning_cells(x, out, window)) if return_indices else out
 
@@ -65,11 +63,10 @@ def max_pool1d(
 ) -> Any:
     """The largest value in each window of input (N, C, L): (N, C, OL); see `max_pool2d`.
 
-    >>> import numpy as np
-    >>> max_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
+    >>> F.max_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
     array([[[3., 4.]]])
     """
-    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _max_pool(1, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @checked
@@ -90,16 +87,12 @@ def max_pool2d(
     inside.  With `return_indices` also a plain array of where each value came from, counted row by
     row in the (H, W) image.
 
-    Raises ValueError for shapes or settings that do not fit, TypeError for settings that are not
-    whole.
-
-    >>> import numpy as np
-    >>> out, where = max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2, return_indices=True)
+    >>> out, where = F.max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2, return_indices=True)
     >>> where[0, 0]
     array([[ 5,  7],
            [13, 15]])
     """
-    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _max_pool(2, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @checked
@@ -115,34 +108,20 @@ def max_pool3d(
     """The largest value in each window of input (N, C, D, H, W): (N, C, OD, OH, OW); see
     `max_pool2d`.
 
-    >>> import numpy as np
-    >>> max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
+    >>> F.max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
     7.0
     """
-    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _max_pool(3, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def _avg_pool(
-    axes: int,
-    x: Any,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor_override: int | None,
+    axes: int, x: Any, ceil_mode: bool, counted: bool, divisor: int | None, *sizes: Any
 ) -> Array:
-    name = f"avg_pool{axes}d"
-    check_images(name, x.shape, axes)
-    if divisor_override == 0:
-        raise ValueError(f"{name}: divisor_override must not be 0")
-    window = window_of(name, pool_window, x.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
-    return pool.avg_pool(
-        x,
-        window=window,
-        count_include_pad=count_include_pad,
-        divisor_override=divisor_override,
-    )
+    """`sizes` are the kernel size, the stride and the padding."""
+    if divisor == 0:
+        raise ValueError(f"avg_pool{axes}d: divisor_override must not be 0")
+    window = pool_geometry("avg", axes, x.shape, *sizes, 1, ceil_mode)
+    return pool.avg_pool(x, window=window, count_include_pad=counted, divisor_override=divisor)
 
 
 @checked
@@ -156,11 +135,10 @@ def avg_pool1d(
 ) -> Array:
     """The mean of each window of input (N, C, L): (N, C, OL); see `avg_pool2d`.
 
-    >>> import numpy as np
-    >>> avg_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
+    >>> F.avg_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
     array([[[2., 3.]]])
     """
-    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+    return _avg_pool(1, input, ceil_mode, count_include_pad, None, kernel_size, stride, padding)
 
 
 @checked
@@ -176,17 +154,14 @@ def avg_pool2d(
     """The mean of each window of input (N, C, H, W): (N, C, OH, OW).
 
     Settings as in `max_pool2d`.  Padding counts as zeros unless `count_include_pad` is False;
-    `divisor_override` divides every sum by that number instead.  Raises ValueError for shapes or
-    settings that do not fit, TypeError for settings that are not whole.
+    `divisor_override` divides every sum by that number instead.
 
-    >>> import numpy as np
-    >>> avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)[0, 0]
+    >>> F.avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)[0, 0]
     array([[ 2.5,  4.5],
            [10.5, 12.5]])
     """
-    return _avg_pool(
-        2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
+    sizes = (kernel_size, stride, padding)
+    return _avg_pool(2, input, ceil_mode, count_include_pad, divisor_override, *sizes)
 
 
 @checked
@@ -201,10 +176,8 @@ def avg_pool3d(
 ) -> Array:
     """The mean of each window of input (N, C, D, H, W): (N, C, OD, OH, OW); see `avg_pool2d`.
 
-    >>> import numpy as np
-    >>> avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
+    >>> F.avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
     3.5
     """
-    return _avg_pool(
-        3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
+    sizes = (kernel_size, stride, padding)
+    return _avg_pool(3, input, ceil_mode, count_include_pad, divisor_override, *sizes)

@@ -10,10 +10,12 @@ import numpy as np
 
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array
-from autograd_cnn.functional.arguments import SHAPES
+from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops.pool import avg_pool_grad
 from autograd_cnn.ops.product import linear
+
+__all__ = ["interpolate"]
 
 _AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
@@ -48,18 +50,18 @@ def _target(x: Array, size: Any, scale_factor: Any) -> tuple[list[int], list[flo
     given: Any = list(value) if isinstance(value, (tuple, list)) else [value] * axes
     if len(given) != axes:
         raise ValueError(f"interpolate: {name} must be a number or {axes} of them, got {value!r}")
+    sides = x.shape[2:]
     if scale_factor is None:
         out = [index(v) for v in given]
     else:
-        out = [math.floor(n * v) for n, v in zip(x.shape[2:], given)]
-    if not all(n >= 1 for n in (*x.shape[2:], *out)):
+        out = [math.floor(n * v) for n, v in zip(sides, given)]
+    if min(*sides, *out) < 1:
         raise ValueError(
             f"interpolate: sizes must be at least 1, got {name}={value!r} for an input of shape "
             f"{x.shape}"
         )
-    if scale_factor is None:
-        return out, [n / o for n, o in zip(x.shape[2:], out)]
-    return out, [1.0 / v for v in given]
+    steps = [1.0 / v for v in given] if size is None else [n / o for n, o in zip(sides, out)]
+    return out, steps
 
 
 @checked
@@ -71,21 +73,18 @@ def interpolate(
     align_corners: bool | None = None,
 ) -> Array:
     """Images (N, C, ...) of one, two or three spatial axes at another `size`, or larger by
-    `scale_factor`.
+    `scale_factor`.  Both are a number or one per axis.
 
     `mode` 'nearest' repeats values: output cell i takes input cell floor(i / scale).  'linear'
     (N, C, L), 'bilinear' (N, C, H, W) and 'trilinear' (N, C, D, H, W) interpolate between the two
     nearest cells of each axis; cell i lies at ``(i + 0.5) / scale - 0.5``, not below 0, or, with
     `align_corners`, at ``i * (input size - 1) / (output size - 1)``, so that the corners keep their
-    values.  `size` and `scale_factor` are a number or one per axis; sizes are rounded down.
+    values.  Sizes are rounded down.  Linear modes multiply by matrices of weights, so a value that
+    is not finite reaches all of its row and column.
 
-    Floats keep their dtype.  Raises ValueError for settings that do not fit.  Linear modes multiply
-    by matrices of weights, so a value that is not finite reaches all of its row and column.
-
-    >>> import numpy as np
-    >>> interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2)
+    >>> F.interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2)
     array([[[1., 1., 3., 3.]]])
-    >>> interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
+    >>> F.interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
     array([[[1. , 1.5, 2.5, 3. ]]])
     """
     x = input
@@ -117,7 +116,7 @@ def _linear_weights(n: int, out: int, step: float, align_corners: bool) -> np.nd
         at = np.maximum((places + 0.5) * step - 0.5, 0.0)
     low = np.minimum(at.astype(np.intp), n - 1)
     high = np.minimum(low + 1, n - 1)
-    share = np.clip(at - low, 0.0, 1.0)
+    share = np.clip(at - low, 0, 1)
     weights = np.zeros((out, n))
     weights[places, low] = 1.0 - share
     weights[places, high] += share

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from autograd_cnn import functional as F
 from autograd_cnn.checks import choice, integer, per_axis
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.functional import passes
+from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.layers import uniform_parameters
-from autograd_cnn.nn.module import Module
-from autograd_cnn.nn.normalization import _BatchNorm
 from autograd_cnn.nn.parameter import Parameter
 
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+]
 
-class _Convolution(Module):
+
+class _Convolution(FunctionModule):
     """What all of them share; they differ in the function and in the number of spatial axes."""
 
-    axes: ClassVar[int]
-    function: ClassVar[Callable[..., Any]]
+    weight: Parameter
+    bias: Parameter | None
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
-    bias: Parameter | None
+    dilation: tuple[int, ...]
 
-    def _set_sizes(self, in_channels: int, out_channels: int, groups: int) -> None:
+    def _set_sizes(
+        self, in_channels: int, out_channels: int, kernel_size: Any, groups: int, padding_mode: str
+    ) -> None:
         name = type(self).__name__
         self.in_channels = integer(name, "in_channels", in_channels, 1)
         self.out_channels = integer(name, "out_channels", out_channels, 1)
         self.groups = integer(name, "groups", groups, 1)
         for label, count in (("in_channels", in_channels), ("out_channels", out_channels)):
-            if count % self.groups:
+            if count % groups:
                 raise ValueError(f"{name}: {label}={count} is not divisible by groups={groups}")
+        self.kernel_size = self._per_axis("kernel_size", kernel_size, 1)
+        self.padding_mode = choice(name, "padding_mode", padding_mode, ("zeros",))
+
+    def _set_parameters(self, first: int, second: int, bias: bool) -> None:
+        shape = (first, second // self.groups, *self.kernel_size)
+        self.weight, self.bias = uniform_parameters(shape, self.out_channels if bias else 0)
 
     def _per_axis(self, name: str, value: Any, least: int) -> tuple[int, ...]:
         return per_axis(type(self).__name__, name, value, least, self.axes)
-
-    def _set_padding_mode(self, padding_mode: str) -> None:
-        self.padding_mode = choice(type(self).__name__, "padding_mode", padding_mode, ("zeros",))
 
     def extra_repr(self) -> str:
         """The sizes, and the settings that differ from their defaults."""
@@ -52,6 +64,8 @@ class _Convolution(Module):
 
 
 class _Conv(_Convolution):
+    padding: tuple[int, ...] | str
+
     @checked
     def __init__(
         self,
@@ -65,84 +79,66 @@ class _Conv(_Convolution):
         bias: bool = True,
         padding_mode: str = "zeros",
     ) -> None:
-        self._set_sizes(in_channels, out_channels, groups)
-        self.kernel_size = self._per_axis("kernel_size", kernel_size, 1)
+        self._set_sizes(in_channels, out_channels, kernel_size, groups, padding_mode)
         self.stride = self._per_axis("stride", stride, 1)
         self.dilation = self._per_axis("dilation", dilation, 1)
         if isinstance(padding, str):
-            name = type(self).__name__
-            self.padding: Any = choice(name, "padding", padding, ("valid", "same"))
+            self.padding = choice(type(self).__name__, "padding", padding, ("valid", "same"))
         else:
             self.padding = self._per_axis("padding", padding, 0)
-        self._set_padding_mode(padding_mode)
-        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        self.weight, self.bias = uniform_parameters(shape, self.out_channels if bias else 0)
+        self._set_parameters(out_channels, in_channels, bias)
 
-    def forward(
-        self,
-        x: Any,
-        norm: _BatchNorm | None = None,
-        relu: bool = False,
-        pool: tuple[Any, ...] | None = None,
+    def forward(self, input: Any) -> Any:
+        """See the class."""
+        settings = (self.stride, self.padding, self.dilation, self.groups)
+        return self.function(input, self.weight, self.bias, *settings)
+
+    def _run_fused(
+        self, x: Any, *, relu: bool = False, norm: Any = None, pool: tuple[Any, ...] | None = None
     ) -> Any:
-        """See the class; then, in the same pass and without gradients, `norm` by its running
-        statistics, relu, and max pooling with these settings.
+        """`forward`, then `norm` by its running statistics, max pooling with the settings `pool`,
+        and relu, in one pass over memory that records no graph.
         """
         settings = (self.stride, self.padding, self.dilation, self.groups)
-        if norm is None and not relu and pool is None:
-            return type(self).function(x, self.weight, self.bias, *settings)
         scale, bias = (None, self.bias) if norm is None else norm.running_affine(self.bias)
         return passes.conv(self.axes, x, self.weight, bias, settings, scale, relu, pool)
 
 
-class Conv1d(_Conv):
+class Conv1d(_Conv, function=F.conv1d, axes=1):
     """Cross-correlation of sequences (N, in_channels, L) with filters: (N, out_channels, OL).
 
-    Settings, parameters and errors as in `Conv2d`, with one spatial axis.
+    Settings and parameters as in `Conv2d`, with one spatial axis.
 
-    >>> import numpy as np
-    >>> Conv1d(2, 8, 3, stride=2)(np.ones((5, 2, 28), np.float32)).shape
+    >>> nn.Conv1d(2, 8, 3, stride=2)(np.ones((5, 2, 28), np.float32)).shape
     (5, 8, 13)
     """
 
-    axes = 1
-    function = staticmethod(F.conv1d)
 
-
-class Conv2d(_Conv):
+class Conv2d(_Conv, function=F.conv2d, axes=2):
     """Cross-correlation of images (N, in_channels, H, W) with filters: (N, out_channels, OH, OW).
 
     ``OH = (H + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1``, and OW likewise;
     each setting is an integer or one each for height and width; `padding` may also be 'valid'
-    (none) or 'same' (OH = ceil(H / stride)). `groups` splits the channels into parts that are
+    (none) or 'same' (OH = ceil(H / stride)).  `groups` splits the channels into parts that are
     convolved separately.
 
     weight (out_channels, in_channels / groups, KH, KW) and bias (out_channels,) have the default
-    dtype and start uniform in +-1 / sqrt(in_channels / groups * KH * KW).  Raises ValueError for
-    sizes that do not fit.
+    dtype and start uniform in +-1 / sqrt(in_channels / groups * KH * KW).
 
-    >>> import numpy as np
-    >>> Conv2d(1, 8, 3, stride=2, padding=1)(np.ones((5, 1, 28, 28), np.float32)).shape
+    >>> nn.Conv2d(1, 8, 3, stride=2, padding=1)(np.ones((5, 1, 28, 28), np.float32)).shape
     (5, 8, 14, 14)
     """
 
-    axes = 2
-    function = staticmethod(F.conv2d)
 
-
-class Conv3d(_Conv):
+class Conv3d(_Conv, function=F.conv3d, axes=3):
     """Cross-correlation of volumes (N, in_channels, D, H, W) with filters: (N, out_channels, OD,
     OH, OW).
 
-    Settings, parameters and errors as in `Conv2d`, with three spatial axes.
+    Settings and parameters as in `Conv2d`, with three spatial axes.
 
-    >>> import numpy as np
-    >>> Conv3d(1, 4, (1, 3, 3))(np.ones((2, 1, 4, 8, 8), np.float32)).shape
+    >>> nn.Conv3d(1, 4, (1, 3, 3))(np.ones((2, 1, 4, 8, 8), np.float32)).shape
     (2, 4, 4, 6, 6)
     """
-
-    axes = 3
-    function = staticmethod(F.conv3d)
 
 
 class _ConvTranspose(_Convolution):
@@ -160,8 +156,7 @@ class _ConvTranspose(_Convolution):
         dilation: int | tuple[int, ...] = 1,
         padding_mode: str = "zeros",
     ) -> None:
-        self._set_sizes(in_channels, out_channels, groups)
-        self.kernel_size = self._per_axis("kernel_size", kernel_size, 1)
+        self._set_sizes(in_channels, out_channels, kernel_size, groups, padding_mode)
         self.stride = self._per_axis("stride", stride, 1)
         self.padding = self._per_axis("padding", padding, 0)
         self.output_padding = self._per_axis("output_padding", output_padding, 0)
@@ -171,31 +166,25 @@ class _ConvTranspose(_Convolution):
                 f"{type(self).__name__}: output_padding must be smaller than stride or dilation, "
                 f"got output_padding={output_padding}, stride={stride}, dilation={dilation}"
             )
-        self._set_padding_mode(padding_mode)
-        shape = (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
-        self.weight, self.bias = uniform_parameters(shape, self.out_channels if bias else 0)
+        self._set_parameters(in_channels, out_channels, bias)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """See the class."""
         settings = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
-        return type(self).function(x, self.weight, self.bias, *settings)
+        return self.function(input, self.weight, self.bias, *settings)
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTranspose, function=F.conv_transpose1d, axes=1):
     """Transposed convolution of sequences (N, in_channels, L): (N, out_channels, OL).
 
-    Settings, parameters and errors as in `ConvTranspose2d`, with one spatial axis.
+    Settings and parameters as in `ConvTranspose2d`, with one spatial axis.
 
-    >>> import numpy as np
-    >>> ConvTranspose1d(2, 4, 3, stride=2)(np.ones((5, 2, 7), np.float32)).shape
+    >>> nn.ConvTranspose1d(2, 4, 3, stride=2)(np.ones((5, 2, 7), np.float32)).shape
     (5, 4, 15)
     """
 
-    axes = 1
-    function = staticmethod(F.conv_transpose1d)
 
-
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTranspose, function=F.conv_transpose2d, axes=2):
     """Transposed convolution of images (N, in_channels, H, W): (N, out_channels, OH, OW).
 
     The gradient of `Conv2d` in its input, for the same settings: ``OH = (H - 1) * stride - 2 *
@@ -203,28 +192,19 @@ class ConvTranspose2d(_ConvTranspose):
     one each for height and width; `output_padding` is smaller than stride or dilation.
 
     weight (in_channels, out_channels / groups, KH, KW) and bias (out_channels,) have the default
-    dtype and start uniform in +-1 / sqrt(out_channels / groups * KH * KW).  Raises ValueError for
-    sizes that do not fit.
+    dtype and start uniform in +-1 / sqrt(out_channels / groups * KH * KW).
 
-    >>> import numpy as np
-    >>> layer = ConvTranspose2d(8, 1, 3, stride=2, padding=1, output_padding=1)
+    >>> layer = nn.ConvTranspose2d(8, 1, 3, stride=2, padding=1, output_padding=1)
     >>> layer(np.ones((5, 8, 14, 14), np.float32)).shape
     (5, 1, 28, 28)
     """
 
-    axes = 2
-    function = staticmethod(F.conv_transpose2d)
 
-
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTranspose, function=F.conv_transpose3d, axes=3):
     """Transposed convolution of volumes (N, in_channels, D, H, W): (N, out_channels, OD, OH, OW).
 
-    Settings, parameters and errors as in `ConvTranspose2d`, with three spatial axes.
+    Settings and parameters as in `ConvTranspose2d`, with three spatial axes.
 
-    >>> import numpy as np
-    >>> ConvTranspose3d(2, 4, 2, stride=2)(np.ones((5, 2, 2, 3, 4), np.float32)).shape
+    >>> nn.ConvTranspose3d(2, 4, 2, stride=2)(np.ones((5, 2, 2, 3, 4), np.float32)).shape
     (5, 4, 4, 6, 8)
     """
-
-    axes = 3
-    function = staticmethod(F.conv_transpose3d)

@@ -1,7 +1,8 @@
-"""A function of `functional` as a module: what activations, pooling and losses have in common."""
+"""A function of `functional` as a layer: activations, pooling, losses and the like."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -9,19 +10,36 @@ from autograd_cnn.nn.module import Module
 
 
 class FunctionModule(Module):
-    """A module that passes its inputs and its settings, which are attributes, to a function."""
+    """A layer that calls one function of `functional` with its inputs and its settings.
+
+    A subclass names the function: ``class ReLU(FunctionModule, function=F.relu)``.  Its settings
+    are the arguments that its constructor shares with the function, kept as attributes.
+    """
 
     function: ClassVar[Callable[..., Any]]
     settings: ClassVar[tuple[str, ...]] = ()
-    """The names of the settings, for the function and for this object alike."""
-    shown: ClassVar[tuple[str, ...] | None] = None
-    """Those that the text form shows; None for all."""
+    """The names of the settings, in the function's order."""
+    hidden: ClassVar[tuple[str, ...]] = ()
+    """The settings that the text form leaves out."""
+    axes: ClassVar[int]
+    """How many spatial axes the function works on, where the layer knows."""
+
+    def __init_subclass__(
+        cls, function: Callable[..., Any] | None = None, axes: int | None = None, **other: Any
+    ) -> None:
+        super().__init_subclass__(**other)
+        if axes is not None:
+            cls.axes = axes
+        if function is not None:
+            own = inspect.signature(cls.__init__).parameters
+            cls.function = staticmethod(function)
+            cls.settings = tuple(n for n in inspect.signature(function).parameters if n in own)
 
     def forward(self, *inputs: Any) -> Any:
         """See the class."""
-        return type(self).function(*inputs, **{name: getattr(self, name) for name in self.settings})
+        return self.function(*inputs, *[getattr(self, name) for name in self.settings])
 
     def extra_repr(self) -> str:
         """The settings."""
-        names = self.settings if self.shown is None else self.shown
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        shown = [name for name in self.settings if name not in self.hidden]
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)

@@ -68,7 +68,8 @@ def _in_one_pass(layer: Any, modules: Sequence[Module], x: Any) -> tuple[Any, in
     """The layer with what its pass over x takes in, and how many modules these are."""
     follows = _follows(layer, modules, x)
     try:
-        return layer(x, **follows), 1 + len(follows)
+        run = getattr(layer, "_run_fused", layer)
+        return run(x, **follows), 1 + len(follows)
     except (TypeError, ValueError):
         if not follows:
             raise

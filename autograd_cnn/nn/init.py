@@ -1,8 +1,7 @@
 """Initial values, written into a tensor in place and outside any graph.
 
-Every function returns its tensor, draws from the generator that `manual_seed` seeds unless given
-another, and raises TypeError for what is not a leaf tensor (random values also need a floating
-dtype).
+Every function fills a leaf tensor of any shape, keeps its dtype and returns it.  Random values need
+a floating dtype; they come from the generator that `manual_seed` seeds unless another is given.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from autograd_cnn import random
-from autograd_cnn.checks import mistake
+from autograd_cnn.checks import choice, mistake, number
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.tensor import Tensor
 
@@ -33,8 +32,14 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=Tensor)
-_GAINS = {"sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2.0), "selu": 0.75}
-_LINEAR = ("linear", *(f"conv{t}{d}d" for t in ("", "_transpose") for d in (1, 2, 3)))
+_GAINS = {
+    "linear": 1.0,
+    **{f"conv{t}{d}d": 1.0 for t in ("", "_transpose") for d in (1, 2, 3)},
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2.0),
+    "selu": 0.75,
+}
 
 
 def _check(name: str, tensor: Tensor, floating: bool = True) -> None:
@@ -57,23 +62,19 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which weights before `nonlinearity` are enlarged to keep the variance.
 
     'linear', the names of convolutions and 'sigmoid' 1, 'tanh' 5/3, 'relu' sqrt(2), 'selu' 3/4,
-    'leaky_relu' sqrt(2 / (1 + slope^2)) with slope `param` (0.01 when None).  Raises ValueError for
-    another name.
+    'leaky_relu' sqrt(2 / (1 + slope^2)) with slope `param` (0.01 when None).
 
-    >>> calculate_gain("leaky_relu", 1.0)
+    >>> nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
     """
     return _gain("calculate_gain", nonlinearity, param)
 
 
 def _gain(name: str, nonlinearity: str, param: float | None) -> float:
-    if nonlinearity in _LINEAR:
-        return 1.0
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else param
-        return math.sqrt(2.0 / (1.0 + slope**2))
+        return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in _GAINS:
-        known = ", ".join((*_LINEAR, *_GAINS, "leaky_relu"))
+        known = ", ".join((*_GAINS, "leaky_relu"))
         raise ValueError(f"{name}: unknown nonlinearity {nonlinearity!r}; there are {known}")
     return _GAINS[nonlinearity]
 
@@ -82,12 +83,9 @@ def _gain(name: str, nonlinearity: str, param: float | None) -> float:
 def uniform_(
     tensor: T, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None
 ) -> T:
-    """Values uniform in [a, b), in a tensor of any shape and floating dtype; both stay.
+    """Values uniform in [a, b).
 
-    Raises ValueError unless both are finite and a <= b.
-
-    >>> from autograd_cnn import tensor
-    >>> bool((uniform_(tensor([0.0, 0.0]), 2.0, 3.0) >= 2.0).all())
+    >>> bool((nn.init.uniform_(ag.tensor([0.0, 0.0]), 2.0, 3.0) >= 2.0).all())
     True
     """
     _check("uniform_", tensor)
@@ -100,17 +98,13 @@ def uniform_(
 def normal_(
     tensor: T, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
 ) -> T:
-    """Values from the normal distribution, in a tensor of any shape and floating dtype.
+    """Values from the normal distribution.
 
-    Raises ValueError for a negative `std`.
-
-    >>> from autograd_cnn import tensor
-    >>> normal_(tensor([0.0, 0.0]), mean=3.0, std=0.0)
+    >>> nn.init.normal_(ag.tensor([0.0, 0.0]), mean=3.0, std=0.0)
     tensor([3., 3.])
     """
     _check("normal_", tensor)
-    if not std >= 0:
-        raise ValueError(f"normal_: std must be at least 0, got {std}")
+    number("normal_", "std", std, 0)
     return _write(tensor, (generator or random.generator()).normal(mean, std, tensor.shape))
 
 
@@ -123,12 +117,9 @@ def trunc_normal_(
     b: float = 2.0,
     generator: np.random.Generator | None = None,
 ) -> T:
-    """Values from the normal distribution, drawn again until they lie in [a, b]; any shape, floats.
+    """Values from the normal distribution, drawn again until they lie in [a, b].
 
-    Raises ValueError unless a < b and std > 0.
-
-    >>> from autograd_cnn import tensor
-    >>> bool((abs(trunc_normal_(tensor([0.0] * 100)).numpy()) <= 2.0).all())
+    >>> bool((abs(nn.init.trunc_normal_(ag.tensor([0.0] * 100)).numpy()) <= 2.0).all())
     True
     """
     _check("trunc_normal_", tensor)
@@ -167,12 +158,9 @@ def _truncated(draw: np.random.Generator, size: int, low: float, high: float) ->
 
 @checked
 def constant_(tensor: T, val: float) -> T:
-    """The value `val` everywhere, in a tensor of any shape; its dtype stays.
+    """The value `val` everywhere; integer tensors take it too.
 
-    Raises TypeError for what is no number.
-
-    >>> from autograd_cnn import tensor
-    >>> constant_(tensor([0.0, 0.0]), 0.5)
+    >>> nn.init.constant_(ag.tensor([0.0, 0.0]), 0.5)
     tensor([0.5, 0.5])
     """
     _check("constant_", tensor, floating=False)
@@ -181,10 +169,9 @@ def constant_(tensor: T, val: float) -> T:
 
 @checked
 def zeros_(tensor: T) -> T:
-    """0 everywhere, in a tensor of any shape; its dtype stays.  TypeError for what is no tensor.
+    """0 everywhere; integer tensors take it too.
 
-    >>> from autograd_cnn import tensor
-    >>> zeros_(tensor([1.0, 2.0]))
+    >>> nn.init.zeros_(ag.tensor([1.0, 2.0]))
     tensor([0., 0.])
     """
     _check("zeros_", tensor, floating=False)
@@ -193,10 +180,9 @@ def zeros_(tensor: T) -> T:
 
 @checked
 def ones_(tensor: T) -> T:
-    """1 everywhere, in a tensor of any shape; its dtype stays.  TypeError for what is no tensor.
+    """1 everywhere; integer tensors take it too.
 
-    >>> from autograd_cnn import tensor
-    >>> ones_(tensor([0.0, 2.0]))
+    >>> nn.init.ones_(ag.tensor([0.0, 2.0]))
     tensor([1., 1.])
     """
     _check("ones_", tensor, floating=False)
@@ -204,7 +190,8 @@ def ones_(tensor: T) -> T:
 
 
 def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
-    """How many values each output sees and each input feeds: weight (out, in, ...)."""
+    """How many values each output of a weight (out, in, ...) sees, and each input feeds."""
+    _check(name, tensor)
     if tensor.ndim < 2:
         raise ValueError(
             f"{name}: a weight has at least 2 axes (out, in, ...), got shape {tensor.shape}"
@@ -214,20 +201,14 @@ def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
 
 
 def _xavier_std(name: str, tensor: Tensor, gain: float) -> float:
-    _check(name, tensor)
-    if not 0 <= gain < math.inf:
-        raise ValueError(f"{name}: gain must be finite and at least 0, got {gain}")
-    return gain * math.sqrt(2.0 / max(sum(_fans(name, tensor)), 1))
+    fans = _fans(name, tensor)
+    return number(name, "gain", gain, 0) * math.sqrt(2.0 / max(sum(fans), 1))
 
 
 def _kaiming_std(name: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    _check(name, tensor)
-    if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"{name}: mode must be 'fan_in' or 'fan_out', got {mode!r}")
-    if not math.isfinite(a):
-        raise ValueError(f"{name}: a must be finite, got {a}")
+    choice(name, "mode", mode, ("fan_in", "fan_out"))
     fan = _fans(name, tensor)[mode == "fan_out"]
-    return _gain(name, nonlinearity, a) / math.sqrt(max(fan, 1))
+    return _gain(name, nonlinearity, number(name, "a", a)) / math.sqrt(max(fan, 1))
 
 
 @checked
@@ -236,11 +217,9 @@ def xavier_uniform_(
 ) -> T:
     """Uniform in +-gain * sqrt(6 / (fan_in + fan_out)), for a weight (out, in, ...).
 
-    Glorot and Bengio (2010).  Raises ValueError for fewer than two axes and
-    for a negative gain.
+    Glorot and Bengio (2010).
 
-    >>> from autograd_cnn import tensor
-    >>> bool((abs(xavier_uniform_(tensor([[0.0] * 5])).numpy()) <= 1.0).all())
+    >>> bool((abs(nn.init.xavier_uniform_(ag.tensor([[0.0] * 5])).numpy()) <= 1.0).all())
     True
     """
     bound = math.sqrt(3.0) * _xavier_std("xavier_uniform_", tensor, gain)
@@ -249,13 +228,9 @@ def xavier_uniform_(
 
 @checked
 def xavier_normal_(tensor: T, gain: float = 1.0, generator: np.random.Generator | None = None) -> T:
-    """Normal with deviation gain * sqrt(2 / (fan_in + fan_out)), for a weight (out, in, ...).
+    """Normal with deviation gain * sqrt(2 / (fan_in + fan_out)); see `xavier_uniform_`.
 
-    Glorot and Bengio (2010).  Raises ValueError for fewer than two axes and
-    for a negative gain.
-
-    >>> from autograd_cnn import tensor
-    >>> xavier_normal_(tensor([[1.0]]), gain=0.0).item() == 0.0
+    >>> nn.init.xavier_normal_(ag.tensor([[1.0]]), gain=0.0).item() == 0.0
     True
     """
     return normal_(tensor, 0.0, _xavier_std("xavier_normal_", tensor, gain), generator)
@@ -272,10 +247,8 @@ def kaiming_uniform_(
     """Uniform in +-gain * sqrt(3 / fan), for a weight (out, in, ...).  He et al. (2015).
 
     `mode` names the fan, 'fan_in' or 'fan_out'; the gain is ``calculate_gain(nonlinearity, a)``.
-    Raises ValueError for fewer than two axes or another mode.
 
-    >>> from autograd_cnn import tensor
-    >>> bool((abs(kaiming_uniform_(tensor([[0.0] * 6])).numpy()) <= 1.0).all())
+    >>> bool((abs(nn.init.kaiming_uniform_(ag.tensor([[0.0] * 6])).numpy()) <= 1.0).all())
     True
     """
     bound = math.sqrt(3.0) * _kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity)
@@ -290,10 +263,9 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: np.random.Generator | None = None,
 ) -> T:
-    """Normal with deviation gain / sqrt(fan), for a weight (out, in, ...).  See `kaiming_uniform_`.
+    """Normal with deviation gain / sqrt(fan); see `kaiming_uniform_`.
 
-    >>> from autograd_cnn import tensor
-    >>> kaiming_normal_(tensor([[0.0] * 6]), nonlinearity="relu").shape
+    >>> nn.init.kaiming_normal_(ag.tensor([[0.0] * 6]), nonlinearity="relu").shape
     (1, 6)
     """
     std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
@@ -305,14 +277,12 @@ def orthogonal_(tensor: T, gain: float = 1, generator: np.random.Generator | Non
     """A random orthogonal matrix (out, rest joined), times `gain`.
 
     Its rows or columns, whichever are fewer, are orthonormal.  Uniform among such matrices.  Saxe
-    et al. (2014).  Raises ValueError for fewer than two axes.
+    et al. (2014).
 
-    >>> from autograd_cnn import tensor
-    >>> w = orthogonal_(tensor([[0.0, 0.0], [0.0, 0.0]])).numpy()
+    >>> w = nn.init.orthogonal_(ag.tensor([[0.0, 0.0], [0.0, 0.0]])).numpy()
     >>> bool(abs(w @ w.T - [[1, 0], [0, 1]]).max() < 1e-6)
     True
     """
-    _check("orthogonal_", tensor)
     _fans("orthogonal_", tensor)
     if not tensor.size:
         return tensor

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from autograd_cnn import functional as F
-from autograd_cnn.checks import integer
+from autograd_cnn.checks import integer, number
 from autograd_cnn.config import get_default_dtype
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.functional import passes
 from autograd_cnn.nn import init
+from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.module import Module
-from autograd_cnn.nn.normalization import _BatchNorm
 from autograd_cnn.nn.parameter import Parameter
+from autograd_cnn.ops.product import linear
+
+__all__ = ["Dropout", "Dropout2d", "Embedding", "Flatten", "Identity", "Linear", "Unflatten"]
 
 
 def uniform_parameters(shape: tuple[int, ...], biases: int) -> tuple[Parameter, Parameter | None]:
@@ -29,20 +32,16 @@ def uniform_parameters(shape: tuple[int, ...], biases: int) -> tuple[Parameter, 
     if not biases:
         return weight, None
     bound = 1 / math.sqrt(math.prod(shape[1:]))
-    offset = Parameter(np.zeros(biases, dtype))
-    init.uniform_(offset, -bound, bound)
-    return weight, offset
+    return weight, init.uniform_(Parameter(np.zeros(biases, dtype)), -bound, bound)
 
 
 class Linear(Module):
     """``x @ weight.T + bias``: (..., in_features) to (..., out_features).
 
     weight (out_features, in_features) and bias (out_features,) have the default dtype and start
-    uniform in +-1 / sqrt(in_features).  Raises ValueError for a size below 1; calling it, for an
-    input whose last axis is not in_features.
+    uniform in +-1 / sqrt(in_features).
 
-    >>> import numpy as np
-    >>> Linear(3, 2)(np.ones((5, 3), np.float32)).shape
+    >>> nn.Linear(3, 2)(np.ones((5, 3), np.float32)).shape
     (5, 2)
     """
 
@@ -53,12 +52,14 @@ class Linear(Module):
         shape = (self.out_features, self.in_features)
         self.weight, self.bias = uniform_parameters(shape, self.out_features if bias else 0)
 
-    def forward(self, x: Any, norm: _BatchNorm | None = None, relu: bool = False) -> Any:
-        """See the class; then, in the same pass and without gradients, `norm` by its running
-        statistics, and relu.
+    def forward(self, input: Any) -> Any:
+        """See the class."""
+        return linear(input, self.weight, self.bias)
+
+    def _run_fused(self, x: Any, *, relu: bool = False, norm: Any = None, pool: Any = None) -> Any:
+        """`forward`, then `norm` by its running statistics, and relu, in one pass over memory that
+        records no graph; there is nothing to pool.
         """
-        if norm is None and not relu:
-            return F.linear(x, self.weight, self.bias)
         scale, bias = (None, self.bias) if norm is None else norm.running_affine(self.bias)
         return passes.linear(x, self.weight, bias, scale, relu)
 
@@ -68,97 +69,22 @@ class Linear(Module):
         return f"{sizes}, bias={self.bias is not None}"
 
 
-class Flatten(Module):
+class Flatten(FunctionModule, function=F.flatten):
     """Axes `start_dim` to `end_dim` joined into one: by default (N, ...) to (N, features).
 
-    Any dtype, which stays.  Raises ValueError, when called, if the input has no such axes.
-
-    >>> import numpy as np
-    >>> Flatten()(np.ones((2, 3, 4, 5))).shape
+    >>> nn.Flatten()(np.ones((2, 3, 4, 5))).shape
     (2, 60)
     """
 
     @checked
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim = start_dim
-        self.end_dim = end_dim
-
-    def forward(self, x: Any) -> Any:
-        """See the class."""
-        return F.flatten(x, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        """The constructor's arguments."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
-
-class Dropout(Module):
-    """In training, zero each value with probability `p` and scale the others by 1 / (1 - p).
-
-    In evaluation (`eval`) values pass unchanged.  Any shape, dtype kept.  Raises ValueError unless
-    0 <= p <= 1.
-
-    >>> import numpy as np
-    >>> Dropout(0.5).eval()(np.ones(3))
-    array([1., 1., 1.])
-    """
-
-    function: ClassVar[Callable[..., Any]] = staticmethod(F.dropout)
-
-    @checked
-    def __init__(self, p: float = 0.5) -> None:
-        if not 0.0 <= p <= 1.0:
-            name = type(self).__name__
-            raise ValueError(f"{name}: p is a probability between 0 and 1, got {p}")
-        self.p = p
-
-    def forward(self, x: Any) -> Any:
-        """See the class."""
-        return type(self).function(x, self.p, self.training)
-
-    def extra_repr(self) -> str:
-        """The constructor's argument."""
-        return f"p={self.p}"
-
-
-class Dropout2d(Dropout):
-    """In training, zero each channel of (N, C, ...) with probability `p` and scale the others by
-    1 / (1 - p).
-
-    See `Dropout` and `functional.dropout2d`.
-
-    >>> import numpy as np
-    >>> Dropout2d(0.5).eval()(np.ones((1, 2, 2)))
-    array([[[1., 1.],
-            [1., 1.]]])
-    """
-
-    function = staticmethod(F.dropout2d)
-
-
-class Identity(Module):
-    """The input itself; a placeholder that takes and ignores any constructor arguments.
-
-    >>> Identity()(3)
-    3
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def forward(self, x: Any) -> Any:
-        """See the class."""
-        return x
+        self.start_dim, self.end_dim = start_dim, end_dim
 
 
 class Unflatten(Module):
     """Axis `dim` split into axes of `unflattened_size`, of which one may be -1.
 
-    Any dtype, which stays.  Raises ValueError, when called, if the sizes do not multiply to that of
-    the axis.
-
-    >>> import numpy as np
-    >>> Unflatten(1, (3, 4, 5))(np.ones((2, 60))).shape
+    >>> nn.Unflatten(1, (3, 4, 5))(np.ones((2, 60))).shape
     (2, 3, 4, 5)
     """
 
@@ -167,24 +93,65 @@ class Unflatten(Module):
         self.dim = dim
         self.unflattened_size = tuple(unflattened_size)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """See the class."""
-        return F.unflatten(x, self.dim, self.unflattened_size)
+        return F.unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
+class Dropout(FunctionModule, function=F.dropout):
+    """In training, zero each value with probability `p` and scale the others by 1 / (1 - p).
+
+    In evaluation (`eval`) values pass unchanged.
+
+    >>> nn.Dropout(0.5).eval()(np.ones(3))
+    array([1., 1., 1.])
+    """
+
+    @checked
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = number(type(self).__name__, "p", p, 0, 1)
+
+    def forward(self, input: Any) -> Any:
+        """See the class."""
+        return self.function(input, self.p, self.training)
+
+
+class Dropout2d(Dropout, function=F.dropout2d):
+    """In training, zero each channel of (N, C, ...) with probability `p` and scale the others by
+    1 / (1 - p); see `Dropout`.
+
+    >>> nn.Dropout2d(0.5).eval()(np.ones((1, 2, 2)))
+    array([[[1., 1.],
+            [1., 1.]]])
+    """
+
+
+class Identity(Module):
+    """The input itself; a placeholder that takes and ignores any constructor arguments.
+
+    >>> nn.Identity()(3)
+    3
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def forward(self, input: Any) -> Any:
+        """See the class."""
+        return input
+
+
 class Embedding(Module):
     """The rows of a table named by integers: (...) to (..., embedding_dim).
 
     weight (num_embeddings, embedding_dim) has the default dtype and starts normal with deviation 1;
-    row `padding_idx`, where given, starts at zero and gets no gradient.  The indices have any
-    shape.  Raises ValueError for sizes out of range; calling it, for an index out of range, and
-    TypeError for other than integers.
+    row `padding_idx`, where given, starts at zero and gets no gradient.
 
-    >>> Embedding(10, 4)([[1, 2, 3]]).shape
+    >>> nn.Embedding(10, 4)([[1, 2, 3]]).shape
     (1, 3, 4)
     """
 
@@ -202,9 +169,8 @@ class Embedding(Module):
                 )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
-        dtype = get_default_dtype()
-        self.weight = Parameter(np.zeros((self.num_embeddings, self.embedding_dim), dtype))
-        init.normal_(self.weight)
+        shape = (self.num_embeddings, self.embedding_dim)
+        self.weight = init.normal_(Parameter(np.zeros(shape, get_default_dtype())))
         if padding_idx is not None:
             self.weight.array[padding_idx] = 0.0
 

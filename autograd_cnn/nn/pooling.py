@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from autograd_cnn import functional as F
 from autograd_cnn.checks import integer, per_axis
@@ -10,23 +10,42 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.functional.adaptive import output_sizes
 from autograd_cnn.nn.function import FunctionModule
 
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+]
 
-def _check_window(owner: str, axes: int, kernel_size: Any, stride: Any, padding: Any) -> None:
-    kernel = per_axis(owner, "kernel_size", kernel_size, 1, axes)
-    if stride is not None:
-        per_axis(owner, "stride", stride, 1, axes)
-    for size, extra in zip(kernel, per_axis(owner, "padding", padding, 0, axes)):
-        if 2 * extra > size:
+
+class _Pool(FunctionModule):
+    """What layers with windows of a fixed size share."""
+
+    def _set_window(self, kernel_size: Any, stride: Any, padding: Any) -> None:
+        name = type(self).__name__
+        kernel = per_axis(name, "kernel_size", kernel_size, 1, self.axes)
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        per_axis(name, "stride", self.stride, 1, self.axes)
+        self.padding = padding
+        extra = per_axis(name, "padding", padding, 0, self.axes)
+        if any(2 * p > k for p, k in zip(extra, kernel)):
             raise ValueError(
-                f"{owner}: padding may be at most half of the kernel size, got padding={padding}, "
+                f"{name}: padding may be at most half of the kernel size, got padding={padding}, "
                 f"kernel_size={kernel_size}"
             )
 
 
-class _MaxPool(FunctionModule):
-    axes: ClassVar[int]
-    settings = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
-    shown = settings[:-1]
+class _MaxPool(_Pool):
+    hidden = ("return_indices",)
 
     @checked
     def __init__(
@@ -38,73 +57,54 @@ class _MaxPool(FunctionModule):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        name = type(self).__name__
-        _check_window(name, self.axes, kernel_size, stride, padding)
-        per_axis(name, "dilation", dilation, 1, self.axes)
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
+        self._set_window(kernel_size, stride, padding)
+        per_axis(type(self).__name__, "dilation", dilation, 1, self.axes)
         self.dilation = dilation
-        self.return_indices = return_indices
-        self.ceil_mode = ceil_mode
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
     def window_settings(self) -> tuple[Any, ...]:
         """Kernel size, stride, padding, dilation and ceil mode."""
         return self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPool, function=F.max_pool1d, axes=1):
     """The largest value in each window: (N, C, L) to (N, C, OL).  See `MaxPool2d`.
 
-    >>> import numpy as np
-    >>> MaxPool1d(2)(np.array([[[1.0, 3.0, 4.0, 2.0]]]))
+    >>> nn.MaxPool1d(2)(np.array([[[1.0, 3.0, 4.0, 2.0]]]))
     array([[[3., 4.]]])
     """
 
-    axes = 1
-    function = staticmethod(F.max_pool1d)
 
-
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPool, function=F.max_pool2d, axes=2):
     """The largest value in each window: (N, C, H, W) to (N, C, OH, OW); padding never wins.
 
     ``OH = (H + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1``, rounded up with
     `ceil_mode`; `stride` defaults to the kernel size.  With `return_indices` also a plain integer
     array of where each value came from, counted row by row in the (H, W) image.  A tie goes to the
-    first.  Raises ValueError for settings out of range.
+    first.
 
-    >>> import numpy as np
-    >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
+    >>> nn.MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
     array([[ 5.,  7.],
            [13., 15.]])
     """
 
-    axes = 2
-    function = staticmethod(F.max_pool2d)
 
-
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPool, function=F.max_pool3d, axes=3):
     """The largest value in each window: (N, C, D, H, W) to (N, C, OD, OH, OW).  See `MaxPool2d`.
 
-    >>> import numpy as np
-    >>> MaxPool3d(2)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
+    >>> nn.MaxPool3d(2)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
     7.0
     """
 
-    axes = 3
-    function = staticmethod(F.max_pool3d)
 
+class AvgPool1d(_Pool, function=F.avg_pool1d, axes=1):
+    """The mean of each window: (N, C, L) to (N, C, OL).  See `AvgPool2d`.
 
-class _AvgPool(FunctionModule):
-    axes: ClassVar[int]
-    settings: ClassVar[tuple[str, ...]] = (
-        "kernel_size",
-        "stride",
-        "padding",
-        "ceil_mode",
-        "count_include_pad",
-    )
-    shown = settings[:3]
+    >>> nn.AvgPool1d(2)(np.array([[[1.0, 3.0, 4.0, 2.0]]]))
+    array([[[2., 3.]]])
+    """
+
+    hidden = ("ceil_mode", "count_include_pad")
 
     @checked
     def __init__(
@@ -115,28 +115,12 @@ class _AvgPool(FunctionModule):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        _check_window(type(self).__name__, self.axes, kernel_size, stride, padding)
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
+        self._set_window(kernel_size, stride, padding)
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
 
-class AvgPool1d(_AvgPool):
-    """The mean of each window: (N, C, L) to (N, C, OL).  See `AvgPool2d`.
-
-    >>> import numpy as np
-    >>> AvgPool1d(2)(np.array([[[1.0, 3.0, 4.0, 2.0]]]))
-    array([[[2., 3.]]])
-    """
-
-    axes = 1
-    function = staticmethod(F.avg_pool1d)
-
-
-class _DividedAvgPool(_AvgPool):
-    settings = (*_AvgPool.settings, "divisor_override")
+class _DividedAvgPool(_Pool):
+    hidden = ("ceil_mode", "count_include_pad", "divisor_override")
 
     @checked
     def __init__(
@@ -148,93 +132,69 @@ class _DividedAvgPool(_AvgPool):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        self._set_window(kernel_size, stride, padding)
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
         if divisor_override is not None:
             integer(type(self).__name__, "divisor_override", divisor_override, 1)
         self.divisor_override = divisor_override
 
 
-class AvgPool2d(_DividedAvgPool):
+class AvgPool2d(_DividedAvgPool, function=F.avg_pool2d, axes=2):
     """The mean of each window: (N, C, H, W) to (N, C, OH, OW).
 
     ``OH = (H + 2 * padding - kernel_size) // stride + 1``, rounded up with `ceil_mode`; `stride`
     defaults to the kernel size.  Padding zeros count in the mean unless `count_include_pad` is
-    False; `divisor_override` replaces the number of values.  Floats keep their dtype.  Raises
-    ValueError for settings out of range.
+    False; `divisor_override` replaces the number of values.
 
-    >>> import numpy as np
-    >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
+    >>> nn.AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
     array([[ 2.5,  4.5],
            [10.5, 12.5]])
     """
 
-    axes = 2
-    function = staticmethod(F.avg_pool2d)
 
-
-class AvgPool3d(_DividedAvgPool):
+class AvgPool3d(_DividedAvgPool, function=F.avg_pool3d, axes=3):
     """The mean of each window: (N, C, D, H, W) to (N, C, OD, OH, OW).  See `AvgPool2d`.
 
-    >>> import numpy as np
-    >>> AvgPool3d(2)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
+    >>> nn.AvgPool3d(2)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
     3.5
     """
 
-    axes = 3
-    function = staticmethod(F.avg_pool3d)
-
 
 class _AdaptivePool(FunctionModule):
-    axes: ClassVar[int]
-    settings: ClassVar[tuple[str, ...]] = ("output_size",)
-
     @checked
     def __init__(self, output_size: int | tuple[int | None, ...] | None) -> None:
         output_sizes(type(self).__name__, output_size, self.axes)
         self.output_size = output_size
 
 
-class AdaptiveAvgPool1d(_AdaptivePool):
+class AdaptiveAvgPool1d(_AdaptivePool, function=F.adaptive_avg_pool1d, axes=1):
     """The mean of `output_size` windows that cover (N, C, L).  See `AdaptiveAvgPool2d`.
 
-    >>> import numpy as np
-    >>> AdaptiveAvgPool1d(2)(np.arange(4.0).reshape(1, 1, 4))
+    >>> nn.AdaptiveAvgPool1d(2)(np.arange(4.0).reshape(1, 1, 4))
     array([[[0.5, 2.5]]])
     """
 
-    axes = 1
-    function = staticmethod(F.adaptive_avg_pool1d)
 
-
-class AdaptiveAvgPool2d(_AdaptivePool):
+class AdaptiveAvgPool2d(_AdaptivePool, function=F.adaptive_avg_pool2d, axes=2):
     """The mean of windows that cover (N, C, H, W), as many as `output_size`; 1 is global pooling.
 
-    See `functional.adaptive_avg_pool2d`.  Raises ValueError for sizes below 1.
+    See `functional.adaptive_avg_pool2d`.
 
-    >>> import numpy as np
-    >>> AdaptiveAvgPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
+    >>> nn.AdaptiveAvgPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
     array([[[[7.5]]]])
     """
 
-    axes = 2
-    function = staticmethod(F.adaptive_avg_pool2d)
 
-
-class AdaptiveAvgPool3d(_AdaptivePool):
+class AdaptiveAvgPool3d(_AdaptivePool, function=F.adaptive_avg_pool3d, axes=3):
     """The mean of windows that cover (N, C, D, H, W).  See `AdaptiveAvgPool2d`.
 
-    >>> import numpy as np
-    >>> AdaptiveAvgPool3d(1)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
+    >>> nn.AdaptiveAvgPool3d(1)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
     3.5
     """
 
-    axes = 3
-    function = staticmethod(F.adaptive_avg_pool3d)
-
 
 class _AdaptiveMaxPool(_AdaptivePool):
-    settings = ("output_size", "return_indices")
-    shown = ("output_size",)
+    hidden = ("return_indices",)
 
     @checked
     def __init__(
@@ -244,39 +204,27 @@ class _AdaptiveMaxPool(_AdaptivePool):
         self.return_indices = return_indices
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPool, function=F.adaptive_max_pool1d, axes=1):
     """The largest value of `output_size` windows that cover (N, C, L).  See `AdaptiveMaxPool2d`.
 
-    >>> import numpy as np
-    >>> AdaptiveMaxPool1d(2)(np.arange(4.0).reshape(1, 1, 4))
+    >>> nn.AdaptiveMaxPool1d(2)(np.arange(4.0).reshape(1, 1, 4))
     array([[[1., 3.]]])
     """
 
-    axes = 1
-    function = staticmethod(F.adaptive_max_pool1d)
 
-
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool, function=F.adaptive_max_pool2d, axes=2):
     """The largest value of windows that cover (N, C, H, W), as many as `output_size`.
 
-    See `functional.adaptive_max_pool2d`.  Raises ValueError for sizes below 1.
+    See `functional.adaptive_max_pool2d`.
 
-    >>> import numpy as np
-    >>> AdaptiveMaxPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
+    >>> nn.AdaptiveMaxPool2d(1)(np.arange(16.0).reshape(1, 1, 4, 4))
     array([[[[15.]]]])
     """
 
-    axes = 2
-    function = staticmethod(F.adaptive_max_pool2d)
 
-
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPool, function=F.adaptive_max_pool3d, axes=3):
     """The largest value of windows that cover (N, C, D, H, W).  See `AdaptiveMaxPool2d`.
 
-    >>> import numpy as np
-    >>> AdaptiveMaxPool3d(1)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
+    >>> nn.AdaptiveMaxPool3d(1)(np.arange(8.0).reshape(1, 1, 2, 2, 2)).item()
     7.0
     """
-
-    axes = 3
-    function = staticmethod(F.adaptive_max_pool3d)

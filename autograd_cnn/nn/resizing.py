@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from autograd_cnn import functional as F
 from autograd_cnn.checks import per_axis
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.functional.resampling import check_settings
 from autograd_cnn.nn.function import FunctionModule
 
+__all__ = ["Fold", "Unfold", "Upsample"]
 
-class Upsample(FunctionModule):
+
+class Upsample(FunctionModule, function=F.interpolate):
     """Images (N, C, ...) at another `size`, or larger by `scale_factor`.
 
     `mode` is 'nearest', 'linear', 'bilinear' or 'trilinear', as in `functional.interpolate`, which
-    says what `align_corners` means.  Raises ValueError for settings that fit no input and, when
-    called, for those that do not fit the input.
+    says what `align_corners` means.
 
-    >>> import numpy as np
-    >>> Upsample(scale_factor=2)(np.array([[[1.0, 3.0]]]))
+    >>> nn.Upsample(scale_factor=2)(np.array([[[1.0, 3.0]]]))
     array([[[1., 1., 3., 3.]]])
     """
-
-    function = staticmethod(F.interpolate)
-    settings = ("size", "scale_factor", "mode", "align_corners")
 
     @checked
     def __init__(
@@ -35,10 +30,8 @@ class Upsample(FunctionModule):
         align_corners: bool | None = None,
     ) -> None:
         check_settings("Upsample", size, scale_factor, mode, align_corners)
-        self.size = size
-        self.scale_factor = scale_factor
-        self.mode = mode
-        self.align_corners = align_corners
+        self.size, self.scale_factor = size, scale_factor
+        self.mode, self.align_corners = mode, align_corners
 
     def extra_repr(self) -> str:
         """The size or the factor, and the mode."""
@@ -48,8 +41,6 @@ class Upsample(FunctionModule):
 
 class _Windows(FunctionModule):
     """The settings of windows over two spatial axes, which both directions share."""
-
-    settings: ClassVar[tuple[str, ...]] = ("kernel_size", "dilation", "padding", "stride")
 
     @checked
     def __init__(
@@ -66,37 +57,28 @@ class _Windows(FunctionModule):
         self.stride = per_axis(name, "stride", stride, 1, 2)
 
 
-class Unfold(_Windows):
+class Unfold(_Windows, function=F.unfold):
     """The windows of images (N, C, H, W) as columns: (N, C * KH * KW, OH * OW).
 
-    See `functional.unfold`.  Raises ValueError for settings out of range and, when called, for a
-    kernel larger than the padded image.
+    See `functional.unfold`.
 
-    >>> import numpy as np
-    >>> Unfold(2)(np.arange(6.0).reshape(1, 1, 2, 3))[0]
+    >>> nn.Unfold(2)(np.arange(6.0).reshape(1, 1, 2, 3))[0]
     array([[0., 1.],
            [1., 2.],
            [3., 4.],
            [4., 5.]])
     """
 
-    function = staticmethod(F.unfold)
 
-
-class Fold(_Windows):
+class Fold(_Windows, function=F.fold):
     """Columns (N, C * KH * KW, OH * OW) added up in images (N, C, *output_size).
 
-    See `functional.fold`.  Raises ValueError for settings out of range and, when called, for
-    columns that are not those of such an image.
+    See `functional.fold`.
 
-    >>> import numpy as np
-    >>> Fold((2, 3), 2)(np.ones((1, 4, 2)))[0, 0]
+    >>> nn.Fold((2, 3), 2)(np.ones((1, 4, 2)))[0, 0]
     array([[1., 2., 1.],
            [1., 2., 1.]])
     """
-
-    function = staticmethod(F.fold)
-    settings = ("output_size", *_Windows.settings)
 
     @checked
     def __init__(

@@ -1,0 +1,134 @@
+"""Losses between values and between distributions, and what all losses share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.checks import choice, number
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.node import Array, values
+from autograd_cnn.ops.arithmetic import abs, clip, where
+from autograd_cnn.ops.exponential import exp, log
+
+__all__ = ["huber_loss", "kl_div", "l1_loss", "mse_loss", "smooth_l1_loss"]
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def reduced(name: str, losses: Array, reduction: str) -> Array:
+    """The mean, the sum or, for 'none', all of the losses."""
+    if reduction == "mean":
+        return losses.mean()
+    if reduction == "sum":
+        return losses.sum()
+    choice(name, "reduction", reduction, REDUCTIONS)
+    return losses
+
+
+def check_shapes(name: str, input: Array, target: Array) -> None:
+    """Raise ValueError for unequal shapes: (N, 1) against (N,) would broadcast to (N, N) and train
+    on nonsense.
+    """
+    if input.shape != target.shape:
+        raise ValueError(
+            f"{name}: input and target must have the same shape, got {input.shape} and "
+            f"{target.shape}; reshape one of them"
+        )
+
+
+def _difference(name: str, input: Any, target: Any) -> Array:
+    check_shapes(name, input, target)
+    return input - target
+
+
+@checked
+def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
+    """Squared error (input - target)^2, averaged over all values; the shapes must be equal.
+
+    `reduction` is 'mean', 'sum' or 'none' (the shape of the input).
+
+    >>> F.mse_loss(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
+    2.5
+    """
+    difference = _difference("mse_loss", input, target)
+    return reduced("mse_loss", difference * difference, reduction)
+
+
+@checked
+def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
+    """Absolute error |input - target|, with gradient 0 where they are equal; see `mse_loss`.
+
+    >>> F.l1_loss(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
+    1.5
+    """
+    return reduced("l1_loss", abs(_difference("l1_loss", input, target)), reduction)
+
+
+def _huber(difference: Array, delta: float) -> Array:
+    """d^2 / 2 up to |d| = delta, and on along the tangent: c * (d - c / 2) with c = clip(d)."""
+    clipped = clip(difference, min=-delta, max=delta)
+    return clipped * (difference - 0.5 * clipped)
+
+
+@checked
+def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
+    """``d^2 / 2`` where |d| = |input - target| is at most `delta`, ``delta * (|d| - delta / 2)``
+    beyond; reductions as in `mse_loss`.
+
+    Huber, "Robust estimation of a location parameter" (1964).
+
+    >>> F.huber_loss(np.array([0.5, 4.0]), np.zeros(2), reduction="none")
+    array([0.125, 3.5  ])
+    """
+    number("huber_loss", "delta", delta, above=0)
+    losses = _huber(_difference("huber_loss", input, target), delta)
+    return reduced("huber_loss", losses, reduction)
+
+
+@checked
+def smooth_l1_loss(
+    input: Array, target: Array, reduction: str = "mean", beta: float = 1.0
+) -> Array:
+    """``d^2 / (2 * beta)`` where |d| = |input - target| is below `beta`, ``|d| - beta / 2`` beyond;
+    `l1_loss` for a beta of 0.  Reductions as in `mse_loss`.
+
+    Girshick, "Fast R-CNN" (2015).
+
+    >>> F.smooth_l1_loss(np.array([0.5, 4.0]), np.zeros(2), reduction="none", beta=2.0)
+    array([0.0625, 3.    ])
+    """
+    number("smooth_l1_loss", "beta", beta, 0)
+    difference = _difference("smooth_l1_loss", input, target)
+    losses = _huber(difference, beta) * (1.0 / beta) if beta else abs(difference)
+    return reduced("smooth_l1_loss", losses, reduction)
+
+
+@checked
+def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
+    """Kullback-Leibler divergence ``target * (log(target) - input)`` of log-probabilities `input`
+    from probabilities `target`, value by value; 0 where the target is 0.
+
+    With `log_target` the target holds log-probabilities too.  `reduction` is 'mean' over all
+    values, 'batchmean' (the sum divided by the first axis, which is the mathematical divergence),
+    'sum' or 'none'.  Kullback and Leibler, "On information and sufficiency" (1951).
+
+    >>> p, q = np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])
+    >>> round(F.kl_div(np.log(q), p, reduction="batchmean").item(), 6)
+    0.143841
+    """
+    check_shapes("kl_div", input, target)
+    choice("kl_div", "reduction", reduction, (*REDUCTIONS, "batchmean"))
+    if log_target:
+        nothing = values(target) == -np.inf
+        logs, share = where(nothing, 0.0, target), exp(target)
+    else:
+        nothing = values(target) == 0
+        logs, share = log(where(nothing, 1.0, target)), target
+    losses = where(nothing, 0.0, share * (logs - input))
+    if reduction != "batchmean":
+        return reduced("kl_div", losses, reduction)
+    if not input.ndim:
+        raise ValueError("kl_div: reduction='batchmean' needs a batch axis")
+    return losses.sum() * (1.0 / input.shape[0] if input.shape[0] else np.nan)
