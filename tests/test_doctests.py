@@ -8,6 +8,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ MODULES = ["autograd_cnn", *sorted(m.name for m in FOUND if not m.name.endswith(
 
 def names() -> dict[str, Any]:
     return {"np": np, "ag": ag, "F": ag.functional, "nn": ag.nn}
+
+
+@pytest.fixture(autouse=True)
+def _ops_of_examples_stay_there() -> Iterator[None]:
+    """Examples declare ops, which other tests would find in the registry."""
+    known = set(ag.OPS)
+    yield
+    for name in ag.OPS.keys() - known:
+        del ag.OPS[name]
 
 
 def run(examples: list[doctest.DocTest]) -> tuple[int, str]:
