@@ -14,13 +14,13 @@ from autograd_cnn.engine.backward import accumulate_gradients, backpropagate, se
 from autograd_cnn.engine.kinds import DType
 from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
 from autograd_cnn.tensor import numpy_functions
-from autograd_cnn.tensor.array import PlainFacts
+from autograd_cnn.tensor.array import ArrayAttributes
 from autograd_cnn.tensor.methods import ArrayMethods
 from autograd_cnn.tensor.numpy_special import refuse_hidden_conversion
 from autograd_cnn.tensor.operators import Operators
 
 
-class Tensor(PlainFacts, Operators, ArrayMethods):
+class Tensor(ArrayAttributes, Operators, ArrayMethods):
     """An array that records the operations made on it, so that `backward` can give gradients.
 
     `data` holds numbers: an array, a tensor, a number or nested lists of numbers.  Arrays keep

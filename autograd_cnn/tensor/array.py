@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,60 +11,56 @@ from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Node
 
 
-class PlainFacts(Node):
+def _of_array(name: str, text: str) -> Any:
+    """A property that reads the attribute `name` of the array, without a call in Python."""
+    return property(operator.attrgetter(f"array.{name}"), doc=text)
+
+
+class ArrayAttributes(Node):
     """The half of a tensor that tells what is in it, and hands its values out."""
 
     __slots__ = ()
 
-    @property
-    def shape(self) -> tuple[int, ...]:
+    shape: tuple[int, ...] = _of_array(
+        "shape",
         """Sizes of the axes.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 2.0]]).shape
+        >>> ag.tensor([[1.0, 2.0]]).shape
         (1, 2)
-        """
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
+        """,
+    )
+    dtype: np.dtype[Any] = _of_array(
+        "dtype",
         """NumPy dtype of the values.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([1.0, 2.0]).dtype
+        >>> ag.tensor([1.0, 2.0]).dtype
         dtype('float32')
-        """
-        return self.array.dtype
-
-    @property
-    def ndim(self) -> int:
+        """,
+    )
+    ndim: int = _of_array(
+        "ndim",
         """Number of axes.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 2.0]]).ndim
+        >>> ag.tensor([[1.0, 2.0]]).ndim
         2
-        """
-        return self.array.ndim
-
-    @property
-    def size(self) -> int:
+        """,
+    )
+    size: int = _of_array(
+        "size",
         """Number of values.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 2.0]]).size
+        >>> ag.tensor([[1.0, 2.0]]).size
         2
-        """
-        return self.array.size
-
-    @property
-    def nbytes(self) -> int:
+        """,
+    )
+    nbytes: int = _of_array(
+        "nbytes",
         """Memory that the values take, in bytes.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([1.0, 2.0]).nbytes
+        >>> ag.tensor([1.0, 2.0]).nbytes
         8
-        """
-        return self.array.nbytes
+        """,
+    )
 
     @property
     def data(self) -> np.ndarray:
@@ -72,8 +69,7 @@ class PlainFacts(Node):
         Assigning replaces the values (same shape and dtype) and makes graphs recorded before refuse
         to run backward.
 
-        >>> from autograd_cnn import tensor
-        >>> x = tensor([1.0, 2.0])
+        >>> x = ag.tensor([1.0, 2.0])
         >>> x.data = [3.0, 4.0]
         >>> x.data
         array([3., 4.], dtype=float32)
@@ -96,8 +92,7 @@ class PlainFacts(Node):
         To change values, assign to `data` or use in-place arithmetic under `no_grad`; for an array
         to write to, take ``.numpy().copy()``.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([1.0, 2.0]).numpy()
+        >>> ag.tensor([1.0, 2.0]).numpy()
         array([1., 2.], dtype=float32)
         """
         view = self.array.view()
@@ -107,8 +102,7 @@ class PlainFacts(Node):
     def item(self) -> Any:
         """The single value as a Python number.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[2.5]]).item()
+        >>> ag.tensor([[2.5]]).item()
         2.5
         """
         if self.size != 1:
@@ -118,8 +112,7 @@ class PlainFacts(Node):
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 2.0]]).tolist()
+        >>> ag.tensor([[1.0, 2.0]]).tolist()
         [[1.0, 2.0]]
         """
         return self.array.tolist()
