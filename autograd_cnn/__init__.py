@@ -48,6 +48,7 @@ from autograd_cnn.ops.arithmetic import (
     trunc,
     where,
 )
+from autograd_cnn.ops.batch_norm import batch_norm, channel_affine
 from autograd_cnn.ops.exponential import (
     cbrt,
     erf,
@@ -90,7 +91,6 @@ from autograd_cnn.ops.matrix import (
     solve_columns,
     trace,
 )
-from autograd_cnn.ops.norm import batch_norm, channel_affine
 from autograd_cnn.ops.pick import (
     diag,
     diagonal,

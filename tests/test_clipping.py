@@ -116,7 +116,7 @@ def test_values_are_cut_off(bound):
 BAD = [
     ((nn.Linear(1, 1), 1.0), TypeError, r"got a Linear; pass its \.parameters\(\)"),
     ((3, 1.0), TypeError, "parameters must be an iterable of tensors, got"),
-    (([("weight", leaf([1.0]))], 1.0), TypeError, "expected tensors, got tuple"),
+    (([("weight", leaf([1.0]))], 1.0), TypeError, "each of parameters must be a tensor, got"),
     (([], 1.0), ValueError, "got no parameters; an iterator .* only once"),
     ((leaf([1.0]), -1), ValueError, ".* must be at least 0, got -1"),
     ((leaf([1.0]), math.nan), ValueError, ".* must be at least 0, got nan"),

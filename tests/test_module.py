@@ -39,19 +39,10 @@ class Net(nn.Module):
 
 
 NAMES = [
-    "offsets.0",
-    "first",
-    "stem.weight",
-    "stem.bias",
-    "layers.0.scale",
-    "layers.0.fc.weight",
-    "layers.0.fc.bias",
-    "layers.1.0.weight",
-    "layers.1.0.bias",
-    "heads.a.weight",
-    "heads.a.bias",
-    "heads.b.0.weight",
-    "heads.b.0.bias",
+    *("offsets.0", "first", "stem.weight", "stem.bias"),
+    *("layers.0.scale", "layers.0.fc.weight", "layers.0.fc.bias"),
+    *("layers.1.0.weight", "layers.1.0.bias", "heads.a.weight", "heads.a.bias"),
+    *("heads.b.0.weight", "heads.b.0.bias"),
 ]
 
 
@@ -86,25 +77,11 @@ def test_parameters_are_found_in_attributes_lists_tuples_and_dicts():
 
 def test_modules_and_children():
     net = Net()
-    assert [name for name, _ in net.named_children()] == [
-        "stem",
-        "layers.0",
-        "layers.1",
-        "heads.a",
-        "heads.b.0",
-        "heads.b.1.0",
-    ]
-    assert [name for name, _ in net.named_modules()] == [
-        "",
-        "stem",
-        "layers.0",
-        "layers.0.fc",
-        "layers.1",
-        "layers.1.0",
-        "layers.1.1",
-        "heads.a",
-        "heads.b.0",
-        "heads.b.1.0",
+    children = "stem layers.0 layers.1 heads.a heads.b.0 heads.b.1.0"
+    assert [name for name, _ in net.named_children()] == children.split()
+    assert [name for name, _ in net.named_modules("net")] == [
+        *("net", "net.stem", "net.layers.0", "net.layers.0.fc", "net.layers.1", "net.layers.1.0"),
+        *("net.layers.1.1", "net.heads.a", "net.heads.b.0", "net.heads.b.1.0"),
     ]
     assert next(iter(net.modules())) is net
     assert next(iter(net.children())) is net.stem
@@ -123,6 +100,7 @@ def test_shared_parameters_and_modules_are_given_once_but_kept_under_each_name()
     net.b = net.a
     net.c = nn.Linear(2, 2, bias=False)
     net.c.weight = net.a.weight
+    net.constant = ag.tensor([1.0], requires_grad=True)  # is not a parameter
     assert [name for name, _ in net.named_parameters()] == ["a.weight", "a.bias"]
     assert [name for name, _ in net.named_children()] == ["a", "c"]
     state = net.state_dict()
@@ -143,12 +121,6 @@ def test_cycles_end():
     assert visited[-1] is net
     assert "..." in repr(net)
     assert net.train().eval().training is False
-
-
-def test_a_plain_tensor_is_no_parameter():
-    net = nn.Module()
-    net.constant = ag.tensor([1.0], requires_grad=True)
-    assert list(net.parameters()) == []
 
 
 def test_forward_must_be_defined():
@@ -209,14 +181,13 @@ def test_train_and_eval_reach_every_module():
 
 
 def test_zero_grad_and_requires_grad():
-    net = nn.Linear(2, 2)
-    net(np.ones((1, 2), np.float32)).sum().backward()
+    net, x = nn.Linear(2, 2), np.ones((1, 2), np.float32)
+    net(x).sum().backward()
     net.zero_grad(set_to_none=False)
     np.testing.assert_array_equal(net.weight.grad.numpy(), np.zeros((2, 2)))
     net.zero_grad()
     assert net.weight.grad is None
-    assert net.requires_grad_(False) is net
-    assert not net(np.ones((1, 2), np.float32)).requires_grad
+    assert not net.requires_grad_(False)(x).requires_grad
     assert net.requires_grad_().weight.requires_grad
 
 

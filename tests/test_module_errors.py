@@ -10,14 +10,6 @@ from autograd_cnn import nn
 # ------------------------------------------------------------------------------------- errors' path
 
 
-def notes_of(call, *args):
-    try:
-        call(*args)
-    except ValueError as error:
-        return error.__notes__
-    pytest.fail("no ValueError")
-
-
 class Features(nn.Module):
     def __init__(self):
         self.features = nn.Sequential(
@@ -28,32 +20,37 @@ class Features(nn.Module):
         return self.features(x)
 
 
-def test_an_error_carries_one_note_with_the_whole_path():
-    x = np.ones((1, 1, 12, 12), np.float32)
-    net = Features()
-    assert notes_of(net, x) == ["in Features.features.3 (Conv2d)"]
-    outer = nn.Module()
-    outer.parts = {"body": net}
-    outer.forward = lambda x: outer.parts["body"](x)
-    assert notes_of(outer, x) == ["in Module.parts.body.features.3 (Conv2d)"]
-    assert notes_of(net.features[3], x[0]) == ["in Conv2d"]
-
-
-def test_the_path_skips_levels_that_were_not_called():
+def module_that(forward, **held):
+    """A module with these attributes, whose forward gets itself and the input."""
     net = nn.Module()
-    net.inner = Features()
-    net.forward = lambda x: net.inner.features[3](x)
-    assert notes_of(net, np.ones((1, 2, 5, 5))) == ["in Module.inner.features.3 (Conv2d)"]
+    vars(net).update(held)
+    net.forward = lambda x: forward(net, x)
+    return net
 
 
-def test_modules_that_are_not_held_are_named_by_class():
-    class Hidden(nn.Module):
-        def forward(self, x):
-            return nn.Sequential(nn.Identity(), nn.Linear(2, 2))(x)
-
-    net = nn.Sequential(Hidden())
-    note = "in Sequential.0 (Hidden), in Sequential.1 (Linear)"
-    assert notes_of(net, np.ones((1, 3))) == [note]
+@pytest.mark.parametrize(
+    ("net", "channels", "note"),
+    [
+        (Features(), 1, "in Features.features.3 (Conv2d)"),
+        (Features().features[3], 2, "in Conv2d"),
+        (
+            module_that(lambda net, x: net.parts["body"](x), parts={"body": Features()}),
+            *(1, "in Module.parts.body.features.3 (Conv2d)"),
+        ),
+        (  # levels that were not called
+            module_that(lambda net, x: net.inner.features[3](x), inner=Features()),
+            *(2, "in Module.inner.features.3 (Conv2d)"),
+        ),
+        (  # modules that are not held
+            nn.Sequential(module_that(lambda net, x: nn.Sequential(nn.ReLU(), nn.Linear(2, 2))(x))),
+            *(1, "in Sequential.0 (Module), in Sequential.1 (Linear)"),
+        ),
+    ],
+)
+def test_an_error_carries_one_note_with_the_whole_path(net, channels, note):
+    with pytest.raises(ValueError, match="has 2 channels|has 12 features") as caught:
+        net(np.ones((1, channels, 12, 12), np.float32))
+    assert caught.value.__notes__ == [note]
 
 
 def test_notes_of_others_stay_and_a_noted_error_can_be_pickled():
@@ -64,9 +61,9 @@ def test_notes_of_others_stay_and_a_noted_error_can_be_pickled():
 
     net = nn.Sequential(nn.Sequential(nn.Identity()))
     net[0][0].forward = fail
-    assert notes_of(net, 1) == ["before", "in Sequential.0.0 (Identity)"]
     with pytest.raises(ValueError, match="no") as caught:
         net(1)
+    assert caught.value.__notes__ == ["before", "in Sequential.0.0 (Identity)"]
     assert pickle.loads(pickle.dumps(caught.value)).args == ("no",)
 
 
@@ -111,14 +108,14 @@ def test_sequential_with_names():
     assert net.act is net[1]
 
 
-@pytest.mark.parametrize("name", ["", "a.b", "forward", "training"])
-def test_sequential_refuses_names(name):
-    with pytest.raises(ValueError, match="cannot name a module"):
-        nn.Sequential({name: nn.ReLU()})
-
-
-def test_sequential_wants_modules():
-    with pytest.raises(TypeError, match=r"got function at '1'"):
-        nn.Sequential(nn.ReLU(), lambda x: x)
-    with pytest.raises(TypeError, match=r"got list at '0'; pass the modules one by one"):
-        nn.Sequential([nn.ReLU()])
+@pytest.mark.parametrize(
+    ("modules", "error", "message"),
+    [
+        *(({name: nn.ReLU()}, ValueError, "cannot name") for name in ("", "a.b", "forward", 3)),
+        ([nn.ReLU(), abs], TypeError, "got builtin_function_or_method at '1'"),
+        ([[nn.ReLU()]], TypeError, r"got list at '0'; pass the modules one by one"),
+    ],
+)
+def test_sequential_refuses(modules, error, message):
+    with pytest.raises(error, match=message):
+        nn.Sequential(*([modules] if isinstance(modules, dict) else modules))

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 import pytest
 
 import autograd_cnn as ag
-from autograd_cnn import kernels, nn
-from autograd_cnn.diagnose import profile
-from autograd_cnn.kernels.window import pool_window
-
-LAYERS = {
-    "1d": (lambda: nn.BatchNorm1d(3), (5, 3)),
-    "sequences": (lambda: nn.BatchNorm1d(3), (5, 3, 4)),
-    "2d": (lambda: nn.BatchNorm2d(3), (5, 3, 4, 6)),
-    "plain": (lambda: nn.BatchNorm2d(3, affine=False), (5, 3, 4, 6)),
-    "untracked": (lambda: nn.BatchNorm2d(3, track_running_stats=False), (5, 3, 4, 6)),
-    "3d": (lambda: nn.BatchNorm3d(3), (5, 3, 4, 2, 2)),
-}
+from autograd_cnn import functional as F
+from autograd_cnn import nn
 
 
 def made_ops(output: Any) -> list[str]:
@@ -31,163 +22,112 @@ def made_ops(output: Any) -> list[str]:
     return found
 
 
-def layer(name: str) -> tuple[nn.Module, np.ndarray]:
-    make, shape = LAYERS[name]
-    norm, rng = make(), np.random.default_rng(0)
-    for value in norm.state_dict().values():
-        if value.ndim:
-            value[:] = rng.random(value.shape) + 0.5
-    norm.load_state_dict(
-        {k: v + 0.1 * rng.random() if v.ndim else v for k, v in norm.state_dict().items()}
-    )
-    return norm, rng.standard_normal(shape).astype(np.float32)
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-def outcome(net: Any, norm: nn.Module, x: np.ndarray) -> list[np.ndarray]:
-    """Result, gradients and running statistics of a step."""
-    given = ag.tensor(x, requires_grad=True)
-    norm.zero_grad()
-    out = net(given)
-    (out * out).sum().backward()
-    grads = [p.grad.numpy() for p in norm.parameters()]
-    return [out.numpy(), given.grad.numpy(), *grads, *norm.buffers()]
-
-
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", LAYERS)
-def test_one_pass_gives_the_bits_of_two(name: str, training: bool) -> None:
-    results = []
-    for together in (True, False):
-        norm, x = layer(name)
-        norm.train(training)
-        relu = nn.ReLU()
-        net = nn.Sequential(norm, relu) if together else (lambda v, n=norm, r=relu: r(n(v)))
-        results.append(outcome(net, norm, x))
-    for found, expected in zip(*results, strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
-def one_by_one(net: nn.Sequential, x: Any) -> Any:
+def one_by_one(net: Any, x: Any) -> Any:
     for module in net:
         x = module(x)
     return x
 
 
-POOLED = {
-    "1d": (nn.BatchNorm1d, nn.MaxPool1d(2), (5, 3, 9)),
-    "2d": (nn.BatchNorm2d, nn.MaxPool2d(2), (5, 3, 7, 6)),
-    "vectors": (nn.BatchNorm2d, nn.MaxPool2d(2), (16, 3, 6, 6)),
-    "overlapping": (nn.BatchNorm2d, nn.MaxPool2d(3, 2, 1, ceil_mode=True), (5, 3, 7, 6)),
-    "dilated": (nn.BatchNorm2d, nn.MaxPool2d(2, 2, dilation=2), (5, 3, 5, 5)),
-    "padding alone": (nn.BatchNorm2d, nn.MaxPool2d(2, 1, 1, dilation=3), (5, 3, 2, 2)),
-    "3d": (nn.BatchNorm3d, nn.MaxPool3d(2), (2, 3, 4, 4, 5)),
+def same(found: Any, expected: Any) -> None:
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def outcome(run: Any, net: nn.Module, x: np.ndarray, recording: bool = True) -> list[np.ndarray]:
+    """Result, gradients and running statistics of a step."""
+    given = ag.tensor(x, requires_grad=True)
+    net.zero_grad()
+    if not recording:
+        with ag.no_grad():
+            return [run(given).numpy(), *net.buffers()]
+    out = run(given)
+    (out * out).sum().backward()
+    grads = [p.grad.numpy() for p in (given, *net.parameters())]
+    return [out.numpy(), *grads, *net.buffers()]
+
+
+def twice(make: Any, x: np.ndarray, recording: bool = True) -> list[list[np.ndarray]]:
+    """The outcome of a net as Sequential runs it, and of one like it layer by layer."""
+    results = []
+    for together in (True, False):
+        ag.manual_seed(0)
+        net = make()
+        run = net if together else lambda v, n=net: one_by_one(n, v)
+        results.append(outcome(run, net, x, recording))
+    return results
+
+
+# ------------------------------------------------------------------------------ batch norm's pass
+
+
+def settled(norm: nn.Module) -> nn.Module:
+    """The layer with numbers in place of zeros and ones."""
+    rng = np.random.default_rng(1)
+    for value in (*norm.buffers(), *(p.array for p in norm.parameters())):
+        if value.ndim:
+            value[:] = rng.random(value.shape) + 0.5
+    return norm
+
+
+BATCH_NORMS = {
+    "1d": (lambda: nn.BatchNorm1d(3), nn.Identity(), (5, 3)),
+    "sequences": (lambda: nn.BatchNorm1d(3), nn.MaxPool1d(2), (5, 3, 9)),
+    "2d": (lambda: nn.BatchNorm2d(3), nn.MaxPool2d(2), (5, 3, 7, 6)),
+    "plain": (lambda: nn.BatchNorm2d(3, affine=False), nn.MaxPool2d(2), (5, 3, 4, 6)),
+    "untracked": (
+        lambda: nn.BatchNorm2d(3, track_running_stats=False),
+        nn.MaxPool2d(2),
+        (5, 3, 4, 6),
+    ),
+    "vectors": (lambda: nn.BatchNorm2d(3), nn.MaxPool2d(2), (16, 3, 6, 6)),
+    "overlapping": (lambda: nn.BatchNorm2d(3), nn.MaxPool2d(3, 2, 1, ceil_mode=True), (5, 3, 7, 6)),
+    "dilated": (lambda: nn.BatchNorm2d(3), nn.MaxPool2d(2, 2, dilation=2), (5, 3, 5, 5)),
+    "padding alone": (lambda: nn.BatchNorm2d(3), nn.MaxPool2d(2, 1, 1, dilation=3), (5, 3, 2, 2)),
+    "3d": (lambda: nn.BatchNorm3d(3), nn.MaxPool3d(2), (2, 3, 4, 4, 5)),
 }
 
 
-@pytest.mark.parametrize("order", ["pool", "relu, pool", "pool, relu", "recording off"])
+@pytest.mark.parametrize("recording", [True, False])
+@pytest.mark.parametrize("order", ["relu", "pool", "relu, pool", "pool, relu"])
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", POOLED)
-def test_pooling_joins_batch_norm_to_the_same_bits(name: str, training: bool, order: str) -> None:
-    make, pool, shape = POOLED[name]
-    x, results = np.random.default_rng(0).standard_normal(shape).astype(np.float32), []
-    follow = {"pool": [pool], "pool, relu": [pool, nn.ReLU()]}.get(order, [nn.ReLU(), pool])
-    for together in (True, False):
-        norm = make(3).train(training)
-        net = nn.Sequential(norm, *follow)
-        run = net if together else (lambda v, n=net: one_by_one(n, v))
-        if order == "recording off":
-            with ag.no_grad():
-                results.append([run(x).numpy(), *norm.buffers()])
-        else:
-            results.append(outcome(run, norm, x))
-    for found, expected in zip(*results, strict=True):
-        np.testing.assert_array_equal(found, expected)
+@pytest.mark.parametrize("name", BATCH_NORMS)
+def test_batch_norm_takes_in_what_follows_to_the_same_bits(
+    name: str, training: bool, order: str, recording: bool
+) -> None:
+    make, pool, shape = BATCH_NORMS[name]
+    after = [{"relu": nn.ReLU(), "pool": pool}[word] for word in order.split(", ")]
+    found, expected = twice(
+        lambda: nn.Sequential(settled(make()).train(training), *after), normal(*shape), recording
+    )
+    same(found, expected)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 1, 1), (1, 3, 1, 1)])
-def test_a_pooling_that_fails_fails_where_it_stands(shape: Any) -> None:
-    told = []
-    for together in (True, False):
-        norm = nn.BatchNorm2d(3)
-        net = nn.Sequential(norm, nn.ReLU(), nn.MaxPool2d(2))
-        with pytest.raises(ValueError, match="batch_norm|max_pool2d") as caught:
-            (net if together else lambda x, n=net: one_by_one(n, x))(np.ones(shape, np.float32))
-        told.append((str(caught.value), int(norm.num_batches_tracked)))
-        if together and shape[0] > 1:
-            assert caught.value.__notes__ == ["in Sequential.2 (MaxPool2d)"]
-    assert told[0] == told[1]
-    with ag.no_grad(), pytest.raises(ValueError, match="max_pool2d") as caught:
-        nn.Sequential(nn.Conv2d(3, 2, 1), nn.MaxPool2d(2))(np.ones(shape, np.float32))
-    assert caught.value.__notes__ == ["in Sequential.1 (MaxPool2d)"]
-
-
-def test_what_cannot_be_pooled_is_told_in_the_same_words() -> None:
-    net = nn.Sequential(nn.BatchNorm1d(3), nn.MaxPool1d(2))
-    told = []
-    for run in (net, lambda v: one_by_one(net, v)):
-        with pytest.raises(ValueError, match=r"max_pool1d: input must have shape") as caught:
-            run(np.ones((4, 3), np.float32))
-        told.append(str(caught.value))
-    assert told[0] == told[1]
-    with pytest.raises(ValueError, match=r"nothing to pool in an input of \(4, 3\)"):
-        ag.functional.batch_norm(np.ones((4, 3)), training=True, pool=[2])
-    for pool in ([], [2, 2, 0, 1, False, 0]):
-        with pytest.raises(ValueError, match="pool must be kernel_size, and up to four more"):
-            ag.functional.batch_norm(np.ones((4, 3, 8)), training=True, pool=pool)
-
-
-def test_the_graph_holds_one_op() -> None:
-    images = ag.tensor(np.random.default_rng(0).standard_normal((2, 1, 4, 4)), requires_grad=True)
-    block = nn.Sequential(nn.BatchNorm2d(1), nn.ReLU(), nn.MaxPool2d(2), nn.ReLU())
-    assert made_ops(block(images)) == ["relu", "batch_norm"]
-    x = ag.tensor(np.random.default_rng(0).standard_normal((4, 3)), requires_grad=True)
-    norm, relu = nn.BatchNorm1d(3), nn.ReLU()
-    assert made_ops(nn.Sequential(norm, relu)(x)) == ["batch_norm"]
-    assert made_ops(relu(norm(x))) == ["relu", "batch_norm"]
-    assert made_ops(nn.Sequential(norm, nn.Tanh(), relu)(x)) == ["relu", "tanh", "batch_norm"]
-    assert made_ops(nn.Sequential(norm)(x)) == ["batch_norm"]
-    assert made_ops(nn.Sequential(norm, relu, relu)(x)) == ["relu", "batch_norm"]
-
-
-def test_hooks_and_watchers_see_both_layers() -> None:
-    x = ag.tensor(np.ones((4, 3), np.float32), requires_grad=True)
-    for hooked in (0, 1):
-        net, seen = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU()), []
-        handle = net[hooked].register_forward_hook(lambda m, args, out: seen.append(out))  # noqa: B023
-        assert made_ops(net(x)) == ["relu", "batch_norm"]
-        assert made_ops(seen[0]) == ["relu", "batch_norm"][1 - hooked :]
-        handle.remove()
-    with profile() as report:
-        net(x)
-    assert "relu" in str(report)
-
-
-def test_subclasses_are_called_as_they_are() -> None:
-    class Halving(nn.BatchNorm1d):
-        def forward(self, x: Any) -> Any:
-            return super().forward(x) * 0.5
-
-    class Twice(nn.ReLU):
-        def forward(self, x: Any) -> Any:
-            return super().forward(x) * 2.0
-
-    x = ag.tensor(np.random.default_rng(0).standard_normal((4, 3)), requires_grad=True)
-    assert made_ops(nn.Sequential(Halving(3), nn.ReLU())(x)) == ["relu", "multiply", "batch_norm"]
-    assert made_ops(nn.Sequential(nn.BatchNorm1d(3), Twice())(x)) == [
-        "multiply",
-        "relu",
-        "batch_norm",
-    ]
-
-
-def test_a_failing_layer_is_named_in_either_way() -> None:
-    net = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.BatchNorm1d(5), nn.ReLU()))
-    with pytest.raises(ValueError, match="num_features is 5") as caught:
-        net(np.ones((4, 3), np.float32))
-    assert any("1.0" in note for note in caught.value.__notes__)
-
-
-# ----------------------------------------------------------------------------- relu and max pooling
+@pytest.mark.parametrize(
+    ("layers", "ops"),
+    [
+        ("bn", "batch_norm"),
+        ("bn relu", "batch_norm"),
+        ("bn relu pool relu", "relu batch_norm"),
+        ("bn relu relu", "relu batch_norm"),
+        ("bn tanh relu", "relu tanh batch_norm"),
+        ("relu pool", "relu max_pool"),
+        ("relu average", "avg_pool relu"),
+    ],
+)
+def test_the_graph_holds_one_op(layers: str, ops: str) -> None:
+    kinds = {
+        "bn": lambda: nn.BatchNorm2d(1),
+        "relu": nn.ReLU,
+        "pool": lambda: nn.MaxPool2d(2),
+        "average": lambda: nn.AvgPool2d(2),
+        "tanh": nn.Tanh,
+    }
+    net = nn.Sequential(*(kinds[word]() for word in layers.split()))
+    assert made_ops(net(ag.tensor(normal(2, 1, 4, 4), requires_grad=True))) == ops.split()
 
 
 @pytest.mark.parametrize("values", ["normal", "ties", "extremes"])
@@ -200,85 +140,70 @@ def test_relu_after_max_pool_is_relu_before_it(pool: nn.Module, values: str) -> 
         x = rng.integers(-1, 2, x.shape).astype(float)
     if values == "extremes":
         x = rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, -1.0, 1.0], x.shape)
-    relu, results = nn.ReLU(), []
-    weights = rng.standard_normal(pool(x).shape)
-    for net in (nn.Sequential(relu, pool), lambda v: pool(relu(v))):
-        given = ag.tensor(x, requires_grad=True)
-        out = net(given)
-        out.backward(weights)
-        results.append((out.numpy(), given.grad.numpy()))
-    for found, expected in zip(*results, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    same(*twice(lambda: nn.Sequential(nn.ReLU(), pool), x))
 
 
-def test_relu_comes_after_max_pool_unless_positions_are_asked_for() -> None:
-    x = ag.tensor(np.ones((1, 1, 4, 4)), requires_grad=True)
-    assert made_ops(nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))(x)) == ["relu", "max_pool"]
-    asked = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2, return_indices=True))
-    assert made_ops(asked(x)[0]) == ["max_pool", "relu"]
-    averaged = nn.Sequential(nn.ReLU(), nn.AvgPool2d(2))
-    assert made_ops(averaged(x)) == ["avg_pool", "relu"]
+# ------------------------------------------------------------------ the statistics of batch norm
 
 
-# ------------------------------------------------------------------- batch norm after other layers
-
-FOLLOWED = {
-    "Linear": (lambda: (nn.Linear(4, 3), nn.BatchNorm1d(3)), (5, 4)),
-    "Conv1d": (lambda: (nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3)), (5, 2, 6)),
-    "Conv2d": (lambda: (nn.Conv2d(2, 4, 3, groups=2, bias=False), nn.BatchNorm2d(4)), (5, 2, 6, 6)),
-    "Conv3d": (lambda: (nn.Conv3d(2, 3, 2), nn.BatchNorm3d(3, affine=False)), (5, 2, 3, 3, 3)),
-}
-
-
-@pytest.mark.parametrize("name", FOLLOWED)
-def test_without_recording_batch_norm_scales_the_sums(name: str) -> None:
-    (make, shape), rng = FOLLOWED[name], np.random.default_rng(0)
-    layer, norm = make()
-    for value in norm.running_mean, norm.running_var:
-        value[:] = rng.random(len(value)) + 0.5
-    for p in norm.parameters():
-        p.data = rng.standard_normal(p.shape).astype(np.float32)
-    net, x = nn.Sequential(layer, norm, nn.ReLU()), rng.standard_normal(shape).astype(np.float32)
-    seen = []
-    original = type(norm).running_affine
-    type(norm).running_affine = lambda self, *given: seen.append(self) or original(self, *given)  # type: ignore
-    try:
-        with ag.no_grad():
-            training = net(x)
-            assert seen == []  # the batch's statistics are not known beforehand
-            expected = norm.eval()(layer(x)).relu()
-            found = net(x)
-        assert seen == [norm]
-        recorded = net(x)
-        assert seen == [norm]
-    finally:
-        type(norm).running_affine = original  # type: ignore[method-assign]
-    assert training.shape == found.shape
-    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(recorded.numpy(), expected.numpy(), rtol=1e-6, atol=1e-7)
-    assert found.dtype == expected.dtype
-    assert not found.requires_grad
+@pytest.mark.parametrize("recording", [True, False])
+@pytest.mark.parametrize("given", ["array", "tensor", "tracked"])
+@pytest.mark.parametrize("affine", [True, False, "frozen"])
+def test_running_statistics_follow_in_every_mode(affine: Any, given: str, recording: bool) -> None:
+    x = normal(5, 3, 4, 4)
+    layer = nn.BatchNorm2d(3, affine=bool(affine), momentum=0.5)
+    layer.requires_grad_(affine is True)
+    value: Any = x if given == "array" else ag.tensor(x, requires_grad=given == "tracked")
+    with ag.set_grad_enabled(recording), ag.profile() as found:
+        out = nn.Sequential(layer, nn.ReLU())(value)
+    assert found.calls == {("batch_norm", "forward"): 1}
+    assert isinstance(out, ag.Tensor) == (given != "array" or bool(affine))
+    np.testing.assert_allclose(layer.running_mean, 0.5 * x.mean((0, 2, 3)), rtol=1e-4)
+    expected = 0.5 + 0.5 * x.var((0, 2, 3), ddof=1)
+    np.testing.assert_allclose(layer.running_var, expected, rtol=1e-5)
+    assert layer.num_batches_tracked == 1
 
 
-def test_what_does_not_fit_is_computed_one_by_one() -> None:
-    sequence = np.ones((2, 3, 4), np.float32)  # batch norm's channels are not the features here
-    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).eval()
-    with ag.no_grad():
-        np.testing.assert_array_equal(net(sequence), net[1](net[0](sequence)))
-        with pytest.raises(ValueError, match="num_features is 5"):
-            nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(5)).eval()(sequence[0])
+def test_batch_norm_writes_to_none_of_its_arguments() -> None:
+    assert list(ag.OPS["batch_norm"].params) == ["eps", "relu", "pool"]
+    assert str(inspect.signature(F.batch_norm)).split(" -> ")[0] == (
+        "(input: 'Array', running_mean: 'np.ndarray | None' = None, "
+        "running_var: 'np.ndarray | None' = None, weight: 'Array | None' = None, "
+        "bias: 'Array | None' = None, training: 'bool' = False, momentum: 'float' = 0.1, "
+        "eps: 'float' = 1e-05)"
+    )
 
 
-def test_a_layer_without_running_statistics_follows_nothing() -> None:
-    norm = nn.BatchNorm1d(3, track_running_stats=False).eval()
-    assert not norm.follows(np.ones((3, 2), np.float32))
-    with pytest.raises(
-        ValueError, match=r"BatchNorm1d\.running_affine: there are no running statistics"
-    ):
-        norm.running_affine(None)
+# ------------------------------------------------------------------------------- unrecorded passes
 
 
-# ---------------------------------------------------------------- what a pass takes in, unrecorded
+@pytest.mark.parametrize(
+    ("layer", "norm", "shape"),
+    [
+        (nn.Linear(4, 3), nn.BatchNorm1d(3), (5, 4)),
+        (nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), (5, 2, 6)),
+        (nn.Conv2d(2, 4, 3, groups=2, bias=False), nn.BatchNorm2d(4), (5, 2, 6, 6)),
+        (nn.Conv3d(2, 3, 2), nn.BatchNorm3d(3, affine=False), (5, 2, 3, 3, 3)),
+    ],
+)
+def test_without_recording_batch_norm_scales_the_sums(layer: Any, norm: Any, shape: Any) -> None:
+    settled(norm)
+    net, x = nn.Sequential(layer, norm, nn.ReLU()), normal(*shape)
+    with ag.no_grad(), ag.profile() as found:
+        net(x)
+        assert (
+            "batch_norm",
+            "forward",
+        ) in found.calls  # the batch's statistics come after the sums
+        expected = norm.eval()(layer(x)).relu()
+        found.calls.clear()
+        result = net(x)
+    assert found.calls in ({(f"{kind}_fused", "forward"): 1} for kind in ("conv", "linear"))
+    np.testing.assert_allclose(result.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(net(x).numpy(), expected.numpy(), rtol=1e-6, atol=1e-7)
+    assert result.dtype == expected.dtype
+    assert not result.requires_grad
+
 
 CHAINS = {
     "relu": [nn.ReLU],
@@ -295,18 +220,14 @@ CHAINS = {
 }
 
 
+@pytest.mark.parametrize("recording", [True, False])
 @pytest.mark.parametrize("batch", [1, 3, 16])
 @pytest.mark.parametrize("chain", CHAINS)
-def test_a_pass_gives_the_bits_of_one_by_one(chain: str, batch: int) -> None:
-    rng = np.random.default_rng(0)
-    net = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), *(make() for make in CHAINS[chain]))
-    x = ag.tensor(rng.standard_normal((batch, 3, 9, 8)).astype(np.float32), requires_grad=True)
-    with ag.no_grad():
-        found = net(x)
-        np.testing.assert_array_equal(found.numpy(), one_by_one(net, x).numpy())
-    assert not found.requires_grad
-    assert net(x).requires_grad  # recorded as ever
-    np.testing.assert_array_equal(net(x).numpy(), one_by_one(net, x).numpy())
+def test_a_pass_gives_the_bits_of_one_by_one(chain: str, batch: int, recording: bool) -> None:
+    def make() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), *(layer() for layer in CHAINS[chain]))
+
+    same(*twice(make, normal(batch, 3, 9, 8), recording))
 
 
 @pytest.mark.parametrize(
@@ -319,8 +240,7 @@ def test_a_pass_gives_the_bits_of_one_by_one(chain: str, batch: int) -> None:
     ],
 )
 def test_other_layers_too(layer: Any, pool: Any, shape: Any) -> None:
-    net = nn.Sequential(layer(), nn.ReLU(), pool())
-    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    net, x = nn.Sequential(layer(), nn.ReLU(), pool()), normal(*shape)
     for given in (x, x.astype(float), (8 * x).astype(np.int16)):
         with ag.no_grad():
             found, expected = net(given), one_by_one(net, given)
@@ -328,51 +248,159 @@ def test_other_layers_too(layer: Any, pool: Any, shape: Any) -> None:
         assert found.dtype == expected.dtype
 
 
-def test_one_kernel_computes_all_of_it() -> None:
-    calls, original = [], kernels.conv
-    kernels.conv = lambda *args: calls.append(args[5:]) or original(*args)
-    try:
-        net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2))
-        x = np.ones((1, 1, 6, 6), np.float32)
-        with ag.no_grad():
-            net.eval()(x)
-    finally:
-        kernels.conv = original
-    assert [call[:2] for call in calls] == [(True, pool_window((4, 4), 2, None, 0, 1, False))]
-
-
-def test_hooked_layers_and_positions_are_left_alone() -> None:
-    x, seen = np.random.default_rng(0).standard_normal((2, 1, 6, 6)).astype(np.float32), []
-    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2))
-    with ag.no_grad(), net[1].register_forward_hook(lambda module, args, out: seen.append(out)):
-        net(x)
-    assert seen[0].shape == (2, 2, 4, 4)
-    asked = nn.Sequential(net[0], nn.ReLU(), nn.MaxPool2d(2, return_indices=True))
+def test_batch_norm_of_what_a_linear_layer_makes_of_sequences() -> None:
+    sequence = np.ones((2, 3, 4), np.float32)  # batch norm's channels are not the features here
+    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).eval()
     with ag.no_grad():
-        values, places = asked(x)
+        np.testing.assert_array_equal(net(sequence), net[1](net[0](sequence)))
+
+
+def test_positions_are_left_alone() -> None:
+    x = ag.tensor(normal(2, 1, 6, 6), requires_grad=True)
+    pool = nn.MaxPool2d(2, return_indices=True)
+    assert made_ops(nn.Sequential(nn.ReLU(), pool)(x)[0]) == ["max_pool", "relu"]
+    with ag.no_grad():
+        values, places = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), pool)(x)
     assert values.shape == places.shape == (2, 2, 2, 2)
 
 
+# -------------------------------------------------------------------------------- replaced forwards
+
+FUSED = {
+    "ReLU": (lambda: [nn.ReLU(), nn.MaxPool2d(2)], (2, 3, 6, 6)),
+    "BatchNorm1d": (lambda: [nn.BatchNorm1d(3), nn.ReLU()], (4, 3)),
+    "BatchNorm2d": (lambda: [nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2)], (2, 3, 6, 6)),
+    "BatchNorm3d": (lambda: [nn.BatchNorm3d(3), nn.MaxPool3d(2), nn.ReLU()], (2, 3, 4, 4, 4)),
+    "Linear": (lambda: [nn.Linear(4, 3), nn.BatchNorm1d(3).eval(), nn.ReLU()], (5, 4)),
+    "Conv1d": (lambda: [nn.Conv1d(2, 3, 3), nn.MaxPool1d(2), nn.ReLU()], (2, 2, 9)),
+    "Conv2d": (
+        lambda: [nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4).eval(), nn.ReLU(), nn.MaxPool2d(2)],
+        (2, 2, 6, 6),
+    ),
+    "Conv3d": (lambda: [nn.Conv3d(2, 3, 2), nn.ReLU(), nn.MaxPool3d(2)], (2, 2, 5, 5, 5)),
+}
+
+
+def replace(layer: Any, how: str, called: list[Any], patch: pytest.MonkeyPatch) -> None:
+    """Let another function compute the layer, one that doubles the result and leaves a trace."""
+    kind = type(layer)
+    original = kind.__call__ if how == "call" else kind.forward
+
+    def other(self: Any, x: Any) -> Any:
+        out = original(self, x)
+        if self is layer:
+            called.append(self)
+            out = out * 2.0
+        return out
+
+    if how == "instance":
+        layer.forward = lambda x: other(layer, x)
+    elif how == "class":
+        patch.setattr(kind, "forward", other)
+    elif how == "call":
+        patch.setattr(nn.Module, "__call__", other)
+    elif how == "hook":
+        layer.register_forward_hook(lambda m, args, out: called.append(m) or out * 2.0)
+    else:
+        layer.__class__ = type("Sub", (kind,), {"forward": other})
+
+
+@pytest.mark.parametrize("recording", [True, False])
+@pytest.mark.parametrize("how", ["instance", "class", "subclass", "call", "hook"])
 @pytest.mark.parametrize(
-    "x",
-    [
-        np.ones((2, 3, 6, 6), np.float32),
-        np.ones((1, 6, 6), np.float32),
-        np.ones((2, 1, 3, 3), np.float32),
-        np.ones((2, 1, 2, 2), np.float32),
-        np.ma.masked_array(np.ones((2, 1, 6, 6)), True),
-        "text",
-        [[1.0]],
-        None,
-    ],
-    ids=["channels", "axes", "pool", "kernel", "masked", "text", "list", "none"],
+    ("name", "place"), [(name, i) for name, (make, _) in FUSED.items() for i in range(len(make()))]
 )
-def test_mistakes_are_told_in_the_same_words(x: Any) -> None:
-    net, told = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)), []
+def test_a_replaced_forward_is_called(
+    name: str, place: int, how: str, recording: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, shape = FUSED[name]
+    net = nn.Sequential(*make())
+    x = ag.tensor(normal(*shape), requires_grad=True)
+    called: list[Any] = []
+    replace(net[place], how, called, monkeypatch)
+    with ag.set_grad_enabled(recording):
+        found = net(x)
+        assert called == [net[place]]
+        expected = one_by_one(net, x)
+    assert called == [net[place]] * 2
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
+    assert found.requires_grad == recording
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_a_forward_takes_its_input_alone(name: str) -> None:
+    make, shape = FUSED[name]
+    layer = make()[0]
+    for flag in ({"relu": True}, {"pool": (2,)}, {"norm": None}):
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            layer(normal(*shape), **flag)
+
+
+# ---------------------------------------------------------------------------------------- watchers
+
+
+def test_watchers_see_what_runs_and_the_layers_that_run_together() -> None:
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(2, 3, 2), nn.ReLU(), nn.MaxPool2d(1)),
+    )
+    x = normal(2, 1, 6, 6)
+    found = ag.summary(net, x)
+    assert [row.shape for row in found.rows[1:]] == [
+        *("(2, 2, 4, 4)", "(2, 2, 2, 2)", "in 1", "in 1"),
+        *("(2, 3, 1, 1)", "(2, 3, 1, 1)", "(2, 3, 1, 1)"),
+    ]
+    assert [row.calls for row in found.rows] == [1] * 8
+    for recording, ops in ((True, "conv batch_norm max_pool relu"), (False, "conv_fused")):
+        net.train(recording)
+        with ag.set_grad_enabled(recording), ag.profile() as profile:
+            net(x)
+        assert {name for name, _ in profile.calls} == set(ops.split())
+    bad = nn.Sequential(nn.Identity(), *net[:4])
+    bad[1].weight.data = np.full((2, 1, 3, 3), np.inf, np.float32)
+    with ag.no_grad(), ag.detect_anomaly(), pytest.raises(FloatingPointError) as caught:
+        bad.eval()(x)
+    assert "conv_fused made" in str(caught.value)
+    assert "Sequential.1 (Conv2d)" in str(caught.value)
+    assert caught.value.__notes__ == ["in Sequential.1 (Conv2d)"]
+
+
+# ------------------------------------------------------------------------------------------- errors
+
+
+CONV = (nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2))
+NORM = (nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2))
+
+
+@pytest.mark.parametrize(
+    ("layers", "x"),
+    [
+        (CONV, (2, 3, 6, 6)),
+        (CONV, (1, 6, 6)),
+        (CONV, (2, 1, 3, 3)),
+        (CONV, (2, 1, 2, 2)),
+        (CONV, np.ma.masked_array(np.ones((2, 1, 6, 6)), True)),
+        (CONV, "text"),
+        (CONV, [[1.0]]),
+        (CONV, None),
+        (CONV[1:], "text"),
+        (NORM, (2, 3, 1, 1)),
+        (NORM, (1, 3, 1, 1)),
+        ((nn.BatchNorm1d(3), nn.MaxPool1d(2)), (4, 3)),
+        ((nn.BatchNorm1d(5), nn.ReLU()), (4, 3)),
+        ((nn.Linear(4, 3), nn.ReLU()), (2, 5)),
+        ((nn.Linear(4, 3), nn.BatchNorm1d(5).eval()), (2, 4)),
+    ],
+)
+@pytest.mark.parametrize("recording", [True, False])
+def test_mistakes_are_told_in_the_same_words(layers: Any, x: Any, recording: bool) -> None:
+    net, told = nn.Sequential(*layers), []
+    x = np.ones(x, np.float32) if isinstance(x, tuple) else x
     for run in (net, lambda v: one_by_one(net, v)):
-        with ag.no_grad(), pytest.raises((TypeError, ValueError)) as caught:
+        before = [b.copy() for b in net.buffers() if not b.ndim]
+        with ag.set_grad_enabled(recording), pytest.raises((TypeError, ValueError)) as caught:
             run(x)
-        told.append((type(caught.value), str(caught.value)))
-    assert told[0] == told[1]
-    with ag.no_grad(), pytest.raises(ValueError, match="has 5 features, weight of shape"):
-        nn.Sequential(nn.Linear(4, 3), nn.ReLU())(np.ones((2, 5), np.float32))
+        batches = [int(b - old) for b, old in zip((b for b in net.buffers() if not b.ndim), before)]
+        told.append((type(caught.value), str(caught.value), batches, caught.value.__notes__[0]))
+    assert told[0][:3] == told[1][:3]
+    assert told[0][3].endswith(f"({told[1][3].removeprefix('in ')})")  # in Sequential.2 (MaxPool2d)

@@ -18,6 +18,10 @@ def profile() -> Profile:
     The rest of the block's time (recording, adding up, your own code) is shown as outside.  Only
     this thread or async task is measured; several blocks add up.
 
+    Neighbours in `nn.Sequential` run together, as they do without a profile.  The time of
+    ``batch_norm``, and under `no_grad` of ``conv_fused`` and ``linear_fused``, includes the
+    normalisation, relu and max pooling that these take in.
+
     >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> with ag.profile() as found:
     ...     ag.exp(x).sum().backward()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from autograd_cnn.config import get_default_dtype
 from autograd_cnn.diagnose.table import aligned
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.node import values, wrap
+from autograd_cnn.nn.hooks import LayerWatcher
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tensor.tree import flatten
 
@@ -30,6 +30,7 @@ class Row:
     path: str
     kind: str
     shape: str = "-"
+    """Of its output, or ``in`` and the name of the layer that takes this one into its pass."""
     parameters: int = 0
     multiply_adds: int = 0
     kept_bytes: int = 0
@@ -99,6 +100,9 @@ def summary(model: Module, *inputs: Any) -> Summary:
     model runs in its mode, training or evaluation; buffers, gradients and the random generator are
     the same afterwards.  The first of several layers counts a shared parameter.
 
+    Layers run as in any recorded call, neighbours in `nn.Sequential` together.  A layer that takes
+    others into its pass has their output and memory; they say ``in`` and its name.
+
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
     >>> found = summary(net, (1, 1, 4, 4))
     >>> found.parameters, found.multiply_adds
@@ -116,12 +120,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
     count = _Count(model)
     buffers = [(b, b.copy()) for b in model.buffers()]
     try:
-        with ExitStack() as stack:
-            stack.enter_context(random.replay())
-            stack.enter_context(modes.set_grad_enabled(True))
-            stack.enter_context(watch.watch(count))
-            for module in list(model.modules()):
-                stack.enter_context(module.register_forward_hook(count.note_output))
+        with random.replay(), modes.set_grad_enabled(True), watch.watch(count):
             model(*arguments)
     finally:
         for array, old in buffers:
@@ -138,7 +137,7 @@ def _input(x: Any) -> Any:
     raise mistake("summary", "an input", wanted, x)
 
 
-class _Count(watch.Watcher):
+class _Count(LayerWatcher):
     """Attributes ops to the innermost running layer."""
 
     def __init__(self, model: Module) -> None:
@@ -153,11 +152,13 @@ class _Count(watch.Watcher):
                     row.parameters += p.size
                     self._first_seen(p.array)
 
-    def note_output(self, module: Module, args: Any, output: Any) -> None:
-        """A forward hook: the shape of what a layer returns."""
+    def ran(self, together: Sequence[Module], output: Any) -> None:
+        """Note the shape of what a layer returns, and which layers it has taken into its pass."""
         shapes = [str(x.shape) for x in flatten(output)[0] if hasattr(x, "shape")]
-        row = self.rows[id(module)]
-        row.shape, row.calls = " ".join(shapes) or "-", row.calls + 1
+        shape = " ".join(shapes) or "-"
+        for row in [self.rows[id(module)] for module in together if id(module) in self.rows]:
+            row.shape, row.calls = shape, row.calls + 1
+            shape = shape if shape.startswith("in ") else f"in {row.path.rpartition('.')[2]}"
 
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
         running = [m for m in watch.layers.get() if id(m) in self.rows]
@@ -186,7 +187,7 @@ def _multiply_adds(op: str, node: Any, args: Sequence[Any]) -> int:
     arrays = [np.asarray(values(x)) for x in args[:2]]
     if op == "matmul":
         return int(values(node).size) * arrays[0].shape[-1]
-    if op == "linear":
+    if op.startswith("linear"):
         return int(values(node).size) * arrays[1].shape[-1]
     if op.startswith("conv") and len(arrays) == 2 and arrays[1].ndim > 2:
         # One filter's work per output value, or in transposed convolution per input value.

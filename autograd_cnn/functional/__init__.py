@@ -11,6 +11,7 @@ from autograd_cnn.functional import (
     convolution,
     layers,
     losses,
+    normalization,
     pooling,
     resampling,
 )
@@ -20,16 +21,17 @@ from autograd_cnn.functional.classification import *
 from autograd_cnn.functional.convolution import *
 from autograd_cnn.functional.layers import *
 from autograd_cnn.functional.losses import *
-from autograd_cnn.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm
+from autograd_cnn.functional.normalization import *
 from autograd_cnn.functional.pooling import *
 from autograd_cnn.functional.resampling import *
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
+__all__: list[str] = []
 __all__ += activations.__all__
 __all__ += adaptive.__all__
 __all__ += classification.__all__
 __all__ += convolution.__all__
 __all__ += layers.__all__
 __all__ += losses.__all__
+__all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += resampling.__all__

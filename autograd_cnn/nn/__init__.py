@@ -13,6 +13,7 @@ from autograd_cnn.nn import (
     init,
     layers,
     losses,
+    normalization,
     pooling,
     resizing,
     utils,
@@ -23,40 +24,17 @@ from autograd_cnn.nn.convolution import *
 from autograd_cnn.nn.layers import *
 from autograd_cnn.nn.losses import *
 from autograd_cnn.nn.module import Module
-from autograd_cnn.nn.normalization import (
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    GroupNorm,
-    InstanceNorm1d,
-    InstanceNorm2d,
-    InstanceNorm3d,
-    LayerNorm,
-)
+from autograd_cnn.nn.normalization import *
 from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.pooling import *
 from autograd_cnn.nn.resizing import *
-from autograd_cnn.nn.state import IncompatibleKeys
+from autograd_cnn.nn.tree import IncompatibleKeys
 
-__all__ = [
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "BatchNorm3d",
-    "GroupNorm",
-    "IncompatibleKeys",
-    "InstanceNorm1d",
-    "InstanceNorm2d",
-    "InstanceNorm3d",
-    "LayerNorm",
-    "Module",
-    "Parameter",
-    "Sequential",
-    "init",
-    "utils",
-]
+__all__ = ["IncompatibleKeys", "Module", "Parameter", "Sequential", "init", "utils"]
 __all__ += activations.__all__
 __all__ += convolution.__all__
 __all__ += layers.__all__
 __all__ += losses.__all__
+__all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += resizing.__all__

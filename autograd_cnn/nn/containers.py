@@ -14,13 +14,10 @@ class Sequential(Module):
 
     Takes the modules, which are named "0", "1" and so on, or one mapping of names to modules.
     Supports ``len``, iteration, indexing by position (a slice gives a Sequential that shares the
-    modules and keeps their names), replacement by position, and `append`.  Batch norm, relu and max
-    pooling next to each other are computed in fewer passes over memory (`nn.fusion`).
+    modules and keeps their names), replacement by position, and `append`.  Neighbours such as batch
+    norm, relu and max pooling are computed together, in fewer passes over memory (`nn.fusion`).
+    Names must not be empty, dotted or an attribute already.
 
-    Raises TypeError for what is not a Module, ValueError for a name that is empty, dotted or
-    already an attribute.
-
-    >>> from autograd_cnn import nn
     >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU())
     Sequential(
       (0): Linear(in_features=4, out_features=3, bias=True)
@@ -54,7 +51,7 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """The last module's result; `x` itself when there are no modules."""
-        return fusion.run([module for _, module in self._entries()], x)
+        return fusion.run(vars(self).values(), x)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end, named after its position; returns self."""

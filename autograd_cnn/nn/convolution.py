@@ -7,7 +7,7 @@ from typing import Any
 from autograd_cnn import functional as F
 from autograd_cnn.checks import choice, integer, per_axis
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.functional import passes
+from autograd_cnn.functional import fused
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.layers import uniform_parameters
 from autograd_cnn.nn.parameter import Parameter
@@ -100,8 +100,9 @@ class _Conv(_Convolution):
         and relu, in one pass over memory that records no graph.
         """
         settings = (self.stride, self.padding, self.dilation, self.groups)
-        scale, bias = (None, self.bias) if norm is None else norm.running_affine(self.bias)
-        return passes.conv(self.axes, x, self.weight, bias, settings, scale, relu, pool)
+        scale, bias = (None, self.bias) if norm is None else norm._running_affine(self.bias)
+        options: Any = {"settings": settings, "scale": scale, "relu": relu, "pool": pool}
+        return fused.conv_fused(x, self.weight, bias, **options)
 
 
 class Conv1d(_Conv, function=F.conv1d, axes=1):

@@ -6,107 +6,131 @@
 - Without recording (`no_grad`), convolutions and linear layers take in what follows as well: batch
   norm by running statistics, which changes the result by rounding only, relu, max pooling.
 
-Layers with hooks run one by one, and so do all while somebody watches (`summary`, `profile`, ...).
+Layers with hooks, subclasses, and layers whose `forward` or `__call__` has been replaced are called
+one by one.  Watchers (`summary`, `profile`, ...) see what runs otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.modes import is_grad_enabled
+from autograd_cnn.engine.modes import recording
 from autograd_cnn.engine.node import values
+from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn.activations import ReLU
 from autograd_cnn.nn.convolution import Conv1d, Conv2d, Conv3d
+from autograd_cnn.nn.error_notes import note_layer
+from autograd_cnn.nn.hooks import watched
 from autograd_cnn.nn.layers import Linear
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from autograd_cnn.nn.pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
-_NORMS = {Conv1d: BatchNorm1d, Conv2d: BatchNorm2d, Conv3d: BatchNorm3d, Linear: BatchNorm1d}
-_POOLS = {
-    Conv1d: MaxPool1d,
-    Conv2d: MaxPool2d,
-    Conv3d: MaxPool3d,
-    BatchNorm1d: MaxPool1d,
-    BatchNorm2d: MaxPool2d,
-    BatchNorm3d: MaxPool3d,
-}
-_FIRST = frozenset({*_NORMS, *_NORMS.values(), ReLU})
+_RANKS: Any = (
+    (Conv1d, BatchNorm1d, MaxPool1d),
+    (Conv2d, BatchNorm2d, MaxPool2d),
+    (Conv3d, BatchNorm3d, MaxPool3d),
+)
+_NORMS = {conv: norm for conv, norm, _ in _RANKS} | {Linear: BatchNorm1d}
+_POOLS = {layer: pool for conv, norm, pool in _RANKS for layer in (conv, norm)}
+_MAX_POOLS = frozenset(_POOLS.values())
+_RECORDED = frozenset(_NORMS.values())
+"""The layers that take in what follows while operations are recorded."""
+_UNRECORDED = _RECORDED | _NORMS.keys()
+_AS_WRITTEN = {kind: (kind.forward, kind.__call__) for kind in (ReLU, *_UNRECORDED, *_MAX_POOLS)}
 
 
-def run(modules: Sequence[Module], x: Any) -> Any:
-    """The modules applied to x one after the other, neighbours together where that is faster.
+def run(members: Iterable[Any], x: Any) -> Any:
+    """The modules among the members applied to x in order, neighbours together where that is
+    faster.
 
-    >>> import numpy as np
-    >>> from autograd_cnn import nn
     >>> x = np.array([[-1.0], [3.0]])
     >>> run([nn.BatchNorm1d(1, eps=0.0), nn.ReLU()], x).numpy()
     array([[0.],
            [1.]])
     """
-    place, end = 0, len(modules)
-    while place < end:
-        module: Any = modules[place]
-        after: Any = modules[place + 1] if place + 1 < end and type(module) in _FIRST else None
-        if after is None or not (module.runs_straight() and after.runs_straight()):
-            x, taken = module(x), 1
-        elif type(module) is ReLU:
-            pools = type(after) in _POOLS.values() and _comes_before_relu(after)
-            x, taken = (module(after(x)), 2) if pools else (module(x), 1)
-        elif type(module) in _NORMS and (is_grad_enabled() or not _plain(module, x)):
-            x, taken = module(x), 1
+    modules, kinds = _modules(members)
+    takers = _RECORDED if recording.get() else _UNRECORDED
+    place = 0
+    while place < len(modules):
+        kind, after = kinds[place], kinds[place + 1]
+        if kind in takers and after is not None:
+            x, count = _run_together(modules[place:], kinds[place:], x)
+        elif kind is ReLU and after in _MAX_POOLS and _swaps(modules[place + 1], x):
+            x, count = modules[place](modules[place + 1](x)), 2
         else:
-            x, taken = _in_one_pass(module, modules[place + 1 :], x)
-        place += taken
+            x, count = modules[place](x), 1
+        place += count
     return x
 
 
-def _in_one_pass(layer: Any, modules: Sequence[Module], x: Any) -> tuple[Any, int]:
-    """The layer with what its pass over x takes in, and how many modules these are."""
-    follows = _follows(layer, modules, x)
-    try:
-        run = getattr(layer, "_run_fused", layer)
-        return run(x, **follows), 1 + len(follows)
-    except (TypeError, ValueError):
-        if not follows:
+def _modules(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """The modules, and the classes of those that may run together; None for others and at the end.
+
+    A layer with hooks or with another `forward` than its class is written with must be called.
+    """
+    modules: list[Any] = []
+    kinds: list[Any] = []
+    for module in members:
+        if isinstance(module, Module):
+            kind = type(module)
+            joins = (
+                module._hooks is None
+                and "forward" not in vars(module)
+                and _AS_WRITTEN.get(kind) == (kind.forward, kind.__call__)
+            )
+            modules.append(module)
+            kinds.append(kind if joins else None)
+    return modules, [*kinds, None]
+
+
+def _run_together(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> tuple[Any, int]:
+    """The first module with what its pass over x takes in, and how many modules these are."""
+    layer, settings = modules[0], _taken_in(modules, kinds, x)
+    count = 1 + len(settings)
+    if count > 1:
+        try:
+            if not open_blocks:
+                return layer._run_fused(x, **settings), count
+            return watched(modules[:count], lambda: layer._run_fused(x, **settings)), count
+        except (TypeError, ValueError):
+            pass  # one by one, so that the error comes from the layer that has it
+        except Exception as error:
+            note_layer(error, layer)
             raise
-    return layer(x), 1  # so that the error comes from the module that has it
+    return layer(x), 1
 
 
-def _plain(layer: Any, x: Any) -> bool:
-    """Whether x is what a pass takes: real numbers, and for a linear layer a matrix."""
-    array = values(x)
-    ready = type(array) is np.ndarray and array.dtype.kind == "f"
-    return ready and (array.ndim == 2 or type(layer) is not Linear)
-
-
-def _follows(layer: Any, modules: Sequence[Module], x: Any) -> dict[str, Any]:
-    """Which of the modules after it a layer takes into its pass over x, as its arguments."""
-    kind, taken = type(layer), dict[str, Any]()
-    for module in modules:
-        after: Any = module
-        if not after.runs_straight():
+def _taken_in(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> dict[str, Any]:
+    """Which of the modules after it the first takes into its pass over x, as its settings."""
+    layer, kind, array = modules[0], kinds[0], values(x)
+    taken: dict[str, Any] = {}
+    # A pass takes real numbers, and a linear layer's a matrix.
+    if type(array) is not np.ndarray or array.dtype.kind != "f":
+        return taken
+    if kind is Linear and array.ndim != 2:
+        return taken
+    for module, after in zip(modules[1:], kinds[1:]):
+        if after is None:
             break
-        if type(after) is ReLU and "relu" not in taken:
+        if after is ReLU and "relu" not in taken:
             taken["relu"] = True
-        elif type(after) is _NORMS.get(kind) and not taken and after.follows(layer.weight):
-            taken["norm"] = after
-        elif type(after) is _POOLS.get(kind) and "pool" not in taken and _pools(after, x):
-            taken["pool"] = after.window_settings()
+        elif after is _NORMS.get(kind) and not taken and module._follows(layer.weight):
+            taken["norm"] = module
+        elif after is _POOLS.get(kind) and "pool" not in taken and _swaps(module, array):
+            taken["pool"] = module.window_settings()
         else:
             break
     return taken
 
 
-def _pools(pool: Any, x: Any) -> bool:
-    return getattr(x, "ndim", 0) == pool.axes + 2 and _comes_before_relu(pool)
-
-
-def _comes_before_relu(pool: Any) -> bool:
-    """Whether relu may come after this pooling instead of before it: not where positions are asked
-    for, nor where a dilated window may see nothing but padding, whose maximum is -inf.
+def _swaps(pool: Any, x: Any) -> bool:
+    """Whether relu may come after this pooling of x instead of before it: not where positions are
+    asked for, nor where a dilated window may see nothing but padding, whose maximum is -inf.
     """
-    return not pool.return_indices and pool.dilation in (1, (1,), (1, 1), (1, 1, 1))
+    if pool.return_indices or pool.dilation not in (1, (1,), (1, 1), (1, 1, 1)):
+        return False
+    return getattr(x, "ndim", 0) == pool.axes + 2

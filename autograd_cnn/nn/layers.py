@@ -12,7 +12,7 @@ from autograd_cnn import functional as F
 from autograd_cnn.checks import integer, number
 from autograd_cnn.config import get_default_dtype
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.functional import passes
+from autograd_cnn.functional import fused
 from autograd_cnn.nn import init
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.module import Module
@@ -60,8 +60,8 @@ class Linear(Module):
         """`forward`, then `norm` by its running statistics, and relu, in one pass over memory that
         records no graph; there is nothing to pool.
         """
-        scale, bias = (None, self.bias) if norm is None else norm.running_affine(self.bias)
-        return passes.linear(x, self.weight, bias, scale, relu)
+        scale, bias = (None, self.bias) if norm is None else norm._running_affine(self.bias)
+        return fused.linear_fused(x, self.weight, bias, scale=scale, relu=relu)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 
-from autograd_cnn.config import default_array
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.kinds import Function
-from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.node import Handle
 from autograd_cnn.engine.watch import open_blocks
-from autograd_cnn.nn import state
-from autograd_cnn.nn.holder import Holder
-from autograd_cnn.nn.hooked import Hooked
-from autograd_cnn.nn.paths import note_path
-from autograd_cnn.nn.state import IncompatibleKeys
+from autograd_cnn.nn.error_notes import note_layer
+from autograd_cnn.nn.hooks import ModuleHooks, forward_with_hooks, watched
+from autograd_cnn.nn.tree import ModuleTree
 from autograd_cnn.tensor import Tensor
 
 
-class Module(Hooked, Holder):
+class Module(ModuleTree):
     """The base of layers and networks: assign what it is made of to attributes, define `forward`.
 
     Parameters and modules are found where they are: in attributes, and in lists, tuples and dicts
@@ -29,7 +26,6 @@ class Module(Hooked, Holder):
     Nothing needs to be registered, and calling ``super().__init__()`` is allowed but not necessary.
     Arrays that belong to the state but are not trained go through `register_buffer`.
 
-    >>> from autograd_cnn import nn
     >>> class Net(nn.Module):
     ...     def __init__(self):
     ...         self.layers = [nn.Linear(4, 3), nn.Linear(3, 2)]
@@ -42,11 +38,11 @@ class Module(Hooked, Holder):
     """
 
     training: bool = True
+    _hooks: ModuleHooks | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What calling the module computes; every subclass defines it.
 
-        >>> from autograd_cnn import nn
         >>> class Double(nn.Module):
         ...     def forward(self, x):
         ...         return 2.0 * x
@@ -60,74 +56,72 @@ class Module(Hooked, Holder):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute `forward`; an exception gets a note with the path to the failing module."""
         try:
-            if self._hooks is None and not open_blocks:  # runs_straight
+            if self._hooks is None and not open_blocks:
                 return self.forward(*args, **kwargs)
-            return self._watched_call(args, kwargs)
+            return watched((self,), lambda: forward_with_hooks(self, args, kwargs))
         except Exception as error:
-            note_path(error, self)
+            note_layer(error, self)
             raise
 
-    @checked
-    def register_buffer(self, name: str, array: Array | None) -> None:
-        """Make a copy of `array` the attribute `name`: in `state_dict`, but not trained.
+    # ------------------------------------------------------------------------------------- hooks
 
-        None reserves the name; a buffer that is None is left out.  Numbers in lists become arrays
-        as in `tensor`.  Raises ValueError when the name is not an identifier or already means
-        something else.
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(module, args)`` before every forward; returns a handle with ``remove()``.
 
-        >>> module = Module()
-        >>> module.register_buffer("scale", [1.0, 2.0])
-        >>> module.scale
-        array([1., 2.], dtype=float32)
+        `args` are the positional arguments.  What the hook returns, unless None, replaces them: a
+        tuple, or the one argument.  Hooks run in the order in which they were registered.
+
+        >>> layer = nn.ReLU()
+        >>> with layer.register_forward_pre_hook(lambda module, args: -args[0]):
+        ...     layer(np.array([-1.0, 2.0]))
+        array([1., 0.])
         """
-        taken = hasattr(self, name) and name not in self._buffer_names
-        if taken or not name.isidentifier():
-            problem = "is already an attribute" if taken else "is not an identifier"
-            raise ValueError(f"{type(self).__name__}.register_buffer: {name!r} {problem}")
-        setattr(self, name, None if array is None else np.array(default_array(values(array))))
-        if name not in self._buffer_names:
-            self._buffer_names = (*self._buffer_names, name)
+        return self._own_hooks().before.add(hook)
 
-    # ------------------------------------------------------------------------------------ the state
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(module, args, output)`` after every forward; returns a handle.
 
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameters and buffers by path: PyTorch's names, layouts and order.
+        What the hook returns, unless None, replaces the output.  To see gradients, let the hook
+        call ``output.register_hook``.  ``handle.remove()`` or the end of a ``with`` block removes
+        the hook.
 
-        What is shared between places is listed under each path.  ``np.savez(file, **state)`` keeps
-        it.
-
-        >>> from autograd_cnn import nn
-        >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
-        {'weight': (2, 3), 'bias': (2,)}
+        >>> net = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+        >>> handle = net[0].register_forward_hook(lambda module, args, out: print(out.shape))
+        >>> y = net(np.ones((5, 3), np.float32))
+        (5, 2)
+        >>> handle.remove()
         """
-        return {name: np.array(values(value), order="C") for name, value in self._state().items()}
+        return self._own_hooks().after.add(hook)
 
-    @checked
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
-    ) -> IncompatibleKeys:
-        """Overwrite parameters and buffers in place with arrays by path; each keeps its dtype.
+    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(module, grad_input, grad_output)`` when backward comes out of the module.
 
-        Returns the paths missing in `state_dict` and those it has too many.  Raises one ValueError
-        that lists every problem (a wrong shape or kind of number; with `strict` also missing and
-        unexpected paths), and then nothing has been changed; TypeError when `state_dict` is not a
-        mapping.
+        Both are tuples of gradients, or None: one per positional input, one per floating output.
+        Arguments given by name are not among the inputs.  What the hook returns, unless None,
+        replaces grad_input: a tuple, or the one gradient.
 
-        >>> from autograd_cnn import nn
-        >>> nn.Linear(3, 2).load_state_dict(nn.Linear(3, 2, bias=False).state_dict(), strict=False)
-        IncompatibleKeys(missing_keys=['bias'], unexpected_keys=[])
+        >>> layer = nn.Tanh()
+        >>> x = ag.tensor([0.0, 1.0], requires_grad=True)
+        >>> with layer.register_full_backward_hook(lambda module, into, out: (into[0] * 10.0,)):
+        ...     layer(x).sum().backward()
+        >>> x.grad.numpy().round(2)
+        array([10. ,  4.2], dtype=float32)
         """
-        return state.load(type(self).__name__, self._state(), state_dict, strict)
+        return self._own_hooks().back.add(hook)
 
-    # ------------------------------------------------------------------- acting on all that is held
+    def _own_hooks(self) -> ModuleHooks:
+        if self._hooks is None:
+            self._hooks = ModuleHooks()
+        return self._hooks
+
+    # ------------------------------------------------------------------------- all inner modules
 
     @checked
     def train(self, mode: bool = True) -> Self:
         """Set `training`, which dropout and batch norm obey, here and in all inner modules.
 
-        Returns self; raises TypeError for what is not a bool.
+        Returns self.
 
-        >>> from autograd_cnn import nn
         >>> nn.Sequential(nn.Dropout()).train(False)[0].training
         False
         """
@@ -138,7 +132,6 @@ class Module(Hooked, Holder):
     def eval(self) -> Self:
         """Stop training mode here and in all inner modules; see `train`.  Returns self.
 
-        >>> from autograd_cnn import nn
         >>> nn.Dropout(0.9).eval().training
         False
         """
@@ -148,7 +141,6 @@ class Module(Hooked, Holder):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters: None, or zeros where there was one.
 
-        >>> from autograd_cnn import nn
         >>> net = nn.Linear(1, 1)
         >>> net(np.ones((1, 1), np.float32)).sum().backward()
         >>> net.zero_grad(set_to_none=False)
@@ -163,7 +155,6 @@ class Module(Hooked, Holder):
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Ask for gradients of all parameters, or freeze them.  Returns self.
 
-        >>> from autograd_cnn import nn
         >>> nn.Linear(1, 1).requires_grad_(False).bias.requires_grad
         False
         """
@@ -176,7 +167,6 @@ class Module(Hooked, Holder):
         """Call ``fn(module)`` for all inner modules, each once, and for this one last.  Returns
         self.
 
-        >>> from autograd_cnn import nn
         >>> _ = nn.Sequential(nn.ReLU(), nn.Tanh()).apply(lambda m: print(type(m).__name__))
         ReLU
         Tanh
@@ -197,7 +187,6 @@ class Module(Hooked, Holder):
     def extra_repr(self) -> str:
         """The settings shown between the parentheses of ``repr``; subclasses say theirs.
 
-        >>> from autograd_cnn import nn
         >>> nn.Flatten().extra_repr()
         'start_dim=1, end_dim=-1'
         """
@@ -206,7 +195,7 @@ class Module(Hooked, Holder):
     @reprlib.recursive_repr("...")
     def __repr__(self) -> str:
         lines = [own] if (own := self.extra_repr()) else []
-        inner = [(name, repr(m)) for name, m in self._members() if isinstance(m, Module)]
+        inner = [(name, repr(m)) for name, m in self._members(Module)]
         lines += [f"({name}): {text}".replace("\n", "\n  ") for name, text in inner]
         body = "\n  ".join(lines)
         return f"{type(self).__name__}(\n  {body}\n)" if inner else f"{type(self).__name__}({body})"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.checks import mistake
 from autograd_cnn.engine.node import wrap
 from autograd_cnn.tensor import Tensor
 
@@ -25,15 +26,13 @@ def clip_grad_norm_(
     The norm before scaling is that of all gradients as one vector, a Python number (PyTorch: a
     tensor): the root of the sum of squares, or with another `norm_type` p of the powers ``|g|**p``,
     or the largest ``|g|`` with ``math.inf``.  The factor is ``max_norm / (norm + 1e-6)``, at most
-    1.  Parameters without gradient do not count; with none at all the norm is 0.  Pascanu et al.
-    (2013), in PyTorch's form.  A gradient that is scaled becomes a new array.
+    1.  Parameters without gradient do not count; with none at all the norm is 0.  A gradient that
+    is scaled becomes a new array.  Pascanu et al. (2013), in PyTorch's form.
 
     A norm that is infinite or NaN makes gradients 0 or NaN, or with `error_if_nonfinite` raises
-    RuntimeError and changes nothing.  Raises TypeError for what is not a tensor or a number,
-    ValueError for no parameters, a negative max_norm and a norm_type that is not above 0.
+    RuntimeError and changes nothing.
 
-    >>> from autograd_cnn import nn, tensor
-    >>> x = tensor([0.0, 0.0], requires_grad=True)
+    >>> x = ag.tensor([0.0, 0.0], requires_grad=True)
     >>> x.grad = [3.0, 4.0]
     >>> nn.utils.clip_grad_norm_([x], max_norm=1.0)
     5.0
@@ -62,13 +61,11 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Cut every value of every gradient off at ``-clip_value`` and `clip_value`.
+    """Clip every value of every gradient to lie between ``-clip_value`` and `clip_value`.
 
-    NaN stays NaN; a gradient becomes a new array.  Raises TypeError for what is not a tensor or a
-    number, ValueError for no parameters and a negative clip_value.
+    NaN stays NaN; a gradient becomes a new array.
 
-    >>> from autograd_cnn import nn, tensor
-    >>> x = tensor([0.0, 0.0], requires_grad=True)
+    >>> x = ag.tensor([0.0, 0.0], requires_grad=True)
     >>> x.grad = [3.0, -0.5]
     >>> nn.utils.clip_grad_value_([x], clip_value=1.0)
     >>> x.grad
@@ -84,9 +81,7 @@ def _with_gradients(name: str, parameters: Any) -> list[Any]:
     if callable(getattr(parameters, "parameters", None)):
         raise TypeError(f"{name}: got a {type(parameters).__name__}; pass its .parameters()")
     if not isinstance(parameters, Iterable):
-        raise TypeError(
-            f"{name}: parameters must be an iterable of tensors, got {type(parameters).__name__}"
-        )
+        raise mistake(name, "parameters", "an iterable of tensors", parameters)
     found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not found:
         raise ValueError(
@@ -94,15 +89,16 @@ def _with_gradients(name: str, parameters: Any) -> list[Any]:
         )
     for p in found:
         if not isinstance(p, Tensor):
-            raise TypeError(f"{name}: expected tensors, got {type(p).__name__}")
+            raise mistake(name, "each of parameters", "a tensor", p)
     return [p for p in found if p.grad is not None]
 
 
 def _at_least_0(name: str, argument: str, value: Any) -> float:
+    """The bound as a float; unlike `checks.number`, infinity is one."""
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: {argument} must be a number, got {value!r}") from None
+        raise mistake(name, argument, "a number", value) from None
     if not number >= 0:
         raise ValueError(f"{name}: {argument} must be at least 0, got {value!r}")
     return number

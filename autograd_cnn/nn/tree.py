@@ -1,0 +1,264 @@
+"""What a module holds, found in its attributes: parameters, buffers, modules; saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from autograd_cnn.checks import mistake
+from autograd_cnn.config import default_array
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.node import Array, Node, values
+from autograd_cnn.nn.parameter import Parameter
+
+if TYPE_CHECKING:
+    from autograd_cnn.nn.module import Module
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `Module.load_state_dict` did not find and did not expect.
+
+    >>> nn.Linear(3, 2).load_state_dict({"scale": 1.0}, strict=False)
+    IncompatibleKeys(missing_keys=['weight', 'bias'], unexpected_keys=['scale'])
+    """
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class ModuleTree:
+    """The half of `Module` that finds, saves and loads what it holds."""
+
+    _buffer_names: tuple[str, ...] = ()
+
+    # --------------------------------------------------------------------------- finding by path
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """(path, module) for this module and all inside it, outer before inner, each once.
+
+        >>> [name for name, _ in nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh())).named_modules()]
+        ['', '0', '1', '1.0']
+        """
+        seen: set[int] = set()
+        stack: list[tuple[str, Any]] = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+                inner = [(join(path, name), m) for name, m in module._members(ModuleTree)]
+                stack.extend(reversed(inner))
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all inside it, each once; see `named_modules`.
+
+        >>> list(nn.Sequential(nn.ReLU()).modules())[-1]
+        ReLU()
+        """
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """(name, module) for the modules held directly, each once.
+
+        >>> list(nn.Sequential(nn.ReLU(), nn.Tanh()).named_children())
+        [('0', ReLU()), ('1', Tanh())]
+        """
+        return _each_once(self._members(ModuleTree))
+
+    def children(self) -> Iterator[Module]:
+        """The modules held directly, each once.
+
+        >>> list(nn.Sequential(nn.ReLU(), nn.Tanh()).children())
+        [ReLU(), Tanh()]
+        """
+        return (module for _, module in self.named_children())
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """(path, parameter) for the parameters here and, with `recurse`, in all inner modules.
+
+        A parameter shared between places is given once, under its first path.
+
+        >>> [(name, p.shape) for name, p in nn.Linear(3, 2).named_parameters("fc")]
+        [('fc.weight', (2, 3)), ('fc.bias', (2,))]
+        """
+        return _each_once(
+            (join(path, name), parameter)
+            for path, module in (self.named_modules(prefix) if recurse else [(prefix, self)])
+            for name, parameter in module._members(Parameter)
+        )
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters here and, with `recurse`, in all inner modules, each once.
+
+        >>> [p.shape for p in nn.Linear(3, 2).parameters()]
+        [(2, 3), (2,)]
+        """
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """(path, array) for the buffers here and, with `recurse`, in all inner modules.
+
+        >>> [name for name, _ in nn.BatchNorm2d(3).named_buffers()]
+        ['running_mean', 'running_var', 'num_batches_tracked']
+        """
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name, array in module._own_buffers():
+                yield join(path, name), array
+
+    def buffers(self, recurse: bool = True) -> Iterator[np.ndarray]:
+        """The buffers here and, with `recurse`, in all inner modules.
+
+        >>> [b.shape for b in nn.BatchNorm2d(3).buffers()]
+        [(3,), (3,), ()]
+        """
+        return (array for _, array in self.named_buffers(recurse=recurse))
+
+    def _members(self, kind: type) -> Iterator[tuple[str, Any]]:
+        """What this module itself holds of a kind, in order of assignment, with repeats."""
+        for name, value in list(vars(self).items()):
+            yield from _found(name, value, kind)
+
+    def _own_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
+        for name in self._buffer_names:
+            value = getattr(self, name, None)
+            if value is None:
+                continue
+            if not isinstance(value, np.ndarray):  # a scalar, after count = count + 1, or a tensor
+                setattr(self, name, np.asarray(values(value)))
+            yield name, getattr(self, name)
+
+    # ------------------------------------------------------------------------- saving and loading
+
+    @checked
+    def register_buffer(self, name: str, array: Array | None) -> None:
+        """Make a copy of `array` the attribute `name`: in `state_dict`, but not trained.
+
+        None reserves the name, and `state_dict` leaves it out.  Numbers in lists become arrays as
+        in `tensor`.
+
+        >>> module = nn.Module()
+        >>> module.register_buffer("scale", [1.0, 2.0])
+        >>> module.scale
+        array([1., 2.], dtype=float32)
+        """
+        taken = hasattr(self, name) and name not in self._buffer_names
+        if taken or not name.isidentifier():
+            problem = "is already an attribute" if taken else "is not an identifier"
+            raise ValueError(f"{type(self).__name__}.register_buffer: {name!r} {problem}")
+        setattr(self, name, None if array is None else np.array(default_array(values(array))))
+        if name not in self._buffer_names:
+            self._buffer_names = (*self._buffer_names, name)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers by path: PyTorch's names, layouts and order.
+
+        A shared parameter is listed under each of its paths.  ``np.savez(file, **state)`` saves it.
+
+        >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
+        {'weight': (2, 3), 'bias': (2,)}
+        """
+        return {name: np.array(values(value), order="C") for name, value in self._state().items()}
+
+    @checked
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
+        """Overwrite parameters and buffers in place with arrays by path; each keeps its dtype.
+
+        Returns the paths that `state_dict` lacks, and those it has in addition.  One ValueError
+        lists every problem: a wrong shape or dtype and, with `strict`, missing and unexpected
+        paths.  Then nothing has been changed.
+
+        >>> nn.Linear(3, 2).load_state_dict(nn.Linear(3, 2, bias=False).state_dict(), strict=False)
+        IncompatibleKeys(missing_keys=['bias'], unexpected_keys=[])
+        """
+        where = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state_dict, Mapping):
+            wanted = "a mapping of names to arrays, such as np.load gives"
+            raise mistake(where, "state_dict", wanted, state_dict)
+        state = self._state()
+        given = {name: np.asarray(values(state_dict[name])) for name in state_dict}
+        missing = [name for name in state if name not in given]
+        unexpected = [name for name in given if name not in state]
+        problems = []
+        if strict:
+            problems += [f"missing: {name}" for name in missing]
+            problems += [f"unexpected: {name}" for name in unexpected]
+        found = [(name, values(state[name]), given[name]) for name in state if name in given]
+        problems += [text for entry in found if (text := _misfit(*entry))]
+        if problems:
+            raise ValueError("\n  ".join([f"{where}: nothing was loaded", *problems]))
+        # Copied before the first is written: the arrays given may be views of those written to.
+        new = [(name, array.astype(old.dtype)) for name, old, array in found]
+        for name, array in new:
+            target = state[name]
+            values(target)[...] = array
+            if isinstance(target, Node):
+                target.touch()
+        return IncompatibleKeys(missing, unexpected)
+
+    def _state(self) -> dict[str, Parameter | np.ndarray]:
+        """Parameters and buffers under all their paths, in the order of `state_dict`."""
+        found: dict[str, Parameter | np.ndarray] = {}
+        for path, module in self._places():
+            for name, value in (*module._members(Parameter), *module._own_buffers()):
+                name = join(path, name)
+                if name in found:
+                    raise ValueError(f"{type(self).__name__}: two parameters are named {name!r}")
+                found[name] = value
+        return found
+
+    def _places(
+        self, path: str = "", above: tuple[int, ...] = ()
+    ) -> Iterator[tuple[str, ModuleTree]]:
+        """(path, module) for every path to every module, except around cycles."""
+        yield path, self
+        above = (*above, id(self))
+        for name, member in self._members(ModuleTree):
+            if id(member) not in above:
+                yield from member._places(join(path, name), above)
+
+
+def join(path: str, name: str) -> str:
+    """Two parts of a dotted path, either of which may be empty."""
+    return f"{path}.{name}" if path and name else path or name
+
+
+def _found(
+    name: str, value: Any, kind: type, inside: tuple[int, ...] = ()
+) -> Iterator[tuple[str, Any]]:
+    """(path, object) for each object of a kind that `value` is or holds in lists, tuples, dicts.
+
+    >>> list(_found("a", [1, {"b": 2}, "text"], int))
+    [('a.0', 1), ('a.1.b', 2)]
+    """
+    if isinstance(value, kind):
+        yield name, value
+    elif isinstance(value, (list, tuple, dict)) and id(value) not in inside:
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(entry, (kind, list, tuple, dict)):
+                yield from _found(f"{name}.{key}", entry, kind, (*inside, id(value)))
+
+
+def _each_once(entries: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The entries without those whose object came before under another name."""
+    seen: set[int] = set()
+    for name, value in entries:
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield name, value
+
+
+def _misfit(name: str, target: np.ndarray, array: np.ndarray) -> str:
+    """Why `array` cannot be written into `target`, or nothing."""
+    if array.shape != target.shape:
+        return f"{name}: expected shape {target.shape}, got {array.shape}"
+    if not np.can_cast(array.dtype, target.dtype, "same_kind"):
+        return f"{name}: expected dtype {target.dtype}, got {array.dtype}"
+    return ""
