@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.modes import again
-from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.node import Array, Node
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops import activation
 from autograd_cnn.ops import batch_norm as ops
@@ -66,7 +66,7 @@ def batch_norm_fused(
     >>> batch_norm_fused(images, None, None, None, None, True, 0.1, 2.0, relu=True, pool=[2])
     array([[[1., 0.]]])
     """
-    x = values(input)
+    x = input.array if isinstance(input, Node) else input
     shape = x.shape
     if len(shape) < 2:
         raise ValueError(f"batch_norm: input must have shape (N, C, ...), got {shape}")

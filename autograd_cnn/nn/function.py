@@ -37,7 +37,7 @@ class FunctionModule(Module):
 
     def forward(self, *inputs: Any) -> Any:
         """See the class."""
-        return self.function(*inputs, *[getattr(self, name) for name in self.settings])
+        return self.function(*inputs, *map(self.__getattribute__, self.settings))
 
     def extra_repr(self) -> str:
         """The settings."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.modes import recording
-from autograd_cnn.engine.node import values
+from autograd_cnn.engine.node import Node
 from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn.activations import ReLU
 from autograd_cnn.nn.convolution import Conv1d, Conv2d, Conv3d
@@ -106,7 +106,8 @@ def _run_together(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> tuple
 
 def _taken_in(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> dict[str, Any]:
     """Which of the modules after it the first takes into its pass over x, as its settings."""
-    layer, kind, array = modules[0], kinds[0], values(x)
+    layer, kind = modules[0], kinds[0]
+    array = x.array if isinstance(x, Node) else x
     taken: dict[str, Any] = {}
     # A pass takes real numbers, and a linear layer's a matrix.
     if type(array) is not np.ndarray or array.dtype.kind != "f":

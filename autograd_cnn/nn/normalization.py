@@ -12,7 +12,7 @@ from autograd_cnn.checks import integer, number
 from autograd_cnn.config import get_default_dtype
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.modes import again
-from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.functional.normalization import batch_norm_fused
 from autograd_cnn.nn.module import Module
@@ -110,7 +110,7 @@ class _BatchNorm(_ChannelNorm):
 
     def _run_fused(self, x: Any, *, relu: bool = False, norm: Any = None, pool: Any = None) -> Any:
         """`forward`, then max pooling with these settings, and relu."""
-        array = values(x)
+        array = x.array if isinstance(x, Node) else x
         shape = array.shape
         if len(shape) not in self.ndims or shape[1] != self.num_features:
             raise self._misfit(shape)

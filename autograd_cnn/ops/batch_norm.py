@@ -155,8 +155,8 @@ def batch_norm_with_statistics(
         return out, out.params["mean_"], out.params["var_"]
     # An op that is not recorded keeps nothing beside its result, so its forward is called here.
     compute = functools.partial(record.forward, *map(values, args), **settings)
-    out, saved = watch.compute_operation(record, args, compute)
+    out, saved = watch.watched("operation", record, args, compute)
     if not all(v is values(v) for v in args):
         out = wrap(out)
-        watch.tell_made(out, record, args)
+        watch.tell("made", out, record, args)
     return out, saved["mean_"], saved["var_"]
