@@ -6,6 +6,8 @@ from autograd_cnn import kernels
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import op
 
+__all__ = ["relu"]
+
 
 @op(
     g=lambda gx, out, g, x: relu_grad(gx, x),

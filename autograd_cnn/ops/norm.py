@@ -17,6 +17,8 @@ from autograd_cnn.ops.pool import window_scatter, winners
 from autograd_cnn.ops.reduce import mean, var
 from autograd_cnn.ops.shape import channel_sum
 
+__all__ = ["batch_norm", "channel_affine"]
+
 
 def _over_channels(v: Array, x: Array) -> Array:
     """(C,) shaped to broadcast against x (N, C, ...)."""

@@ -8,55 +8,16 @@ import numpy as np
 
 from autograd_cnn import ops
 from autograd_cnn.engine.node import Node
-from autograd_cnn.engine.op import COMPOSITIONS, OPS
-from autograd_cnn.ops import (
-    activation,
-    arithmetic,
-    exponential,
-    join,
-    matrix,
-    pick,
-    product,
-    reduce,
-    trigonometry,
-)
-
-_ELSEWHERE = {
-    "view": "reshape",
-    "permute": "transpose",
-    "unsqueeze": "ag.expand_dims(t, axis)",
-    "numel": "size",
-    "dim": "ndim",
-    "t": "T",
-    "mm": "t @ u",
-    "pow": "t ** n",
-    "float": "astype('float32')",
-    "double": "astype('float64')",
-    "long": "astype('int64')",
-    "clamp": "clip",
-    "amax": "max",
-    "amin": "min",
-    "add_": "t += u",
-    "sub_": "t -= u",
-    "mul_": "t *= u",
-    "div_": "t /= u",
-    "zero_": "t[...] = 0.0",
-    "fill_": "t[...] = value",
-    "copy_": "t[...] = u",
-}
-"""What PyTorch's users know as methods, by its name here."""
 
 
 class ArrayMethods(Node):
-    """Methods with NumPy's names and arguments.  What gives positions or truth values gives plain
-    arrays; `sort`, `fill` and `put`, which would change the tensor, are left out.
+    """Methods with NumPy's names and arguments.
+
+    Positions and truth values are plain arrays.  `sort`, `fill` and `put` are left out: they would
+    change the tensor.
     """
 
     __slots__ = ()
-
-    def __dir__(self) -> list[str]:
-        hidden = {name for name, x in vars(ArrayMethods).items() if isinstance(x, _Elsewhere)}
-        return [name for name in super().__dir__() if name not in hidden]
 
     # ---------------------------------------------------------------------------------------- shape
 
@@ -97,7 +58,7 @@ class ArrayMethods(Node):
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Any:
         """Each value `repeats` times along `axis`; see `repeat`."""
-        return join.repeat(self, repeats=repeats, axis=axis)
+        return ops.join.repeat(self, repeats=repeats, axis=axis)
 
     def broadcast_to(self, shape: Any) -> Any:
         """Values repeated to `shape`; see `broadcast_to`."""
@@ -106,96 +67,90 @@ class ArrayMethods(Node):
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """Values converted to `dtype`; without `copy` this very tensor where nothing changes.
 
-        >>> from autograd_cnn import tensor
-        >>> x = tensor([1.0, 2.0])
+        >>> x = ag.tensor([1.0, 2.0])
         >>> x.astype("float64").dtype, x.astype("float32", copy=False) is x
         (dtype('float64'), True)
         """
         if not copy and np.dtype(dtype) == self.array.dtype:
             return self
-        return arithmetic.astype(self, dtype=np.dtype(dtype))
+        return ops.arithmetic.astype(self, dtype=np.dtype(dtype))
 
     def copy(self) -> Any:
         """The same values in new memory, differentiable.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([1.0, 2.0]).copy()
+        >>> ag.tensor([1.0, 2.0]).copy()
         tensor([1., 2.])
         """
-        return arithmetic.astype(self, dtype=self.array.dtype)
+        return ops.arithmetic.astype(self, dtype=self.array.dtype)
 
     # ----------------------------------------------------------------------------------- reductions
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Sum over `axis`; see `sum`."""
-        return reduce.sum(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.sum(self, axis=axis, keepdims=keepdims)
 
     def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Product over `axis`; see `prod`."""
-        return reduce.prod(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.prod(self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Mean over `axis`; see `mean`."""
-        return reduce.mean(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.mean(self, axis=axis, keepdims=keepdims)
 
     def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
         """Variance over `axis`; see `var`."""
-        return reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
+        return ops.reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
     def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
         """Standard deviation over `axis`; see `std`."""
-        return reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
+        return ops.reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Largest value over `axis`; see `max`."""
-        return reduce.max(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.max(self, axis=axis, keepdims=keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Smallest value over `axis`; see `min`."""
-        return reduce.min(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.min(self, axis=axis, keepdims=keepdims)
 
     def cumsum(self, axis: int | None = None) -> Any:
         """Running sum along `axis`; see `cumsum`."""
-        return reduce.cumsum(self, axis=axis)
+        return ops.reduce.cumsum(self, axis=axis)
 
     def cumprod(self, axis: int | None = None) -> Any:
         """Running product along `axis`; see `cumprod`."""
-        return reduce.cumprod(self, axis=axis)
+        return ops.reduce.cumprod(self, axis=axis)
 
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         """The sum of a diagonal; see `trace`."""
-        return matrix.trace(self, offset=offset, axis1=axis1, axis2=axis2)
+        return ops.matrix.trace(self, offset=offset, axis1=axis1, axis2=axis2)
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         """The values on a diagonal; see `diagonal`."""
-        return pick.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
+        return ops.pick.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
 
     def take(self, indices: Any, axis: int | None = None) -> Any:
         """The values at `indices` along `axis`; see `take`."""
-        return pick.take(self, indices=indices, axis=axis)
+        return ops.pick.take(self, indices=indices, axis=axis)
 
     def dot(self, other: Any) -> Any:
         """NumPy's dot product; see `dot`."""
-        return product.dot(self, other)
+        return ops.product.dot(self, other)
 
     # ------------------------------------------------------------------------------------ constants
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Position of the largest value over `axis`, a plain array of integers; a tie goes to the
-        first.
+        """Position of the largest value over `axis`; a tie goes to the first.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
+        >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
         array([1, 0])
         """
         return np.argmax(self.array, axis=axis, keepdims=keepdims)
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Position of the smallest value over `axis`, a plain array of integers; a tie goes to the
-        first.
+        """Position of the smallest value over `axis`; a tie goes to the first.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
+        >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
         array([0, 1])
         """
         return np.argmin(self.array, axis=axis, keepdims=keepdims)
@@ -203,8 +158,7 @@ class ArrayMethods(Node):
     def argsort(self, axis: int | None = -1) -> Any:
         """Positions in ascending order along `axis`, plain integers; the sort is stable.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([3.0, 1.0, 2.0]).argsort()
+        >>> ag.tensor([3.0, 1.0, 2.0]).argsort()
         array([1, 2, 0])
         """
         return self.array.argsort(axis=axis, kind="stable")
@@ -212,8 +166,7 @@ class ArrayMethods(Node):
     def nonzero(self) -> tuple[np.ndarray, ...]:
         """Positions of the values that are not 0, one plain array per axis.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([3.0, 0.0, 2.0]).nonzero()
+        >>> ag.tensor([3.0, 0.0, 2.0]).nonzero()
         (array([0, 2]),)
         """
         return self.array.nonzero()
@@ -221,8 +174,7 @@ class ArrayMethods(Node):
     def all(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Whether all values over `axis` are true or not 0, a plain array.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 0.0], [5.0, 2.0]]).all(axis=1)
+        >>> ag.tensor([[1.0, 0.0], [5.0, 2.0]]).all(axis=1)
         array([False,  True])
         """
         return self.array.all(axis=axis, keepdims=keepdims)
@@ -230,8 +182,7 @@ class ArrayMethods(Node):
     def any(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Whether a value over `axis` is true or not 0, a plain array.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[0.0, 0.0], [5.0, 2.0]]).any(axis=1)
+        >>> ag.tensor([[0.0, 0.0], [5.0, 2.0]]).any(axis=1)
         array([False,  True])
         """
         return self.array.any(axis=axis, keepdims=keepdims)
@@ -240,67 +191,41 @@ class ArrayMethods(Node):
 
     def exp(self) -> Any:
         """e to the power of each value; see `exp`."""
-        return exponential.exp(self)
+        return ops.exponential.exp(self)
 
     def log(self) -> Any:
         """Natural logarithm; see `log`."""
-        return exponential.log(self)
+        return ops.exponential.log(self)
 
     def sqrt(self) -> Any:
         """Square root; see `sqrt`."""
-        return exponential.sqrt(self)
+        return ops.exponential.sqrt(self)
 
     def abs(self) -> Any:
         """Absolute value; see `abs`."""
-        return arithmetic.abs(self)
+        return ops.arithmetic.abs(self)
 
     def round(self, decimals: int = 0) -> Any:
         """Rounded to `decimals` places, with gradient 0; see `round`."""
-        return arithmetic.round(self, decimals=decimals)
+        return ops.arithmetic.round(self, decimals=decimals)
 
     def tanh(self) -> Any:
         """Hyperbolic tangent; see `tanh`."""
-        return trigonometry.tanh(self)
+        return ops.trigonometry.tanh(self)
 
     def sigmoid(self) -> Any:
         """Logistic function; see `sigmoid`."""
-        return exponential.sigmoid(self)
+        return ops.exponential.sigmoid(self)
 
     def relu(self) -> Any:
         """max(x, 0); see `relu`."""
-        return activation.relu(self)
+        return ops.activation.relu(self)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
         """Values limited to [min, max]; see `clip`."""
-        return arithmetic.clip(self, min=min, max=max)
+        return ops.arithmetic.clip(self, min=min, max=max)
 
 
 for _method in vars(ArrayMethods).values():
     if callable(_method):  # errors of Python's own name a method by this
         _method.__qualname__ = f"Tensor.{_method.__name__}"
-
-
-class _Elsewhere:
-    """A name that a tensor does not have, and what to write instead.
-
-    A descriptor for each such name, because a ``__getattr__`` would double the time of every access
-    to an attribute of a tensor.
-    """
-
-    def __init__(self, name: str, hint: str) -> None:
-        self.name, self.hint = name, hint
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        raise AttributeError(f"a Tensor has no {self.name!r}; it is {self.hint}", name=self.name)
-
-
-def _answer_for_missing_names() -> None:
-    hints = {name: f"{hint} here" for name, hint in _ELSEWHERE.items()}
-    for name in (*OPS, *COMPOSITIONS):
-        hints[name] = f"a function, {name}(t) in ag or ag.functional"
-    for name, hint in hints.items():
-        if not hasattr(ArrayMethods, name):
-            setattr(ArrayMethods, name, _Elsewhere(name, hint))
-
-
-_answer_for_missing_names()
