@@ -34,7 +34,6 @@ from autograd_cnn.engine.op import op as op
 from autograd_cnn.functional import avg_pool2d as avg_pool2d
 from autograd_cnn.functional import conv2d as conv2d
 from autograd_cnn.functional import max_pool2d as max_pool2d
-from autograd_cnn.ops.activation import *
 from autograd_cnn.ops.arithmetic import *
 from autograd_cnn.ops.exponential import *
 from autograd_cnn.ops.join import *

@@ -35,7 +35,6 @@ INTERNAL = {
     "conv": "F.conv1d, 2d, 3d",
     "conv_input_grad": "F.conv_transpose1d, 2d, 3d",
     "conv_weight_grad": "the gradient of conv",
-    "log_sigmoid": "F.logsigmoid",
     "max_pool": "F.max_pool1d, 2d, 3d",
     "relu_grad": "the gradient of relu",
     "sigmoid_cross_entropy": "F.binary_cross_entropy_with_logits",

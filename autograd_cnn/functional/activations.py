@@ -17,8 +17,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import COMPOSITIONS
 from autograd_cnn.ops import loss
-from autograd_cnn.ops.activation import relu
-from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.arithmetic import relu, where
 from autograd_cnn.ops.exponential import erf, expm1, logaddexp, sigmoid
 from autograd_cnn.ops.trigonometry import tanh
 

@@ -13,7 +13,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.modes import again
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.functional.pooling import pool_geometry
-from autograd_cnn.ops import activation, norm
+from autograd_cnn.ops import arithmetic, norm
 from autograd_cnn.ops.pool import max_pool
 
 
@@ -71,7 +71,7 @@ def batch_norm(
         if window is None:
             return _by_running("batch_norm", input, *running, relu)
         out = max_pool(_by_running("batch_norm", input, *running), window=window)
-        return activation.relu(out) if relu else out
+        return arithmetic.relu(out) if relu else out
     if kernels.rows_count(x) == 1:
         raise ValueError(
             f"batch_norm: training on input of shape {x.shape} gives one value per channel, which "

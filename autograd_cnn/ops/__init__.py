@@ -3,7 +3,6 @@ composed of them.
 """
 
 from autograd_cnn.ops import (
-    activation,
     arithmetic,
     conv,
     exponential,
@@ -21,7 +20,6 @@ from autograd_cnn.ops import (
 )
 
 __all__ = [
-    "activation",
     "arithmetic",
     "conv",
     "exponential",

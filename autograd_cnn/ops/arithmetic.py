@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.engine.kinds import DType, Numbers
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import op
@@ -14,8 +15,8 @@ from autograd_cnn.ops.shape import unbroadcast
 
 __all__ = [
     "abs", "add", "astype", "ceil", "clip", "divide", "floor", "floor_divide", "maximum",
-    "minimum", "multiply", "negative", "reciprocal", "remainder", "round", "sign", "subtract",
-    "trunc", "where",
+    "minimum", "multiply", "negative", "reciprocal", "relu", "remainder", "round", "sign",
+    "subtract", "trunc", "where",
 ]  # fmt: skip
 
 # fmt: off
@@ -77,6 +78,26 @@ remainder = binary(
     "x - y * floor(x / y), with the sign of y; at a step the slopes are those of the right side.",
     "remainder([7.0, -7.0], 4.0) -> [3., 1.]")
 # fmt: on
+
+
+@op(x=lambda g, out, x: relu_grad(g, x))
+def relu(x: Array) -> Array:
+    """max(x, 0), with gradient 0 at 0; NaN stays NaN.
+
+    >>> ag.relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+    return kernels.relu(x)
+
+
+@op(g=lambda gx, out, g, x: relu_grad(gx, x), x=None)
+def relu_grad(g: Array, x: Array) -> Array:
+    """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN).
+
+    >>> relu_grad(np.array([2.0, np.inf]), np.array([1.0, -1.0]))
+    array([2., 0.])
+    """
+    return kernels.relu_grad(g, x)
 
 
 @op(x=None)

@@ -11,7 +11,7 @@ from autograd_cnn import kernels
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.window import Window
-from autograd_cnn.ops.activation import relu_grad
+from autograd_cnn.ops.arithmetic import relu_grad
 from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.pool import window_scatter, winners
 from autograd_cnn.ops.reduce import mean, var

@@ -21,6 +21,7 @@ def positions(shape: tuple[int, ...], axis: int, index: np.ndarray) -> tuple[Any
     grid[axis] = index
     return tuple(grid)
 
+
 __all__ = [
     "diag", "diagonal", "getitem", "put", "scatter_add", "take", "take_along_axis", "tril", "triu",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ def along(axis: int, part: Any) -> tuple[Any, ...]:
     """The index that takes `part` of axis `axis` and all of the axes before it."""
     return (slice(None),) * axis + (part,)
 
+
 __all__ = [
     "broadcast_to", "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis",
     "ravel", "reshape", "squeeze", "swapaxes", "transpose",

@@ -219,7 +219,7 @@ class ArrayMethods(Node):
 
     def relu(self) -> Any:
         """max(x, 0); see `relu`."""
-        return ops.activation.relu(self)
+        return ops.arithmetic.relu(self)
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
         """Values limited to [min, max]; see `clip`."""
