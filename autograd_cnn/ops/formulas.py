@@ -37,21 +37,21 @@ def binary(
     def forward(x: Array, y: Array) -> Array:
         return function(x, y)
 
-    declare = op(x=x_rule and _summed(x_rule, 0), y=y_rule and _summed(y_rule, 1))
+    def gradient_x(g: Array, out: Array, x: Array, y: Array) -> Array:
+        found = x_rule(g, out, x, y)  # type: ignore[misc]
+        return found if found.shape == x.shape else sum_to(found, shape=x.shape)
+
+    def gradient_y(g: Array, out: Array, x: Array, y: Array) -> Array:
+        found = y_rule(g, out, x, y)  # type: ignore[misc]
+        return found if found.shape == y.shape else sum_to(found, shape=y.shape)
+
+    declare = op(x=x_rule and gradient_x, y=y_rule and gradient_y)
     return declare(_described(forward, summary, example))
 
 
 def composed(function: Callable[..., Any], summary: str, example: str) -> Any:
     """The composition of a function made of ops in one expression."""
     return composition(_described(function, summary, example))
-
-
-def _summed(rule: Rule, position: int) -> Rule:
-    def summed(g: Array, out: Array, *xs: Array) -> Array:
-        found, shape = rule(g, out, *xs), xs[position].shape
-        return found if found.shape == shape else sum_to(found, shape=shape)
-
-    return summed
 
 
 def _described(function: Callable[..., Any], summary: str, example: str) -> Callable[..., Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_cnn import ops
 from autograd_cnn.engine.node import Node
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor import Tensor
 
 
 class ArrayMethods(Node):
@@ -22,49 +25,49 @@ class ArrayMethods(Node):
     # ---------------------------------------------------------------------------------------- shape
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def T(self) -> Tensor:  # noqa: N802
         """The axes reversed; see `transpose`."""
         return ops.shape.transpose(self)
 
     @property
-    def mT(self) -> Any:  # noqa: N802
+    def mT(self) -> Tensor:  # noqa: N802
         """The last two axes exchanged; see `matrix_transpose`."""
         return ops.shape.matrix_transpose(self)
 
-    def swapaxes(self, axis1: int, axis2: int) -> Any:
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         """Two axes exchanged; see `swapaxes`."""
         return ops.shape.swapaxes(self, axis1=axis1, axis2=axis2)
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Tensor:
         """Axes in the given order, reversed by default; see `transpose`."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return ops.shape.transpose(self, axes=None if order is None else tuple(order))
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any) -> Tensor:
         """The same values under another shape; see `reshape`."""
         return ops.shape.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
 
-    def flatten(self) -> Any:
+    def flatten(self) -> Tensor:
         """All values along one axis; see `ravel`."""
         return ops.shape.ravel(self)
 
-    def ravel(self) -> Any:
+    def ravel(self) -> Tensor:
         """All values along one axis; see `ravel`."""
         return ops.shape.ravel(self)
 
-    def squeeze(self, axis: Any = None) -> Any:
+    def squeeze(self, axis: Any = None) -> Tensor:
         """Without the axes of size 1, or without those in `axis`; see `squeeze`."""
         return ops.shape.squeeze(self, axis=axis)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
         """Each value `repeats` times along `axis`; see `repeat`."""
         return ops.join.repeat(self, repeats=repeats, axis=axis)
 
-    def broadcast_to(self, shape: Any) -> Any:
+    def broadcast_to(self, shape: Any) -> Tensor:
         """Values repeated to `shape`; see `broadcast_to`."""
         return ops.shape.broadcast_to(self, shape=shape)
 
-    def astype(self, dtype: Any, copy: bool = True) -> Any:
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
         """Values converted to `dtype`; without `copy` this very tensor where nothing changes.
 
         >>> x = ag.tensor([1.0, 2.0])
@@ -72,10 +75,10 @@ class ArrayMethods(Node):
         (dtype('float64'), True)
         """
         if not copy and np.dtype(dtype) == self.array.dtype:
-            return self
+            return self  # type: ignore[return-value]
         return ops.arithmetic.astype(self, dtype=np.dtype(dtype))
 
-    def copy(self) -> Any:
+    def copy(self) -> Tensor:
         """The same values in new memory, differentiable.
 
         >>> ag.tensor([1.0, 2.0]).copy()
@@ -85,55 +88,55 @@ class ArrayMethods(Node):
 
     # ----------------------------------------------------------------------------------- reductions
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Sum over `axis`; see `sum`."""
         return ops.reduce.sum(self, axis=axis, keepdims=keepdims)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Product over `axis`; see `prod`."""
         return ops.reduce.prod(self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Mean over `axis`; see `mean`."""
         return ops.reduce.mean(self, axis=axis, keepdims=keepdims)
 
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         """Variance over `axis`; see `var`."""
         return ops.reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         """Standard deviation over `axis`; see `std`."""
         return ops.reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Largest value over `axis`; see `max`."""
         return ops.reduce.max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Smallest value over `axis`; see `min`."""
         return ops.reduce.min(self, axis=axis, keepdims=keepdims)
 
-    def cumsum(self, axis: int | None = None) -> Any:
+    def cumsum(self, axis: int | None = None) -> Tensor:
         """Running sum along `axis`; see `cumsum`."""
         return ops.reduce.cumsum(self, axis=axis)
 
-    def cumprod(self, axis: int | None = None) -> Any:
+    def cumprod(self, axis: int | None = None) -> Tensor:
         """Running product along `axis`; see `cumprod`."""
         return ops.reduce.cumprod(self, axis=axis)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         """The sum of a diagonal; see `trace`."""
         return ops.matrix.trace(self, offset=offset, axis1=axis1, axis2=axis2)
 
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         """The values on a diagonal; see `diagonal`."""
         return ops.pick.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
 
-    def take(self, indices: Any, axis: int | None = None) -> Any:
+    def take(self, indices: Any, axis: int | None = None) -> Tensor:
         """The values at `indices` along `axis`; see `take`."""
         return ops.pick.take(self, indices=indices, axis=axis)
 
-    def dot(self, other: Any) -> Any:
+    def dot(self, other: Any) -> Tensor:
         """NumPy's dot product; see `dot`."""
         return ops.product.dot(self, other)
 
@@ -189,39 +192,39 @@ class ArrayMethods(Node):
 
     # -------------------------------------------------------------------------------- single values
 
-    def exp(self) -> Any:
+    def exp(self) -> Tensor:
         """e to the power of each value; see `exp`."""
         return ops.exponential.exp(self)
 
-    def log(self) -> Any:
+    def log(self) -> Tensor:
         """Natural logarithm; see `log`."""
         return ops.exponential.log(self)
 
-    def sqrt(self) -> Any:
+    def sqrt(self) -> Tensor:
         """Square root; see `sqrt`."""
         return ops.exponential.sqrt(self)
 
-    def abs(self) -> Any:
+    def abs(self) -> Tensor:
         """Absolute value; see `abs`."""
         return ops.arithmetic.abs(self)
 
-    def round(self, decimals: int = 0) -> Any:
+    def round(self, decimals: int = 0) -> Tensor:
         """Rounded to `decimals` places, with gradient 0; see `round`."""
         return ops.arithmetic.round(self, decimals=decimals)
 
-    def tanh(self) -> Any:
+    def tanh(self) -> Tensor:
         """Hyperbolic tangent; see `tanh`."""
         return ops.trigonometry.tanh(self)
 
-    def sigmoid(self) -> Any:
+    def sigmoid(self) -> Tensor:
         """Logistic function; see `sigmoid`."""
         return ops.exponential.sigmoid(self)
 
-    def relu(self) -> Any:
+    def relu(self) -> Tensor:
         """max(x, 0); see `relu`."""
         return ops.arithmetic.relu(self)
 
-    def clip(self, min: Any = None, max: Any = None) -> Any:
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """Values limited to [min, max]; see `clip`."""
         return ops.arithmetic.clip(self, min=min, max=max)
 

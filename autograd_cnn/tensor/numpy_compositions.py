@@ -92,8 +92,23 @@ def nan_to_num(
 # ---------------------------------------------------------------------------------------- quantiles
 
 
-def _at_shares(x: Array, q: Any, whole: float, axis: Any, keepdims: bool, skip_nan: bool) -> Array:
-    """Between the sorted values of x over `axis`, at shares q of `whole`, whose axes come first."""
+def quantile(
+    x: Array,
+    q: Any,
+    *,
+    axis: Any = None,
+    keepdims: bool = False,
+    whole: float = 1.0,
+    skip_nan: bool = False,
+) -> Array:
+    """The value below which a share `q` of the values over `axis` lies; NaN propagates.
+
+    Between two values it is linear, type 7 of Hyndman and Fan, "Sample quantiles in statistical
+    packages" (1996).  q is a number or an array, whose axes come first, in parts of `whole`.
+
+    >>> quantile(np.array([1.0, 2.0, 4.0]), [0.25, 1.0])
+    array([1.5, 4. ])
+    """
     if isinstance(q, Node) and q.requires_grad:
         raise TypeError("quantile: q gets no gradient; pass .detach() of it")
     shares = np.true_divide(values(q), whole)
@@ -118,37 +133,10 @@ def _at_shares(x: Array, q: Any, whole: float, axis: Any, keepdims: bool, skip_n
     return out.reshape((*shares.shape, *kept))
 
 
-def quantile(x: Array, q: Any, *, axis: Any = None, keepdims: bool = False) -> Array:
-    """The value below which a share `q` of the values over `axis` lies; NaN propagates.
-
-    Between two values it is linear, type 7 of Hyndman and Fan, "Sample quantiles in statistical
-    packages" (1996).  q is a number or an array.  Raises ValueError for a q outside [0, 1] and for
-    no values.
-
-    >>> quantile(np.array([1.0, 2.0, 4.0]), [0.25, 1.0])
-    array([1.5, 4. ])
-    """
-    return _at_shares(x, q, 1.0, axis, keepdims, skip_nan=False)
-
-
-def percentile(x: Array, q: Any, *, axis: Any = None, keepdims: bool = False) -> Array:
-    """`quantile` of q in percent."""
-    return _at_shares(x, q, 100.0, axis, keepdims, skip_nan=False)
-
-
-def nanquantile(x: Array, q: Any, *, axis: Any = None, keepdims: bool = False) -> Array:
-    """`quantile` of the values that are not NaN; NaN, without a warning, where all are."""
-    return _at_shares(x, q, 1.0, axis, keepdims, skip_nan=True)
-
-
-def nanpercentile(x: Array, q: Any, *, axis: Any = None, keepdims: bool = False) -> Array:
-    """`nanquantile` of q in percent."""
-    return _at_shares(x, q, 100.0, axis, keepdims, skip_nan=True)
-
-
-def nanmedian(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
-    """The middle of the values that are not NaN; NaN, without a warning, where all are."""
-    return nanquantile(x, 0.5, axis=axis, keepdims=keepdims)
+percentile = functools.partial(quantile, whole=100.0)
+nanquantile = functools.partial(quantile, skip_nan=True)
+nanpercentile = functools.partial(quantile, whole=100.0, skip_nan=True)
+nanmedian = functools.partial(quantile, q=0.5, skip_nan=True)
 
 
 # ---------------------------------------------------------------------------------- joined, divided
