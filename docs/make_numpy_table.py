@@ -1,6 +1,6 @@
 """Write docs/numpy-functions.md: what becomes of every NumPy function that is called on a tensor.
 
-Run it after a change of autograd_cnn/ops/numpy_functions.py: python docs/make_numpy_table.py
+Run it after a change of autograd_cnn/tensor/numpy_functions.py: python docs/make_numpy_table.py
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Python do. Ufuncs and the few functions in C (`np.exp([t, u])`, `np.dot`, `np.wh
 from `np.asarray([t, u])` and take the values: join the tensors first, `np.exp(ag.stack([t, u]))`.
 
 Written by `docs/make_numpy_table.py` from the tables in
-`autograd_cnn/ops/numpy_functions.py`, for the public functions and ufuncs of NumPy that ask their
-arguments what to do; a function with two names has two rows.
+`autograd_cnn/tensor/numpy_functions.py`, for the public functions and ufuncs of NumPy that ask
+their arguments what to do; a function with two names has two rows.
 
 | function | on a tensor | instead |
 |---|---|---|

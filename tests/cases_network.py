@@ -203,13 +203,8 @@ REFERENCES: dict[str, Any] = {
 
 # Ops linear in these inputs, for the exact adjoint test on whole numbers; averages divide.
 LINEAR = {
-    "conv": (0, 1),
-    "conv_input_grad": (0, 1),
-    "conv_weight_grad": (0, 1),
-    "fold": (0,),
-    "unfold": (0,),
-    "window_gather": (0,),
-    "window_scatter": (0,),
+    **dict.fromkeys(["conv", "conv_input_grad", "conv_weight_grad"], (0, 1)),
+    **dict.fromkeys(["fold", "unfold", "window_gather", "window_scatter"], (0,)),
 }
 
 # Ops whose forward is analytic and runs on complex arrays, for the complex-step test.

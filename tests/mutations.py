@@ -1,28 +1,25 @@
 """Faults to plant in backward rules: the suite must report every one of them.
 
-A rule is taken as it is, a function ``rule(g, out, *inputs, **params)``, and wrapped: its answer is
-changed, its arguments are cut off from the graph, exchanged or replaced, its parameters moved.
-Answers and arguments are changed by ops, so a fault takes part in derivatives of every order.
+A rule is taken as it is, a function ``rule(g, out, *inputs, **params)``, and wrapped at run time:
+its answer is changed, its arguments are cut off from the graph, exchanged or replaced, its
+parameters moved, or the ops that it calls are recorded and repeated with one of them changed.
+Everything is changed by ops, so a fault takes part in derivatives of every order.
 """
 
 from __future__ import annotations
 
-import dis
 import functools
-import inspect
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import autograd_cnn as ag
-from autograd_cnn.engine.node import values
+from autograd_cnn.engine.node import Node, values
 from autograd_cnn.engine.op import OPS, Op
 from autograd_cnn.kernels.window import Window
-
-Shapes = Sequence[tuple[Any, ...]]
+from tests.test_ops import FUNCTIONS
 
 
 class Fault(NamedTuple):
@@ -32,6 +29,8 @@ class Fault(NamedTuple):
     input: str
     kind: str
     fields: dict[str, Any]
+    may_be_equal: bool
+    """Whether the fault need not change an answer: no rule uses all that it is given."""
 
 
 # ------------------------------------------------------------------------- faults in the answer
@@ -49,8 +48,7 @@ def _rolled(r: Any, axis: int) -> Any:
 
 
 def _transposed(r: Any) -> Any:
-    square = r.ndim > 1 and r.shape[-1] == r.shape[-2]
-    return r.mT if square else r
+    return r.mT if r.ndim > 1 and r.shape[-1] == r.shape[-2] else r
 
 
 def _averaged(r: Any) -> Any:
@@ -60,10 +58,6 @@ def _averaged(r: Any) -> Any:
 def _rounded(r: Any, dtype: Any) -> Any:
     own = values(r).dtype
     return r if own.itemsize <= np.dtype(dtype).itemsize else r.astype(dtype).astype(own)
-
-
-def _square(shape: Any) -> bool:
-    return len(shape or ()) > 1 and shape[-1] == shape[-2] > 1 and math.prod(shape) > 0
 
 
 ANSWERS: dict[str, Callable[[Any], Any]] = {
@@ -101,17 +95,6 @@ def _answering(rule: Any, change: Callable[[Any], Any], part: int | None) -> Any
 # ---------------------------------------------------------------------- faults in the arguments
 
 
-def reads(rule: Any) -> set[str]:
-    """The names of its arguments that a rule mentions at all."""
-    code = inspect.unwrap(rule).__code__
-    loaded: set[Any] = set()
-    for step in dis.get_instructions(code):
-        if step.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE")):
-            loaded.update(step.argval if isinstance(step.argval, tuple) else (step.argval,))
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + 2]
-    return loaded & {*names, *code.co_cellvars}
-
-
 def _like(a: Any, b: Any) -> bool:
     a, b = values(a), values(b)
     return all(isinstance(x, (np.ndarray, np.generic)) for x in (a, b)) and a.shape == b.shape
@@ -145,29 +128,16 @@ def _backwards(args: list[Any]) -> list[Any]:
     return [*args[:2], *reversed(args[2:])] if same else args
 
 
-def _meet(shapes: Shapes, i: int, j: int) -> bool:
-    """Whether any example has several values in one shape in both places."""
-    return any(j < len(s) and s[i] == s[j] and math.prod(s[i] or ()) > 1 for s in shapes)
-
-
-def _argument_faults(op: Op, rule: Any, shapes: Shapes) -> Iterator[tuple[str, Any]]:
+def _argument_faults(op: Op, rule: Any) -> Iterator[tuple[str, Any]]:
     names = ["incoming gradient", "output", *op.inputs]
-    code = inspect.unwrap(rule).__code__
-    read = reads(rule)
-    used = [name in read for name in code.co_varnames[: 2 + len(op.inputs)]]
     if op.variadic:
-        used = [name in read for name in code.co_varnames[:2]] + [True]
         yield "inputs backwards", _with(rule, _backwards)
     for k, name in enumerate(names):
-        if used[k]:
-            places = range(k, 99) if op.variadic and k == 2 else (k,)
-            yield f"{name} detached", _with(rule, functools.partial(_detached, places=places))
+        places = range(k, 99) if op.variadic and k == 2 else (k,)
+        yield f"{name} detached", _with(rule, functools.partial(_detached, places=places))
     for i, j in itertools.combinations(range(len(names)), 2):
-        if (used[i] or used[j]) and _meet(shapes, i, j):
-            change = functools.partial(_exchanged, i=i, j=j)
-            yield f"{names[i]} and {names[j]} exchanged", _with(rule, change)
-    yield "incoming gradient ones", _with(rule, _ones)
-    yield "incoming gradient squared", _with(rule, _squared)
+        exchange = functools.partial(_exchanged, i=i, j=j)
+        yield f"{names[i]} and {names[j]} exchanged", _with(rule, exchange)
 
 
 # --------------------------------------------------------------------- faults in the parameters
@@ -237,17 +207,74 @@ def _moved_plainly(value: Any) -> Any:
 
 
 def _parameter_faults(op: Op, rule: Any) -> Iterator[tuple[str, Any]]:
-    code = inspect.unwrap(rule).__code__
-    passes_on = bool(code.co_flags & inspect.CO_VARKEYWORDS)
-    more = ("position",) if op.variadic else ()
-    for name in (*op.params, *op.saves, *more):
-        if name in reads(rule) or passes_on:
+    for name in (*op.params, *op.saves, *(("position",) if op.variadic else ())):
 
-            def wrong(*args: Any, name: str = name, **params: Any) -> Any:
-                params[name] = _moved(name, params[name], args, params)
-                return rule(*args, **params)
+        def wrong(*args: Any, name: str = name, **params: Any) -> Any:
+            params[name] = _moved(name, params[name], args, params)
+            return rule(*args, **params)
 
-            yield f"{name} moved", wrong
+        yield f"{name} moved", wrong
+
+
+# ------------------------------------------------------------------------ faults in the formula
+
+
+def recorded(rule: Any, part: int | None, args: Any, params: Any) -> tuple[Any, Any, list[Any]]:
+    """The arguments of a rule as tensors, its answer, and the results of the ops it calls."""
+    leaves = [
+        ag.tensor(values(a), True) if np.asarray(values(a)).dtype.kind == "f" else a for a in args
+    ]
+    with ag.enable_grad():
+        answer = rule(*leaves, **params)
+    answer = answer if part is None else answer[part]
+    found, open_nodes = {}, [answer]
+    while open_nodes:
+        node = open_nodes.pop()
+        if isinstance(node, Node) and node.op is not None and id(node) not in found:
+            found[id(node)] = node
+            open_nodes.extend(node.inputs)
+    return leaves, answer, sorted(found.values(), key=lambda node: node.serial)
+
+
+def _called(node: Any, inputs: Sequence[Any]) -> Any:
+    params = {name: x for name, x in node.params.items() if name in node.op.params}
+    return FUNCTIONS[node.op.name](*inputs, **params)
+
+
+def _input(k: int) -> Callable[[Any, list[Any], Any], Any]:
+    def dropped(node: Any, inputs: list[Any], made: Any) -> Any:
+        return inputs[k] if len(inputs) > k and _like(inputs[k], made) else made
+
+    return dropped
+
+
+def _backward_call(node: Any, inputs: list[Any], made: Any) -> Any:
+    return _called(node, inputs[::-1]) if len(inputs) == 2 and _like(*inputs) else made
+
+
+CALLS: dict[str, Callable[[Any, list[Any], Any], Any]] = {
+    "left out": _input(0),
+    "replaced by its second input": _input(1),
+    "negated": lambda node, inputs, made: -made,
+    "called with its inputs exchanged": _backward_call,
+}
+
+
+def _repeating(rule: Any, part: int | None, number: int, change: Any) -> Any:
+    """`rule`, repeated from a record of its ops in which one result is changed."""
+
+    def wrong(*args: Any, **params: Any) -> Any:
+        leaves, answer, nodes = recorded(rule, part, args, params)
+        new = {id(leaf): a for leaf, a in zip(leaves, args)}
+        for place, node in enumerate(nodes):
+            inputs = [new.get(id(x), x) for x in node.inputs]
+            made = _called(node, inputs)
+            new[id(node)] = change(node, inputs, made) if place == number else made
+        if part is None:
+            return new.get(id(answer), answer)
+        return [new.get(id(r), r) if k == part else r for k, r in enumerate(rule(*args, **params))]
+
+    return wrong
 
 
 # ------------------------------------------------------------------------------- all the faults
@@ -259,32 +286,31 @@ def in_place_of(op: Op, position: int, rule: Any) -> dict[str, Any]:
     return {"rules": (*op.rules[:position], rule, *op.rules[position + 1 :])}
 
 
-def _invented(op: Op, position: int) -> Any:
-    """A gradient of ones for an input whose derivative is zero."""
-    return lambda g, out, *inputs, **params: np.ones_like(values(inputs[position]))
-
-
-def faults(name: str, position: int, shapes: Shapes) -> Iterator[Fault]:
-    """Every fault of the rule of one input of an op; `shapes` are those of gradient, output and
-    inputs in the examples, without which nobody knows what can be taken for what.
-    """
-    op, place = OPS[name], OPS[name].inputs[position]
+def faults(name: str, position: int, calls: int) -> Iterator[Fault]:
+    """Every fault of the rule of one input of an op, which calls so many ops."""
+    op = OPS[name]
     rule = op.joint or op.rules[position]
+    part = position if op.joint else None
 
-    def fault(kind: str, wrong: Any) -> Fault:
-        return Fault(name, place, kind, in_place_of(op, position, wrong))
+    def fault(kind: str, wrong: Any, may_be_equal: bool = False) -> Fault:
+        return Fault(
+            name, op.inputs[position], kind, in_place_of(op, position, wrong), may_be_equal
+        )
 
     if rule is None:
-        yield fault("a gradient where there is none", _invented(op, position))
+        ones = lambda g, out, *inputs, **params: np.ones_like(values(inputs[position]))  # noqa: E731
+        yield fault("a gradient where there is none", ones)
         return
     for kind, change in ANSWERS.items():
-        square = any(_square(s[2 + position]) for s in shapes if len(s) > 2 + position)
-        if kind != "transposed" or square:
-            yield fault(kind, _answering(rule, change, position if op.joint else None))
-    if op.joint and position:
-        return  # the arguments are those of the first input
-    for kind, wrong in (*_argument_faults(op, rule, shapes), *_parameter_faults(op, rule)):
-        yield fault(kind, wrong)
+        yield fault(kind, _answering(rule, change, part), may_be_equal=kind == "transposed")
+    for number, (kind, change) in itertools.product(range(calls), CALLS.items()):
+        yield fault(f"op {number} {kind}", _repeating(rule, part, number, change), True)
     for other, another in enumerate(op.rules):
         if another is not None and other != position:
             yield fault(f"rule of {op.inputs[other]}", another)
+    if op.joint and position:
+        return  # the arguments are those of the first input
+    yield fault("incoming gradient ones", _with(rule, _ones))
+    yield fault("incoming gradient squared", _with(rule, _squared))
+    for kind, wrong in (*_argument_faults(op, rule), *_parameter_faults(op, rule)):
+        yield fault(kind, wrong, True)

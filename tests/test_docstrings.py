@@ -40,7 +40,7 @@ def public_names() -> Iterator[tuple[str, Any]]:
             if callable(value) or inspect.ismodule(value):
                 yield f"{module.__name__}.{name}", value
     for name, record in ag.OPS.items():
-        if record.forward.__module__.startswith("autograd_cnn."):  # not the ops of other tests
+        if (record.forward.__module__ or "").startswith("autograd_cnn."):  # not ops of tests
             yield f"OPS[{name!r}]", record.forward
     for name, function in COMPOSITIONS.items():
         yield f"COMPOSITIONS[{name!r}]", function

@@ -43,6 +43,8 @@ def gradient(function: Any, *inputs: Any, g: Any = None) -> list[list[float]]:
         (lambda x: x**3.0, [[0.0, -1.0]], [[0.0, 3.0]]),
         (ag.power, [[0.0, 2.0], [2.0, 0.0]], [[0.0, 0.0], [0.0, np.log(2.0)]]),
         (ag.sign, [[0.0, 5.0]], [[0.0, 0.0]]),
+        (ag.mean, [[]], [[]]),
+        (ag.var, [[]], [[]]),
     ],
 )
 def test_gradient_at_a_kink_or_tie(function: Any, inputs: Any, expected: Any) -> None:
@@ -111,6 +113,12 @@ def test_the_double_where_recipe() -> None:
 def test_sqrt_at_zero_is_infinitely_steep() -> None:
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         assert gradient(ag.sqrt, [0.0]) == [[INF]]
+
+
+def test_powers_of_infinity_and_zero() -> None:
+    with np.errstate(all="ignore"):
+        found = gradient(ag.power, [INF, 2.0, 0.0], [0.0, 1.0, -1.0])
+    assert found == [[0.0, 1.0, -INF], [INF, 2.0 * np.log(2.0), 0.0]]
 
 
 def test_no_warning_where_the_answer_is_well_defined() -> None:

@@ -93,14 +93,18 @@ ROWS: list[tuple[Any, type[Exception], str]] = [
     (
         lambda: ops.conv.conv(x(1, 1, 4), x(1, 1, 2), x(2), window=WINDOW),
         ValueError,
-        r"conv: b must have shape \(1\), got \(2,\)",
+        r"conv: b must have shape \(1,\), got \(2,\)",
     ),
     (
         lambda: ops.conv.conv_weight_grad(x(2, 1, 4), x(1, 1, 3), window=WINDOW),
         ValueError,
         "conv_weight_grad: g must have shape",
     ),
-    (lambda: ops.conv.fold(x(1, 3, 3), window=WINDOW), ValueError, "fold: g .* has 3 rows"),
+    (
+        lambda: ops.conv.fold(x(1, 3, 3), window=WINDOW),
+        ValueError,
+        r"fold: g .*\(N, C \* 2, 3\), got \(1, 3, 3\)",
+    ),
     (lambda: ops.pool.max_pool(x(1, 1, 5), window=POOL), ValueError, r"max_pool: x .*\(N, C, 4\)"),
     # pooling
     (lambda: F.max_pool1d(x(4, 4), 2), ValueError, r"max_pool1d: .*\(N, C, L\)"),

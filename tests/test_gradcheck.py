@@ -17,8 +17,8 @@ from autograd_cnn.engine.op import OPS, Op
 from autograd_cnn.kernels.window import conv_window
 from autograd_cnn.ops.conv import conv_input_grad
 from autograd_cnn.testing import GradientError, check_op, gradcheck, gradgradcheck
-from tests.cases import CASES, reference
-from tests.test_ops import FUNCTIONS
+from tests.cases import CASES
+from tests.test_ops import FUNCTIONS, reference
 
 
 def leaf(*numbers: float) -> ag.Tensor:

@@ -1,4 +1,4 @@
-"""Every registered op against its reference and its numerical derivatives, enumerated over the registry."""
+"""Every op and composition against its reference and its numerical derivatives, enumerated over the registry."""
 
 from __future__ import annotations
 
@@ -11,25 +11,51 @@ from hypothesis import strategies as st
 
 import autograd_cnn as ag
 from autograd_cnn import ops
-from autograd_cnn.engine.op import OPS, Op
+from autograd_cnn.engine.op import COMPOSITIONS, OPS, Op
 from autograd_cnn.testing import check_adjoint, check_complex_step, check_op
-from tests.cases import ANALYTIC, CASES, LINEAR, reference
+from tests import cases, cases_compositions
+from tests.cases import ANALYTIC, CASES, LINEAR
+from tests.cases_compositions import COMPOSITION_CASES, WRAPPED, einsums
 
 FUNCTIONS = {
-    name: function
+    function.op.name: function
     for module in vars(ops).values()
     if getattr(module, "__name__", "").startswith("autograd_cnn.ops.")
-    for name, function in vars(module).items()
+    for function in vars(module).values()
     if isinstance(getattr(function, "op", None), Op)
 }
 
+EVERY_CASE = {**CASES, **COMPOSITION_CASES, "einsum": einsums()}
+EVERY_FUNCTION = {**FUNCTIONS, **COMPOSITIONS, **WRAPPED}
 
-def test_every_registered_op_has_a_case_and_no_case_is_left_over() -> None:
-    assert set(CASES) == set(OPS)
-    assert set(FUNCTIONS) == set(OPS)
+# Ops and compositions that users reach under another name, if at all.
+INTERNAL = {
+    "avg_pool": "F.avg_pool1d, 2d, 3d and the adaptive ones",
+    "avg_pool_grad": "the gradient of avg_pool",
+    "conv": "F.conv1d, 2d, 3d",
+    "conv_input_grad": "F.conv_transpose1d, 2d, 3d",
+    "conv_weight_grad": "the gradient of conv",
+    "max_pool": "F.max_pool1d, 2d, 3d",
+    "relu_grad": "the gradient of relu",
+    "sigmoid_cross_entropy": "F.binary_cross_entropy_with_logits",
+    "sum_to": "the gradient of broadcast_to",
+    "window_gather": "the gradient of window_scatter",
+    "window_scatter": "the gradient of max_pool",
+}
 
 
-def test_a_new_op_without_a_case_fails_the_suite() -> None:
+def test_every_op_and_composition_has_a_case_and_no_case_is_left_over() -> None:
+    assert set(CASES) == set(OPS) == set(FUNCTIONS)
+    assert set(COMPOSITION_CASES) == set(COMPOSITIONS)
+    assert not set(COMPOSITIONS) & set(OPS)
+
+
+def test_every_op_is_exported_or_internal() -> None:
+    public = {*ag.__all__, *ag.functional.__all__}
+    assert {*OPS, *COMPOSITIONS} - public == set(INTERNAL)
+
+
+def test_a_new_op_without_a_case_or_export_fails_the_suite() -> None:
     @ag.op(x=lambda g, out, x: g)
     def forgotten(x: Any) -> Any:
         """The op that nobody wrote a case for."""
@@ -37,26 +63,32 @@ def test_a_new_op_without_a_case_fails_the_suite() -> None:
 
     try:
         with pytest.raises(AssertionError):
-            test_every_registered_op_has_a_case_and_no_case_is_left_over()
+            test_every_op_and_composition_has_a_case_and_no_case_is_left_over()
+        with pytest.raises(AssertionError):
+            test_every_op_is_exported_or_internal()
     finally:
         del OPS["forgotten"]
 
 
-@pytest.mark.parametrize("name", sorted(OPS))
-def test_op(name: str) -> None:
+def reference(name: str) -> Any:
+    table = cases.REFERENCES if name in OPS else cases_compositions.REFERENCES
+    return table.get(name) or getattr(np, name)
+
+
+def check(name: str, case: Any) -> None:
     """Forward, first and second derivative, dtype, layout, untouched inputs."""
+    check_op(
+        EVERY_FUNCTION[name],
+        *case.inputs,
+        reference=reference(name),
+        keeps_dtype=name != "astype",
+        **case.params,
+    )
 
-    @given(CASES[name])
-    def check(case: Any) -> None:
-        check_op(
-            FUNCTIONS[name],
-            *case.inputs,
-            reference=reference(name),
-            keeps_dtype=name != "astype",
-            **case.params,
-        )
 
-    check()
+@pytest.mark.parametrize("name", EVERY_CASE)
+def test_op_or_composition(name: str) -> None:
+    given(EVERY_CASE[name])(lambda case: check(name, case))()
 
 
 @pytest.mark.parametrize("name", sorted(LINEAR))

@@ -135,17 +135,11 @@ def test_numpys_functions_dispatch_to_ops(function: Any, inputs: int) -> None:
     assert np.allclose(found.numpy(), function(*arrays), rtol=1e-12)
 
 
-def test_what_other_libraries_call_a_method_is_answered_with_the_name_here() -> None:
+def test_missing_names_and_wrong_arguments_are_explained() -> None:
     x = leaf(1.0, 2.0)
-    for name, hint in (
-        ("view", "a Tensor has no 'view'; it is reshape here"),
-        ("add_", "it is t \\+= u here"),
-        ("softmax", "it is a function, softmax\\(t\\) in ag or ag.functional"),
-        ("nonsense", "'Tensor' object has no attribute 'nonsense'"),
-    ):
-        with pytest.raises(AttributeError, match=hint):
+    for name in ("view", "add_", "softmax", "nonsense"):
+        with pytest.raises(AttributeError, match=f"'Tensor' object has no attribute '{name}'"):
             getattr(x, name)
-    assert not {"view", "softmax"} & set(dir(x))
     assert not hasattr(ag.Tensor, "__getattr__")  # it would double the time of every attribute
     with pytest.raises(TypeError, match=r"^Tensor\.sum\(\) got an unexpected .* 'dim'"):
         x.sum(dim=1)  # type: ignore[call-arg]

@@ -16,9 +16,8 @@ from autograd_cnn.checks import choice
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import COMPOSITIONS
-from autograd_cnn.ops import reduce
-from autograd_cnn.ops.activation import relu
-from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops import loss
+from autograd_cnn.ops.arithmetic import relu, where
 from autograd_cnn.ops.exponential import erf, expm1, logaddexp, sigmoid
 from autograd_cnn.ops.trigonometry import tanh
 
@@ -180,7 +179,7 @@ def softmax(input: Array, dim: int = -1) -> Array:
     >>> softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
-    return reduce.softmax(input, axis=dim)
+    return loss.softmax(input, axis=dim)
 
 
 @checked
@@ -190,4 +189,4 @@ def log_softmax(input: Array, dim: int = -1) -> Array:
     >>> log_softmax(np.array([0.0, 0.0])).round(3)
     array([-0.693, -0.693])
     """
-    return reduce.log_softmax(input, axis=dim)
+    return loss.log_softmax(input, axis=dim)

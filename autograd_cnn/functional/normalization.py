@@ -12,7 +12,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.modes import again
 from autograd_cnn.engine.node import Array, Node
 from autograd_cnn.functional.pooling import pool_geometry
-from autograd_cnn.ops import activation
+from autograd_cnn.ops import arithmetic
 from autograd_cnn.ops import batch_norm as ops
 from autograd_cnn.ops.pool import max_pool
 
@@ -77,7 +77,7 @@ def batch_norm_fused(
         if window is None:
             return _by_running("batch_norm", input, *running, relu)
         out = max_pool(_by_running("batch_norm", input, *running, False), window=window)
-        return activation.relu(out) if relu else out
+        return arithmetic.relu(out) if relu else out
     count = x.size // max(shape[1], 1)
     if count == 1:
         raise ValueError(

@@ -3,7 +3,6 @@ composed of them.
 """
 
 from autograd_cnn.ops import (
-    activation,
     arithmetic,
     batch_norm,
     conv,
@@ -21,7 +20,6 @@ from autograd_cnn.ops import (
 )
 
 __all__ = [
-    "activation",
     "arithmetic",
     "batch_norm",
     "conv",

@@ -14,11 +14,13 @@ from autograd_cnn.engine.modes import recording
 from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.window import Window
-from autograd_cnn.ops.activation import relu_grad
+from autograd_cnn.ops.arithmetic import relu_grad
 from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.pool import window_scatter, winners
 from autograd_cnn.ops.reduce import mean, var
 from autograd_cnn.ops.shape import channel_sum
+
+__all__ = ["batch_norm", "channel_affine"]
 
 
 def _over_channels(v: Array, x: Array) -> Array:

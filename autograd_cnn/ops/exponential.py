@@ -1,4 +1,8 @@
-"""Powers, exponentials, logarithms and the error function; inputs broadcast as in NumPy."""
+"""Powers, exponentials, logarithms and the error function; inputs broadcast as in NumPy.
+
+At the end of a domain (log, sqrt and cbrt at 0, log1p at -1) the slope is infinite, as the
+mathematics says, with NumPy's warning; outside of it values are NaN.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,86 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.node import Array, values
-from autograd_cnn.engine.op import composition, op
+from autograd_cnn.engine.op import op
 from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.formulas import binary, composed, unary
 from autograd_cnn.ops.shape import unbroadcast
+
+__all__ = [
+    "cbrt",
+    "erf",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "power",
+    "sigmoid",
+    "sqrt",
+    "square",
+]  # fmt: skip
+
+# fmt: off
+exp = unary(
+    np.exp, lambda g, out, x: g * out,
+    "e to the power x.", "exp([0.0, -np.inf]) -> [1., 0.]")
+exp2 = unary(
+    np.exp2, lambda g, out, x: g * (out * math.log(2.0)),
+    "2 to the power x.", "exp2([0.0, 3.0]) -> [1., 8.]")
+expm1 = unary(
+    np.expm1, lambda g, out, x: g * exp(x),
+    "exp(x) - 1, exact for small x.", "expm1([0.0, 1e-20]) -> [0.e+00, 1.e-20]")
+log = unary(
+    np.log, lambda g, out, x: g / x,
+    "Natural logarithm; -inf at 0.", "log([1.0, np.inf]) -> [ 0., inf]")
+log2 = unary(
+    np.log2, lambda g, out, x: g / (x * math.log(2.0)),
+    "Logarithm to base 2; -inf at 0.", "log2([1.0, 8.0]) -> [0., 3.]")
+log10 = unary(
+    np.log10, lambda g, out, x: g / (x * math.log(10.0)),
+    "Logarithm to base 10; -inf at 0.", "log10([1.0, 100.0]) -> [0., 2.]")
+log1p = unary(
+    np.log1p, lambda g, out, x: g / (1.0 + x),
+    "log(1 + x), exact for small x; -inf at -1.", "log1p([0.0, 1e-20]) -> [0.e+00, 1.e-20]")
+square = composed(
+    lambda x: power(x, 2),
+    "x times x.", "square([-3.0, 2.0]) -> [9., 4.]")
+sqrt = unary(
+    np.sqrt, lambda g, out, x: g * 0.5 / out,
+    "Square root.", "sqrt([0.0, 9.0]) -> [0., 3.]")
+cbrt = unary(
+    np.cbrt, lambda g, out, x: g / (3.0 * out * out),
+    "Cube root, of negative values too.", "cbrt([-8.0, 27.0]) -> [-2.,  3.]")
+logaddexp = binary(
+    np.logaddexp, lambda g, out, x, y: g * _weight(x, y), lambda g, out, x, y: g * _weight(y, x),
+    "log(exp(x) + exp(y)) without overflow; -inf for two -inf, with half the gradient to each.",
+    "logaddexp([1000.0, -np.inf], [1000.0, -np.inf]).round(2) -> [1000.69,    -inf]")
+# fmt: on
+
+
+def _weight(x: Array, y: Array) -> Array:
+    """exp(x) / (exp(x) + exp(y)); a half where both are the same infinity."""
+    same = (values(x) == values(y)) & np.isinf(values(x))
+    if np.any(same):
+        x, y = where(same, 0.0, x), where(same, 0.0, y)
+    return sigmoid(x - y)
+
+
+@op(x=lambda g, out, x: g * out * (1.0 - out))
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), computed from exp(-|x|) so that nothing overflows.
+
+    >>> ag.sigmoid([0.0, -1000.0])
+    array([0.5, 0. ], dtype=float32)
+    """
+    small = np.exp(np.abs(x) * -1.0)  # the negative of an unsigned integer would wrap
+    return np.where(x >= 0, 1.0, small) / (1.0 + small)
+
+
+# ------------------------------------------------------------------------------------------- powers
 
 
 @op(
@@ -22,14 +103,11 @@ from autograd_cnn.ops.shape import unbroadcast
 def power(x: Array, y: Array) -> Array:
     """x ** y.  The slope in x is y * x ** (y - 1), and 0 where y is 0, also at x = 0.
 
-    Whole Python exponents multiply, so a negative or zero base is as good as any.  The slope in y
-    at a base of 0 is 0; for a negative base it does not exist and is NaN.
+    Whole Python exponents multiply, so bases may be negative or 0.  The slope in y is 0 at a base
+    of 0, and NaN at a negative base, where it does not exist.
 
-    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
-
-    >>> import numpy as np
-    >>> power(np.array([2.0, -3.0]), 3)
-    array([  8., -27.])
+    >>> ag.power([2.0, -3.0], 3)
+    array([  8., -27.], dtype=float32)
     """
     if isinstance(y, int) and 1 <= y <= 64:
         return _whole_power(x, y)
@@ -64,172 +142,7 @@ def _power_y(g: Array, out: Array, x: Array) -> Array:
         return where(zero, 0.0, g * out * log(where(zero, 1.0, x)))
 
 
-@composition
-def square(x: Array) -> Array:
-    """x times x.
-
-    Any shape and dtype of numbers; both stay.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> square(np.array([-3.0, 2.0]))
-    array([9., 4.])
-    """
-    return power(x, 2)
-
-
-@op(x=lambda g, out, x: g * 0.5 / out)
-def sqrt(x: Array) -> Array:
-    """Square root; the slope at 0 is infinite, as the mathematics says.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> sqrt(np.array([0.0, 9.0]))
-    array([0., 3.])
-    """
-    return np.sqrt(x)
-
-
-@op(x=lambda g, out, x: g / (3.0 * out * out))
-def cbrt(x: Array) -> Array:
-    """Cube root, of negative values too; infinitely steep at 0.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> cbrt(np.array([-8.0, 27.0]))
-    array([-2.,  3.])
-    """
-    return np.cbrt(x)
-
-
-@op(x=lambda g, out, x: g * out)
-def exp(x: Array) -> Array:
-    """e to the power x.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> exp(np.array([0.0, -np.inf]))
-    array([1., 0.])
-    """
-    return np.exp(x)
-
-
-@op(x=lambda g, out, x: g * (out * math.log(2.0)))
-def exp2(x: Array) -> Array:
-    """2 to the power x.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> exp2(np.array([0.0, 3.0]))
-    array([1., 8.])
-    """
-    return np.exp2(x)
-
-
-@op(x=lambda g, out, x: g * exp(x))
-def expm1(x: Array) -> Array:
-    """exp(x) - 1, exact for small x.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> expm1(np.array([0.0, 1e-20]))
-    array([0.e+00, 1.e-20])
-    """
-    return np.expm1(x)
-
-
-@op(x=lambda g, out, x: g / x)
-def log(x: Array) -> Array:
-    """Natural logarithm: -inf at 0 and NaN below, with NumPy's warnings.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> log(np.array([1.0, np.inf]))
-    array([ 0., inf])
-    """
-    return np.log(x)
-
-
-@op(x=lambda g, out, x: g / (x * math.log(2.0)))
-def log2(x: Array) -> Array:
-    """Logarithm to base 2: -inf at 0 and NaN below, with NumPy's warnings.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> log2(np.array([1.0, 8.0]))
-    array([0., 3.])
-    """
-    return np.log2(x)
-
-
-@op(x=lambda g, out, x: g / (x * math.log(10.0)))
-def log10(x: Array) -> Array:
-    """Logarithm to base 10: -inf at 0 and NaN below, with NumPy's warnings.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> log10(np.array([1.0, 100.0]))
-    array([0., 2.])
-    """
-    return np.log10(x)
-
-
-@op(x=lambda g, out, x: g / (1.0 + x))
-def log1p(x: Array) -> Array:
-    """log(1 + x), exact for small x; -inf at -1 and NaN below, with NumPy's warnings.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> log1p(np.array([0.0, 1e-20]))
-    array([0.e+00, 1.e-20])
-    """
-    return np.log1p(x)
-
-
-@op(x=lambda g, out, x: g * out * (1.0 - out))
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), computed from exp(-|x|) so that nothing overflows.
-
-    Any shape; floats keep their dtype, integers become floats.  TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> sigmoid(np.array([0.0, -1000.0]))
-    array([0.5, 0. ])
-    """
-    small = np.exp(np.abs(x) * -1.0)  # the negative of an unsigned integer would wrap
-    return np.where(x >= 0, 1.0, small) / (1.0 + small)
-
-
-def _weight(x: Array, y: Array) -> Array:
-    """exp(x) / (exp(x) + exp(y)); a half where both are the same infinity."""
-    same = (values(x) == values(y)) & np.isinf(values(x))
-    if np.any(same):
-        x, y = where(same, 0.0, x), where(same, 0.0, y)
-    return sigmoid(x - y)
-
-
-@op(
-    x=lambda g, out, x, y: unbroadcast(g * _weight(x, y), x),
-    y=lambda g, out, x, y: unbroadcast(g * _weight(y, x), y),
-)
-def logaddexp(x: Array, y: Array) -> Array:
-    """log(exp(x) + exp(y)) without overflow; -inf for two -inf, with half the gradient to each.
-
-    Shapes broadcast, dtypes promote as in NumPy.  ValueError where shapes do not broadcast.
-
-    >>> import numpy as np
-    >>> logaddexp(np.array([1000.0, -np.inf]), np.array([1000.0, -np.inf])).round(4)
-    array([1000.6931,      -inf])
-    """
-    return np.logaddexp(x, y)
+# ----------------------------------------------------------------------------------- error function
 
 
 def _scaled_tail(t: float) -> float:
@@ -285,12 +198,9 @@ def _erf(x: np.ndarray) -> np.ndarray:
 def erf(x: Array) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 
-    NaN stays NaN; computed in double precision and rounded to the dtype of x.  Schonfelder,
-    "Chebyshev expansions for the error and related functions" (1978).  Any shape.  Raises TypeError
-    for what holds no numbers.
+    Computed in double precision and rounded to the dtype of x.
 
-    >>> import numpy as np
-    >>> erf(np.array([0.0, 1.0, -np.inf])).round(6)
+    >>> ag.erf(np.array([0.0, 1.0, -np.inf])).round(6)
     array([ 0.      ,  0.842701, -1.      ])
     """
     array = np.asarray(x)

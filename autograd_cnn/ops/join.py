@@ -14,6 +14,11 @@ from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.pick import plain_index
 from autograd_cnn.ops.shape import along, broadcast_to, ravel
 
+__all__ = [
+    "array_split", "column_stack", "concatenate", "hstack", "pad", "repeat", "roll", "split",
+    "stack", "tile", "vstack",
+]  # fmt: skip
+
 
 def _part(xs: tuple[Array, ...], position: int, axis: int) -> tuple[slice, ...]:
     """Where input `position` lies in the concatenation along `axis`."""
@@ -37,11 +42,7 @@ def _misjoined(name: str, xs: tuple[Array, ...], axis: int, new: int) -> ValueEr
 def concatenate(*xs: Array, axis: int = 0) -> Array:
     """Join along an existing axis.  Takes the arrays one by one or as one list.
 
-    Any dtype, which stays.  Raises ValueError for no arrays, for an axis that is not there, and for
-    shapes that differ along another axis.
-
-    >>> import numpy as np
-    >>> concatenate([np.zeros((1, 2)), np.ones((1, 2))], axis=1)
+    >>> ag.concatenate([np.zeros((1, 2)), np.ones((1, 2))], axis=1)
     array([[0., 0., 1., 1.]])
     """
     try:
@@ -54,11 +55,7 @@ def concatenate(*xs: Array, axis: int = 0) -> Array:
 def stack(*xs: Array, axis: int = 0) -> Array:
     """Join along a new axis.  Takes the arrays one by one or as one list.
 
-    Any dtype, which stays.  Raises ValueError for no arrays, for an axis that is not there, and for
-    shapes that differ.
-
-    >>> import numpy as np
-    >>> stack([np.zeros(2), np.ones(2)], axis=1)
+    >>> ag.stack([np.zeros(2), np.ones(2)], axis=1)
     array([[0., 1.],
            [0., 1.]])
     """
@@ -77,10 +74,7 @@ def _inside(shape: tuple[int, ...], widths: Pads) -> tuple[slice, ...]:
 def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
     """`x` surrounded by `value`: `widths` holds (before, after) for every axis.
 
-    Any dtype, which stays.  Raises ValueError for another number of pairs and for a negative width.
-
-    >>> import numpy as np
-    >>> pad(np.ones(2), widths=((1, 2),))
+    >>> ag.pad(np.ones(2), widths=((1, 2),))
     array([0., 1., 1., 0., 0.])
     """
     if len(widths) != x.ndim or any(len(w) != 2 or min(w) < 0 for w in widths):
@@ -94,13 +88,9 @@ def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
 
 @composition
 def repeat(x: Array, *, repeats: Integers, axis: int | None = None) -> Array:
-    """Each value `repeats` times along `axis` (of all values when None); a number, or one per
-    value.
+    """Each value `repeats` times (a number, or one per value) along `axis`, or of all when None.
 
-    Any dtype, which stays.  Raises ValueError for a negative number and for another count of them.
-
-    >>> import numpy as np
-    >>> repeat(np.array([1.0, 2.0]), 2)
+    >>> ag.repeat(np.array([1.0, 2.0]), 2)
     array([1., 1., 2., 2.])
     """
     if axis is None:
@@ -119,10 +109,7 @@ def repeat(x: Array, *, repeats: Integers, axis: int | None = None) -> Array:
 def tile(x: Array, *, reps: int | tuple[int, ...]) -> Array:
     """x laid side by side `reps` times along every axis; missing numbers count as 1.
 
-    Any dtype, which stays.  Raises ValueError for a negative number.
-
-    >>> import numpy as np
-    >>> tile(np.array([1.0, 2.0]), (2, 2))
+    >>> ag.tile(np.array([1.0, 2.0]), (2, 2))
     array([[1., 2., 1., 2.],
            [1., 2., 1., 2.]])
     """
@@ -139,15 +126,11 @@ def tile(x: Array, *, reps: int | tuple[int, ...]) -> Array:
 
 @composition
 def roll(x: Array, *, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
-    """Values moved on by `shift` along `axis` (all values in row-major order when None), the last
-    ones returning at the front.
+    """Values moved on by `shift` along `axis` (of all values when None); the last ones come first.
 
-    Several shifts go with as many axes.  Raises ValueError when they do not pair up.
+    Several shifts go with as many axes.
 
-    Any dtype, which stays.
-
-    >>> import numpy as np
-    >>> roll(np.array([1.0, 2.0, 3.0]), 1)
+    >>> ag.roll(np.array([1.0, 2.0, 3.0]), 1)
     array([3., 1., 2.])
     """
     if axis is None:
@@ -165,13 +148,11 @@ def roll(x: Array, *, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
 
 @composition
 def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
-    """x cut along `axis` into so many parts, the first ones longer by one where it does not divide,
-    or at the given positions.
+    """x cut along `axis` into so many parts, or at the given positions.
 
-    Any dtype, which stays.  Raises ValueError for less than one part.
+    Where the size does not divide, the first parts are longer by one.
 
-    >>> import numpy as np
-    >>> array_split(np.array([1.0, 2.0, 3.0]), 2)
+    >>> ag.array_split(np.array([1.0, 2.0, 3.0]), 2)
     [array([1., 2.]), array([3.])]
     """
     axis = normal_axis("array_split", axis, x.ndim)
@@ -190,10 +171,7 @@ def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> li
 def split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
     """x cut along `axis` into so many equal parts, or at the given positions.
 
-    Any dtype, which stays.  Raises ValueError when the size does not divide.
-
-    >>> import numpy as np
-    >>> split(np.array([1.0, 2.0, 3.0, 4.0]), 2)
+    >>> ag.split(np.array([1.0, 2.0, 3.0, 4.0]), 2)
     [array([1., 2.]), array([3., 4.])]
     """
     size = x.shape[normal_axis("split", axis, x.ndim)]
@@ -211,10 +189,7 @@ def _at_least(x: Array, ndim: int) -> Array:
 def vstack(*xs: Array) -> Array:
     """Arrays on top of each other, vectors as rows.  Takes the arrays one by one or as one list.
 
-    Dtypes promote as in NumPy.  Raises ValueError for sizes that differ along another axis.
-
-    >>> import numpy as np
-    >>> vstack([np.zeros(2), np.ones(2)])
+    >>> ag.vstack([np.zeros(2), np.ones(2)])
     array([[0., 0.],
            [1., 1.]])
     """
@@ -225,10 +200,7 @@ def vstack(*xs: Array) -> Array:
 def hstack(*xs: Array) -> Array:
     """Arrays side by side: along axis 1, vectors along axis 0.
 
-    Dtypes promote as in NumPy.  Raises ValueError for sizes that differ along another axis.
-
-    >>> import numpy as np
-    >>> hstack([np.zeros(2), np.ones(1)])
+    >>> ag.hstack([np.zeros(2), np.ones(1)])
     array([0., 0., 1.])
     """
     return concatenate(*(_at_least(x, 1) for x in xs), axis=0 if not xs or xs[0].ndim < 2 else 1)
@@ -238,10 +210,7 @@ def hstack(*xs: Array) -> Array:
 def column_stack(*xs: Array) -> Array:
     """Arrays side by side along axis 1, vectors as columns.
 
-    Dtypes promote as in NumPy.  Raises ValueError for sizes that differ along another axis.
-
-    >>> import numpy as np
-    >>> column_stack([np.zeros(2), np.ones(2)])
+    >>> ag.column_stack([np.zeros(2), np.ones(2)])
     array([[0., 1.],
            [0., 1.]])
     """

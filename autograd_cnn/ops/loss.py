@@ -1,5 +1,6 @@
-"""Softmax or sigmoid and cross entropy in one op: together they are cheaper and more exact than
-apart.
+"""Softmax and its logarithm; softmax or sigmoid with cross entropy in one op.
+
+Together with its loss, softmax is cheaper and more exact than apart.
 """
 
 from __future__ import annotations
@@ -9,11 +10,63 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.kinds import Numbers
+from autograd_cnn.engine.kinds import Axis, Numbers
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import op
-from autograd_cnn.ops.exponential import sigmoid
-from autograd_cnn.ops.reduce import softmax
+from autograd_cnn.ops import reduce
+from autograd_cnn.ops.exponential import exp, sigmoid
+from autograd_cnn.ops.reduce import expand
+
+__all__ = ["log_softmax", "logsumexp", "softmax", "softmax_cross_entropy"]
+
+
+def _peak(x: np.ndarray, axis: Axis) -> Any:
+    """The maximum to subtract before exponentials; 0 where it is infinite and would give NaN."""
+    x = np.asarray(x, np.result_type(x, np.float16))  # integers have no infinity
+    peak = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    return np.where(np.isinf(peak), x.dtype.type(0), peak)
+
+
+@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * exp(x - expand(out, x, axis)))
+def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """log(sum(exp(x))) over `axis`, finite wherever the result is; -inf for nothing but -inf.
+
+    Shifts by the maximum: Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and
+    softmax functions" (2021).
+
+    >>> ag.logsumexp(np.array([1000.0, 1000.0])).item()
+    1000.6931471805599
+    """
+    peak = _peak(x, axis)
+    with np.errstate(divide="ignore"):
+        out = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
+    return out if keepdims else out.reshape(np.sum(x, axis=axis).shape)
+
+
+@op(x=lambda g, out, x, *, axis: out * (g - reduce.sum(g * out, axis=axis, keepdims=True)))
+def softmax(x: Array, *, axis: Axis = -1) -> Array:
+    """exp(x) / sum(exp(x)) over `axis`; a row of -inf gives NaN.
+
+    >>> ag.softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    e = np.exp(x - _peak(x, axis))
+    with np.errstate(invalid="ignore"):
+        e /= np.sum(e, axis=axis, keepdims=True)
+    return e
+
+
+@op(x=lambda g, out, x, *, axis: g - exp(out) * reduce.sum(g, axis=axis, keepdims=True))
+def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
+    """log(softmax(x)) over `axis`, finite wherever the result is.
+
+    >>> ag.log_softmax(np.array([[0.0, -1000.0]]))
+    array([[    0., -1000.]])
+    """
+    shifted = x - _peak(x, axis)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
@@ -45,13 +98,9 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
     """-log(softmax(logits)) of the target class, for each sample: (N, ...).
 
     `logits` (N, K, ...) are scores of K classes along axis 1; `target` (N, ...) holds classes 0 ...
-    K - 1 as integers.  The op behind `functional.cross_entropy`, which see.
+    K - 1 as integers.  The op behind `functional.cross_entropy`.
 
-    The result has the dtype of the logits.  Raises ValueError for a class out of range and shapes
-    that do not fit.
-
-    >>> import numpy as np
-    >>> softmax_cross_entropy(np.zeros((1, 4)), target=np.array([2])).item()  # log(4)
+    >>> ag.softmax_cross_entropy(np.zeros((1, 4)), target=np.array([2])).item()  # log(4)
     1.3862943611198906
     """
     check_classes("softmax_cross_entropy", logits, target)
@@ -81,15 +130,12 @@ def _both_classes(logits: Array, pos_weight: Any) -> Array:
     target=lambda g, out, logits, target, *, pos_weight: g * _both_classes(logits, pos_weight),
 )
 def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers = 1.0) -> Array:
-    """-(p * t * log(s) + (1 - t) * log(1 - s)) of each value, with s = sigmoid(logits), p =
-    `pos_weight` and t = `target`.
+    """The op behind `functional.binary_cross_entropy_with_logits`.
 
-    `logits` and `target` have one shape, `pos_weight` broadcasts against them.  Neither overflows
-    nor cancels: log(s) = min(x, 0) - log1p(exp(-|x|)), and log(1 - s) the same of -x.  The op
-    behind `functional.binary_cross_entropy_with_logits`, which see.  The dtype of the logits.
-    Raises ValueError for shapes that differ.
+    -(p * t * log(s) + (1 - t) * log(1 - s)) of each value, with s = sigmoid(logits), t = `target`
+    of the same shape, and p = `pos_weight`, which broadcasts.  Neither overflows nor cancels:
+    log(s) = min(x, 0) - log1p(exp(-|x|)), and log(1 - s) is the same of -x.
 
-    >>> import numpy as np
     >>> sigmoid_cross_entropy(np.array([-1000.0, 1000.0]), np.array([1.0, 1.0]))
     array([1000.,    0.])
     """
@@ -124,8 +170,7 @@ def check_classes(
     if target.shape != expected:
         raise ValueError(
             f"{name}: input of shape {logits.shape} needs class targets of shape {expected} or "
-            "probabilities of "
-            f"shape {logits.shape}, got {target.shape}"
+            f"probabilities of shape {logits.shape}, got {target.shape}"
         )
     if kernels.first_outside(target, k) is None:
         return True

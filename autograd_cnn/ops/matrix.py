@@ -18,11 +18,15 @@ from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops import arithmetic, reduce
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import power
-from autograd_cnn.ops.join import concatenate
 from autograd_cnn.ops.pick import diagonal, put, tril
 from autograd_cnn.ops.product import matmul
 from autograd_cnn.ops.reduce import guarded_sqrt
 from autograd_cnn.ops.shape import unbroadcast
+
+__all__ = [
+    "cholesky", "det", "inv", "logabsdet", "matrix_power", "norm", "slogdet", "solve",
+    "solve_columns", "trace",
+]  # fmt: skip
 
 
 def _square(name: str, x: Array) -> None:
@@ -47,12 +51,9 @@ def _stack(g: Array) -> Array:
 def inv(x: Array) -> Array:
     """The inverse of each matrix in x (..., n, n).
 
-    Gradient: Giles, "Collected matrix derivative results" (2008).  Floats keep their dtype,
-    integers become floats.  Raises ValueError for a matrix that is singular or not square.  Prefer
-    `solve` to a product with an inverse: it is faster and more accurate.
+    Prefer `solve` to a product with an inverse: it is faster and more accurate.
 
-    >>> import numpy as np
-    >>> inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
+    >>> ag.inv(np.array([[2.0, 0.0], [0.0, 4.0]]))
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
@@ -67,11 +68,7 @@ def inv(x: Array) -> Array:
 def solve_columns(a: Array, b: Array) -> Array:
     """x with a x = b: a (..., n, n), b (..., n, k) -> (..., n, k); the core of `solve`.
 
-    Floats keep their dtype, integers become floats.  Raises ValueError for a matrix that is
-    singular or not square.
-
-    >>> import numpy as np
-    >>> solve_columns(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([[2.0], [2.0]]))
+    >>> ag.solve_columns(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([[2.0], [2.0]]))
     array([[1. ],
            [0.5]])
     """
@@ -87,12 +84,7 @@ def solve_columns(a: Array, b: Array) -> Array:
 def solve(a: Array, b: Array) -> Array:
     """x with a x = b: a (..., n, n), b a vector (n,) or matrices (..., n, k), which broadcast.
 
-    Gradient: Giles, "Collected matrix derivative results" (2008).  Floats keep their
-    dtype, integers become floats.  Raises ValueError for a matrix that is singular or not square,
-    or a right side that does not fit.
-
-    >>> import numpy as np
-    >>> solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 2.0]))
+    >>> ag.solve(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 2.0]))
     array([1. , 0.5])
     """
     if b.ndim == 1:
@@ -100,76 +92,12 @@ def solve(a: Array, b: Array) -> Array:
     return solve_columns(a, b)
 
 
-def _is_regular(x: np.ndarray) -> bool:
-    """Whether no matrix is so nearly singular that a division by its determinant would cost a
-    second derivative half of its digits.
-    """
-    try:
-        inverse = np.linalg.inv(x)
-    except np.linalg.LinAlgError:
-        return False
-    condition = np.linalg.norm(x, axis=(-2, -1)) * np.linalg.norm(inverse, axis=(-2, -1))
-    return not np.any(condition * np.sqrt(np.finfo(x.dtype).eps) > 1)
-
-
-def _small_directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Left (..., n, k) and right (..., k, n) singular vectors of the k smallest singular values, in
-    the scale of x: as many as are nearly 0, relative to the largest, in any matrix of the stack.
-    """
-    left, sizes, right = np.linalg.svd(x)
-    largest = sizes[..., :1]
-    small = sizes <= np.sqrt(np.finfo(x.dtype).eps) * largest
-    k = max(int(np.max(np.sum(small, axis=-1))), 1)
-    scale = np.where(largest == 0, 1, largest)[..., None]
-    return left[..., -k:] * scale, right[..., -k:, :] * scale
-
-
-def _polynomial_adjugate(x: Array) -> tuple[Array, Array]:
-    """Determinant (..., 1, 1) and adjugate of small matrices, without a division by what may be 0:
-    the method of Faddeev and LeVerrier.
-    """
-    k = x.shape[-1]
-    eye = np.eye(k, dtype=x.dtype)
-    adjugate, following, coefficient = eye, eye, eye
-    for step in range(1, k + 1):
-        adjugate = following
-        product = matmul(x, adjugate)
-        coefficient = -_stack(trace(product, axis1=-2, axis2=-1)) * (1 / step)
-        following = product + coefficient * eye
-    return (coefficient, -adjugate) if k % 2 == 0 else (-coefficient, adjugate)
-
-
-def _adjugate(x: Array) -> Array:
-    """det(x) inv(x), a polynomial in x, which a singular matrix has too.
-
-    Rows and columns around x, along its smallest singular directions, make a regular matrix m.
-    With m^-1 = [[p, q], [r, t]] the determinant of x is det(m) det(t) (Jacobi's complementary
-    minors), and the derivative of that is the transpose of det(m) (det(t) p - q adj(t) r).
-    """
-    plain = values(x).astype(np.result_type(x.dtype, np.float32))
-    if _is_regular(plain):
-        return _stack(det(x)) * inv(x)
-    left, right = (part.astype(x.dtype) for part in _small_directions(plain))
-    n, k = left.shape[-2:]
-    corner = np.zeros((*x.shape[:-2], k, k), x.dtype)
-    upper, lower = concatenate(x, left, axis=-1), concatenate(right, corner, axis=-1)
-    m = concatenate(upper, lower, axis=-2)  # (..., n + k, n + k)
-    inverse = inv(m)
-    rest, adjugate = _polynomial_adjugate(inverse[..., n:, n:])
-    outside = matmul(matmul(inverse[..., :n, n:], adjugate), inverse[..., n:, :n])
-    return _stack(det(m)) * (rest * inverse[..., :n, :n] - outside)
-
-
-@op(x=lambda g, out, x: _stack(g) * _adjugate(x).mT)
+@op(x=lambda g, out, x: _stack(g * out) * inv(x).mT)
 def det(x: Array) -> Array:
-    """The determinant of each matrix in x (..., n, n).
+    """The determinant of each matrix in x (..., n, n); its gradient raises ValueError for a
+    singular one.
 
-    Its gradient is the transpose of the adjugate (Giles, 2008), exact to every order at singular
-    matrices too.  Floats keep their dtype, integers become floats.  Raises ValueError when a matrix
-    is not square.
-
-    >>> import numpy as np
-    >>> det(np.array([[2.0, 1.0], [0.0, 4.0]])).round(4).item()
+    >>> ag.det(np.array([[2.0, 1.0], [0.0, 4.0]])).round(4).item()
     8.0
     """
     _square("det", x)
@@ -181,10 +109,7 @@ def logabsdet(x: Array) -> Array:
     """log(|det|) of each matrix in x (..., n, n), without overflow; -inf for a singular one, whose
     gradient raises ValueError.
 
-    Floats keep their dtype, integers become floats.
-
-    >>> import numpy as np
-    >>> logabsdet(np.array([[2.0, 0.0], [0.0, -4.0]])).round(4).item()
+    >>> ag.logabsdet(np.array([[2.0, 0.0], [0.0, -4.0]])).round(4).item()
     2.0794
     """
     _square("logabsdet", x)
@@ -202,10 +127,7 @@ class SlogdetResult(NamedTuple):
 def slogdet(x: Array) -> SlogdetResult:
     """Sign (a plain array) and `logabsdet` of each matrix in x (..., n, n).
 
-    Floats keep their dtype, integers become floats.  Raises ValueError when a matrix is not square.
-
-    >>> import numpy as np
-    >>> slogdet(np.array([[1.0, 0.0], [0.0, -1.0]])).sign.item()
+    >>> ag.slogdet(np.array([[1.0, 0.0], [0.0, -1.0]])).sign.item()
     -1.0
     """
     _square("slogdet", x)
@@ -226,12 +148,9 @@ def _cholesky_x(g: Array, factor: Array) -> Array:
 def cholesky(x: Array) -> Array:
     """The lower triangular L with L L^T = x, for symmetric positive definite x (..., n, n).
 
-    Uses the symmetric part of x, so the gradient is symmetric; Murray, "Differentiation of the
-    Cholesky decomposition" (2016).  Floats keep their dtype, integers become floats.  Raises
-    ValueError when a matrix is not square or not positive definite.
+    Uses the symmetric part of x, so the gradient is symmetric.
 
-    >>> import numpy as np
-    >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
+    >>> ag.cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
     array([[2., 0.],
            [1., 2.]])
     """
@@ -243,10 +162,7 @@ def cholesky(x: Array) -> Array:
 def trace(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The sum of a diagonal of axes `axis1` and `axis2`.
 
-    Floats keep their dtype, integers get 64 bits.  Raises ValueError for less than two axes.
-
-    >>> import numpy as np
-    >>> trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
+    >>> ag.trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
     5.0
     """
     return reduce.sum(diagonal(x, offset=offset, axis1=axis1, axis2=axis2), axis=-1)
@@ -256,11 +172,7 @@ def trace(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
 def matrix_power(x: Array, *, n: int) -> Array:
     """Each matrix in x (..., n, n) times itself, `n` times over; negative powers invert.
 
-    The dtype of x.  Raises ValueError when a matrix is not square, or for a negative power
-    singular.
-
-    >>> import numpy as np
-    >>> matrix_power(np.array([[1.0, 1.0], [0.0, 1.0]]), 3)
+    >>> ag.matrix_power(np.array([[1.0, 1.0], [0.0, 1.0]]), 3)
     array([[1., 3.],
            [0., 1.]])
     """
@@ -286,11 +198,7 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
     two axes, or `ord` given for 2-D x): 'fro' (default), 1, -1, inf, -inf.  The gradient of a
     length of 0 is 0.
 
-    Floats keep their dtype, integers become floats.  Raises ValueError for an `ord` that is not
-    among these.
-
-    >>> import numpy as np
-    >>> norm(np.array([3.0, 4.0])).item()
+    >>> ag.norm(np.array([3.0, 4.0])).item()
     5.0
     """
     if axis is None and ord is not None and x.ndim == 2:

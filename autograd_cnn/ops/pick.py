@@ -22,6 +22,11 @@ def positions(shape: tuple[int, ...], axis: int, index: np.ndarray) -> tuple[Any
     return tuple(grid)
 
 
+__all__ = [
+    "diag", "diagonal", "getitem", "put", "scatter_add", "take", "take_along_axis", "tril", "triu",
+]  # fmt: skip
+
+
 def plain_index(index: Any) -> Any:
     """An index without tensors: tensors of integers or booleans become arrays, lists too."""
     if type(index) in (slice, int):
@@ -43,14 +48,9 @@ def _may_repeat(index: Any) -> bool:
 
 @op(x=lambda g, out, x, *, index: scatter_add(g, index=index, shape=x.shape))
 def getitem(x: Array, *, index: Index) -> Array:
-    """``x[index]`` for any NumPy index: integers, slices, None, Ellipsis, integer and boolean
-    arrays.
+    """``x[index]`` for any NumPy index: integers, slices, None, ..., integer and boolean arrays.
 
-    Any dtype, which stays.  The shape is that of NumPy's indexing.  Raises IndexError for an index
-    out of range, TypeError for what is none.
-
-    >>> import numpy as np
-    >>> getitem(np.array([1.0, 2.0, 3.0]), index=np.array([2, 0, 2]))
+    >>> ag.getitem(np.array([1.0, 2.0, 3.0]), index=np.array([2, 0, 2]))
     array([3., 1., 3.])
     """
     return x[index if type(index) is slice else plain_index(index)]
@@ -58,14 +58,11 @@ def getitem(x: Array, *, index: Index) -> Array:
 
 @op(g=lambda gx, out, g, *, index, shape: gx[index])
 def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
-    """Zeros of `shape` with `g` added at `index`; positions named twice add up.  The adjoint of
-    `getitem`.
+    """Zeros of `shape` with `g` added at `index`: the adjoint of `getitem`.
 
-    Any dtype, which stays.  Raises ValueError when g does not fit what the index selects,
-    IndexError for an index out of range.
+    Values at a position named twice add up.
 
-    >>> import numpy as np
-    >>> scatter_add(np.array([1.0, 10.0, 100.0]), index=np.array([2, 0, 2]), shape=(3,))
+    >>> ag.scatter_add(np.array([1.0, 10.0, 100.0]), index=np.array([2, 0, 2]), shape=(3,))
     array([ 10.,   0., 101.])
     """
     index = plain_index(index)
@@ -112,13 +109,9 @@ def _written(shape: tuple[int, ...], index: Any) -> np.ndarray:
 def put(x: Array, v: Array, *, index: Index) -> Array:
     """A copy of x with ``x[index] = v``: any NumPy index, v broadcasts to what it selects.
 
-    Where an index names a position twice the last value stays and takes the gradient.  The result
-    has the dtype of x.
+    Where an index names a position twice the last value stays and takes the gradient.
 
-    Any dtype, which stays.  Raises ValueError when v does not fit what the index selects.
-
-    >>> import numpy as np
-    >>> put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
+    >>> ag.put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
     array([7., 0., 5.])
     """
     index = plain_index(index)
@@ -133,10 +126,7 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
 def take(x: Array, *, indices: Integers, axis: int | None = None) -> Array:
     """The values at `indices` (integers of any shape) along `axis`, of all values when None.
 
-    Any dtype, which stays.  Raises IndexError for an index out of range.
-
-    >>> import numpy as np
-    >>> take(np.array([1.0, 2.0, 3.0]), [2, 0])
+    >>> ag.take(np.array([1.0, 2.0, 3.0]), [2, 0])
     array([3., 1.])
     """
     index = np.asarray(plain_index(indices))
@@ -154,11 +144,7 @@ def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Ar
     `indices` (integers) broadcasts against the other axes of x; None takes from all values in
     row-major order.
 
-    Any dtype, which stays.  Raises ValueError for another number of axes, IndexError for an index
-    out of range.
-
-    >>> import numpy as np
-    >>> take_along_axis(np.array([[3.0, 1.0], [2.0, 5.0]]), indices=np.array([[1], [0]]), axis=1)
+    >>> ag.take_along_axis(np.array([[3.0, 1.0], [2.0, 5.0]]), indices=np.array([[1], [0]]), axis=1)
     array([[1.],
            [2.]])
     """
@@ -178,10 +164,7 @@ def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Ar
 def diagonal(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The values on a diagonal of axes `axis1` and `axis2`, along a new last axis.
 
-    Any dtype, which stays.  Raises ValueError for less than two axes.
-
-    >>> import numpy as np
-    >>> diagonal(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> ag.diagonal(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([1., 4.])
     """
     if x.ndim < 2:
@@ -201,10 +184,7 @@ def diagonal(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Ar
 def diag(x: Array, *, k: int = 0) -> Array:
     """Diagonal `k` of a matrix, or a matrix with the vector x on its diagonal `k`.
 
-    Any dtype, which stays.  Raises ValueError for another number of axes.
-
-    >>> import numpy as np
-    >>> diag(np.array([1.0, 2.0]))
+    >>> ag.diag(np.array([1.0, 2.0]))
     array([[1., 0.],
            [0., 2.]])
     """
@@ -230,10 +210,7 @@ def _below(name: str, x: Array, k: int) -> np.ndarray:
 def tril(x: Array, *, k: int = 0) -> Array:
     """The lower triangle of the last two axes up to diagonal `k`, zeros above.
 
-    Any dtype, which stays.  Raises ValueError for less than two axes.
-
-    >>> import numpy as np
-    >>> tril(np.ones((2, 2)))
+    >>> ag.tril(np.ones((2, 2)))
     array([[1., 0.],
            [1., 1.]])
     """
@@ -244,10 +221,7 @@ def tril(x: Array, *, k: int = 0) -> Array:
 def triu(x: Array, *, k: int = 0) -> Array:
     """The upper triangle of the last two axes from diagonal `k`, zeros below.
 
-    Any dtype, which stays.  Raises ValueError for less than two axes.
-
-    >>> import numpy as np
-    >>> triu(np.ones((2, 2)))
+    >>> ag.triu(np.ones((2, 2)))
     array([[1., 1.],
            [0., 1.]])
     """

@@ -1,8 +1,8 @@
-"""Pooling over any number of spatial axes.  Max pooling gathers the winner of each window; the
-gradient scatters back to the winners.
+"""Pooling over any number of spatial axes.
 
-Average pooling sums windows and scales; the gradient spreads over the windows.  As in `ops.conv`,
-the geometry is a checked plain value, and H, W stand for the spatial axes.
+Max pooling gathers the winner of each window; its gradient scatters back to the winners.  Average
+pooling sums windows and scales; its gradient spreads over the windows.  As in `ops.conv`, the
+geometry is a plain value, and H, W stand for the spatial axes.
 """
 
 from __future__ import annotations
@@ -16,18 +16,11 @@ from autograd_cnn import kernels
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.window import Window
-
-
-def _check(name: str, argument: str, x: Array, expected: tuple[int, ...]) -> None:
-    """Raise unless x has the shape (N, C, *expected)."""
-    if x.shape[2:] != expected or x.ndim < 3:
-        wanted = ", ".join(map(str, expected))
-        raise ValueError(f"{name}: {argument} must have shape (N, C, {wanted}), got {x.shape}")
+from autograd_cnn.ops.shape import misshapen
 
 
 def winners(x: Array, out: Array, window: Window) -> np.ndarray:
-    """Which offset of its window (counted in row-major order) each value of ``out = max_pool(x)``
-    came from.
+    """The offset within its window, in row-major order, of each value of ``out = max_pool(x)``.
 
     A plain array (N, C, OH, OW) of small integers; at a tie the first offset.
     """
@@ -45,17 +38,15 @@ def _max_pool_x(g: Array, out: Array, x: Array, window: Window) -> Array:
 def max_pool(x: Array, *, window: Window) -> Array:
     """The largest value in each window of x (N, C, H, W): (N, C, OH, OW).
 
-    NaN propagates, a tie goes to the first in row-major order, padding never wins.  The op behind
-    `functional.max_pool2d`, which see, and its forms of other ranks.  Floats keep their dtype.
-    Raises ValueError for shapes that do not fit the window.
+    NaN propagates, a tie goes to the first in row-major order, padding never wins.
 
-    >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
     >>> window = pool_window((4,), 2, None, 0, 1, False)
     >>> max_pool(np.array([[[1.0, 3.0, 4.0, 2.0]]]), window=window)
     array([[[3., 4.]]])
     """
-    _check("max_pool", "x", x, window.size)
+    if x.shape[2:] != window.size:
+        raise misshapen("max_pool", "x", x, "N", "C", *window.size)
     return kernels.window_max(x, window)
 
 
@@ -64,16 +55,15 @@ def window_scatter(g: Array, *, winners: np.ndarray, window: Window) -> Array:
     """Each value of g (N, C, OH, OW) added to an image (N, C, H, W) at the winning offset of its
     window.
 
-    Floats keep their dtype.  Raises ValueError for shapes that do not fit the window.
-
-    >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
     >>> window = pool_window((4,), 2, None, 0, 1, False)
     >>> window_scatter(np.array([[[5.0, 6.0]]]), winners=np.array([[[1, 0]]]), window=window)
     array([[[0., 5., 6., 0.]]])
     """
-    _check("window_scatter", "g", g, window.out)
-    _check("window_scatter", "winners", winners, window.out)
+    if g.shape[2:] != window.out:
+        raise misshapen("window_scatter", "g", g, "N", "C", *window.out)
+    if winners.shape[2:] != window.out:
+        raise misshapen("window_scatter", "winners", winners, "N", "C", *window.out)
     return kernels.window_scatter(g, winners, window)
 
 
@@ -81,17 +71,16 @@ def window_scatter(g: Array, *, winners: np.ndarray, window: Window) -> Array:
 def window_gather(x: Array, *, winners: np.ndarray, window: Window) -> Array:
     """The value of x (N, C, H, W) at the winning offset of each window: (N, C, OH, OW).
 
-    Floats keep their dtype.  Raises ValueError for shapes that do not fit the window.
-
-    >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
     >>> window = pool_window((4,), 2, None, 0, 1, False)
     >>> x = np.array([[[1.0, 3.0, 4.0, 2.0]]])
     >>> window_gather(x, winners=np.array([[[1, 0]]]), window=window)
     array([[[3., 4.]]])
     """
-    _check("window_gather", "x", x, window.size)
-    _check("window_gather", "winners", winners, window.out)
+    if x.shape[2:] != window.size:
+        raise misshapen("window_gather", "x", x, "N", "C", *window.size)
+    if winners.shape[2:] != window.out:
+        raise misshapen("window_gather", "winners", winners, "N", "C", *window.out)
     return kernels.window_gather(x, winners, window)
 
 
@@ -128,17 +117,15 @@ def avg_pool(
     """The mean of each window of x (N, C, H, W), padding counted as zeros unless
     `count_include_pad` is False: (N, C, OH, OW).
 
-    `divisor_override` divides every sum by that number instead.  The op behind
-    `functional.avg_pool2d`, which see, and its forms of other ranks.  Floats keep their dtype.
-    Raises ValueError for shapes that do not fit the window.
+    `divisor_override` divides every sum by that number instead.
 
-    >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
     >>> window = pool_window((4,), 2, None, 0, 1, False)
     >>> avg_pool(np.array([[[1.0, 3.0, 4.0, 2.0]]]), window=window)
     array([[[2., 3.]]])
     """
-    _check("avg_pool", "x", x, window.size)
+    if x.shape[2:] != window.size:
+        raise misshapen("avg_pool", "x", x, "N", "C", *window.size)
     share = _share(window, bool(count_include_pad), divisor_override, x.dtype)
     if x.dtype.kind == "b":  # whose sum would be "or"
         x = x.astype(share.dtype)
@@ -156,14 +143,12 @@ def avg_pool_grad(
     """The gradient of `avg_pool`: each value of g (N, C, OH, OW), divided, added to its window in
     (N, C, H, W).
 
-    Floats keep their dtype.  Raises ValueError for shapes that do not fit the window.
-
-    >>> import numpy as np
     >>> from autograd_cnn.kernels.window import pool_window
     >>> window = pool_window((4,), 2, None, 0, 1, False)
     >>> avg_pool_grad(np.array([[[2.0, 6.0]]]), window=window)
     array([[[1., 1., 3., 3.]]])
     """
-    _check("avg_pool_grad", "g", g, window.out)
+    if g.shape[2:] != window.out:
+        raise misshapen("avg_pool_grad", "g", g, "N", "C", *window.out)
     share = _share(window, bool(count_include_pad), divisor_override, g.dtype)
     return kernels.window_spread(g * share, window)

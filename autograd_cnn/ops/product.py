@@ -16,6 +16,8 @@ from autograd_cnn.ops import reduce
 from autograd_cnn.ops.pick import diagonal
 from autograd_cnn.ops.shape import channel_sum, unbroadcast
 
+__all__ = ["contract", "dot", "einsum", "inner", "linear", "matmul", "outer", "tensordot", "vdot"]
+
 
 def _column(v: Array) -> Array:
     return v.reshape((*v.shape, 1))
@@ -42,13 +44,9 @@ def _matmul_y(g: Array, x: Array, y: Array) -> Array:
     y=lambda g, out, x, y: _matmul_y(g, x, y),
 )
 def matmul(x: Array, y: Array) -> Array:
-    """Matrix product over the last two axes; leading axes broadcast; 1-D inputs are vectors, as in
-    NumPy.
+    """Matrix product over the last two axes; leading axes broadcast, 1-D inputs are vectors.
 
-    Dtypes promote as in NumPy.  Raises ValueError for sizes that do not fit.
-
-    >>> import numpy as np
-    >>> matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
+    >>> ag.matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
     array([21., 43.])
     """
     inner_x, inner_y = x.shape[-1:], y.shape[-2:-1] if y.ndim > 1 else y.shape
@@ -59,8 +57,8 @@ def matmul(x: Array, y: Array) -> Array:
     if inner_x != inner_y:
         raise ValueError(
             "matmul: the last axis of x must match the "
-            f"{'last' if y.ndim == 1 else 'second-to-last'} axis "
-            f"of y, got shapes {x.shape} and {y.shape}"
+            f"{'last' if y.ndim == 1 else 'second-to-last'} axis of y, got shapes {x.shape} and "
+            f"{y.shape}"
         )
     return kernels.matmul(x, y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
 
@@ -94,10 +92,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     One op rather than three (transpose, matmul, add).  For x (N, in) the result is batch-innermost
     in memory, and both gradients keep the memory order of their inputs.
 
-    Dtypes promote as in NumPy.  Raises ValueError for sizes that do not fit.
-
-    >>> import numpy as np
-    >>> linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
+    >>> ag.linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
     array([[3., 7.]])
     """
     check_linear(x.shape, w.shape, None if b is None else b.shape)
@@ -122,16 +117,11 @@ def _factor_gradient(g: Array, xs: tuple[Array, ...], position: int, subscripts:
 
 @op(xs=lambda g, out, *xs, position, subscripts: _factor_gradient(g, xs, position, subscripts))
 def contract(*xs: Array, subscripts: str) -> Array:
-    """The core of `einsum`: explicit output, and every index of a factor is in no other place of
-    it, but in another factor or in the output.
+    """The core of `einsum`: an explicit output, and no index that a single factor has to itself.
 
-    Such forms are linear in each factor, and each one's gradients are forms of the same kind.
+    Such forms are linear in each factor, and their gradients are forms of the same kind.
 
-    Dtypes promote as in NumPy.  Any shapes that the subscripts name.  Raises ValueError for sizes
-    that do not fit.
-
-    >>> import numpy as np
-    >>> contract(np.array([1.0, 2.0]), np.array([3.0, 4.0]), subscripts="i,i->").item()
+    >>> ag.contract(np.array([1.0, 2.0]), np.array([3.0, 4.0]), subscripts="i,i->").item()
     11.0
     """
     return np.einsum(subscripts, *xs, optimize=len(xs) > 1)
@@ -142,13 +132,10 @@ def einsum(subscripts: str, *operands: Array) -> Array:
 
     ``"ij,jk->ik"`` names the axes of each operand and of the result; without ``->`` the result has
     the names that occur once, in alphabetical order.  A name twice in one operand takes the
-    diagonal, a name that the result lacks is summed over, ``...`` stands for the other axes, which
-    broadcast, as axes of size 1 do.
+    diagonal.  A name that the result lacks is summed over.  ``...`` stands for the other axes;
+    these and axes of size 1 broadcast.
 
-    Dtypes promote as in NumPy.  Raises ValueError for subscripts that do not fit the operands.
-
-    >>> import numpy as np
-    >>> einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
+    >>> ag.einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
     array([21., 43.])
     """
     if not isinstance(subscripts, str):
@@ -233,10 +220,7 @@ def _distinct(x: Array, term: str, sizes: dict[str, int]) -> tuple[Array, str]:
 def dot(x: Array, y: Array) -> Array:
     """NumPy's dot: the sum over the last axis of x and the second-to-last (or only) one of y.
 
-    Dtypes promote as in NumPy.  Raises ValueError for sizes that do not fit.
-
-    >>> import numpy as np
-    >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
+    >>> ag.dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
     11.0
     """
     if not np.ndim(x) or not np.ndim(y):
@@ -250,10 +234,7 @@ def dot(x: Array, y: Array) -> Array:
 def inner(x: Array, y: Array) -> Array:
     """The sum of products over the last axis of both.
 
-    Dtypes promote as in NumPy.  Raises ValueError for sizes that do not fit.
-
-    >>> import numpy as np
-    >>> inner(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
+    >>> ag.inner(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
     11.0
     """
     if not np.ndim(x) or not np.ndim(y):
@@ -265,10 +246,7 @@ def inner(x: Array, y: Array) -> Array:
 def vdot(x: Array, y: Array) -> Array:
     """The sum of products of all values, both taken in row-major order.
 
-    The shapes may differ, dtypes promote as in NumPy.  Raises ValueError for different sizes.
-
-    >>> import numpy as np
-    >>> vdot(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])).item()
+    >>> ag.vdot(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])).item()
     11.0
     """
     return matmul(x.reshape((x.size,)), y.reshape((y.size,)))
@@ -278,10 +256,7 @@ def vdot(x: Array, y: Array) -> Array:
 def outer(x: Array, y: Array) -> Array:
     """Every value of x times every value of y, (x.size, y.size).
 
-    Dtypes promote as in NumPy.  Any shapes.  Raises TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    >>> ag.outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     array([[3., 4.],
            [6., 8.]])
     """
@@ -293,10 +268,7 @@ def tensordot(x: Array, y: Array, *, axes: Any = 2) -> Array:
     """The sum of products over `axes`: so many last axes of x with as many first ones of y, or a
     pair (axes of x, axes of y).
 
-    Dtypes promote as in NumPy.  Raises ValueError when the paired axes differ in number or size.
-
-    >>> import numpy as np
-    >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
+    >>> ag.tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
     (2, 4)
     """
     if isinstance(axes, int):

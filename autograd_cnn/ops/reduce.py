@@ -16,9 +16,14 @@ from autograd_cnn.engine.kinds import Axis
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where
-from autograd_cnn.ops.exponential import exp, sqrt
+from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.join import concatenate
 from autograd_cnn.ops.shape import along, broadcast_to, flip
+
+__all__ = [
+    "amax", "amin", "average", "cumprod", "cumsum", "diff", "max", "mean", "min", "nanmean",
+    "nansum", "prod", "ptp", "std", "sum", "var",
+]  # fmt: skip
 
 _add_up: Any = np.add.reduce  # what np.sum calls, after 2 us of looking at its arguments
 
@@ -49,10 +54,7 @@ def expand(g: Array, x: Array, axis: Axis) -> Array:
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over `axis`.
 
-    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    >>> ag.sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
     return _add_up(x, axis=axis, keepdims=keepdims)
@@ -66,10 +68,7 @@ def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Arithmetic mean over `axis`; the mean of nothing is NaN, without a warning.
 
-    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> mean(np.array([1.0, 2.0, 6.0])).item()
+    >>> ag.mean(np.array([1.0, 2.0, 6.0])).item()
     3.0
     """
     values = count(x.shape, axis)
@@ -97,19 +96,15 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
     The variance of nothing is NaN.  Raises ValueError when `axis` combines some values, but no more
     than `ddof`.
 
-    Floats keep their dtype, integers become floats.
-
-    >>> import numpy as np
-    >>> var(np.array([1.0, 2.0, 6.0])).item()
+    >>> ag.var(np.array([1.0, 2.0, 6.0])).item()
     4.666666666666667
     """
     if count(x.shape, axis) == 0:
         return mean(x, axis=axis, keepdims=keepdims)
     if count(x.shape, axis) <= ddof:
         raise ValueError(
-            f"var: axis {axis} of shape {x.shape} has {count(x.shape, axis)} values, which needs "
-            "more than "
-            f"ddof={ddof}"
+            f"var: axis {axis} of shape {x.shape} has {count(x.shape, axis)} values; ddof={ddof} "
+            "needs more"
         )
     return np.var(x, axis=axis, keepdims=keepdims, ddof=ddof)
 
@@ -124,11 +119,9 @@ def guarded_sqrt(square: Array) -> Array:
 def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Array:
     """Standard deviation over `axis`, the square root of `var`; the gradient where it is 0 is 0.
 
-    Floats keep their dtype, integers become floats.  Raises ValueError when `axis` combines some
-    values, but no more than `ddof`.
+    Raises ValueError when `axis` combines some values, but no more than `ddof`.
 
-    >>> import numpy as np
-    >>> std(np.array([1.0, 3.0])).item()
+    >>> ag.std(np.array([1.0, 3.0])).item()
     1.0
     """
     return guarded_sqrt(var(x, axis=axis, keepdims=keepdims, ddof=ddof))
@@ -154,11 +147,7 @@ def _check_some(name: str, x: Any, axis: Axis) -> None:
 def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Largest value over `axis`.  NaN propagates; tied values share the gradient evenly.
 
-    The dtype stays; an axis that is not there is a ValueError too.  Raises ValueError where there
-    is no value to choose from.
-
-    >>> import numpy as np
-    >>> max(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    >>> ag.max(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     array([5., 7.])
     """
     _check_some("max", x, axis)
@@ -169,25 +158,21 @@ def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Smallest value over `axis`.  NaN propagates; tied values share the gradient evenly.
 
-    The dtype stays; an axis that is not there is a ValueError too.  Raises ValueError where there
-    is no value to choose from.
-
-    >>> import numpy as np
-    >>> min(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
+    >>> ag.min(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     array([1., 2.])
     """
     _check_some("min", x, axis)
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
+amax, amin = max, min
+
+
 @composition
 def ptp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Largest minus smallest value over `axis`; tied values share the gradient evenly.
 
-    The dtype stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> ptp(np.array([1.0, 5.0, 3.0])).item()
+    >>> ag.ptp(np.array([1.0, 5.0, 3.0])).item()
     4.0
     """
     return max(x, axis=axis, keepdims=keepdims) - min(x, axis=axis, keepdims=keepdims)
@@ -217,10 +202,7 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
     The gradient is a product of the other values, exact when some are 0, at every order.
 
-    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> prod(np.array([[1.0, 2.0], [3.0, 0.0]]), axis=1)
+    >>> ag.prod(np.array([[1.0, 2.0], [3.0, 0.0]]), axis=1)
     array([2., 0.])
     """
     rest = last("prod", _wide(x), axis)
@@ -242,10 +224,7 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 def cumsum(x: Array, *, axis: int | None = None) -> Array:
     """Running sum along `axis`; of all values in row-major order when it is None.
 
-    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> cumsum(np.array([1.0, 2.0, 3.0]))
+    >>> ag.cumsum(np.array([1.0, 2.0, 3.0]))
     array([1., 3., 6.])
     """
     return np.cumsum(x, axis=axis)
@@ -258,10 +237,7 @@ def cumprod(x: Array, *, axis: int | None = None) -> Array:
     Doubling steps (Hillis and Steele, "Data parallel algorithms", 1986) divide by nothing, so zeros
     are exact at every order.
 
-    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> cumprod(np.array([2.0, 0.0, 3.0]))
+    >>> ag.cumprod(np.array([2.0, 0.0, 3.0]))
     array([2., 0., 0.])
     """
     if axis is None:
@@ -279,10 +255,7 @@ def cumprod(x: Array, *, axis: int | None = None) -> Array:
 def diff(x: Array, *, n: int = 1, axis: int = -1) -> Array:
     """Differences of neighbours along `axis`, taken `n` times.
 
-    The dtype stays.  Raises ValueError for a negative `n` and an axis that is not there.
-
-    >>> import numpy as np
-    >>> diff(np.array([1.0, 4.0, 9.0]))
+    >>> ag.diff(np.array([1.0, 4.0, 9.0]))
     array([3., 5.])
     """
     if n < 0:
@@ -297,10 +270,7 @@ def diff(x: Array, *, n: int = 1, axis: int = -1) -> Array:
 def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over `axis` of the values that are not NaN; those that are get gradient 0.
 
-    Floats keep their dtype, integers get 64 bits.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> nansum(np.array([1.0, np.nan, 2.0])).item()
+    >>> ag.nansum(np.array([1.0, np.nan, 2.0])).item()
     3.0
     """
     zero = x.dtype.type(0)
@@ -311,10 +281,7 @@ def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean over `axis` of the values that are not NaN; NaN, without a warning, where all are.
 
-    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> nanmean(np.array([1.0, np.nan, 2.0])).item()
+    >>> ag.nanmean(np.array([1.0, np.nan, 2.0])).item()
     1.5
     """
     count = np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
@@ -329,11 +296,9 @@ def average(
 ) -> Array:
     """Mean over `axis`, weighted by `weights` of the shape of x, or (n,) along a single axis.
 
-    Floats keep their dtype, integers become floats.  Raises ValueError for weights of another
-    shape; weights that sum to 0 divide by 0.
+    Raises ValueError for weights of another shape; weights that sum to 0 divide by 0.
 
-    >>> import numpy as np
-    >>> average(np.array([1.0, 4.0]), np.array([3.0, 1.0])).item()
+    >>> ag.average(np.array([1.0, 4.0]), np.array([3.0, 1.0])).item()
     1.75
     """
     if weights is None:
@@ -350,61 +315,3 @@ def average(
     return sum(x * weights, axis=axis, keepdims=keepdims) / sum(
         weights, axis=axis, keepdims=keepdims
     )
-
-
-def _peak(x: np.ndarray, axis: Axis) -> Any:
-    """The maximum to subtract before exponentials; 0 where it is infinite and would give NaN."""
-    x = np.asarray(x, np.result_type(x, np.float16))  # integers have no infinity
-    peak = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
-    return np.where(np.isinf(peak), x.dtype.type(0), peak)
-
-
-@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * exp(x - expand(out, x, axis)))
-def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """log(sum(exp(x))) over `axis`, finite wherever the result is; -inf for nothing but -inf.
-
-    Shifts by the maximum: Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and
-    softmax functions" (2021).
-
-    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> logsumexp(np.array([1000.0, 1000.0])).item()
-    1000.6931471805599
-    """
-    peak = _peak(x, axis)
-    with np.errstate(divide="ignore"):
-        out = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
-    return out if keepdims else out.reshape(np.sum(x, axis=axis).shape)
-
-
-@op(x=lambda g, out, x, *, axis: out * (g - sum(g * out, axis=axis, keepdims=True)))
-def softmax(x: Array, *, axis: Axis = -1) -> Array:
-    """exp(x) / sum(exp(x)) over `axis`; a row of -inf gives NaN.
-
-    The shape of x; floats keep their dtype.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
-    array([[0.5, 0.5],
-           [1. , 0. ]])
-    """
-    e = np.exp(x - _peak(x, axis))
-    with np.errstate(invalid="ignore"):
-        e /= np.sum(e, axis=axis, keepdims=True)
-    return e
-
-
-@op(x=lambda g, out, x, *, axis: g - exp(out) * sum(g, axis=axis, keepdims=True))
-def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
-    """log(softmax(x)) over `axis`, finite wherever the result is.
-
-    The shape of x; floats keep their dtype.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> log_softmax(np.array([[0.0, -1000.0]]))
-    array([[    0., -1000.]])
-    """
-    shifted = x - _peak(x, axis)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

@@ -18,14 +18,17 @@ def along(axis: int, part: Any) -> tuple[Any, ...]:
     return (slice(None),) * axis + (part,)
 
 
+__all__ = [
+    "broadcast_to", "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis",
+    "ravel", "reshape", "squeeze", "swapaxes", "transpose",
+]  # fmt: skip
+
+
 @op(x=lambda g, out, x, *, shape: g.reshape(x.shape))
 def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
     """The same values in row-major order under another shape; one size may be -1.
 
-    Any dtype, which stays.  Raises ValueError for a shape that holds another number of values.
-
-    >>> import numpy as np
-    >>> reshape(np.arange(6.0), shape=(2, -1))
+    >>> ag.reshape(np.arange(6.0), shape=(2, -1))
     array([[0., 1., 2.],
            [3., 4., 5.]])
     """
@@ -45,10 +48,7 @@ def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Array:
 def transpose(x: Array, *, axes: tuple[int, ...] | None = None) -> Array:
     """Axes in another order, reversed by default: axis i of the result is axis ``axes[i]`` of `x`.
 
-    Any dtype, which stays.  Raises ValueError for `axes` that do not name each axis once.
-
-    >>> import numpy as np
-    >>> transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
+    >>> ag.transpose(np.ones((2, 3, 4)), axes=(2, 0, 1)).shape
     (4, 2, 3)
     """
     try:
@@ -63,6 +63,12 @@ def transpose(x: Array, *, axes: tuple[int, ...] | None = None) -> Array:
 def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     order = [a % len(axes) for a in axes]
     return tuple(order.index(i) for i in range(len(axes)))
+
+
+def misshapen(name: str, argument: str, x: Array, *wanted: int | str) -> ValueError:
+    """The error for an argument whose shape is not `wanted`: sizes, and names of free ones."""
+    shape = ", ".join(map(str, wanted)) + "," * (len(wanted) == 1)
+    return ValueError(f"{name}: {argument} must have shape ({shape}), got {x.shape}")
 
 
 def unbroadcast(g: Array, x: Array) -> Array:
@@ -81,9 +87,6 @@ def channel_sum(g: Array) -> Array:
 def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     """Sum `x` over the axes along which an array of `shape` would be broadcast to it.
 
-    The dtype stays.  Raises ValueError for a shape that does not broadcast.
-
-    >>> import numpy as np
     >>> sum_to(np.ones((2, 3)), shape=(3,))
     array([2., 2., 2.])
     """
@@ -101,10 +104,7 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
 def broadcast_to(x: Array, *, shape: int | tuple[int, ...]) -> Array:
     """Repeat `x` to `shape` by NumPy's broadcasting rules; the values are not copied.
 
-    Any dtype, which stays.  Raises ValueError for a shape to which that of x does not broadcast.
-
-    >>> import numpy as np
-    >>> broadcast_to(np.array([1.0, 2.0]), shape=(2, 2))
+    >>> ag.broadcast_to(np.array([1.0, 2.0]), shape=(2, 2))
     array([[1., 2.],
            [1., 2.]])
     """
@@ -120,10 +120,7 @@ def broadcast_to(x: Array, *, shape: int | tuple[int, ...]) -> Array:
 def ravel(x: Array) -> Array:
     """All values along one axis, in row-major order.
 
-    Any dtype, which stays.  Raises TypeError for other than numbers.
-
-    >>> import numpy as np
-    >>> ravel(np.ones((2, 3))).shape
+    >>> ag.ravel(np.ones((2, 3))).shape
     (6,)
     """
     return x.reshape((x.size,))
@@ -133,10 +130,7 @@ def ravel(x: Array) -> Array:
 def squeeze(x: Array, *, axis: Axis = None) -> Array:
     """x without its axes of size 1, or without those in `axis` only.
 
-    Any dtype, which stays.  Raises ValueError when an axis in `axis` has another size.
-
-    >>> import numpy as np
-    >>> squeeze(np.ones((1, 3, 1)), axis=0).shape
+    >>> ag.squeeze(np.ones((1, 3, 1)), axis=0).shape
     (3, 1)
     """
     if axis is None:
@@ -151,10 +145,7 @@ def squeeze(x: Array, *, axis: Axis = None) -> Array:
 def expand_dims(x: Array, *, axis: int | tuple[int, ...]) -> Array:
     """x with new axes of size 1 at `axis`, counted in the result.
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> expand_dims(np.ones(3), axis=0).shape
+    >>> ag.expand_dims(np.ones(3), axis=0).shape
     (1, 3)
     """
     rank = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
@@ -167,10 +158,7 @@ def expand_dims(x: Array, *, axis: int | tuple[int, ...]) -> Array:
 def swapaxes(x: Array, *, axis1: int, axis2: int) -> Array:
     """Two axes exchanged.
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> swapaxes(np.ones((2, 3, 4)), 0, 2).shape
+    >>> ag.swapaxes(np.ones((2, 3, 4)), 0, 2).shape
     (4, 3, 2)
     """
     one, other = (normal_axis("swapaxes", a, x.ndim) for a in (axis1, axis2))
@@ -185,10 +173,7 @@ def moveaxis(
 ) -> Array:
     """Axes `source` moved to the places `destination`; the others keep their order.
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
+    >>> ag.moveaxis(np.ones((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
     start = normal_axes("moveaxis", source, x.ndim)
@@ -205,10 +190,7 @@ def moveaxis(
 def matrix_transpose(x: Array) -> Array:
     """The last two axes exchanged.
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> matrix_transpose(np.ones((5, 2, 3))).shape
+    >>> ag.matrix_transpose(np.ones((5, 2, 3))).shape
     (5, 3, 2)
     """
     return swapaxes(x, axis1=-1, axis2=-2)
@@ -218,10 +200,7 @@ def matrix_transpose(x: Array) -> Array:
 def flip(x: Array, *, axis: Axis = None) -> Array:
     """Values in reverse order along `axis` (all axes when None).
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> flip(np.array([1.0, 2.0, 3.0]))
+    >>> ag.flip(np.array([1.0, 2.0, 3.0]))
     array([3., 2., 1.])
     """
     return np.flip(x, axis)
@@ -231,10 +210,7 @@ def flip(x: Array, *, axis: Axis = None) -> Array:
 def flipud(x: Array) -> Array:
     """Values in reverse order along the first axis.
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> flipud(np.array([1.0, 2.0]))
+    >>> ag.flipud(np.array([1.0, 2.0]))
     array([2., 1.])
     """
     return flip(x, axis=0)
@@ -244,10 +220,7 @@ def flipud(x: Array) -> Array:
 def fliplr(x: Array) -> Array:
     """Values in reverse order along the second axis.
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> fliplr(np.array([[1.0, 2.0]]))
+    >>> ag.fliplr(np.array([[1.0, 2.0]]))
     array([[2., 1.]])
     """
     return flip(x, axis=1)

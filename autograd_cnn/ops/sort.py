@@ -11,6 +11,8 @@ from autograd_cnn.engine.op import composition
 from autograd_cnn.ops.pick import take_along_axis
 from autograd_cnn.ops.reduce import last, mean, reduced
 
+__all__ = ["median", "sort", "topk"]
+
 
 @composition
 def sort(x: Array, *, axis: int | None = -1) -> Array:
@@ -18,10 +20,7 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
 
     The sort is stable: equal values keep their order, and each its own gradient.
 
-    Any dtype, which stays.  Raises ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> sort(np.array([3.0, 1.0, 2.0]))
+    >>> ag.sort(np.array([3.0, 1.0, 2.0]))
     array([1., 2., 3.])
     """
     if axis is None:
@@ -38,10 +37,7 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Arr
     Returns values and integer positions, both with size k along `axis`.  Among equal values the
     first wins; NaN counts as the largest.
 
-    Any dtype, which stays.  Raises ValueError when k is not between 0 and the size of the axis.
-
-    >>> import numpy as np
-    >>> topk(np.array([1.0, 5.0, 3.0]), k=2)
+    >>> ag.topk(np.array([1.0, 5.0, 3.0]), k=2)
     (array([5., 3.]), array([1, 2]))
     """
     axis = normal_axis("topk", axis, x.ndim)
@@ -64,10 +60,7 @@ def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     The gradient goes to the value in the middle of a stable sort, half to each of two.  The median
     of nothing is NaN.
 
-    Floats keep their dtype, integers become floats.  ValueError for an axis that is not there.
-
-    >>> import numpy as np
-    >>> median(np.array([4.0, 1.0, 2.0, 8.0])).item()
+    >>> ag.median(np.array([4.0, 1.0, 2.0, 8.0])).item()
     3.0
     """
     line = last("median", x, axis)

@@ -2,200 +2,158 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_cnn import ops
 from autograd_cnn.engine.node import Node
-from autograd_cnn.engine.op import COMPOSITIONS, OPS
-from autograd_cnn.ops import (
-    activation,
-    arithmetic,
-    exponential,
-    join,
-    matrix,
-    pick,
-    product,
-    reduce,
-    trigonometry,
-)
 
-_ELSEWHERE = {
-    "view": "reshape",
-    "permute": "transpose",
-    "unsqueeze": "ag.expand_dims(t, axis)",
-    "numel": "size",
-    "dim": "ndim",
-    "t": "T",
-    "mm": "t @ u",
-    "pow": "t ** n",
-    "float": "astype('float32')",
-    "double": "astype('float64')",
-    "long": "astype('int64')",
-    "clamp": "clip",
-    "amax": "max",
-    "amin": "min",
-    "add_": "t += u",
-    "sub_": "t -= u",
-    "mul_": "t *= u",
-    "div_": "t /= u",
-    "zero_": "t[...] = 0.0",
-    "fill_": "t[...] = value",
-    "copy_": "t[...] = u",
-}
-"""What PyTorch's users know as methods, by its name here."""
+if TYPE_CHECKING:
+    from autograd_cnn.tensor import Tensor
 
 
 class ArrayMethods(Node):
-    """Methods with NumPy's names and arguments.  What gives positions or truth values gives plain
-    arrays; `sort`, `fill` and `put`, which would change the tensor, are left out.
+    """Methods with NumPy's names and arguments.
+
+    Positions and truth values are plain arrays.  `sort`, `fill` and `put` are left out: they would
+    change the tensor.
     """
 
     __slots__ = ()
 
-    def __dir__(self) -> list[str]:
-        hidden = {name for name, x in vars(ArrayMethods).items() if isinstance(x, _Elsewhere)}
-        return [name for name in super().__dir__() if name not in hidden]
-
     # ---------------------------------------------------------------------------------------- shape
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def T(self) -> Tensor:  # noqa: N802
         """The axes reversed; see `transpose`."""
         return ops.shape.transpose(self)
 
     @property
-    def mT(self) -> Any:  # noqa: N802
+    def mT(self) -> Tensor:  # noqa: N802
         """The last two axes exchanged; see `matrix_transpose`."""
         return ops.shape.matrix_transpose(self)
 
-    def swapaxes(self, axis1: int, axis2: int) -> Any:
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         """Two axes exchanged; see `swapaxes`."""
         return ops.shape.swapaxes(self, axis1=axis1, axis2=axis2)
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Tensor:
         """Axes in the given order, reversed by default; see `transpose`."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return ops.shape.transpose(self, axes=None if order is None else tuple(order))
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any) -> Tensor:
         """The same values under another shape; see `reshape`."""
         return ops.shape.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
 
-    def flatten(self) -> Any:
+    def flatten(self) -> Tensor:
         """All values along one axis; see `ravel`."""
         return ops.shape.ravel(self)
 
-    def ravel(self) -> Any:
+    def ravel(self) -> Tensor:
         """All values along one axis; see `ravel`."""
         return ops.shape.ravel(self)
 
-    def squeeze(self, axis: Any = None) -> Any:
+    def squeeze(self, axis: Any = None) -> Tensor:
         """Without the axes of size 1, or without those in `axis`; see `squeeze`."""
         return ops.shape.squeeze(self, axis=axis)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
         """Each value `repeats` times along `axis`; see `repeat`."""
-        return join.repeat(self, repeats=repeats, axis=axis)
+        return ops.join.repeat(self, repeats=repeats, axis=axis)
 
-    def broadcast_to(self, shape: Any) -> Any:
+    def broadcast_to(self, shape: Any) -> Tensor:
         """Values repeated to `shape`; see `broadcast_to`."""
         return ops.shape.broadcast_to(self, shape=shape)
 
-    def astype(self, dtype: Any, copy: bool = True) -> Any:
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
         """Values converted to `dtype`; without `copy` this very tensor where nothing changes.
 
-        >>> from autograd_cnn import tensor
-        >>> x = tensor([1.0, 2.0])
+        >>> x = ag.tensor([1.0, 2.0])
         >>> x.astype("float64").dtype, x.astype("float32", copy=False) is x
         (dtype('float64'), True)
         """
         if not copy and np.dtype(dtype) == self.array.dtype:
-            return self
-        return arithmetic.astype(self, dtype=np.dtype(dtype))
+            return self  # type: ignore[return-value]
+        return ops.arithmetic.astype(self, dtype=np.dtype(dtype))
 
-    def copy(self) -> Any:
+    def copy(self) -> Tensor:
         """The same values in new memory, differentiable.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([1.0, 2.0]).copy()
+        >>> ag.tensor([1.0, 2.0]).copy()
         tensor([1., 2.])
         """
-        return arithmetic.astype(self, dtype=self.array.dtype)
+        return ops.arithmetic.astype(self, dtype=self.array.dtype)
 
     # ----------------------------------------------------------------------------------- reductions
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Sum over `axis`; see `sum`."""
-        return reduce.sum(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.sum(self, axis=axis, keepdims=keepdims)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Product over `axis`; see `prod`."""
-        return reduce.prod(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.prod(self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Mean over `axis`; see `mean`."""
-        return reduce.mean(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.mean(self, axis=axis, keepdims=keepdims)
 
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         """Variance over `axis`; see `var`."""
-        return reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
+        return ops.reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         """Standard deviation over `axis`; see `std`."""
-        return reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
+        return ops.reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Largest value over `axis`; see `max`."""
-        return reduce.max(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Smallest value over `axis`; see `min`."""
-        return reduce.min(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.min(self, axis=axis, keepdims=keepdims)
 
-    def cumsum(self, axis: int | None = None) -> Any:
+    def cumsum(self, axis: int | None = None) -> Tensor:
         """Running sum along `axis`; see `cumsum`."""
-        return reduce.cumsum(self, axis=axis)
+        return ops.reduce.cumsum(self, axis=axis)
 
-    def cumprod(self, axis: int | None = None) -> Any:
+    def cumprod(self, axis: int | None = None) -> Tensor:
         """Running product along `axis`; see `cumprod`."""
-        return reduce.cumprod(self, axis=axis)
+        return ops.reduce.cumprod(self, axis=axis)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         """The sum of a diagonal; see `trace`."""
-        return matrix.trace(self, offset=offset, axis1=axis1, axis2=axis2)
+        return ops.matrix.trace(self, offset=offset, axis1=axis1, axis2=axis2)
 
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         """The values on a diagonal; see `diagonal`."""
-        return pick.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
+        return ops.pick.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
 
-    def take(self, indices: Any, axis: int | None = None) -> Any:
+    def take(self, indices: Any, axis: int | None = None) -> Tensor:
         """The values at `indices` along `axis`; see `take`."""
-        return pick.take(self, indices=indices, axis=axis)
+        return ops.pick.take(self, indices=indices, axis=axis)
 
-    def dot(self, other: Any) -> Any:
+    def dot(self, other: Any) -> Tensor:
         """NumPy's dot product; see `dot`."""
-        return product.dot(self, other)
+        return ops.product.dot(self, other)
 
     # ------------------------------------------------------------------------------------ constants
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Position of the largest value over `axis`, a plain array of integers; a tie goes to the
-        first.
+        """Position of the largest value over `axis`; a tie goes to the first.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
+        >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
         array([1, 0])
         """
         return np.argmax(self.array, axis=axis, keepdims=keepdims)
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Position of the smallest value over `axis`, a plain array of integers; a tie goes to the
-        first.
+        """Position of the smallest value over `axis`; a tie goes to the first.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
+        >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
         array([0, 1])
         """
         return np.argmin(self.array, axis=axis, keepdims=keepdims)
@@ -203,8 +161,7 @@ class ArrayMethods(Node):
     def argsort(self, axis: int | None = -1) -> Any:
         """Positions in ascending order along `axis`, plain integers; the sort is stable.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([3.0, 1.0, 2.0]).argsort()
+        >>> ag.tensor([3.0, 1.0, 2.0]).argsort()
         array([1, 2, 0])
         """
         return self.array.argsort(axis=axis, kind="stable")
@@ -212,8 +169,7 @@ class ArrayMethods(Node):
     def nonzero(self) -> tuple[np.ndarray, ...]:
         """Positions of the values that are not 0, one plain array per axis.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([3.0, 0.0, 2.0]).nonzero()
+        >>> ag.tensor([3.0, 0.0, 2.0]).nonzero()
         (array([0, 2]),)
         """
         return self.array.nonzero()
@@ -221,8 +177,7 @@ class ArrayMethods(Node):
     def all(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Whether all values over `axis` are true or not 0, a plain array.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[1.0, 0.0], [5.0, 2.0]]).all(axis=1)
+        >>> ag.tensor([[1.0, 0.0], [5.0, 2.0]]).all(axis=1)
         array([False,  True])
         """
         return self.array.all(axis=axis, keepdims=keepdims)
@@ -230,77 +185,50 @@ class ArrayMethods(Node):
     def any(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Whether a value over `axis` is true or not 0, a plain array.
 
-        >>> from autograd_cnn import tensor
-        >>> tensor([[0.0, 0.0], [5.0, 2.0]]).any(axis=1)
+        >>> ag.tensor([[0.0, 0.0], [5.0, 2.0]]).any(axis=1)
         array([False,  True])
         """
         return self.array.any(axis=axis, keepdims=keepdims)
 
     # -------------------------------------------------------------------------------- single values
 
-    def exp(self) -> Any:
+    def exp(self) -> Tensor:
         """e to the power of each value; see `exp`."""
-        return exponential.exp(self)
+        return ops.exponential.exp(self)
 
-    def log(self) -> Any:
+    def log(self) -> Tensor:
         """Natural logarithm; see `log`."""
-        return exponential.log(self)
+        return ops.exponential.log(self)
 
-    def sqrt(self) -> Any:
+    def sqrt(self) -> Tensor:
         """Square root; see `sqrt`."""
-        return exponential.sqrt(self)
+        return ops.exponential.sqrt(self)
 
-    def abs(self) -> Any:
+    def abs(self) -> Tensor:
         """Absolute value; see `abs`."""
-        return arithmetic.abs(self)
+        return ops.arithmetic.abs(self)
 
-    def round(self, decimals: int = 0) -> Any:
+    def round(self, decimals: int = 0) -> Tensor:
         """Rounded to `decimals` places, with gradient 0; see `round`."""
-        return arithmetic.round(self, decimals=decimals)
+        return ops.arithmetic.round(self, decimals=decimals)
 
-    def tanh(self) -> Any:
+    def tanh(self) -> Tensor:
         """Hyperbolic tangent; see `tanh`."""
-        return trigonometry.tanh(self)
+        return ops.trigonometry.tanh(self)
 
-    def sigmoid(self) -> Any:
+    def sigmoid(self) -> Tensor:
         """Logistic function; see `sigmoid`."""
-        return exponential.sigmoid(self)
+        return ops.exponential.sigmoid(self)
 
-    def relu(self) -> Any:
+    def relu(self) -> Tensor:
         """max(x, 0); see `relu`."""
-        return activation.relu(self)
+        return ops.arithmetic.relu(self)
 
-    def clip(self, min: Any = None, max: Any = None) -> Any:
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """Values limited to [min, max]; see `clip`."""
-        return arithmetic.clip(self, min=min, max=max)
+        return ops.arithmetic.clip(self, min=min, max=max)
 
 
 for _method in vars(ArrayMethods).values():
     if callable(_method):  # errors of Python's own name a method by this
         _method.__qualname__ = f"Tensor.{_method.__name__}"
-
-
-class _Elsewhere:
-    """A name that a tensor does not have, and what to write instead.
-
-    A descriptor for each such name, because a ``__getattr__`` would double the time of every access
-    to an attribute of a tensor.
-    """
-
-    def __init__(self, name: str, hint: str) -> None:
-        self.name, self.hint = name, hint
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        raise AttributeError(f"a Tensor has no {self.name!r}; it is {self.hint}", name=self.name)
-
-
-def _answer_for_missing_names() -> None:
-    hints = {name: f"{hint} here" for name, hint in _ELSEWHERE.items()}
-    for name in (*OPS, *COMPOSITIONS):
-        hints[name] = f"a function, {name}(t) in ag or ag.functional"
-    for name, hint in hints.items():
-        if not hasattr(ArrayMethods, name):
-            setattr(ArrayMethods, name, _Elsewhere(name, hint))
-
-
-_answer_for_missing_names()

@@ -32,36 +32,36 @@ def _counts(x: Array, axis: Any, keepdims: bool) -> Any:
     return np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
 
 
-def nanprod(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+def nanprod(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
     """Product of the values that are not NaN; 1 where all are."""
     return reduce.prod(_filled(x, 1.0), axis=axis, keepdims=keepdims)
 
 
-def nancumsum(x: Array, axis: int | None = None) -> Array:
+def nancumsum(x: Array, *, axis: int | None = None) -> Array:
     """Running sum in which NaN counts as 0."""
     return reduce.cumsum(_filled(x, 0.0), axis=axis)
 
 
-def nancumprod(x: Array, axis: int | None = None) -> Array:
+def nancumprod(x: Array, *, axis: int | None = None) -> Array:
     """Running product in which NaN counts as 1."""
     return reduce.cumprod(_filled(x, 1.0), axis=axis)
 
 
-def nanmax(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+def nanmax(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
     """Largest value that is not NaN; NaN, without a warning, where all are."""
     out = reduce.max(_filled(x, -np.inf), axis=axis, keepdims=keepdims)
     none = _counts(x, axis, keepdims) == 0
     return where(none, np.nan, out) if np.any(none) else out
 
 
-def nanmin(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+def nanmin(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
     """Smallest value that is not NaN; NaN, without a warning, where all are."""
     out = reduce.min(_filled(x, np.inf), axis=axis, keepdims=keepdims)
     none = _counts(x, axis, keepdims) == 0
     return where(none, np.nan, out) if np.any(none) else out
 
 
-def nanvar(x: Array, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
+def nanvar(x: Array, *, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
     """Variance of the values that are not NaN; NaN where they are no more than `ddof`."""
     deviation = _filled(x - reduce.nanmean(x, axis=axis, keepdims=True), 0.0)
     squares = reduce.sum(deviation * deviation, axis=axis, keepdims=keepdims)
@@ -70,13 +70,13 @@ def nanvar(x: Array, axis: Any = None, keepdims: bool = False, ddof: float = 0) 
     return squares * np.asarray(share, x.dtype if x.dtype.kind == "f" else None)
 
 
-def nanstd(x: Array, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
+def nanstd(x: Array, *, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
     """The square root of `nanvar`; the gradient where it is 0 is 0."""
-    return guarded_sqrt(nanvar(x, axis, keepdims, ddof))
+    return guarded_sqrt(nanvar(x, axis=axis, keepdims=keepdims, ddof=ddof))
 
 
 def nan_to_num(
-    x: Array, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+    x: Array, *, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Array:
     """Finite numbers in the places of NaN and the infinities; those places have gradient 0."""
     if not copy:
@@ -92,8 +92,23 @@ def nan_to_num(
 # ---------------------------------------------------------------------------------------- quantiles
 
 
-def _at_shares(x: Array, q: Any, whole: float, axis: Any, keepdims: bool, skip_nan: bool) -> Array:
-    """Between the sorted values of x over `axis`, at shares q of `whole`, whose axes come first."""
+def quantile(
+    x: Array,
+    q: Any,
+    *,
+    axis: Any = None,
+    keepdims: bool = False,
+    whole: float = 1.0,
+    skip_nan: bool = False,
+) -> Array:
+    """The value below which a share `q` of the values over `axis` lies; NaN propagates.
+
+    Between two values it is linear, type 7 of Hyndman and Fan, "Sample quantiles in statistical
+    packages" (1996).  q is a number or an array, whose axes come first, in parts of `whole`.
+
+    >>> quantile(np.array([1.0, 2.0, 4.0]), [0.25, 1.0])
+    array([1.5, 4. ])
+    """
     if isinstance(q, Node) and q.requires_grad:
         raise TypeError("quantile: q gets no gradient; pass .detach() of it")
     shares = np.true_divide(values(q), whole)
@@ -118,43 +133,16 @@ def _at_shares(x: Array, q: Any, whole: float, axis: Any, keepdims: bool, skip_n
     return out.reshape((*shares.shape, *kept))
 
 
-def quantile(x: Array, q: Any, axis: Any = None, keepdims: bool = False) -> Array:
-    """The value below which a share `q` of the values over `axis` lies; NaN propagates.
-
-    Between two values it is linear, type 7 of Hyndman and Fan, "Sample quantiles in statistical
-    packages" (1996).  q is a number or an array.  Raises ValueError for a q outside [0, 1] and for
-    no values.
-
-    >>> quantile(np.array([1.0, 2.0, 4.0]), [0.25, 1.0])
-    array([1.5, 4. ])
-    """
-    return _at_shares(x, q, 1.0, axis, keepdims, skip_nan=False)
-
-
-def percentile(x: Array, q: Any, axis: Any = None, keepdims: bool = False) -> Array:
-    """`quantile` of q in percent."""
-    return _at_shares(x, q, 100.0, axis, keepdims, skip_nan=False)
-
-
-def nanquantile(x: Array, q: Any, axis: Any = None, keepdims: bool = False) -> Array:
-    """`quantile` of the values that are not NaN; NaN, without a warning, where all are."""
-    return _at_shares(x, q, 1.0, axis, keepdims, skip_nan=True)
-
-
-def nanpercentile(x: Array, q: Any, axis: Any = None, keepdims: bool = False) -> Array:
-    """`nanquantile` of q in percent."""
-    return _at_shares(x, q, 100.0, axis, keepdims, skip_nan=True)
-
-
-def nanmedian(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
-    """The middle of the values that are not NaN; NaN, without a warning, where all are."""
-    return nanquantile(x, 0.5, axis, keepdims)
+percentile = functools.partial(quantile, whole=100.0)
+nanquantile = functools.partial(quantile, skip_nan=True)
+nanpercentile = functools.partial(quantile, whole=100.0, skip_nan=True)
+nanmedian = functools.partial(quantile, q=0.5, skip_nan=True)
 
 
 # ---------------------------------------------------------------------------------- joined, divided
 
 
-def append(x: Array, more: Any, axis: int | None = None) -> Array:
+def append(x: Array, more: Any, *, axis: int | None = None) -> Array:
     """The values of `more` behind those of x along `axis`, of both raveled when it is None."""
     parts = [x, more] if axis is not None else [shape.ravel(x), shape.ravel(more)]
     return join.concatenate(*parts, axis=axis or 0)
@@ -165,22 +153,22 @@ def dstack(parts: Sequence[Any]) -> Array:
     return join.concatenate([np.atleast_3d(x) for x in parts], axis=2)
 
 
-def hsplit(x: Array, indices_or_sections: Any) -> Any:
+def hsplit(x: Array, *, indices_or_sections: Any) -> Any:
     """`split` along the second axis, or along the only one."""
     return join.split(x, indices_or_sections=indices_or_sections, axis=min(x.ndim - 1, 1))
 
 
-def vsplit(x: Array, indices_or_sections: Any) -> Any:
+def vsplit(x: Array, *, indices_or_sections: Any) -> Any:
     """`split` along the first axis."""
     return join.split(x, indices_or_sections=indices_or_sections, axis=0)
 
 
-def dsplit(x: Array, indices_or_sections: Any) -> Any:
+def dsplit(x: Array, *, indices_or_sections: Any) -> Any:
     """`split` along the third axis."""
     return join.split(x, indices_or_sections=indices_or_sections, axis=2)
 
 
-def rot90(x: Array, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
+def rot90(x: Array, *, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     """x turned `k` times from the first of the two `axes` towards the second."""
     first, second = axes
     for _ in range(k % 4):
@@ -206,22 +194,22 @@ def multi_dot(parts: Sequence[Any]) -> Array:
     return functools.reduce(product.matmul, parts)
 
 
-def vecdot(x: Array, y: Array, axis: int = -1) -> Array:
+def vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
     """Sums of products of pairs of vectors along `axis`."""
     return reduce.sum(x * y, axis=axis)
 
 
-def matrix_diagonal(x: Array, offset: int = 0) -> Array:
+def matrix_diagonal(x: Array, *, offset: int = 0) -> Array:
     """A diagonal of the last two axes."""
     return pick.diagonal(x, offset=offset, axis1=-2, axis2=-1)
 
 
-def matrix_trace(x: Array, offset: int = 0) -> Array:
+def matrix_trace(x: Array, *, offset: int = 0) -> Array:
     """The sum of a diagonal of the last two axes."""
     return matrix.trace(x, offset=offset, axis1=-2, axis2=-1)
 
 
-def vector_norm(x: Array, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
+def vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
     """Length of vectors along `axis`, of all values when it is None."""
     if axis is not None and not isinstance(axis, int):
         raise TypeError(f"np.linalg.vector_norm: axis must be None or an integer, got {axis!r}")
@@ -229,6 +217,6 @@ def vector_norm(x: Array, axis: Any = None, keepdims: bool = False, ord: Any = 2
     return reduce.reduced(out, x, axis, keepdims)
 
 
-def matrix_norm(x: Array, keepdims: bool = False, ord: Any = "fro") -> Array:
+def matrix_norm(x: Array, *, keepdims: bool = False, ord: Any = "fro") -> Array:
     """Length of the matrices in the last two axes."""
     return matrix.norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)

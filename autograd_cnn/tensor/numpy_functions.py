@@ -1,11 +1,14 @@
 """NumPy's own functions on tensors: which op each becomes, which answers are constants.
 
 `apply_ufunc` and `apply_function` are what NumPy's protocols call.  A function in none of the
-tables raises TypeError: NumPy never cuts the graph in silence.
+tables raises TypeError: NumPy never cuts the graph in silence.  Add a function to `_NAMES`, or to
+`numpy_special.SPECIAL` where its arguments need work.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -24,31 +27,23 @@ from autograd_cnn.ops import (
     sort,
     trigonometry,
 )
-from autograd_cnn.tensor import numpy_compositions
+from autograd_cnn.tensor import numpy_compositions as composed
 from autograd_cnn.tensor.numpy_special import SPECIAL, copied, refuse
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     getattr(np, name): getattr(module, name)
-    for module, names in (
-        (arithmetic, "add subtract multiply divide negative sign maximum minimum reciprocal"),
-        (arithmetic, "floor ceil trunc floor_divide remainder"),
-        (exponential, "power square exp exp2 expm1 log log2 log10 log1p sqrt cbrt logaddexp"),
-        (trigonometry, "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh"),
-        (trigonometry, "hypot arctan2 degrees radians"),
-        (product, "matmul"),
-    )
-    for name in names.split()
+    for module in (arithmetic, exponential, trigonometry, product)
+    for name in module.__all__
+    if isinstance(getattr(np, name, None), np.ufunc)
 } | {
-    np.absolute: arithmetic.abs,
     np.fabs: arithmetic.abs,
     np.positive: copied,
     np.conjugate: copied,
     np.rint: arithmetic.round,
     np.rad2deg: trigonometry.degrees,
     np.deg2rad: trigonometry.radians,
-    np.vecdot: numpy_compositions.vecdot,
+    np.vecdot: composed.vecdot,
 }
-
 _CONSTANT_UFUNC_NAMES = """
 less less_equal equal not_equal greater greater_equal isnan isinf isfinite signbit logical_and
 logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor invert left_shift right_shift
@@ -56,114 +51,44 @@ gcd lcm
 """
 CONSTANT_UFUNCS = {getattr(np, name) for name in _CONSTANT_UFUNC_NAMES.split()}
 
-# Arguments in NumPy's order.  "*" marks an input, "-" an option that is not supported, "a:b" the
-# argument a that is called b here.
-_REDUCTION = "a* axis -dtype -out keepdims -initial -where"
-_EXTREME = "a* axis -out keepdims -initial -where"
-_SPREAD = "a* axis -dtype -out ddof keepdims -where -mean -correction"
-_QUANTILE = "a* q axis -out -overwrite_input -method keepdims -weights -interpolation"
-FUNCTIONS: dict[Callable[..., Any], tuple[Callable[..., Any], str]] = {
-    np.sum: (reduce.sum, _REDUCTION),
-    np.prod: (reduce.prod, _REDUCTION),
-    np.mean: (reduce.mean, "a* axis -dtype -out keepdims -where"),
-    np.max: (reduce.max, _EXTREME),
-    np.min: (reduce.min, _EXTREME),
-    np.nansum: (reduce.nansum, _REDUCTION),
-    np.nanmean: (reduce.nanmean, "a* axis -dtype -out keepdims -where"),
-    np.ptp: (reduce.ptp, "a* axis -out keepdims"),
-    np.median: (sort.median, "a* axis -out -overwrite_input keepdims"),
-    np.average: (reduce.average, "a* axis weights* -returned keepdims"),
-    np.cumsum: (reduce.cumsum, "a* axis -dtype -out"),
-    np.cumprod: (reduce.cumprod, "a* axis -dtype -out"),
-    np.diff: (reduce.diff, "a* n axis -prepend -append"),
-    np.round: (arithmetic.round, "a* decimals -out"),
-    np.sort: (sort.sort, "a* axis -kind -order -stable"),
-    np.reshape: (shape.reshape, "a* shape -order -copy"),
-    np.ravel: (shape.ravel, "a* -order"),
-    np.transpose: (shape.transpose, "a* axes"),
-    np.squeeze: (shape.squeeze, "a* axis"),
-    np.expand_dims: (shape.expand_dims, "a* axis"),
-    np.swapaxes: (shape.swapaxes, "a* axis1 axis2"),
-    np.moveaxis: (shape.moveaxis, "a* source destination"),
-    np.broadcast_to: (shape.broadcast_to, "array* shape -subok"),
-    np.copy: (copied, "a* -order -subok"),
-    np.flip: (shape.flip, "m* axis"),
-    np.flipud: (shape.flipud, "m*"),
-    np.fliplr: (shape.fliplr, "m*"),
-    np.roll: (join.roll, "a* shift axis"),
-    np.repeat: (join.repeat, "a* repeats axis"),
-    np.tile: (join.tile, "A* reps"),
-    np.stack: (join.stack, "arrays* axis -out -dtype -casting"),
-    np.vstack: (join.vstack, "tup* -dtype -casting"),
-    np.hstack: (join.hstack, "tup* -dtype -casting"),
-    np.column_stack: (join.column_stack, "tup*"),
-    np.split: (join.split, "ary* indices_or_sections axis"),
-    np.array_split: (join.array_split, "ary* indices_or_sections axis"),
-    np.take: (pick.take, "a* indices axis -out -mode"),
-    np.take_along_axis: (pick.take_along_axis, "arr* indices axis"),
-    np.diag: (pick.diag, "v* k"),
-    np.diagonal: (pick.diagonal, "a* offset axis1 axis2"),
-    np.trace: (matrix.trace, "a* offset axis1 axis2 -dtype -out"),
-    np.tril: (pick.tril, "m* k"),
-    np.triu: (pick.triu, "m* k"),
-    np.dot: (product.dot, "a* b* -out"),
-    np.inner: (product.inner, "a* b*"),
-    np.outer: (product.outer, "a* b* -out"),
-    np.vdot: (product.vdot, "a* b*"),
-    np.tensordot: (product.tensordot, "a* b* axes"),
-    np.linalg.norm: (matrix.norm, "x* ord axis keepdims"),
-    np.linalg.inv: (matrix.inv, "a*"),
-    np.linalg.solve: (matrix.solve, "a* b*"),
-    np.linalg.det: (matrix.det, "a*"),
-    np.linalg.slogdet: (matrix.slogdet, "a*"),
-    np.linalg.cholesky: (matrix.cholesky, "a* -upper"),
-    np.linalg.matrix_power: (matrix.matrix_power, "a* n"),
+_NAMES = {
+    arithmetic: "astype round",
+    reduce: """amax amin average cumprod cumsum diff max mean min nanmean nansum prod ptp std sum
+        var""",
+    sort: "median sort",
+    shape: """broadcast_to expand_dims flip fliplr flipud linalg.matrix_transpose matrix_transpose
+        moveaxis ravel reshape squeeze swapaxes transpose""",
+    join: "array_split column_stack hstack repeat roll split stack tile vstack",
+    pick: "diag diagonal take take_along_axis tril triu",
+    product: "dot inner linalg.matmul linalg.outer linalg.tensordot outer tensordot vdot",
+    matrix: """linalg.cholesky linalg.det linalg.inv linalg.matrix_power linalg.norm linalg.slogdet
+        linalg.solve trace""",
+    composed: """append dsplit dstack hsplit kron linalg.matrix_norm linalg.multi_dot linalg.vecdot
+        linalg.vector_norm nan_to_num nancumprod nancumsum nanmax nanmedian nanmin nanpercentile
+        nanprod nanquantile nanstd nanvar percentile quantile rot90 vsplit""",
 }
-# Names that NumPy gained later, or has twice as functions of their own.
-for _name, _like, _spec in (
-    ("amax", np.max, _EXTREME),
-    ("amin", np.min, _EXTREME),
-    ("around", np.round, "a* decimals -out"),
-    ("matrix_transpose", shape.matrix_transpose, "x*"),
-    ("linalg.matrix_transpose", shape.matrix_transpose, "x*"),
-    ("linalg.matmul", product.matmul, "x1* x2*"),
-    ("linalg.tensordot", product.tensordot, "x1* x2* axes"),
-    ("linalg.outer", product.outer, "x1* x2*"),
-    ("astype", arithmetic.astype, "x* dtype -device"),
-    ("cumulative_sum", reduce.cumsum, "x* axis -dtype -out -include_initial"),
-    ("cumulative_prod", reduce.cumprod, "x* axis -dtype -out -include_initial"),
-    ("nanprod", numpy_compositions.nanprod, _REDUCTION),
-    ("nancumsum", numpy_compositions.nancumsum, "a* axis -dtype -out"),
-    ("nancumprod", numpy_compositions.nancumprod, "a* axis -dtype -out"),
-    ("nanmax", numpy_compositions.nanmax, _EXTREME),
-    ("nanmin", numpy_compositions.nanmin, _EXTREME),
-    ("nanvar", numpy_compositions.nanvar, _SPREAD),
-    ("nanstd", numpy_compositions.nanstd, _SPREAD),
-    ("nanmedian", numpy_compositions.nanmedian, "a* axis -out -overwrite_input keepdims"),
-    ("nan_to_num", numpy_compositions.nan_to_num, "x* copy nan posinf neginf"),
-    ("quantile", numpy_compositions.quantile, _QUANTILE),
-    ("percentile", numpy_compositions.percentile, _QUANTILE),
-    ("nanquantile", numpy_compositions.nanquantile, _QUANTILE),
-    ("nanpercentile", numpy_compositions.nanpercentile, _QUANTILE),
-    ("append", numpy_compositions.append, "arr* values* axis"),
-    ("dstack", numpy_compositions.dstack, "tup*"),
-    ("hsplit", numpy_compositions.hsplit, "ary* indices_or_sections"),
-    ("vsplit", numpy_compositions.vsplit, "ary* indices_or_sections"),
-    ("dsplit", numpy_compositions.dsplit, "ary* indices_or_sections"),
-    ("rot90", numpy_compositions.rot90, "m* k axes"),
-    ("kron", numpy_compositions.kron, "a* b*"),
-    ("linalg.multi_dot", numpy_compositions.multi_dot, "arrays* -out"),
-    ("linalg.vecdot", numpy_compositions.vecdot, "x1* x2* axis"),
-    ("linalg.diagonal", numpy_compositions.matrix_diagonal, "x* offset"),
-    ("linalg.trace", numpy_compositions.matrix_trace, "x* offset -dtype"),
-    ("linalg.vector_norm", numpy_compositions.vector_norm, "x* axis keepdims ord"),
-    ("linalg.matrix_norm", numpy_compositions.matrix_norm, "x* keepdims ord"),
-):
-    _found: Any = np
-    for _part in _name.split("."):
-        _found = getattr(_found, _part, None)
-    if _found is not None:
-        FUNCTIONS.setdefault(_found, (FUNCTIONS.get(_like, (_like, ""))[0], _spec))
+"""NumPy's functions that are an op or a composition of that name in one of our modules."""
+
+
+def _numpy(name: str) -> Any:
+    """NumPy's function of that name; None where this NumPy is older than the function."""
+    owner = np.linalg if name.startswith("linalg.") else np
+    return getattr(owner, name.rpartition(".")[-1], None)
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    _numpy(name): getattr(module, name.rpartition(".")[-1])
+    for module, names in _NAMES.items()
+    for name in names.split()
+} | {
+    np.around: arithmetic.round,
+    np.copy: copied,
+    _numpy("cumulative_prod"): reduce.cumprod,
+    _numpy("cumulative_sum"): reduce.cumsum,
+    np.linalg.diagonal: composed.matrix_diagonal,
+    np.linalg.trace: composed.matrix_trace,
+}
+FUNCTIONS.pop(None, None)
 
 _CONSTANT_NAMES = """
 all allclose any argmax argmin argpartition argsort argwhere array2string array_equal array_equiv
@@ -177,9 +102,6 @@ CONSTANTS = {getattr(np, name) for name in _CONSTANT_NAMES.split()} | {np.linalg
 
 _NO_OUT = "write a = a + t, not a += t, into an array, and p -= step under ag.no_grad() for p.data"
 
-# What an option may hold without changing anything.
-_HARMLESS = (None, False, "C", "raise", "same_kind", "linear")
-
 
 def full_name(function: Any) -> str:
     """``np.linalg.inv`` and the like."""
@@ -190,7 +112,7 @@ def full_name(function: Any) -> str:
 def apply_ufunc(ufunc: np.ufunc, method: str, args: Any, options: dict[str, Any]) -> Any:
     """A ufunc on tensors: the op, or plain values where the answer is a constant.
 
-    Raises TypeError for a ufunc that is neither, for its methods (reduce, at) and its options.
+    Raises TypeError for any other ufunc, for methods (reduce, at) and for options.
     """
     if method == "__call__" and not options:
         if ufunc in UFUNCS:
@@ -207,12 +129,11 @@ def apply_ufunc(ufunc: np.ufunc, method: str, args: Any, options: dict[str, Any]
 def apply_function(function: Any, args: Any, options: dict[str, Any]) -> Any:
     """One of NumPy's other functions on tensors: an op, a composition, or plain values.
 
-    Raises TypeError for a function that is none of these and for options that no op has.
+    Raises TypeError for any other function and for options that no op has.
     """
     if function in FUNCTIONS:
-        ours, spec = FUNCTIONS[function]
-        inputs, settings = _sorted(full_name(function), spec, args, options)
-        return ours(*inputs, **settings)
+        inputs, settings = _sorted(function, args, options)
+        return FUNCTIONS[function](*inputs, **settings)
     if function in SPECIAL:
         return SPECIAL[function](*args, **options)
     if function in CONSTANTS:
@@ -229,31 +150,39 @@ def plain(x: Any) -> Any:
     return values(x) if isinstance(x, Node) else x
 
 
-def _sorted(
-    name: str, spec: str, args: Any, options: dict[str, Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """A call's arguments as inputs and settings of the op, by the table's `spec`."""
-    words = spec.split()
-    names = [word.strip("*-") for word in words]
-    if len(args) > len(names):
-        raise TypeError(f"{name}: got {len(args)} arguments, it takes {len(names)}")
-    given = dict(zip(names, args))
-    for key, value in options.items():
-        if key in given:
-            raise TypeError(f"{name}: got {key!r} twice")
-        given[key] = value
-    inputs, settings = [], {}
-    for key, value in given.items():
-        word = words[names.index(key)] if key in names else f"-{key}"
-        if value is np._NoValue:
-            continue
-        if word.endswith("*"):
-            inputs.append((names.index(key), value))
-        elif not word.startswith("-"):
-            settings[key] = value
-        elif not any(value is harmless for harmless in _HARMLESS):
-            refuse(name, f"no op takes {key}=")
-    return [value for _, value in sorted(inputs, key=lambda pair: pair[0])], settings
+def _sorted(function: Any, args: Any, options: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a NumPy function as inputs and settings of the op that it becomes.
+
+    Raises TypeError for an option that the op does not have, unless it holds its default.
+    """
+    defaults, ours, inputs = _arguments(function)
+    given = {**dict(zip(defaults, args)), **options}
+    found = {}
+    for name, x in given.items():
+        if name in ours and x is not np._NoValue:
+            found[ours[name]] = x
+        elif not any(x is default for default in (None, False, np._NoValue, defaults.get(name))):
+            refuse(full_name(function), f"no op takes {name}=")
+    return [found.pop(name) for name in inputs if name in found], found
+
+
+@functools.cache
+def _arguments(function: Any) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """NumPy's names with their defaults, NumPy's names with ours, and our names of the inputs.
+
+    Settings have the same names.  Other inputs are the first arguments, whatever NumPy calls them.
+    """
+    parameters = inspect.signature(FUNCTIONS[function]).parameters
+    inputs = [name for name, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    try:
+        theirs = inspect.signature(function).parameters
+    except ValueError:  # a function in C, of NumPy before 2.4
+        theirs = parameters
+    ours = {name: name for name in theirs if name in parameters}
+    ours |= zip([n for n in theirs if n not in ours], [n for n in inputs if n not in theirs])
+    if "ddof" in parameters:
+        ours["correction"] = "ddof"
+    return {name: p.default for name, p in theirs.items()}, ours, inputs
 
 
 def status(function: Any) -> str:

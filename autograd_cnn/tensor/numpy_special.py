@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from autograd_cnn.engine.node import Array, Node, values
-from autograd_cnn.ops import arithmetic, join, product, reduce
-from autograd_cnn.ops.shape import broadcast_to, ravel
+from autograd_cnn.ops import arithmetic, join, product
+from autograd_cnn.ops.shape import broadcast_to, ravel, reshape
 
 # What to use in the place of functions that have no op, without the leading "np.".
 _INSTEAD = {
@@ -157,20 +157,6 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> 
     return join.pad(array, widths=pairs, value=values(value))
 
 
-def _spread(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
-    def call(
-        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0,
-        keepdims: bool = False, *, correction: Any = None, **options: Any,
-    ) -> Any:  # fmt: skip
-        _only(name, {"dtype": dtype, "out": out})
-        if any(value is not np._NoValue for value in options.values()):
-            refuse(name, f"no op takes {next(iter(options))}=")
-        count = ddof if correction is None else correction
-        return ours(a, axis=axis, ddof=count, keepdims=keepdims)
-
-    return call
-
-
 def _einsum(*operands: Any, out: Any = None, optimize: Any = None, **options: Any) -> Any:
     _only("np.einsum", {"out": out, **options})
     return product.einsum(*operands)
@@ -181,22 +167,12 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     return tuple(broadcast_to(x, shape=shape) for x in args)
 
 
-def _plain_lines(ndim: int) -> Callable[..., Any]:
-    def at_least(*arrays: Any) -> Any:
-        found = []
-        for array in arrays:
-            x: Any = array if isinstance(array, Node) else np.asarray(array)
-            new = {1: (1,), 2: (1, -1), 3: (1, -1, 1)}[ndim] if x.ndim < ndim else None
-            if new is not None and x.ndim == 0:
-                new = (1,) * ndim
-            elif new is not None and x.ndim == 2:
-                new = (*x.shape, 1)
-            elif new is not None:
-                new = tuple(x.size if n == -1 else n for n in new)
-            found.append(x if new is None else x.reshape(new))
-        return found[0] if len(found) == 1 else tuple(found)
+def _at_least(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arrays: Any) -> Any:
+        found = tuple(reshape(x, shape=function(values(x)).shape) for x in arrays)
+        return found[0] if len(found) == 1 else found
 
-    return at_least
+    return call
 
 
 SPECIAL: dict[Callable[..., Any], Callable[..., Any]] = {
@@ -204,11 +180,10 @@ SPECIAL: dict[Callable[..., Any], Callable[..., Any]] = {
     np.concatenate: _concatenate,
     np.clip: _clip,
     np.pad: _pad,
-    np.var: _spread("np.var", reduce.var),
-    np.std: _spread("np.std", reduce.std),
     np.einsum: _einsum,
     np.broadcast_arrays: _broadcast_arrays,
-    np.atleast_1d: _plain_lines(1),
-    np.atleast_2d: _plain_lines(2),
-    np.atleast_3d: _plain_lines(3),
+    **{
+        np_at_least: _at_least(np_at_least)
+        for np_at_least in (np.atleast_1d, np.atleast_2d, np.atleast_3d)
+    },
 }

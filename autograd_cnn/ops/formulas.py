@@ -1,0 +1,62 @@
+"""Ops in one statement: a function, the formulas of its gradients, what it does, and an example.
+
+An example is a call and the values it returns, ``"sqrt([0.0, 9.0]) -> [0., 3.]"``.  It names the
+op, stands in its docstring, and is run by the tests.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.engine.node import Array
+from autograd_cnn.engine.op import Rule, composition, op
+from autograd_cnn.ops.shape import sum_to
+
+
+def unary(function: np.ufunc, rule: Rule | None, summary: str, example: str) -> Any:
+    """The op of a NumPy function of one array; a rule of None stands for a gradient of 0."""
+
+    def forward(x: Array) -> Array:
+        return function(x)
+
+    return op(x=rule)(_described(forward, summary, example))
+
+
+def binary(
+    function: np.ufunc, x_rule: Rule | None, y_rule: Rule | None, summary: str, example: str
+) -> Any:
+    """The op of a NumPy function of two arrays, which broadcast.
+
+    The rules need not care about broadcasting: their results are summed to the shape of the input.
+    """
+
+    def forward(x: Array, y: Array) -> Array:
+        return function(x, y)
+
+    def gradient_x(g: Array, out: Array, x: Array, y: Array) -> Array:
+        found = x_rule(g, out, x, y)  # type: ignore[misc]
+        return found if found.shape == x.shape else sum_to(found, shape=x.shape)
+
+    def gradient_y(g: Array, out: Array, x: Array, y: Array) -> Array:
+        found = y_rule(g, out, x, y)  # type: ignore[misc]
+        return found if found.shape == y.shape else sum_to(found, shape=y.shape)
+
+    declare = op(x=x_rule and gradient_x, y=y_rule and gradient_y)
+    return declare(_described(forward, summary, example))
+
+
+def composed(function: Callable[..., Any], summary: str, example: str) -> Any:
+    """The composition of a function made of ops in one expression."""
+    return composition(_described(function, summary, example))
+
+
+def _described(function: Callable[..., Any], summary: str, example: str) -> Callable[..., Any]:
+    call, values = example.split(" -> ")
+    function.__name__ = function.__qualname__ = call.partition("(")[0]
+    function.__module__ = sys._getframe(2).f_globals["__name__"]  # where the statement stands
+    function.__doc__ = f"{summary}\n\n>>> ag.{call}\narray({values}, dtype=float32)\n"
+    return function
