@@ -1,4 +1,4 @@
-"""Figures of a training run, drawn with matplotlib, and the parts that all pictures are made of."""
+"""Figures of a training run, and the parts of all pictures, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -18,14 +18,10 @@ try:
 except ImportError:  # everything but the figures works without it
     Figure = None
 
+NEED = "need matplotlib (python -m pip install matplotlib)"
+
 BLUE, ORANGE, GREY, LIGHT = "#2166ac", "#e08214", "#666666", "#cccccc"
 INK, SIGNED = "gray_r", "RdBu_r"  # colours of an image; of values below and above zero
-HELD_OUT: dict[str, Any] = {
-    "color": ORANGE,
-    "marker": "o",
-    "markersize": 4,
-    "label": "held-out images",
-}
 STYLE = {
     "font.size": 11,
     "axes.titlesize": 13,
@@ -51,18 +47,22 @@ def available() -> bool:
 
 
 @contextmanager
-def picture(path: Path, size: tuple[float, float], what: str, about: str) -> Iterator[Any]:
-    """An empty figure of `size` inches to draw on, saved as a PNG when the block ends.
-
-    Its headline is `what` in bold and, after it, what it is about.
-    """
+def canvas(path: Path, size: tuple[float, float], dpi: int = 100) -> Iterator[Any]:
+    """An empty figure of `size` inches to draw on, saved as a PNG when the block ends."""
     with rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
+        yield figure
+        figure.savefig(path, dpi=dpi, facecolor="white")
+
+
+@contextmanager
+def picture(path: Path, size: tuple[float, float], what: str, about: str) -> Iterator[Any]:
+    """A canvas with a headline: `what` in bold, then `about`."""
+    with canvas(path, size, dpi=110) as figure:
         yield figure
         bold = what.replace(" ", r"\ ")
         figure.suptitle(rf"$\bf{{{bold}}}$   {about}", x=0.015, ha="left", fontsize=12)
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
-        figure.savefig(path, dpi=110, facecolor="white")
 
 
 def empty_grid(figure: Any, rows: int, columns: int, **shape: Any) -> np.ndarray:
@@ -122,19 +122,23 @@ def outline(axes: Any, left: float, top: float, size: float = 1) -> None:
     axes.add_patch(box).set(zorder=5, clip_on=False)
 
 
+def draw_mean(axes: Any, at: np.ndarray, values: np.ndarray, window: int, **style: Any) -> None:
+    """A line of the mean of every `window` values in a row."""
+    smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+    axes.plot(at[window - 1 :], smooth, **style)
+
+
 # ---------------------------------------------------------------------------------- a training run
 
 
-def draw_curves(
-    path: Path, title: str, steps: Sequence[float], history: Sequence[dict[str, Any]]
-) -> None:
+def draw_curves(path: Path, title: str, history: Sequence[dict[str, Any]]) -> None:
     """Loss per step and epoch on the left, accuracy per epoch on the right.
 
-    `steps` are the losses of all steps, `history` is what `training.fit` notes of each epoch.
+    `history` is that of `training.fit`.
     """
     with picture(path, (9.5, 4.2), "Training", title) as figure:
         left, right = figure.subplots(1, 2)
-        _draw_losses(left, np.asarray(steps), history)
+        _draw_losses(left, history)
         _draw_accuracies(right, history)
         for axes in (left, right):
             axes.set_xlabel("epoch")
@@ -144,28 +148,30 @@ def draw_curves(
             axes.legend()
 
 
-def _draw_losses(axes: Any, steps: np.ndarray, history: Sequence[dict[str, Any]]) -> None:
+def _draw_losses(axes: Any, history: Sequence[dict[str, Any]]) -> None:
+    steps = np.concatenate([epoch["step_losses"] for epoch in history])
     at = np.arange(1, len(steps) + 1) * len(history) / len(steps)
     window = max(1, len(steps) // 60)
-    smooth = np.convolve(steps, np.ones(window) / window, mode="valid")
     axes.plot(at, steps, color=BLUE, alpha=0.2, linewidth=0.7)
-    axes.plot(at[window - 1 :], smooth, color=BLUE, label=f"training, mean of {window} steps")
-    held_out = [epoch["test_loss"] for epoch in history]
-    axes.plot(range(1, len(history) + 1), held_out, **HELD_OUT)
+    draw_mean(axes, at, steps, window, color=BLUE, label=f"training, mean of {window} steps")
+    _draw_epochs(axes, [epoch["test_loss"] for epoch in history], ORANGE, "held-out images")
     axes.set_yscale("log")
     axes.set_title("Loss (cross entropy)")
 
 
 def _draw_accuracies(axes: Any, history: Sequence[dict[str, Any]]) -> None:
-    ends = range(1, len(history) + 1)
     training = [epoch["accuracy"] for epoch in history]
     held_out = [epoch["test_accuracy"] for epoch in history]
-    axes.plot(ends, training, "o-", color=BLUE, markersize=4, label="training, while it learns")
-    axes.plot(ends, held_out, **{**HELD_OUT, "label": f"held-out images: {held_out[-1]:.2%}"})
+    _draw_epochs(axes, training, BLUE, "training, while it learns")
+    _draw_epochs(axes, held_out, ORANGE, f"held-out images: {held_out[-1]:.2%}")
     low, high = min(training + held_out), max(training + held_out)
     axes.set_ylim(bottom=low - 0.4 * (high - low) - 1e-3)  # room for the legend
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_title("Accuracy")
+
+
+def _draw_epochs(axes: Any, values: Sequence[float], color: str, label: str) -> None:
+    axes.plot(range(1, len(values) + 1), values, "o-", color=color, markersize=4, label=label)
 
 
 def draw_confusion(path: Path, title: str, confusion: np.ndarray) -> None:
@@ -184,10 +190,10 @@ def draw_confusion(path: Path, title: str, confusion: np.ndarray) -> None:
             color = BLUE if truth == predicted else "white" if dark else "#333333"
             text = f"{count:,}" if count else ""
             axes.text(predicted, truth, text, ha="center", va="center", color=color, fontsize=10)
-        digits = range(len(confusion))
-        axes.set(xticks=digits, yticks=digits, xlabel="predicted digit", ylabel="true digit")
-        axes.set_xticks(edges, minor=True)
-        axes.set_yticks(edges, minor=True)
+        axes.set(xlabel="predicted digit", ylabel="true digit")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks(range(len(confusion)))
+            axis.set_ticks(edges, minor=True)
         axes.grid(True, which="minor")
         axes.tick_params(which="both", length=0)
 

@@ -6,35 +6,30 @@
     python examples/mnist.py --model best     the most accurate recipe: takes minutes
     python examples/mnist.py --resume         go on with a run that was interrupted
 
-Without MNIST and without a network it trains on those small digits, and says so.
+If MNIST is neither on this machine nor on the network, it trains on those small digits
+and says so.
 
-The result is the accuracy on held-out images after the last epoch, and
-weights.npz holds those weights.  best.npz holds the weights of the epoch with the
-highest held-out accuracy so far; as those images chose it, its accuracy is no fair
-estimate and is not given as the result.  checkpoint.npz is what --resume goes on
-from, with the numbers that the run would have had.  All files are complete after
-every epoch, and Ctrl-C leaves them there.  The same seed gives the same numbers on
-the same machine.
+The result is the accuracy on held-out images after the last epoch, and weights.npz
+holds those weights.  best.npz holds the weights of the epoch with the highest held-out
+accuracy.  The held-out images chose that epoch, so its accuracy is not a fair estimate
+and is not the result.  --resume goes on from checkpoint.npz with the numbers that the
+uninterrupted run would have had.  All files are complete after every epoch, also when
+Ctrl-C ends the run.  The same seed gives the same numbers on the same machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import figures
 import numpy as np
-import report
-from messages import one_line
-from models import MODELS
-from recipes import recipe_for
-from record import Record
-from training import DivergedError, evaluate, fit
+from models import MODELS, recipe_for
+from program import Parser, at_least, one_line, positive, reader_left
+from training import DivergedError, Record, evaluate, fit
 
 import autograd_cnn as ag
 from autograd_cnn import data, nn, optim
@@ -45,33 +40,8 @@ KEPT_OPTIONS = ("model", "batch_size", "lr", "seed")  # the same numbers need th
 # ------------------------------------------------------------------------------------------ options
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the whole usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def at_least(kind: type, least: float) -> Callable[[str], Any]:
-    """A reader of options that are numbers of `kind`, not below `least`."""
-
-    def read(text: str) -> Any:
-        value = kind(text)
-        if not least <= value < float("inf"):
-            raise argparse.ArgumentTypeError(f"must be at least {least:g}, got {text}")
-        return value
-
-    read.__name__ = kind.__name__  # argparse names the type when `kind` refuses the text
-    return read
-
-
 def parser() -> Parser:
-    p = Parser(
-        prog="mnist.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    count = at_least(int, 1)
+    p = Parser("mnist.py", __doc__)
     p.add_argument(
         "--data",
         metavar="WHERE",
@@ -82,15 +52,12 @@ def parser() -> Parser:
     )
     p.add_argument(
         "--epochs",
-        type=count,
+        type=positive,
         metavar="N",
         help="passes over the training images (default: 3, for digits 15; best: 12, 30)",
     )
     p.add_argument(
-        "--batch-size",
-        type=count,
-        metavar="N",
-        help="images per step (default: 64; best: 128)",
+        "--batch-size", type=positive, metavar="N", help="images per step (default: 64; best: 128)"
     )
     p.add_argument(
         "--lr",
@@ -105,13 +72,7 @@ def parser() -> Parser:
         metavar="N",
         help="start of all random numbers: weights, order, dropout, image changes (default: 0)",
     )
-    p.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/mnist"),
-        metavar="DIR",
-        help="folder for weights and figures (default: runs/mnist)",
-    )
+    p.add_folder("--out", Path("runs/mnist"), "weights and figures")
     p.add_argument(
         "--resume",
         action="store_true",
@@ -150,11 +111,11 @@ def run(options: argparse.Namespace, name: str, dataset: data.Dataset, record: R
     images, epochs = len(dataset.train.labels), options.epochs
     if options.batch_size > images:
         parser().error(f"argument --batch-size: there are only {images:,} training images")
-    settings = {"data": name, "epochs": epochs}
-    settings |= {option: getattr(options, option) for option in KEPT_OPTIONS}
+    record.settings = {"data": name, "epochs": epochs}
+    record.settings |= {option: getattr(options, option) for option in KEPT_OPTIONS}
     parts = build(options, dataset.train, epochs)
     if options.resume:
-        record.resume(parts, settings)
+        record.resume(parts)
     model = parts["model"]
     weights = sum(p.size for p in model.parameters())
     title = f"{name}, {len(dataset.test.labels):,} held-out images"
@@ -163,13 +124,13 @@ def run(options: argparse.Namespace, name: str, dataset: data.Dataset, record: R
         f"{options.model}: {weights:,} weights, epochs: {epochs}, seed: {options.seed}", flush=True
     )
     start = time.perf_counter()
-    with np.errstate(over="ignore", invalid="ignore"):  # fit says it better when the loss diverges
+    with np.errstate(over="ignore", invalid="ignore"):  # fit raises DivergedError then
         fit(
             **parts,
             held_out=dataset.test,
             epochs=epochs,
             history=record.history,
-            after_epoch=lambda history: record.save(parts, settings),
+            after_epoch=lambda _: record.save(parts),
         )
     seconds = time.perf_counter() - start
     print(f"\n{title}: {record.history[-1]['test_accuracy']:.2%} correct, {seconds:.1f} s")
@@ -215,15 +176,40 @@ def show(title: str, model: nn.Module, test: data.Split, record: Record) -> None
     """Print the result digit by digit, and draw the figures."""
     out, scores = record.out, evaluate(model, test)
     confusion = confusion_matrix(scores.predicted, test.labels, classes=10)
-    print(f"\n{report.class_table(confusion)}\n\n{report.confusion_table(confusion)}\n")
+    print(f"\n{class_table(confusion)}\n\n{confusion_table(confusion)}\n")
     if not figures.available():
-        print("Figures skipped: they need matplotlib (python -m pip install matplotlib).")
+        print(f"Figures skipped: they {figures.NEED}.")
         return
-    steps = [loss for epoch in record.history for loss in epoch["step_losses"]]
-    figures.draw_curves(out / "curves.png", title, steps, record.history)
+    figures.draw_curves(out / "curves.png", title, record.history)
     figures.draw_confusion(out / "confusion.png", title, confusion)
     figures.draw_filters(out / "filters.png", first_filters(model))
     figures.draw_mistakes(out / "mistakes.png", title, test, scores)
+
+
+def class_table(confusion: np.ndarray) -> str:
+    """One line per class: images, correct, accuracy and what it was most often mistaken for."""
+    lines = ["digit  images  correct  accuracy  most often mistaken for"]
+    for digit, row in enumerate(confusion):
+        count, correct = row.sum(), row[digit]
+        wrong = row.copy()
+        wrong[digit] = 0
+        often = {1: "once", 2: "twice"}.get(int(wrong.max()), f"{wrong.max()} times")
+        other = f"{wrong.argmax()}  ({often})" if wrong.any() else "-"
+        accuracy = f"{100 * correct / count:.2f} %" if count else "-"
+        lines.append(f"{digit:5}  {count:6,}  {correct:7,}  {accuracy:>8}  {other}")
+    count, correct = confusion.sum(), np.trace(confusion)
+    lines.append(f"  all  {count:6,}  {correct:7,}  {f'{100 * correct / count:.2f} %':>8}")
+    return "\n".join(lines)
+
+
+def confusion_table(confusion: np.ndarray) -> str:
+    """The matrix as text: a row per true digit, a column per predicted digit, a dot for none."""
+    width = max(5, len(str(confusion.max())) + 1)
+    header = "".join(f"{digit:{width}}" for digit in range(len(confusion)))
+    lines = ["truth     predicted", "     " + header]
+    for digit, row in enumerate(confusion):
+        lines.append(f"{digit:5}" + "".join(f"{n or '.':>{width}}" for n in row.tolist()))
+    return "\n".join(lines)
 
 
 def first_filters(model: nn.Module) -> np.ndarray:
@@ -238,18 +224,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         run(options, *load(options.data), record)
-    except BrokenPipeError:  # whoever read, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except BrokenPipeError:
+        return reader_left()
     except (data.DataError, CheckpointError, OSError) as error:
         parser().error(one_line(error))
     except DivergedError as error:
         advice = f"Try a smaller learning rate, for example --lr {options.lr / 10:g}."
-        print(f"\nStopped: {error}. {advice} {record.kept()}", file=sys.stderr)
+        print(f"\nStopped: {error}. {advice} {record.weights_kept()}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         hint = " --resume goes on from there." if record.history else ""
-        print(f"\nInterrupted. {record.kept()}{hint}", file=sys.stderr)
+        print(f"\nInterrupted. {record.weights_kept()}{hint}", file=sys.stderr)
         return 130
     return 0
 

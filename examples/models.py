@@ -1,10 +1,18 @@
-"""Small networks that read images (N, 1, 28, 28) of digits: each returns one score per digit."""
+"""Small networks that read images (N, 1, 28, 28) of digits, and how each is trained.
+
+A network returns one score per digit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
 
 from autograd_cnn import nn
+from autograd_cnn.data import augment
 
 
 def cnn() -> nn.Sequential:
@@ -29,7 +37,7 @@ def cnn() -> nn.Sequential:
 
 
 def best() -> nn.Sequential:
-    """Five convolutions at 24, 12 and 6 pixels and a single linear layer, for `recipes.BEST`."""
+    """Five convolutions at 24, 12 and 6 pixels and a single linear layer, for the recipe `BEST`."""
     return nn.Sequential(
         *block(1, 24, 5, pool=True),  # 24 x 24, then 12 x 12
         *block(24, 48, 3, padding=1),  # 12 x 12
@@ -83,8 +91,36 @@ def mlp() -> nn.Sequential:
 
 
 MODELS: dict[str, Callable[[], nn.Sequential]] = {
-    "cnn": cnn,
-    "best": best,
-    "lenet": lenet,
-    "mlp": mlp,
+    make.__name__: make for make in (cnn, best, lenet, mlp)
 }
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train a network.
+
+    `epochs` and `digits_epochs` count the passes over MNIST and over the embedded digits; `lr` is
+    the highest learning rate of the one-cycle schedule; `augment` changes training images at
+    random.
+    """
+
+    epochs: int
+    digits_epochs: int
+    batch_size: int
+    lr: float
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
+
+
+PLAIN = Recipe(epochs=3, digits_epochs=15, batch_size=64, lr=0.05)
+BEST = Recipe(
+    epochs=12,
+    digits_epochs=30,
+    batch_size=128,
+    lr=0.1,
+    augment=partial(augment.warp, degrees=10, shift=2, scale=0.1, elastic=0.5),
+)
+
+
+def recipe_for(model: str) -> Recipe:
+    """The recipe of the network of this name in `MODELS`."""
+    return BEST if model == "best" else PLAIN

@@ -4,15 +4,14 @@
     python -m examples.pictures --data FOLDER      with the MNIST files in that folder
     python -m examples.pictures --tutorial DIR     those that docs/tutorial shows, into DIR
 
-Edges by Sobel's filters, padding, max pooling and its gradient need no training.  Then it trains
-the network of mnist.py, which draws its curves, confusions, filters and mistakes, and adds the
-maps between its layers, its probabilities, and which pixels its answers hang on.  inspection.py
+Edges by Sobel's filters, padding, and max pooling with its gradient need no training.  Then it
+trains the network of mnist.py, which draws its curves, confusions, filters and mistakes.  It adds
+the maps between the layers, the probabilities, and the pixels that decide an answer.  inspection.py
 has the numbers behind these pictures.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,8 +36,8 @@ from figures import (
     table,
 )
 from inspection import SOBEL, detail, edges, feature_maps, pool, probabilities, saliency
-from messages import one_line
 from models import cnn
+from program import Parser, one_line
 from training import History, fit, standardise
 
 import autograd_cnn as ag
@@ -67,8 +66,8 @@ def draw_edges(path: Path, image: np.ndarray) -> None:
 def draw_padding(path: Path, image: np.ndarray) -> None:
     """Sobel's filter on 4 x 4 varied pixels of an image, without padding and with.
 
-    Without padding ('valid') the result is smaller than the image; a border of zeros keeps the
-    size ('same'), and makes edges of its own.
+    Without padding ('valid') the result is smaller than the image.  A border of zeros keeps the
+    size ('same'), and adds edges that the image does not have.
     """
     part = image[detail(image, 4)]
     about = "an image, Sobel's filter for vertical edges, and the result"
@@ -186,9 +185,8 @@ def draw_saliency(path: Path, model: Any, images: np.ndarray) -> None:
             show(top, image[0], f"{answer.argmax()}: {answer.max():.1%}")
             show_signed(bottom, gradient[0])
             middle = (image.min() + image.max()) / 2
-            bottom.contour(
-                image[0], levels=[middle], colors=GREY, linewidths=0.8, linestyles="solid"
-            )
+            line = {"colors": GREY, "linewidths": 0.8, "linestyles": "solid"}
+            bottom.contour(image[0], levels=[middle], **line)
 
 
 # ------------------------------------------------------------------------------------- the program
@@ -198,19 +196,22 @@ def draw_tutorial(folder: Path) -> None:
     """The pictures of docs/tutorial, from the embedded digits; trains for a few seconds."""
     dataset = data.digits()
     digit = dataset.test.images[3, 0]
-    tutorial_pictures.draw_descent(folder / "1-descent.png")
-    tutorial_pictures.draw_three_weights(folder / "2-three-weights.png")
-    tutorial_pictures.draw_transposed(folder / "2-transposed.png")
-    tutorial_pictures.draw_streetlights(folder / "3-streetlights.png")
-    draw_edges(folder / "4-edges.png", digit)
-    draw_padding(folder / "4-padding.png", tutorial_pictures.IMAGE)
-    draw_pooling_gradient(folder / "4-pooling.png", digit)
-    tutorial_pictures.draw_learned_filters(folder / "4-filters.png", digit)
-    tutorial_pictures.draw_optimizers(folder / "5-optimizers.png")
+    drawings = {
+        "1-descent": tutorial_pictures.draw_descent,
+        "2-three-weights": tutorial_pictures.draw_three_weights,
+        "2-transposed": tutorial_pictures.draw_transposed,
+        "3-streetlights": tutorial_pictures.draw_streetlights,
+        "4-edges": lambda path: draw_edges(path, digit),
+        "4-padding": lambda path: draw_padding(path, tutorial_pictures.IMAGE),
+        "4-pooling": lambda path: draw_pooling_gradient(path, digit),
+        "4-filters": lambda path: tutorial_pictures.draw_learned_filters(path, digit),
+        "5-optimizers": tutorial_pictures.draw_optimizers,
+    }
+    for name, draw in drawings.items():
+        draw(folder / f"{name}.png")
     model, validation, history = train_for_tutorial(dataset.train)
     title = f"embedded digits (UCI), {len(validation.labels)} images for validation"
-    steps = [loss for epoch in history for loss in epoch["step_losses"]]
-    figures.draw_curves(folder / "5-curves.png", title, steps, history)
+    figures.draw_curves(folder / "5-curves.png", title, history)
     title = f"embedded digits (UCI), {len(dataset.test.labels)} test images"
     draw_trained(folder, "5-", title, model, dataset.test, from_half(dataset.test.images))
 
@@ -245,28 +246,18 @@ def draw_trained(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    p = mnist.Parser(
-        prog="pictures.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    p = Parser("pictures.py", __doc__)
     p.add_argument(
         "--data",
         metavar="WHERE",
         default="digits",
         help="folder with the four MNIST files, or 'digits' (default: digits)",
     )
-    p.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/pictures"),
-        metavar="DIR",
-        help="folder for pictures and weights (default: runs/pictures)",
-    )
+    p.add_folder("--out", Path("runs/pictures"), "pictures and weights")
     p.add_argument("--tutorial", type=Path, metavar="DIR", help="draw those of the tutorial there")
     options = p.parse_args(arguments)
     if not figures.available():
-        p.error("pictures need matplotlib (python -m pip install matplotlib)")
+        p.error(f"pictures {figures.NEED}")
     try:
         if options.tutorial is not None:
             options.tutorial.mkdir(parents=True, exist_ok=True)

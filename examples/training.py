@@ -1,28 +1,36 @@
-"""Training and evaluating a classifier: the loop that most programs with a network have."""
+"""Training a classifier: the loop over epochs, its evaluation, and the files of a run."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
-from autograd_cnn.training import Progress, accuracy
+from autograd_cnn.training import (
+    CheckpointError,
+    Progress,
+    accuracy,
+    load_checkpoint,
+    replace_file,
+    save_checkpoint,
+)
 
 History = list[dict[str, Any]]
 
 
 class DivergedError(Exception):
-    """The loss is no longer a number."""
+    """The loss is infinite or NaN."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model makes of a set of images: its prediction and its loss for each."""
+    """The prediction and the loss of a model for each image of a set."""
 
     predicted: np.ndarray
     losses: np.ndarray
@@ -30,14 +38,18 @@ class Scores:
 
 
 def standardise(images: np.ndarray) -> np.ndarray:
-    """Images uint8 (N, 1, H, W) as float32, with mean 0 and deviation 1 over all of MNIST.
-
-    In memory the images of the batch lie innermost, (1, H, W, N), where convolution is fastest.
-    """
-    innermost = images.transpose(1, 2, 3, 0).astype(np.float32, order="C")
+    """Images uint8 (N, 1, H, W) as float32, with mean 0 and deviation 1 over all of MNIST."""
+    innermost = batch_innermost(images)
     innermost -= np.float32(255 * 0.1307)
     innermost *= np.float32(1 / (255 * 0.3081))
     return innermost.transpose(3, 0, 1, 2)
+
+
+def batch_innermost(images: np.ndarray) -> np.ndarray:
+    """Images (N, 1, H, W) as float32 (1, H, W, N), the memory order in which convolution is
+    fastest.
+    """
+    return images.transpose(1, 2, 3, 0).astype(np.float32, order="C")
 
 
 def evaluate(
@@ -71,11 +83,11 @@ def fit(
     history: History | None = None,
     after_epoch: Callable[[History], None] | None = None,
 ) -> History:
-    """Train up to epoch `epochs`; after each, test on the split `held_out` and print a line.
+    """Train up to epoch `epochs`; test on the split `held_out` and print a line after each.
 
-    `schedule`, or None, steps after every batch; `prepare` makes the model's input from the images.
-    The history has a dict of plain data per epoch.  With one given, training goes on after its
-    epochs, and adds to it.  `after_epoch` is called with the history, before the line.
+    `schedule` steps after every batch, unless it is None.  `prepare` makes the model's input from
+    the images.  The history has a dict of plain data for each epoch.  Training goes on after the
+    epochs of the `history` given, and adds to it.  `after_epoch` gets the history, before the line.
     """
     history = [] if history is None else history
     for number in range(len(history) + 1, epochs + 1):
@@ -130,3 +142,51 @@ def train_epoch(
         losses.append(value)
         progress.update(len(labels), loss=value, accuracy=accuracy(logits, labels))
     return losses
+
+
+class Record:
+    """The history of a run, and its files in the folder `out`, which are whole after every epoch.
+
+    `settings` are those that change the numbers: only a run with the same ones can go on.
+    """
+
+    def __init__(self, out: Path, settings: dict[str, Any] | None = None) -> None:
+        self.out, self.settings = out, settings or {}
+        self.history: History = []
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint.npz"
+
+    def save(self, parts: dict[str, Any]) -> None:
+        """Write the weights, also as the best if they are, and a checkpoint of all parts."""
+        weights = parts["model"].state_dict()
+        *earlier, last = (epoch["test_accuracy"] for epoch in self.history)
+        names = ["weights.npz"] + ["best.npz"] * (last > max(earlier, default=-1.0))
+        for name in names:
+            with replace_file(self.out / name) as file:
+                np.savez(file, **weights)
+        save_checkpoint(self.checkpoint, settings=self.settings, history=self.history, **parts)
+
+    def resume(self, parts: dict[str, Any]) -> None:
+        """Go on after the last epoch of the run in the folder."""
+        path = self.checkpoint
+        if not path.exists():
+            raise CheckpointError(f"{path}: there is no such file; start without --resume")
+        plain = load_checkpoint(path, **dict.fromkeys(parts))
+        if set(plain.get("settings", ())) != set(self.settings):
+            raise CheckpointError(f"{path}: another program wrote it; start without --resume")
+        for name, value in self.settings.items():
+            there = plain["settings"][name]
+            if there != value:
+                raise CheckpointError(f"{path}: its run had {name} {there}, not {value}")
+        self.history += load_checkpoint(path, **parts)["history"]
+
+    def weights_kept(self) -> str:
+        """Which weights there are, for a run that ends early."""
+        if not self.history:
+            return "No epoch was completed, so no weights were saved."
+        return (
+            f"{self.out / 'weights.npz'} holds the weights after epoch {len(self.history)} "
+            f"({self.history[-1]['test_accuracy']:.2%} on held-out images)."
+        )

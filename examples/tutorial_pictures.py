@@ -7,93 +7,44 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import BLUE, GREY, ORANGE, empty_grid, picture, show_signed, table
+from figures import BLUE, GREY, ORANGE, draw_mean, empty_grid, picture, show_signed, table
+from first_steps import INPUTS, LAMPS, MATRIX, TRUTHS, WALK, ByHand, descend, two_layers
 
-import autograd_cnn as ag
-from autograd_cnn import data, nn, optim
+from autograd_cnn import data, manual_seed, nn, optim, tensor
 from autograd_cnn import functional as F
 
-INPUTS = np.array([8.5, 0.65, 1.2])
-LAMPS = np.array([[1.0, 0, 1], [0, 1, 1], [0, 0, 1], [1, 1, 1]])
-WALK = np.array([[1.0], [1], [0], [0]])
 IMAGE = np.array([[0, 50, 0, 29], [0, 80, 31, 2], [33, 90, 0, 75], [0, 9, 0, 95]])
-
+DOTTED = {"marker": "o", "markersize": 5, "lw": 1.2}
 
 # ----------------------------------------------------------------------------------------- numbers
 
 
-def descend(error: Callable[[Any], Any], start: Any, rate: Any, steps: int) -> np.ndarray:
-    """The weights before each step of gradient descent on `error` and after the last: (steps + 1,
-    ...).
-
-    `rate` is a number, or one for each weight.
-
-    >>> descend(lambda w: (w - 1) ** 2 / 2, 0.0, rate=0.5, steps=3)
-    array([0.   , 0.5  , 0.75 , 0.875])
-    """
-    path = [np.asarray(start, float)]
-    for _ in range(steps):
-        path.append(path[-1] - rate * ag.func.grad(error)(path[-1]))
-    return np.stack(path)
-
-
 def compare_updates(steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Summed squared errors of chapter 2's matrix: with its gradient, and with that transposed."""
-    truth = np.array([0.1, 1.0, 0.1])
-    found = []
-    for turn in (np.asarray, np.transpose):
-        weights = np.array([[0.1, 0.1, -0.3], [0.1, 0.2, 0.0], [0.0, 1.3, 0.1]])
-        errors = []
-        for _ in range(steps):
-            miss = weights @ INPUTS - truth
-            errors.append((miss**2).sum())
-            weights -= 0.01 * turn(np.outer(miss, INPUTS))
-        found.append(np.array(errors))
-    return found[0], found[1]
+    right, wrong = (
+        descend(lambda w: w @ INPUTS, MATRIX, TRUTHS, 0.01, steps, direction)
+        for direction in (np.asarray, np.transpose)
+    )
+    return ((right @ INPUTS - TRUTHS) ** 2).sum(axis=1), ((wrong @ INPUTS - TRUTHS) ** 2).sum(
+        axis=1
+    )
 
 
-def learn_streetlights(passes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Chapter 3's streetlights: the errors of one layer and of two, and what the hidden units say.
-
-    Summed squared errors (passes,) twice, and the hidden layer (4 patterns, 4 units).
-    """
-    path = descend(lambda w: ((LAMPS @ w - WALK) ** 2).sum() / 2, np.zeros((3, 1)), 0.2, passes)
-    one = ((LAMPS @ path[1:] - WALK) ** 2).sum(axis=(1, 2))
-    random = np.random.RandomState(1)
-    weights = [
-        ag.tensor(2 * random.random_sample(shape) - 1, requires_grad=True)
-        for shape in ((3, 4), (4, 1))
-    ]
-    optimizer = optim.SGD(weights, lr=0.2)
-    two = np.zeros(passes)
-    for number in range(passes):
-        for lamps, walk in zip(LAMPS, WALK):
-            error = ((ag.relu(lamps @ weights[0]) @ weights[1] - walk) ** 2).sum()
-            optimizer.zero_grad()
-            (error / 2).backward()
-            optimizer.step()
-            two[number] += error.item()
-    return one, two, ag.relu(LAMPS @ weights[0]).numpy()
+def one_layer(passes: int) -> np.ndarray:
+    """The error of one layer on chapter 3's streetlights, after each pass."""
+    path = descend(lambda w: LAMPS @ w, np.zeros((3, 1)), WALK, 0.2, passes + 1)
+    return ((LAMPS @ path[1:] - WALK) ** 2).sum(axis=(1, 2))
 
 
 def learn_filters() -> tuple[np.ndarray, np.ndarray]:
     """The filters (8, 1, 3, 3) of chapter 4's network, before and after its training."""
-    train, _ = data.digits()
-    images = train.images[:1000] / 255 - 0.5
-    rng = np.random.default_rng(0)
-    filters = ag.tensor(rng.standard_normal((8, 1, 3, 3)) / 9, requires_grad=True)
-    weights = ag.tensor(rng.standard_normal((1352, 10)) / 1352, requires_grad=True)
-    bias = ag.tensor(np.zeros(10), requires_grad=True)
-    before = filters.numpy().copy()
-    optimizer = optim.SGD([filters, weights, bias], lr=0.005)
+    train, rng = data.digits().train, np.random.default_rng(0)
+    net = ByHand(lambda *shape: rng.standard_normal(shape))
+    before = net.filters.numpy().copy()
     for _ in range(3):
-        for i in rng.permutation(1000):
-            optimizer.zero_grad()
-            maps = F.max_pool2d(F.conv2d(images[i : i + 1], filters), 2)  # (1, 8, 13, 13)
-            scores = maps.reshape(1, 1352) @ weights + bias
-            F.cross_entropy(scores, train.labels[i : i + 1]).backward()
-            optimizer.step()
-    return before, filters.numpy()
+        for _ in net.train(train.images[:1000], train.labels[:1000], rng.permutation(1000)):
+            pass
+    return before, net.filters.numpy()
 
 
 def compare_optimizers(epochs: int) -> dict[str, np.ndarray]:
@@ -105,7 +56,7 @@ def compare_optimizers(epochs: int) -> dict[str, np.ndarray]:
     }
     found = {}
     for name, make in makers.items():
-        ag.manual_seed(0)
+        manual_seed(0)
         net = nn.Sequential(
             *(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
             *(nn.Linear(1352, 64), nn.ReLU(), nn.Linear(64, 10)),
@@ -115,7 +66,7 @@ def compare_optimizers(epochs: int) -> dict[str, np.ndarray]:
         for _ in range(epochs):
             for images, labels in batches:
                 optimizer.zero_grad()
-                loss = F.cross_entropy(net(ag.tensor(images, dtype="float32") / 255 - 0.5), labels)
+                loss = F.cross_entropy(net(tensor(images, dtype="float32") / 255 - 0.5), labels)
                 loss.backward()
                 optimizer.step()
                 losses.append(loss.item())
@@ -141,9 +92,9 @@ def draw_descent(path: Path) -> None:
             weights = np.linspace(*limits, 200)
             axes.plot(weights, error(x)(weights), color=GREY, lw=1)
             for rate, colour, steps in rates:
-                taken = descend(lambda w, x=x: error(x)(w) / 2, 0.5, rate, steps)
-                style = {"color": colour, "marker": "o", "markersize": 5, "lw": 1.2}
-                axes.plot(taken, error(x)(taken), **style, label=f"learning rate {rate:g}")
+                taken = descend(lambda w, x=x: w * x, 0.5, 0.8, rate, steps + 1)
+                name = f"learning rate {rate:g}"
+                axes.plot(taken, error(x)(taken), **DOTTED, color=colour, label=name)
             axes.set(xlabel="weight", ylabel="squared error", title=f"input {x:g}")
             axes.legend(loc="upper center")
 
@@ -168,9 +119,8 @@ def draw_three_weights(path: Path) -> None:
                 start[k] + moves, error(start + moves[:, None] * np.eye(3)[k]), color=GREY, lw=1
             )
             for name, (colour, rate) in runs.items():
-                taken = descend(lambda w: error(w) / 2, start, rate, 3)
-                style = {"color": colour, "marker": "o", "markersize": 5, "lw": 1.2}
-                axes.plot(taken[:, k], error(taken), **style, label=name)
+                taken = descend(lambda w: w @ INPUTS, start, 1, rate, 4)
+                axes.plot(taken[:, k], error(taken), **DOTTED, color=colour, label=name)
             axes.set(xlabel=f"weight {k + 1}, input {INPUTS[k]:g}", ylim=(-0.001, 0.03))
         panels[0].set_ylabel("squared error")
         panels[1].legend(loc="upper right", fontsize=10)
@@ -180,29 +130,22 @@ def draw_transposed(path: Path) -> None:
     """Chapter 2: the error under the true gradient, and under the transposed one."""
     right, wrong = compare_updates(2000)
     steps = np.arange(1, 2001)
-    with picture(
-        path, (8, 3.6), "A gradient the wrong way round", "three inputs, three outputs"
-    ) as figure:
+    about = "three inputs, three outputs"
+    with picture(path, (8, 3.6), "A gradient the wrong way round", about) as figure:
         axes = figure.subplots()
         axes.plot(steps, wrong, color=ORANGE, label="outer(x, delta), the mistake")
         axes.plot(steps, right, color=BLUE, label="outer(delta, x), the gradient")
-        axes.set(
-            xscale="log",
-            yscale="log",
-            ylim=(1e-6, 10),
-            xlabel="step",
-            ylabel="summed squared error",
-        )
+        axes.set(xscale="log", yscale="log", ylim=(1e-6, 10))
+        axes.set(xlabel="step", ylabel="summed squared error")
         axes.grid(True)
         axes.legend()
 
 
 def draw_streetlights(path: Path) -> None:
     """Chapter 3: one layer against two, and what the hidden units answer."""
-    one, two, hidden = learn_streetlights(60)
-    with picture(
-        path, (9, 3.7), "Streetlights", "walk when one of the first two lamps is on"
-    ) as figure:
+    one, (two, hidden) = one_layer(60), two_layers(60)
+    about = "walk when one of the first two lamps is on"
+    with picture(path, (9, 3.7), "Streetlights", about) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.3, 1])
         left.plot(np.arange(1, 61), one, color=ORANGE, label="one layer")
         left.plot(np.arange(1, 61), two, color=BLUE, label="two layers")
@@ -240,8 +183,8 @@ def draw_optimizers(path: Path) -> None:
     with picture(path, (8, 3.8), "Optimizers", "mean loss of 15 steps, three epochs") as figure:
         axes = figure.subplots()
         for (name, losses), colour in zip(compare_optimizers(3).items(), colours):
-            smooth = np.convolve(losses, np.ones(15) / 15, mode="valid")
-            axes.plot(np.arange(15, len(losses) + 1), smooth, color=colour, label=name)
+            at = np.arange(1, len(losses) + 1)
+            draw_mean(axes, at, losses, 15, color=colour, label=name)
         axes.set(xlabel="step", ylabel="cross entropy", ylim=(0, None))
         axes.grid(True)
         axes.legend()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from autograd_cnn import data, optim
-from examples import figures, pictures
+import figures
+import pictures
 from examples.seeds import SYSTEMS, Figure, Run, System, c_digits, report
 
 NAMES = [

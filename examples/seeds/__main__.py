@@ -7,71 +7,41 @@
     python -m examples.seeds all              every one; D1 and D2 train for 100 epochs
 
 A system that needs MNIST looks for it as examples/mnist.py does; --data names a folder with the
-files.  The exit status is 0 when every figure is as near to the published one as was asked, 1 when
-one is not, and 2 when a system failed, for example for want of MNIST.
+files.  The exit status is 0 when every figure is within its allowance of the published one, 1 when
+one is not, and 2 when a system failed, for example because there is no MNIST.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import time
-from pathlib import Path
-from typing import NoReturn
+
+from program import Parser, one_line, positive, reader_left
+from training import DivergedError
 
 from autograd_cnn import data
 from autograd_cnn.training import CheckpointError
 
-from ..messages import one_line
-from ..training import DivergedError
 from . import SYSTEMS, Run, System, report
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the whole usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return value
-
-
-at_least_one.__name__ = "int"  # argparse names the type when the text is no number
-
-
 def parser() -> Parser:
-    p = Parser(
-        prog="python -m examples.seeds",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=report.system_list(SYSTEMS.values()),
-    )
+    systems = report.system_list(SYSTEMS.values())
+    p = Parser("python -m examples.seeds", __doc__, epilog=systems)
     p.add_argument("names", nargs="+", metavar="NAME", help="a system, a group, 'all' or 'list'")
     p.add_argument("--quick", action="store_true", help="leave out what takes more than seconds")
     p.add_argument("--data", metavar="FOLDER", help="folder with the MNIST files")
-    p.add_argument(
-        "--out",
-        type=Path,
-        default=Run.out,
-        metavar="DIR",
-        help=f"folder for pictures, curves and checkpoints (default: {Run.out})",
-    )
+    p.add_folder("--out", Run.out, "pictures, curves and checkpoints")
     p.add_argument(
         "--runs",
-        type=at_least_one,
+        type=positive,
         default=Run.runs,
         metavar="N",
         help=f"train A1 and B1 from the seeds 1 to N, and take the median (default: {Run.runs})",
     )
     p.add_argument(
         "--epochs",
-        type=at_least_one,
+        type=positive,
         metavar="N",
         help="train A2 and D1 to D4 for N epochs; figures are then not compared",
     )
@@ -84,14 +54,14 @@ def parser() -> Parser:
 
 
 def systems_called(name: str) -> list[System]:
-    """One system, the systems of a group, or all; those that are meant by `name`."""
+    """The systems that `name` stands for: one, a group, or all."""
     if name.upper() in SYSTEMS:
         return [SYSTEMS[name.upper()]]
     return [s for known, s in SYSTEMS.items() if name == "all" or known[0] == name.upper()]
 
 
 def chosen(names: list[str], quick: bool) -> list[System]:
-    """What is to be run, each system once."""
+    """The systems to run, each once."""
     found: dict[str, System] = {}
     for name in names:
         systems = systems_called(name)
@@ -104,7 +74,7 @@ def chosen(names: list[str], quick: bool) -> list[System]:
 
 
 def run_all(systems: list[System], run: Run) -> int:
-    """Run one after the other, whatever becomes of the others; the exit status."""
+    """Run every system, also after one has failed; returns the exit status."""
     start = time.perf_counter()
     differ, failed = [], []
     no_mnist = why_no_mnist(run) if any(system.mnist for system in systems) else None
@@ -165,9 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. --resume goes on after the last whole epoch.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except BrokenPipeError:
+        return reader_left()
 
 
 if __name__ == "__main__":

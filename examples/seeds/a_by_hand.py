@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
+from first_steps import ByHand
+from training import History
 
 import autograd_cnn as ag
-from autograd_cnn import data, nn, optim
+from autograd_cnn import data, nn
 from autograd_cnn import functional as F
 from autograd_cnn.training import accuracy
 
-from ..training import History
 from .keras import train, unit
 from .registry import Figure, Measurements, Run, percent, system
 
 
-class ByHand:
-    """8 filters of 3 x 3 without bias, max pooling, and 10 scores; weights as the article draws."""
-
-    def __init__(self, random: np.random.RandomState) -> None:
-        self.filters = ag.tensor(random.randn(8, 1, 3, 3) / 9, requires_grad=True)
-        self.weights = ag.tensor(random.randn(1352, 10) / 1352, requires_grad=True)
-        self.bias = ag.tensor(np.zeros(10), requires_grad=True)
-
-    def __call__(self, images: np.ndarray) -> Any:
-        maps = F.max_pool2d(F.conv2d(images / 255 - 0.5, self.filters), 2)  # (N, 8, 13, 13)
-        return maps.reshape(len(images), 1352) @ self.weights + self.bias
-
-    def test(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Loss, and accuracy in percent."""
-        with ag.no_grad():
-            scores = self(images)
-        return F.cross_entropy(scores, labels).item(), 100 * accuracy(scores, labels)
-
-
-def train_epoch(
-    net: ByHand, optimizer: optim.SGD, images: np.ndarray, labels: np.ndarray, order: np.ndarray
-) -> Iterator[tuple[float, bool]]:
-    """One image at a time; yields the loss of each, and whether it was recognised."""
-    for i in order:
-        scores = net(images[i : i + 1])
-        loss = F.cross_entropy(scores, labels[i : i + 1])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        yield loss.item(), scores.numpy().argmax() == labels[i]
+def test(net: ByHand, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Loss, and accuracy in percent."""
+    with ag.no_grad():
+        scores = net(images)
+    return F.cross_entropy(scores, labels).item(), 100 * accuracy(scores, labels)
 
 
 def print_log(steps: list[tuple[float, bool]]) -> None:
@@ -79,19 +52,18 @@ def by_hand(run: Run) -> Measurements:
     deviation of 2.8; allowed are two.
     """
     images, labels = (part[:1000] for part in run.mnist.train)
-    test = tuple(part[:1000] for part in run.mnist.test)
+    held_out = tuple(part[:1000] for part in run.mnist.test)
     before, after = [], []
     for seed in range(1, run.runs + 1):
         random = np.random.RandomState(seed)
-        net = ByHand(random)
-        optimizer = optim.SGD([net.filters, net.weights, net.bias], lr=0.005)
-        before.append(net.test(*test))
+        net = ByHand(random.randn)
+        before.append(test(net, *held_out))
         for epoch in range(3):
-            steps = list(train_epoch(net, optimizer, images, labels, random.permutation(1000)))
+            steps = list(net.train(images, labels, random.permutation(1000)))
             if seed == 1:
                 print(f"--- Epoch {epoch + 1} ---")
                 print_log(steps)
-        after.append(net.test(*test))
+        after.append(test(net, *held_out))
     loss, correct = np.median(after, axis=0).tolist()
     return {
         "loss before training": np.median(before, axis=0)[0],
@@ -103,13 +75,8 @@ def by_hand(run: Run) -> Measurements:
 
 def network(activation: type[nn.Module]) -> nn.Sequential:
     """The layers of `ByHand`, and a bias for every filter, as Keras has it."""
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3),
-        activation(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(8 * 13 * 13, 10),
-    )
+    convolution = nn.Conv2d(1, 8, 3), activation(), nn.MaxPool2d(2)
+    return nn.Sequential(*convolution, nn.Flatten(), nn.Linear(8 * 13 * 13, 10))
 
 
 @system(
@@ -129,14 +96,10 @@ def in_keras_settings(run: Run) -> Measurements:
     """
 
     def trained(name: str, activation: type[nn.Module]) -> History:
-        return train(
-            run,
-            name,
-            lambda: network(activation),
-            rate=1e-3,
-            epochs=3,
-            prepare=lambda images: unit(images) - 0.5,
-        )
+        def prepare(images: np.ndarray) -> np.ndarray:
+            return unit(images) - 0.5
+
+        return train(run, name, lambda: network(activation), rate=1e-3, epochs=3, prepare=prepare)
 
     history, linear = trained("A2", nn.ReLU), trained("A2-without-relu", nn.Identity)
     return {
@@ -153,10 +116,10 @@ def in_pictures(run: Run) -> Measurements:
     A digit and its edges by Sobel's filters; what padding 'same' and 'valid' give; what max pooling
     keeps, and where its gradient goes.  The digit is one of the small set in the package.
     """
-    from .. import pictures  # here, as matplotlib takes longer to load than C1 to C9 take to run
+    import pictures  # here, because matplotlib loads more slowly than C1 to C9 run
 
     if not pictures.figures.available():
-        return {"pictures": "none: they need matplotlib (python -m pip install matplotlib)"}
+        return {"pictures": f"none: they {pictures.figures.NEED}"}
     folder = run.out / "A3"
     folder.mkdir(parents=True, exist_ok=True)
     digit = data.digits().test.images[3, 0]

@@ -1,52 +1,28 @@
 """C1 to C9: from one weight to two layers, on numbers small enough to follow by hand.
 
-Every error is half the squared difference of prediction and truth, so that its derivative by the
-prediction is that difference.  Everything here is float64 and comes out the same on every machine.
+Everything here is float64 and comes out the same on every machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from first_steps import INPUTS, MATRIX, TRUTHS, descend, learn_one_by_one, two_layers
 
 import autograd_cnn as ag
-from autograd_cnn import optim
 
 from .registry import Figure, Measurements, system
 
-INPUTS = np.array([8.5, 0.65, 1.2])  # toes, share of games won, fans
-MATRIX = np.array([[0.1, 0.1, -0.3], [0.1, 0.2, 0.0], [0.0, 1.3, 0.1]])
-
 
 def exact(value: Any) -> Figure:
-    """All digits are published: ours may differ by what rounding on another machine may change."""
+    """All digits are published; ours may differ by rounding on another machine."""
     return Figure(value, within=1e-12 * np.abs(value))
 
 
 def rounded(value: Any, places: int) -> Figure:
     """Published with so many decimals."""
     return Figure(value, within=0.5 * 10**-places)
-
-
-def descend(
-    predict: Callable[[Any], Any],
-    weights: np.ndarray,
-    truth: Any,
-    rate: float,
-    steps: int,
-    direction: Callable[[np.ndarray], np.ndarray] = lambda gradient: gradient,
-) -> Iterator[tuple[Any, Any]]:
-    """Prediction and squared error before each of `steps` steps against the gradient."""
-
-    def half_squared_error(weights: Any) -> Any:
-        return ((predict(weights) - truth) ** 2).sum() / 2
-
-    for _ in range(steps):
-        prediction = predict(weights)
-        yield prediction, (prediction - truth) ** 2
-        weights = weights - rate * direction(ag.func.grad(half_squared_error)(weights))
 
 
 @system(
@@ -120,8 +96,7 @@ def one_weight() -> Measurements:
     """
 
     def last_prediction(x: float, rate: float) -> Any:
-        steps = descend(lambda weight: weight * x, np.array(0.5), truth=0.8, rate=rate, steps=20)
-        return [prediction for prediction, _ in steps][-1]
+        return x * descend(lambda weight: weight * x, 0.5, truth=0.8, rate=rate, steps=20)[-1]
 
     return {
         "20th prediction, input 0.5": last_prediction(0.5, rate=1.0),
@@ -143,10 +118,8 @@ def three_inputs() -> Measurements:
 
     The input of 8.5 has by far the largest part in the gradient and so decides the rate.
     """
-    weights = np.array([0.1, 0.2, -0.1])
-    steps = descend(lambda w: w @ INPUTS, weights, truth=1.0, rate=0.01, steps=3)
-    predictions, errors = zip(*steps)
-    return {"predictions": predictions, "errors": errors}
+    path = descend(lambda w: w @ INPUTS, [0.1, 0.2, -0.1], truth=1.0, rate=0.01, steps=3)
+    return {"predictions": path @ INPUTS, "errors": (path @ INPUTS - 1.0) ** 2}
 
 
 @system(
@@ -160,11 +133,9 @@ def first_weight_frozen() -> Measurements:
     A frozen weight is a constant of the prediction.  Without it the rate can be 0.3, and the error
     goes to 0 by the other two weights.
     """
-    frozen, weights = 0.1, np.array([0.2, -0.1])
-    steps = descend(
-        lambda w: frozen * INPUTS[0] + w @ INPUTS[1:], weights, truth=1.0, rate=0.3, steps=3
-    )
-    return {"predictions": [prediction for prediction, _ in steps]}
+    frozen = 0.1 * INPUTS[0]
+    path = descend(lambda w: frozen + w @ INPUTS[1:], [0.2, -0.1], truth=1.0, rate=0.3, steps=3)
+    return {"predictions": frozen + path @ INPUTS[1:]}
 
 
 @system(
@@ -181,9 +152,9 @@ def three_outputs() -> Measurements:
     The second error is 0.87^2 * 0.95775^38 = 0.146764361710 to twelve digits, so its eighth is a 6
     where the article has a 7: the allowance is one unit of that digit.
     """
-    weights, truth = np.array([0.3, 0.2, 0.9]), np.array([0.1, 1.0, 0.1])
-    *_, last = descend(lambda w: w * INPUTS[1], weights, truth, rate=0.1, steps=20)
-    return {"20th prediction": last[0], "20th error": last[1]}
+    path = descend(lambda w: w * INPUTS[1], [0.3, 0.2, 0.9], TRUTHS, rate=0.1, steps=20)
+    prediction = path[-1] * INPUTS[1]
+    return {"20th prediction": prediction, "20th error": (prediction - TRUTHS) ** 2}
 
 
 @system(
@@ -202,16 +173,12 @@ def three_inputs_three_outputs() -> Measurements:
     gradient transposed; it changes nothing once delta is orthogonal to the input, whatever its
     size.  With the gradient as it is, the error goes to 0.
     """
-    truth = np.array([0.1, 1.0, 0.1])
-
-    def last_error(direction: Callable[[np.ndarray], np.ndarray]) -> Any:
-        steps = descend(lambda w: w @ INPUTS, MATRIX, truth, 0.01, 2000, direction)
-        return [error for _, error in steps][-1]
-
-    return {
-        "error, article's update": last_error(np.transpose),
-        "error, true gradient": last_error(lambda gradient: gradient),
-    }
+    directions = {"error, article's update": np.transpose, "error, true gradient": np.asarray}
+    measured = {}
+    for name, direction in directions.items():
+        path = descend(lambda w: w @ INPUTS, MATRIX, TRUTHS, 0.01, 2000, direction)
+        measured[name] = (path[-1] @ INPUTS - TRUTHS) ** 2
+    return measured
 
 
 @system(
@@ -228,11 +195,8 @@ def streetlights() -> Measurements:
     lights = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1], [1, 1, 1], [0, 1, 1], [1, 0, 1]], float)
     walk = np.array([0.0, 1, 0, 1, 1, 0])
     weights = ag.tensor(np.array([0.5, 0.48, -0.7]), requires_grad=True)
-    optimizer = optim.SGD([weights], lr=0.1)
-    errors = [
-        sum(_step(optimizer, light @ weights, truth) for light, truth in zip(lights, walk))
-        for _ in range(40)
-    ]
+    examples = list(zip(lights, walk))
+    errors = learn_one_by_one(lambda light: light @ weights, [weights], examples, 0.1, passes=40)
     return {"error of the last two passes": errors[-2:]}
 
 
@@ -258,28 +222,4 @@ def streetlights_two_layers() -> Measurements:
     One says walk exactly when one of the first two lights is on, not both.  A layer of relu between
     makes that learnable.
     """
-    lights = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1], [1, 1, 1]], float)
-    walk = np.array([[1.0], [1], [0], [0]])
-    random = np.random.RandomState(1)  # the numbers of numpy.random.seed(1)
-    to_hidden, to_output = (
-        ag.tensor(2 * random.random_sample(shape) - 1, requires_grad=True)
-        for shape in [(3, 4), (4, 1)]
-    )
-    optimizer = optim.SGD([to_hidden, to_output], lr=0.2)
-    errors = [
-        sum(
-            _step(optimizer, ag.relu(light @ to_hidden) @ to_output, truth)
-            for light, truth in zip(lights, walk)
-        )
-        for _ in range(60)
-    ]
-    return {"error after passes 10, 20, ..., 60": errors[9::10]}
-
-
-def _step(optimizer: optim.SGD, prediction: ag.Tensor, truth: Any) -> float:
-    """One step down the gradient of half the squared error; returns that error, not halved."""
-    error = ((prediction - truth) ** 2).sum()
-    optimizer.zero_grad()
-    (error / 2).backward()
-    optimizer.step()
-    return error.item()
+    return {"error after passes 10, 20, ..., 60": two_layers(60)[0][9::10]}

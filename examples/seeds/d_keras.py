@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from models import lenet
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import nn, optim
 
-from ..models import lenet
-from .keras import best_epoch, train
+from .keras import timed, train
 from .registry import Figure, Measurements, Run, percent, system
 
 # ----------------------------------------------------------------------------------------- networks
@@ -23,15 +23,14 @@ def perceptron() -> nn.Sequential:
 
 def convolutional() -> nn.Sequential:
     settings = {"momentum": 0.01, "eps": 1e-3}  # Keras: momentum 0.99, the weight of the old value
+
+    def block(channels: int, filters: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(channels, filters, 3, padding="same")
+        return [convolution, nn.BatchNorm2d(filters, **settings), nn.ReLU(), nn.MaxPool2d(2)]
+
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding="same"),
-        nn.BatchNorm2d(16, **settings),
-        nn.ReLU(),
-        nn.MaxPool2d(2),  # 14 x 14
-        nn.Conv2d(16, 32, 3, padding="same"),
-        nn.BatchNorm2d(32, **settings),
-        nn.ReLU(),
-        nn.MaxPool2d(2),  # 7 x 7
+        *block(1, 16),  # 14 x 14
+        *block(16, 32),  # 7 x 7
         nn.Flatten(),
         nn.Linear(32 * 7 * 7, 128),
         nn.BatchNorm1d(128, **settings),
@@ -41,14 +40,8 @@ def convolutional() -> nn.Sequential:
 
 
 def deep_perceptron() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(784, 512),
-        nn.ReLU(),
-        nn.Linear(512, 256),
-        nn.ReLU(),
-        nn.Linear(256, 10),
-    )
+    hidden = nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU()
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(256, 10))
 
 
 # -------------------------------------------------------------------------------------- the systems
@@ -60,14 +53,8 @@ def keras_perceptron(run: Run) -> Measurements:
 
     Adam with rate 1e-4, batches of 32, pixels in 0..1.
     """
-    history = train(run, "D1", perceptron, rate=1e-4, epochs=100)
-    best = best_epoch(history)
-    return {
-        "best validation accuracy": 100 * best["test_accuracy"],
-        "reached in epoch": best["epoch"],
-        "last validation accuracy": percent(100 * history[-1]["test_accuracy"]),
-        "seconds per epoch": f"{np.median([epoch['seconds'] for epoch in history]):.1f}",
-    }
+    found = timed(train(run, "D1", perceptron, rate=1e-4, epochs=100))
+    return found | {"last validation accuracy": percent(found["last validation accuracy"])}
 
 
 @system(
@@ -83,14 +70,7 @@ def keras_convolutional(run: Run) -> Measurements:
 
     Adam with rate 1e-4, batches of 32, pixels in 0..1.  The published best was reached in epoch 53.
     """
-    history = train(run, "D2", convolutional, rate=1e-4, epochs=100)
-    best = best_epoch(history)
-    return {
-        "best validation accuracy": 100 * best["test_accuracy"],
-        "reached in epoch": best["epoch"],
-        "last validation accuracy": 100 * history[-1]["test_accuracy"],
-        "seconds per epoch": f"{np.median([epoch['seconds'] for epoch in history]):.1f}",
-    }
+    return timed(train(run, "D2", convolutional, rate=1e-4, epochs=100))
 
 
 @system("D3", {}, mnist=True)

@@ -1,31 +1,26 @@
-"""Keras' habits, for the systems that were trained with it: weights, Adam, and the training run."""
+"""Training as Keras does it by default: first weights, Adam, batches of 32."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from training import History, Record, batch_innermost, fit
 
 import autograd_cnn as ag
 from autograd_cnn import data, nn, optim
-from autograd_cnn.training import load_checkpoint, replace_file, save_checkpoint
 
-from ..training import History, fit
 from .registry import Run
 
 
 def unit(images: np.ndarray) -> np.ndarray:
-    """Images uint8 (N, 1, H, W) as float32 in 0..1, in memory with the batch innermost."""
-    innermost = images.transpose(1, 2, 3, 0).astype(np.float32, order="C")
-    innermost /= 255
-    return innermost.transpose(3, 0, 1, 2)
+    """Images uint8 (N, 1, H, W) as float32 in 0..1."""
+    return (batch_innermost(images) / 255).transpose(3, 0, 1, 2)
 
 
 def initialise(model: nn.Module) -> nn.Module:
-    """Weights from Glorot's uniform distribution and biases 0, as Keras does without being told."""
+    """Weights from Glorot's uniform distribution and biases 0, as in Keras."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -42,10 +37,9 @@ def train(
     epochs: int,
     prepare: Callable[[np.ndarray], np.ndarray] = unit,
 ) -> History:
-    """Adam on batches of 32, shuffled, with the test images for validation after every epoch.
+    """Adam on shuffled batches of 32, with the test images for validation after every epoch.
 
-    The folder `name` in `run.out` gets a checkpoint after every epoch, the history as JSON, and the
-    curves.
+    The folder `name` in `run.out` gets weights and a checkpoint after every epoch, and the curves.
     """
     ag.manual_seed(0)
     model = initialise(make_model())
@@ -54,30 +48,28 @@ def train(
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "batches": batches}
     folder = run.out / name
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.npz"
-    history: History = []
-    if run.resume and checkpoint.exists():
-        history = load_checkpoint(checkpoint, **parts)["history"]
-        print(f"{checkpoint} has epochs 1 to {len(history)}", flush=True)
-
-    def save(history: History) -> None:
-        save_checkpoint(checkpoint, history=history, **parts)
-        _write_history(folder / "history.json", history)
-
+    record = Record(folder, {"name": name})
+    if run.resume and record.checkpoint.exists():
+        record.resume(parts)
+        print(f"{record.checkpoint} has epochs 1 to {len(record.history)}", flush=True)
     fit(
-        model,
-        optimizer,
-        None,
-        batches,
-        run.mnist.test,
-        run.epochs or epochs,
+        **parts,
+        schedule=None,
+        held_out=run.mnist.test,
+        epochs=run.epochs or epochs,
         prepare=prepare,
-        history=history,
-        after_epoch=save,
+        history=record.history,
+        after_epoch=lambda _: record.save(parts),
     )
-    _draw(folder / "curves.png", name, history)
-    print(f"Checkpoint, history and curves are in {folder}\n")
-    return history
+    import figures  # here, because matplotlib loads more slowly than C1 to C9 run
+
+    if figures.available():
+        title = f"{name}, MNIST, validation on the test images"
+        figures.draw_curves(folder / "curves.png", title, record.history)
+    else:
+        print(f"Curves skipped: they {figures.NEED}.")
+    print(f"Checkpoint, weights and curves are in {folder}\n")
+    return record.history
 
 
 def best_epoch(history: History) -> dict[str, Any]:
@@ -85,18 +77,12 @@ def best_epoch(history: History) -> dict[str, Any]:
     return max(history, key=lambda epoch: epoch["test_accuracy"])
 
 
-def _write_history(path: Path, history: History) -> None:
-    """A line per epoch, without the losses of its steps."""
-    epochs = [{k: v for k, v in epoch.items() if k != "step_losses"} for epoch in history]
-    with replace_file(path) as file:
-        file.write(("[\n" + ",\n".join(map(json.dumps, epochs)) + "\n]\n").encode())
-
-
-def _draw(path: Path, name: str, history: History) -> None:
-    from .. import figures  # here, as matplotlib takes longer to load than C1 to C9 take to run
-
-    if not figures.available():
-        print("Curves skipped: they need matplotlib (python -m pip install matplotlib).")
-        return
-    steps = [loss for epoch in history for loss in epoch["step_losses"]]
-    figures.draw_curves(path, f"{name}, MNIST, validation on the test images", steps, history)
+def timed(history: History) -> dict[str, Any]:
+    """Measurements of a long run that D1 and D2 share."""
+    best = best_epoch(history)
+    return {
+        "best validation accuracy": 100 * best["test_accuracy"],
+        "reached in epoch": best["epoch"],
+        "last validation accuracy": 100 * history[-1]["test_accuracy"],
+        "seconds per epoch": f"{np.median([epoch['seconds'] for epoch in history]):.1f}",
+    }
