@@ -7,10 +7,10 @@
 Networks: A1 (conv 8, pool, linear), B1 (conv 1, two linear), S4 (two blocks of conv, batch norm,
 relu, pool, then two linear), LeNet, MLP 784-128-10.  A training step is zero_grad, forward, cross
 entropy, backward and SGD with momentum, in float32; inference is forward in eval mode.  Every
-framework starts from the same weights, and its first losses are compared.  Each runs in a process
-of its own; they take turns, round after round, and those that wait are stopped.
+framework starts from the same weights, and its first losses are compared.  Each runs in a separate
+process.  They take turns, round after round; those that wait are stopped.
 
-A framework in an environment of its own: --python torch=PATH/bin/python, several times if need be.
+For a framework in another environment: --python torch=PATH/bin/python, once for each.
 """
 
 from __future__ import annotations
@@ -18,41 +18,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from benchmarks import charts
+import figures
 from benchmarks.cells import CELLS, choose_cells
-from benchmarks.comparison import Comparison
 from benchmarks.memory import Memory
 from benchmarks.overhead import Overhead
 from benchmarks.processes import FRAMEWORKS, WorkerError
 from benchmarks.results import RecordError, load
+from benchmarks.rounds import Comparison
 from benchmarks.scaling import Scaling
-from benchmarks.settings import NothingToMeasureError, Settings
+from benchmarks.task import NothingToMeasureError, Settings, Task
+from program import Parser, at_least, positive
 
-Task = Comparison | Scaling | Memory | Overhead
+TASKS = {"scaling": Scaling, "memory": Memory, "overhead": Overhead}
 
 # ------------------------------------------------------------------------------------------ options
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the whole usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def above_zero(kind: type) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
-        return value
-
-    read.__name__ = kind.__name__  # argparse names the type when `kind` refuses the text
-    return read
 
 
 def cells(text: str) -> Any:
@@ -86,11 +68,7 @@ def home(text: str) -> tuple[str, str]:
 
 
 def parser() -> Parser:
-    p = Parser(
-        prog="benchmark.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    p = Parser("benchmark.py", __doc__)
     what = p.add_mutually_exclusive_group()
     what.add_argument(
         "--cells", type=cells, metavar="NET/BATCH/MODE,...", help="these cells (default: all)"
@@ -136,16 +114,13 @@ def parser() -> Parser:
 
 def add_amounts(p: Parser) -> None:
     """Options on how much to measure."""
-    count, duration = above_zero(int), above_zero(float)
-    p.add_argument(
-        "--threads", type=count, metavar="N", default=2, help="of each framework (default: 2)"
-    )
-    p.add_argument(
-        "--rounds", type=count, metavar="N", help="measurements of each cell (default: 5)"
-    )
-    p.add_argument(
-        "--seconds", type=duration, metavar="T", help="of one measurement (default: 0.3)"
-    )
+    amounts: dict[str, dict[str, Any]] = {
+        "--threads": {"type": positive, "default": 2, "help": "of each framework (default: 2)"},
+        "--rounds": {"type": positive, "help": "measurements of each cell (default: 5)"},
+        "--seconds": {"type": at_least(float, 1e-3), "help": "of one measurement (default: 0.3)"},
+    }
+    for name, option in amounts.items():
+        p.add_argument(name, metavar="N", **option)
     p.add_argument("--quick", action="store_true", help="3 rounds of 0.1 s; no inference")
 
 
@@ -160,12 +135,9 @@ def choose_task(options: argparse.Namespace) -> Task:
         rounds=options.rounds or (3 if options.quick else 5),
         seconds=options.seconds or (0.1 if options.quick else 0.3),
     )
-    if options.scaling:
-        return Scaling(settings)
-    if options.memory:
-        return Memory(settings)
-    if options.overhead:
-        return Overhead(settings)
+    for name, task in TASKS.items():
+        if getattr(options, name):
+            return task(settings)
     chosen = options.cells or [c for c in CELLS if c.mode == "train" or not options.quick]
     comparison = Comparison(settings, chosen)
     if options.show:
@@ -200,10 +172,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def write(task: Task, out: Path) -> None:
     task.save(out)
-    if charts.available():
-        task.draw(out)
+    if figures.available():
+        task.draw(out / f"{task.name}.png")
     else:
-        print("\nNo figure: it needs matplotlib (python -m pip install matplotlib).")
+        print(f"\nNo figure: figures {figures.NEED}.")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ GOALS = {
     "LeNet": {1: 1.0, 32: 1.5, 128: 1.5},
     "MLP": {1: 1.0, 32: 1.0, 128: 1.0},
 }
-"""Images per second relative to the best of PyTorch, Keras and JAX that this project aims at."""
+"""The goals: images per second relative to the best of PyTorch, Keras and JAX."""
 NUMPY_GOALS = {"S4": 0.8}
 """The same with the NumPy kernels alone."""
 

@@ -7,48 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import BLUE, LIGHT, canvas
 
 from benchmarks.cells import GOALS, MODES, Cell
 from benchmarks.processes import FRAMEWORKS
 from benchmarks.results import Results
 from benchmarks.tables import measured_cells
 
-try:
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-except ImportError:  # everything but the figures works without it
-    Figure = None
-
 COLORS = {
-    "autograd_cnn": "#2166ac",
+    "autograd_cnn": BLUE,
     "numpy-kernels": "#92c5de",
     "torch": "#d6604d",
     "keras": "#f4a582",
     "jax": "#e7c27d",
     "mygrad": "#999999",
-    "autograd": "#cccccc",
+    "autograd": LIGHT,
 }
 NAMES = {
     "autograd_cnn": "autograd_cnn",
     "numpy-kernels": "autograd_cnn, NumPy kernels",
     "autograd": "HIPS autograd",
 }
-STYLE = {
-    "font.size": 10,
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-}
-
-
-def available() -> bool:
-    """Whether matplotlib is installed."""
-    return Figure is not None
 
 
 def name_of(framework: str) -> str:
@@ -65,15 +44,15 @@ def draw_bars(results: Results, path: Path) -> None:
     used = [n for n in FRAMEWORKS if any(results.rates[c.name].get(n) for c in cells)]
     if not cells:
         return
-    with rc_context(STYLE):
-        size = (11, 3.4 * len(modes) + 0.6)
-        figure = Figure(figsize=size, layout="constrained")
+    with canvas(path, (11, 3.4 * len(modes) + 0.6)) as figure:
         for axes, mode in zip(figure.subplots(len(modes), squeeze=False)[:, 0], modes):
             _draw_mode(axes, results, [c for c in cells if c.mode == mode], used)
             axes.set_title(MODES[mode], pad=16)
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
-        figure.savefig(path, dpi=100)
+        _draw_legend(figure, axes)
+
+
+def _draw_legend(figure: Any, axes: Any) -> None:
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)
 
 
 def _draw_mode(axes: Any, results: Results, cells: Sequence[Cell], used: Sequence[str]) -> None:
@@ -106,45 +85,26 @@ def _quartiles(ratios: Sequence[float]) -> np.ndarray:
 
 def draw_scaling(axes_points: Any, path: Path) -> None:
     """A panel per axis: the median of the rounds as a line, lowest to highest as a band."""
-    with rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 6.6), layout="constrained")
-        panels = figure.subplots(2, 2).flat
-        for axes, (axis, points) in zip(panels, axes_points.items()):
+    with canvas(path, (9.5, 6.6)) as figure:
+        for axes, (axis, points) in zip(figure.subplots(2, 2).flat, axes_points.items()):
             for framework in dict.fromkeys(name for _, name, _ in points):
-                found = [(at, rates) for at, name, rates in points if name == framework]
-                at = [place for place, _ in found]
-                color = COLORS[framework]
-                axes.plot(
-                    at,
-                    [float(np.median(rates)) for _, rates in found],
-                    "o-",
-                    color=color,
-                    markersize=4,
-                    label=name_of(framework),
-                )
-                lowest, highest = [min(r) for _, r in found], [max(r) for _, r in found]
-                axes.fill_between(at, lowest, highest, color=color, alpha=0.2, linewidth=0)
+                at, rates = zip(*((place, r) for place, name, r in points if name == framework))
+                line = {"color": COLORS[framework], "label": name_of(framework), "markersize": 4}
+                axes.plot(at, [np.median(r) for r in rates], "o-", **line)
+                band = {"color": COLORS[framework], "alpha": 0.2, "linewidth": 0}
+                axes.fill_between(at, [min(r) for r in rates], [max(r) for r in rates], **band)
             places = list(dict.fromkeys(place for place, _, _ in points))
-            axes.set_xscale("log")
+            axes.set(xscale="log", xlabel=axis, ylabel="images/s, training")
             axes.set_xticks(places, map(str, places))
             axes.minorticks_off()
             axes.set_ylim(bottom=0)
-            axes.set_xlabel(axis)
-            axes.set_ylabel("images/s, training")
             axes.grid(True)
-        figure.legend(
-            *axes.get_legend_handles_labels(),
-            loc="outside upper center",
-            ncols=4,
-            frameon=False,
-        )
-        figure.savefig(path, dpi=100)
+        _draw_legend(figure, axes)
 
 
 def draw_memory(runs: dict[str, Any], every: int, path: Path) -> None:
     """Resident memory over the steps of training, a line per process."""
-    with rc_context(STYLE):
-        figure = Figure(figsize=(8, 4), layout="constrained")
+    with canvas(path, (8, 4)) as figure:
         axes = figure.subplots()
         for label, found in runs.items():
             values = found["resident"]
@@ -154,7 +114,5 @@ def draw_memory(runs: dict[str, Any], every: int, path: Path) -> None:
         axes.set_ylim(bottom=0)
         axes.set_xlim(0, 1.35 * steps[-1])  # room for the labels
         axes.set_xticks(np.linspace(0, steps[-1], 6).round().astype(int))
-        axes.set_xlabel("training steps of S4 at batch 128")
-        axes.set_ylabel("resident memory, MiB")
+        axes.set(xlabel="training steps of S4 at batch 128", ylabel="resident memory, MiB")
         axes.grid(True)
-        figure.savefig(path, dpi=100)

@@ -1,11 +1,12 @@
 """The networks that every framework builds, as plain values: layers, first weights, work, inputs.
 
-Nothing here but NumPy, so that a worker reads it in whatever environment its framework lives.
+It imports only NumPy, so that a worker can read it in the environment of any framework.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -109,27 +110,26 @@ NETS = {"A1": a1, "B1": b1, "S4": s4, "LeNet": lenet, "MLP": mlp}
 def first_weights(net: Net, seed: int = 0) -> list[dict[str, np.ndarray]]:
     """Weights of each layer by name, float32, uniform in +-1/sqrt(fan in), in PyTorch's shapes.
 
-    Batch norm starts near 1 and 0, not at them: a framework that swaps the two is found out.
+    Batch norm starts near 1 and 0, not at them, so that a framework that swaps the two is noticed.
     """
     random = np.random.default_rng(seed)
+
+    def draw(low: float, high: float, shape: Any) -> np.ndarray:
+        return random.uniform(low, high, shape).astype("f4")
+
     weights = []
     for layer in net.layers:
-        if isinstance(layer, Conv):
-            shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
-        elif isinstance(layer, Linear):
-            shape = (layer.outputs, layer.inputs)
-        elif isinstance(layer, BatchNorm):
-            scale = random.uniform(0.8, 1.2, layer.features)
-            shift = random.uniform(-0.1, 0.1, layer.features)
-            weights.append({"weight": scale.astype("f4"), "bias": shift.astype("f4")})
-            continue
-        else:
-            weights.append({})
-            continue
-        bound = 1 / np.sqrt(np.prod(shape[1:]))
-        own = {"weight": random.uniform(-bound, bound, shape).astype("f4")}
-        if not isinstance(layer, Conv) or layer.bias:
-            own["bias"] = random.uniform(-bound, bound, shape[0]).astype("f4")
+        own = {}
+        if isinstance(layer, BatchNorm):
+            own["weight"] = draw(0.8, 1.2, layer.features)
+            own["bias"] = draw(-0.1, 0.1, layer.features)
+        elif isinstance(layer, Conv | Linear):
+            kernel = (layer.kernel, layer.kernel) if isinstance(layer, Conv) else ()
+            shape = (layer.outputs, layer.inputs, *kernel)
+            bound = 1 / np.sqrt(np.prod(shape[1:]))
+            own["weight"] = draw(-bound, bound, shape)
+            if not isinstance(layer, Conv) or layer.bias:
+                own["bias"] = draw(-bound, bound, layer.outputs)
         weights.append(own)
     return weights
 
@@ -144,12 +144,33 @@ def first_statistics(net: Net) -> list[dict[str, np.ndarray]]:
     ]
 
 
-def move_statistics(
-    running: dict[str, np.ndarray], mean: np.ndarray, var: np.ndarray, count: int
-) -> None:
-    """Take a batch of `count` values per channel into the running statistics, in place."""
+def move_statistics(running: dict[str, Any], mean: Any, var: Any, count: int) -> None:
+    """Take a batch of `count` values per channel into the running statistics."""
     for name, new in (("mean", mean), ("var", var * (count / (count - 1)))):
-        running[name] += np.float32(0.1) * (new - running[name])
+        running[name] = running[name] + np.float32(0.1) * (new - running[name])
+
+
+class Momentum:
+    """Gradient descent on arrays with rate 0.01 and momentum 0.9."""
+
+    def __init__(self) -> None:
+        self.speeds: dict[Any, np.ndarray] = {}
+
+    def update(self, key: Any, w: np.ndarray, g: np.ndarray) -> None:
+        """Change the weights `w` in place."""
+        speed = self.speeds.setdefault(key, np.zeros_like(w))
+        speed *= 0.9
+        speed += g
+        w -= 0.01 * speed
+
+
+def apply(
+    operations: dict[type, Any], net: Net, weights: Any, running: Any, x: Any, training: bool
+) -> Any:
+    """The scores, by the operation of each layer; it changes the dicts in `running` in training."""
+    for layer, own, statistics in zip(net.layers, weights, running):
+        x = operations[type(layer)](x, layer, own, statistics, training)
+    return x
 
 
 def make_batches(

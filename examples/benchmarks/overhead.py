@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from pathlib import Path
+from typing import Any
 
-from benchmarks import machine, small_ops, tables
+from benchmarks import small_ops, tables
 from benchmarks.processes import FRAMEWORKS, Team
 from benchmarks.rounds import Progress
-from benchmarks.settings import Settings
+from benchmarks.task import Settings, Task
 
 EAGER = ("autograd_cnn", "torch", "mygrad")
-PASSES = {"forward": False, "forward + backward": True}
+DIRECTIONS = {"forward": False, "forward + backward": True}
 
 
-class Overhead:
-    """Microseconds by pass, operation, framework and round."""
+class Overhead(Task):
+    """Microseconds by direction, operation, framework and round."""
+
+    name = "overhead"
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.machine = machine.describe()
+        super().__init__(settings)
         self.times: dict[str, dict[str, dict[str, list[float]]]] = {}
-        self.versions: dict[str, str] = {}
 
     def run(self) -> None:
-        tasks = [(name, operation) for name in PASSES for operation in small_ops.OPERATIONS]
+        tasks = [(name, operation) for name in DIRECTIONS for operation in small_ops.OPERATIONS]
+        progress = Progress(self.settings.rounds * len(tasks))
         with self.settings.team(EAGER, threads=1) as team:
             self.versions = team.versions
-            with Progress(self.settings.rounds * len(tasks)) as progress:
-                for number in range(1, self.settings.rounds + 1):
-                    for name, operation in tasks:
-                        self._measure(team, name, operation)
-                        progress.update(f"round {number}/{self.settings.rounds} {operation}")
+            for number in range(1, self.settings.rounds + 1):
+                for name, operation in tasks:
+                    self._measure(team, name, operation)
+                    progress.update(f"round {number}/{self.settings.rounds} {operation}")
 
     def _measure(self, team: Team, name: str, operation: str) -> None:
         """One round of an operation: every framework once."""
         found = self.times.setdefault(name, {}).setdefault(operation, {})
-        request = {"operation": operation, "backward": PASSES[name]}
+        request = {"operation": operation, "backward": DIRECTIONS[name]}
         for worker in team.workers:
             answer = worker.ask("overhead", seconds=self.settings.seconds / 5, **request)
             found.setdefault(worker.name, []).append(answer["microseconds"])
@@ -46,7 +45,7 @@ class Overhead:
         return bool(self.times)
 
     def report(self) -> str:
-        """A table per pass: medians, and how long ours takes relative to PyTorch's."""
+        """A table for each direction: medians, and our time relative to PyTorch's."""
         parts = ["; ".join(f"{n} {v}" for n, v in self.versions.items()) + "; one thread"]
         for name, operations in self.times.items():
             titles = [FRAMEWORKS[n].title for n in self.versions]
@@ -60,9 +59,5 @@ class Overhead:
             parts += ["", tables.layout(rows, 100)]
         return "\n".join(parts)
 
-    def save(self, folder: Path) -> None:
-        record = {"machine": self.machine, "versions": self.versions, "microseconds": self.times}
-        (folder / "overhead.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-    def draw(self, folder: Path) -> None:
-        """The table says it all."""
+    def record(self) -> dict[str, Any]:
+        return {"machine": self.machine, "versions": self.versions, "microseconds": self.times}

@@ -1,8 +1,10 @@
-"""What PyTorch and autograd_cnn have in common: the names are the same, so both run this text."""
+"""The code that PyTorch and autograd_cnn share, because their names are the same."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import nets
@@ -12,21 +14,11 @@ import numpy as np
 def small(library: Any) -> Any:
     """What small_ops.py needs."""
 
-    class Small:
-        @staticmethod
-        def leaf(values: np.ndarray) -> Any:
-            return library.tensor(values, requires_grad=True)
+    def clear(x: Any) -> None:
+        x.grad = None
 
-        @staticmethod
-        def constant(values: np.ndarray) -> Any:
-            return library.tensor(values)
-
-        @staticmethod
-        def clear(x: Any) -> None:
-            x.grad = None
-
-    Small.library = library
-    return Small
+    leaf = functools.partial(library.tensor, requires_grad=True)
+    return SimpleNamespace(library=library, leaf=leaf, constant=library.tensor, clear=clear)
 
 
 def make_layer(nn: Any, layer: nets.Layer) -> Any:
@@ -55,14 +47,12 @@ def make_model(nn: Any, net: nets.Net, first: Callable[[np.ndarray], Any], weigh
 
 def make_step(library: Any, functional: Any, model: Any, mode: str) -> Callable[..., Any]:
     """A step of training or inference."""
-    if mode == "infer":
-        model.eval()
+    model.train(mode == "train")
 
-        def infer(images: Any, labels: Any) -> Any:
-            with library.no_grad():
-                return model(images)
+    def infer(images: Any, labels: Any) -> Any:
+        with library.no_grad():
+            return model(images)
 
-        return infer
     optimizer = library.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 
     def train(images: Any, labels: Any) -> Any:
@@ -72,4 +62,4 @@ def make_step(library: Any, functional: Any, model: Any, mode: str) -> Callable[
         optimizer.step()
         return loss
 
-    return train
+    return infer if mode == "infer" else train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ OURS, OURS_IN_NUMPY = "autograd_cnn", "numpy-kernels"
 
 
 class RecordError(Exception):
-    """A file does not hold what it should."""
+    """A file is not a record of this program, or does not fit the others."""
 
 
 @dataclass
@@ -83,20 +83,16 @@ class Results:
         return None if best is None else self.ratio(cell, framework, best)
 
 
-def save(results: Results, path: Path) -> None:
-    path.write_text(json.dumps(asdict(results), indent=1) + "\n", encoding="utf-8")
-
-
 def load(paths: list[Path]) -> Results:
     """Several records as one; a cell that is in two of them is taken from the later.
 
-    Raises RecordError for a file that is no such record, or from another machine or number of
-    threads than the first.
+    Raises RecordError for a file of another kind, and for a record from another machine or with
+    another number of threads than the first.
     """
     records = [_read(path) for path in paths]
     merged = records[0]
     for path, one in zip(paths[1:], records[1:]):
-        if _circumstances(one) != _circumstances(merged):
+        if not _alike(one, merged):
             raise RecordError(
                 f"{path} is from another machine or has other threads than {paths[0]}"
             )
@@ -116,5 +112,7 @@ def _read(path: Path) -> Results:
         raise RecordError(f"{path} is not a benchmark.json that this program wrote") from None
 
 
-def _circumstances(results: Results) -> tuple[Any, ...]:
-    return results.machine.get("processor"), results.machine.get("cores"), results.threads
+def _alike(one: Results, other: Results) -> bool:
+    """Whether both are from the same kind of machine, with as many threads."""
+    same = [one.machine.get(key) == other.machine.get(key) for key in ("processor", "cores")]
+    return all(same) and one.threads == other.threads

@@ -1,21 +1,19 @@
-"""Measuring cells round after round, all frameworks next to each other, one at a time."""
+"""The benchmark itself: every cell, round after round, all frameworks next to each other."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Sequence
-from types import TracebackType
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
-from benchmarks import machine
+from benchmarks import charts, machine, tables
 from benchmarks.cells import Cell
 from benchmarks.processes import Team, Worker, WorkerError
 from benchmarks.results import Results
-
-try:
-    from tqdm import tqdm
-except ImportError:  # the bar is a comfort, not a need
-    tqdm = None
+from benchmarks.task import Settings, Task
 
 TOLERANCE = 1e-4
 """How far losses of the first steps may be apart: relative, absolute for those below 1."""
@@ -24,53 +22,66 @@ LINES = 10
 
 
 class Progress:
-    """A bar on a terminal with tqdm, else a line now and then; both on stderr."""
+    """Writes ten lines to stderr in the course of `total` pieces of work."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done, self.start = total, 0, time.monotonic()
-        shown = tqdm is not None and sys.stderr.isatty()
-        form = "{percentage:3.0f}%|{bar}| {remaining} left {desc}"
-        self.bar = (
-            tqdm(total=total, leave=False, dynamic_ncols=True, bar_format=form) if shown else None
-        )
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.bar is not None:
-            self.bar.close()
 
     def update(self, what: str) -> None:
         """Count one piece of work; `what` comes next or was just done."""
         before, self.done = self.done * LINES // self.total, self.done + 1
-        if self.bar is not None:
-            self.bar.set_description_str(what, refresh=False)
-            self.bar.update()
-        elif self.done * LINES // self.total > before:
+        if self.done * LINES // self.total > before:
             seconds = time.monotonic() - self.start
             shown = f"{self.done / self.total:4.0%} after {seconds:.0f} s: {what}"
             print(shown, file=sys.stderr, flush=True)
 
 
+class Comparison(Task):
+    """Images/s of all frameworks in a number of cells."""
+
+    def __init__(self, settings: Settings, cells: Sequence[Cell]) -> None:
+        super().__init__(settings)
+        self.cells = cells
+        self.results = Results(self.machine, settings.threads, settings.seconds)
+
+    def run(self) -> None:
+        with self.settings.team() as team:
+            self._measure_matmul(team.workers[0])
+            measure(team, self.cells, self.settings.rounds, self.settings.seconds, self.results)
+            self._measure_matmul(team.workers[0])
+
+    def _measure_matmul(self, worker: Worker) -> None:
+        """The matrix product's rate, the best so far: other programs only lower it."""
+        found = worker.ask("matmul")["gflops"]
+        best = max(found, self.results.machine.get("matmul_gflops", 0.0))
+        self.results.machine["matmul_gflops"] = best
+
+    def measured(self) -> bool:
+        return any(rates for found in self.results.rates.values() for rates in found.values())
+
+    def report(self) -> str:
+        return tables.report(self.results)
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self.results)
+
+    def draw(self, path: Path) -> None:
+        charts.draw_bars(self.results, path)
+
+
 def measure(
     team: Team, cells: Sequence[Cell], rounds: int, seconds: float, results: Results
 ) -> None:
-    """Fill `results`, piece by piece, so that what was measured is there if this is interrupted."""
+    """Fill `results` piece by piece, so that an interrupted run keeps what it has."""
     results.versions |= team.versions
-    with Progress(len(cells) * len(team.workers) * (rounds + 1)) as progress:
-        able = {cell.name: prepare(team, cell, results, progress) for cell in cells}
-        for number in range(1, rounds + 1):
-            for cell in cells:
-                for worker in list(able[cell.name]):
-                    if not measure_once(worker, cell, seconds, results):
-                        able[cell.name].remove(worker)
-                    progress.update(f"round {number}/{rounds} {cell.name}")
+    progress = Progress(len(cells) * len(team.workers) * (rounds + 1))
+    able = {cell.name: prepare(team, cell, results, progress) for cell in cells}
+    for number in range(1, rounds + 1):
+        for cell in cells:
+            for worker in list(able[cell.name]):
+                if not measure_once(worker, cell, seconds, results):
+                    able[cell.name].remove(worker)
+                progress.update(f"round {number}/{rounds} {cell.name}")
 
 
 def prepare(team: Team, cell: Cell, results: Results, progress: Progress) -> list[Worker]:
@@ -110,9 +121,9 @@ def shown(losses: list[float]) -> str:
 
 
 def measure_once(worker: Worker, cell: Cell, seconds: float, results: Results) -> bool:
-    """One measurement; again, a few times, while other programs take the processors.
+    """One measurement, repeated a few times while other programs take the processors.
 
-    Whether the worker could.
+    Returns whether the worker could.
     """
     free = machine.cores() - results.threads + machine.UNNOTICED
     tries: list[dict[str, float]] = []

@@ -1,8 +1,7 @@
-"""How training speed of S4 depends on batch size, image size, channels and threads."""
+"""How the training speed of S4 depends on batch size, image size, channels and threads."""
 
 from __future__ import annotations
 
-import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,10 @@ from benchmarks import charts, machine, tables
 from benchmarks.cells import Cell
 from benchmarks.results import Results
 from benchmarks.rounds import measure
-from benchmarks.settings import Settings
+from benchmarks.task import Settings, Task
 
 FRAMEWORKS = ("autograd_cnn", "torch")
 BATCH, SIZE, CHANNELS = 32, 28, 16
-BATCHES = (4, 8, 16, 32, 64, 128, 256, 512)
-SIZES = (12, 20, 28, 40, 56)
-WIDTHS = (4, 8, 16, 32, 64)
 
 Point = tuple[int, str, list[float]]  # where on the axis, which framework, images/s by round
 
@@ -32,19 +28,19 @@ def thread_counts(cores: int) -> list[int]:
 
 
 SWEEPS = {
-    "batch size": {batch: cell_of(batch=batch) for batch in BATCHES},
-    "image size": {size: cell_of(size=size) for size in SIZES},
-    "channels": {channels: cell_of(channels=channels) for channels in WIDTHS},
+    "batch size": {n: cell_of(batch=n) for n in (4, 8, 16, 32, 64, 128, 256, 512)},
+    "image size": {n: cell_of(size=n) for n in (12, 20, 28, 40, 56)},
+    "channels": {n: cell_of(channels=n) for n in (4, 8, 16, 32, 64)},
 }
 
 
-class Scaling:
+class Scaling(Task):
     """Rates by number of threads; `axes` sorts them by batch size, image size and the like."""
 
+    name = "scaling"
+
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.machine = machine.describe()
-        self.versions: dict[str, str] = {}
+        super().__init__(settings)
         self.results: list[Results] = []
 
     def run(self) -> None:
@@ -81,7 +77,7 @@ class Scaling:
         return bool(self.axes)
 
     def report(self) -> str:
-        """A table per axis, with the ratio of the first framework to the second."""
+        """A table for each axis, with the ratio of the first framework to the second."""
         parts = [f"{self.machine['processor']}, {self.machine['cores']} cores"]
         parts.append(f"S4, training, batch {BATCH}, {SIZE} x {SIZE}, {CHANNELS} channels")
         for axis, found in self.axes.items():
@@ -93,18 +89,17 @@ class Scaling:
             parts += ["", tables.layout(rows, 100)]
         return "\n".join([*parts, *(f"PROBLEM: {p}" for p in self.problems)])
 
-    def save(self, folder: Path) -> None:
-        record: dict[str, Any] = {
+    def record(self) -> dict[str, Any]:
+        return {
             "machine": self.machine,
             "versions": self.versions,
             "threads": self.settings.threads,
             "axes": self.axes,
             "problems": self.problems,
         }
-        (folder / "scaling.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    def draw(self, folder: Path) -> None:
-        charts.draw_scaling(self.axes, folder / "scaling.png")
+    def draw(self, path: Path) -> None:
+        charts.draw_scaling(self.axes, path)
 
 
 def ratio(rates: dict[str, list[float]]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks import nets
 from benchmarks.cells import CELLS, GOALS, MODES, NUMPY_GOALS, Cell
@@ -20,22 +20,17 @@ LABELS = 2  # columns that every part of a split table repeats
 def layout(rows: Sequence[Row], width: int) -> str:
     """A table of right-aligned columns; what is too wide goes on below, with the first columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    parts, part = [], list(range(LABELS))
+    parts = [list(range(LABELS))]
     for column in range(LABELS, len(widths)):
-        if sum(widths[c] + 2 for c in [*part, column]) - 2 > width and len(part) > LABELS:
-            parts.append(part)
-            part = list(range(LABELS))
-        part.append(column)
-    parts.append(part)
-    return "\n\n".join(
-        "\n".join(
-            "  ".join(
-                row[c].ljust(widths[c]) if c == 0 else row[c].rjust(widths[c]) for c in part
-            ).rstrip()
-            for row in rows
-        )
-        for part in parts
-    )
+        if sum(widths[c] + 2 for c in [*parts[-1], column]) - 2 > width and len(parts[-1]) > LABELS:
+            parts.append(list(range(LABELS)))
+        parts[-1].append(column)
+
+    def line(row: Row, part: list[int]) -> str:
+        cells = [row[c].rjust(widths[c]) if c else row[c].ljust(widths[c]) for c in part]
+        return "  ".join(cells).rstrip()
+
+    return "\n\n".join("\n".join(line(row, part) for row in rows) for part in parts)
 
 
 def amount(value: float | None) -> str:
@@ -91,22 +86,34 @@ def tables(results: Results, title: str, cells: Sequence[Cell], width: int) -> l
     """Rates, ratios, spread and work for the cells of one mode, each below its title."""
     used = [n for n in FRAMEWORKS if any(results.rates[c.name].get(n) for c in cells)]
     rounds = max(len(r) for c in cells for r in results.rates[c.name].values())
-    titled = [
-        (
-            f"{title}, images/s: median of {rounds} rounds, {results.threads} threads each. "
-            "ratio: ours to the best of PyTorch, Keras and JAX.",
-            rate_rows(results, cells, used),
-        )
-    ]
+    text = (
+        f"{title}, images/s: median of {rounds} rounds, {results.threads} threads each. "
+        "ratio: ours to the best of PyTorch, Keras and JAX."
+    )
+    titled = {text: rate_table(results, cells, used)}
     if OURS in used and len(used) > 1:
         text = f"{title}, ours relative to each: the median of the rounds' ratios."
-        titled.append((text, ratio_rows(results, cells, used)))
+        titled[text] = ratio_table(results, cells, [n for n in used if n != OURS])
     if rounds > 1:
         text = f"{title}, spread: half the range of the middle half of the rounds, % of the median."
-        titled.append((text, spread_rows(results, cells, used)))
+        titled[text] = table(
+            cells, titles(used), lambda c: (percent(results.spread(c.name, n)) for n in used)
+        )
     text = f"{title}, MFLOP per image, and the share of the matrix product's rate reached, %."
-    titled.append((text, work_rows(results, cells, used)))
-    return [part for text, rows in titled for part in (text, "", layout(rows, width), "")][:-1]
+    titled[text] = work_table(results, cells, used)
+    return [part for t, rows in titled.items() for part in (t, "", layout(rows, width), "")][:-1]
+
+
+def titles(frameworks: Iterable[str]) -> list[str]:
+    return [FRAMEWORKS[n].title for n in frameworks]
+
+
+def table(
+    cells: Sequence[Cell], head: Iterable[str], values: Callable[[Cell], Iterable[str]]
+) -> list[Row]:
+    """A head, and below it the values of each cell, beside its network and batch size."""
+    rows = [(cell.net, str(cell.batch), *values(cell)) for cell in cells]
+    return [("net", "batch", *head), *rows]
 
 
 def mark(results: Results, cell: Cell, *frameworks: str | None) -> str:
@@ -114,48 +121,36 @@ def mark(results: Results, cell: Cell, *frameworks: str | None) -> str:
     return DOUBT if results.doubtful(cell.name, *(n for n in frameworks if n)) else ""
 
 
-def rate_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
-    rows: list[Row] = [("net", "batch", "ratio", "goal", *(FRAMEWORKS[n].title for n in used))]
-    for cell in cells:
-        found = (amount(results.median(cell.name, n)) + mark(results, cell, n) for n in used)
-        ratio = times(results.ratio_to_best(cell.name)) + mark(
-            results, cell, OURS, results.best_rival(cell.name)
-        )
-        goal = GOALS[cell.net][cell.batch]
-        rows.append((cell.net, str(cell.batch), ratio, f"{goal:.1f}", *found))
-    return rows
-
-
-def spread_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
-    rows: list[Row] = [("net", "batch", *(FRAMEWORKS[n].title for n in used))]
-    for cell in cells:
-        found = (percent(results.spread(cell.name, n)) for n in used)
-        rows.append((cell.net, str(cell.batch), *found))
-    return rows
-
-
-def ratio_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
-    others = [n for n in used if n != OURS]
-    rows: list[Row] = [("net", "batch", *(FRAMEWORKS[n].title for n in others), "best is")]
-    for cell in cells:
+def rate_table(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
+    def values(cell: Cell) -> list[str]:
         best = results.best_rival(cell.name)
-        name = FRAMEWORKS[best].title if best else "-"
-        ratios = (
-            times(results.ratio(cell.name, OURS, n)) + mark(results, cell, OURS, n) for n in others
-        )
-        rows.append((cell.net, str(cell.batch), *ratios, name))
-    return rows
+        ratio = times(results.ratio_to_best(cell.name)) + mark(results, cell, OURS, best)
+        rates = [amount(results.median(cell.name, n)) + mark(results, cell, n) for n in used]
+        return [ratio, f"{GOALS[cell.net][cell.batch]:.1f}", *rates]
+
+    return table(cells, ["ratio", "goal", *titles(used)], values)
 
 
-def work_rows(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
+def ratio_table(results: Results, cells: Sequence[Cell], others: Sequence[str]) -> list[Row]:
+    def values(cell: Cell) -> list[str]:
+        found = (times(results.ratio(cell.name, OURS, n)) for n in others)
+        best = results.best_rival(cell.name)
+        marked = [r + mark(results, cell, OURS, n) for r, n in zip(found, others)]
+        return [*marked, FRAMEWORKS[best].title if best else "-"]
+
+    return table(cells, [*titles(others), "best is"], values)
+
+
+def work_table(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
     limit = results.machine.get("matmul_gflops")
-    rows: list[Row] = [("net", "batch", "MFLOP", *(FRAMEWORKS[n].title for n in used))]
-    for cell in cells:
+
+    def values(cell: Cell) -> list[str]:
         flop = nets.flop_per_image(nets.NETS[cell.net](**cell.shape), cell.mode)
         rates = (results.median(cell.name, n) for n in used)
         shares = (percent(r * flop / (limit * 1e9)) if r and limit else "-" for r in rates)
-        rows.append((cell.net, str(cell.batch), f"{flop / 1e6:.2f}", *shares))
-    return rows
+        return [f"{flop / 1e6:.2f}", *shares]
+
+    return table(cells, ["MFLOP", *titles(used)], values)
 
 
 def remarks(results: Results) -> list[str]:

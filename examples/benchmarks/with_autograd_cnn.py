@@ -1,4 +1,4 @@
-"""autograd_cnn, with whichever kernels its environment has or AUTOGRAD_CNN_KERNELS chooses."""
+"""autograd_cnn, with the kernels that its environment has or that AUTOGRAD_CNN_KERNELS chooses."""
 
 from __future__ import annotations
 
@@ -13,28 +13,17 @@ import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import kernels
 
+set_threads = ag.set_num_threads
+to_numpy = ag.Tensor.numpy
+Small = pytorch_style.small(ag)
+
 
 def version() -> str:
     return f"{ag.__version__}, {kernels.REASON.split(',')[0]} kernels"
 
 
-def set_threads(threads: int) -> None:
-    ag.set_num_threads(threads)
-
-
-def ways(mode: str) -> list[str]:
-    return [""]
-
-
 def convert(images: np.ndarray, labels: np.ndarray, way: str) -> tuple[Any, Any]:
     return ag.tensor(images), labels
-
-
-def to_numpy(answer: Any) -> np.ndarray:
-    return answer.numpy()
-
-
-Small = pytorch_style.small(ag)
 
 
 def build(

@@ -19,85 +19,66 @@ def version() -> str:
     return jax.__version__
 
 
-def set_threads(threads: int) -> None:
-    """JAX has no call for it: the worker's environment (NPROC) has set it."""
-
-
 def ways(mode: str) -> list[str]:
     return ["NCHW", "NHWC"]
 
 
 def convert(images: np.ndarray, labels: np.ndarray, way: str) -> tuple[Any, Any]:
-    return jnp.asarray(images if way == "NCHW" else images.transpose(0, 2, 3, 1)), jnp.asarray(
-        labels
-    )
+    images = images if way == "NCHW" else images.transpose(0, 2, 3, 1)
+    return jnp.asarray(images), jnp.asarray(labels)
 
 
-def to_numpy(answer: Any) -> np.ndarray:
-    return np.asarray(answer)
+def operations(way: str) -> dict[type, Callable[..., Any]]:
+    first = way == "NCHW"  # the channels come first
 
+    def along_channels(values: jax.Array, x: jax.Array) -> jax.Array:
+        return values[:, None, None] if x.ndim == 4 and first else values
 
-def apply(
-    net: nets.Net, weights: State, running: State, x: jax.Array, training: bool, way: str
-) -> tuple[jax.Array, State]:
-    """The scores, and the running statistics after this batch."""
-    after = []
-    for layer, w, statistics in zip(net.layers, weights, running):
-        match layer:
-            case nets.Conv(padding=padding):
-                numbers = (way, "OIHW", way)
-                x = lax.conv_general_dilated(
-                    x, w["weight"], (1, 1), [(padding, padding)] * 2, dimension_numbers=numbers
-                )
-                if "bias" in w:
-                    x = x + along_channels(w["bias"], x, way)
-            case nets.BatchNorm():
-                x, statistics = batch_norm(x, w, statistics, training, way)
-            case nets.Relu():
-                x = jax.nn.relu(x)
-            case nets.Pool():
-                window = (1, 1, 2, 2) if way == "NCHW" else (1, 2, 2, 1)
-                x = lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
-            case nets.Flatten():
-                x = (x if way == "NCHW" else x.transpose(0, 3, 1, 2)).reshape(len(x), -1)
-            case nets.Linear():
-                x = x @ w["weight"].T + w["bias"]
-        after.append(statistics)
-    return x, after
+    def convolve(x: jax.Array, layer: nets.Conv, w: Any, *_: Any) -> jax.Array:
+        padding, axes = [(layer.padding, layer.padding)] * 2, (way, "OIHW", way)
+        x = lax.conv_general_dilated(x, w["weight"], (1, 1), padding, dimension_numbers=axes)
+        return x + along_channels(w["bias"], x) if "bias" in w else x
 
+    def normalise(x: jax.Array, layer: Any, w: Any, running: Any, training: bool) -> jax.Array:
+        mean, var = running["mean"], running["var"]
+        if training:
+            axes = (0,) if x.ndim == 2 else (0, 2, 3) if first else (0, 1, 2)
+            mean, var = x.mean(axes), x.var(axes)
+            nets.move_statistics(running, mean, var, x.size // layer.features)
+        scale = w["weight"] * lax.rsqrt(var + 1e-5)
+        shift = w["bias"] - mean * scale
+        return x * along_channels(scale, x) + along_channels(shift, x)
 
-def along_channels(values: jax.Array, x: jax.Array, way: str) -> jax.Array:
-    return values[:, None, None] if x.ndim == 4 and way == "NCHW" else values
+    def pool(x: jax.Array, *_: Any) -> jax.Array:
+        window = (1, 1, 2, 2) if first else (1, 2, 2, 1)
+        return lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
 
+    def flatten(x: jax.Array, *_: Any) -> jax.Array:
+        return (x if first else x.transpose(0, 3, 1, 2)).reshape(len(x), -1)
 
-def batch_norm(
-    x: jax.Array, w: dict[str, jax.Array], running: dict[str, jax.Array], training: bool, way: str
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    mean, var = running["mean"], running["var"]
-    if training:
-        axes = (0,) if x.ndim == 2 else (0, 2, 3) if way == "NCHW" else (0, 1, 2)
-        mean, var = x.mean(axes), x.var(axes)
-        count = x.size // len(mean)
-        running = {
-            "mean": 0.9 * running["mean"] + 0.1 * mean,
-            "var": 0.9 * running["var"] + 0.1 * var * (count / (count - 1)),
-        }
-    scale = w["weight"] * lax.rsqrt(var + 1e-5)
-    shift = w["bias"] - mean * scale
-    return x * along_channels(scale, x, way) + along_channels(shift, x, way), running
+    return {
+        nets.Conv: convolve,
+        nets.BatchNorm: normalise,
+        nets.Relu: lambda x, *_: jax.nn.relu(x),
+        nets.Pool: pool,
+        nets.Flatten: flatten,
+        nets.Linear: lambda x, layer, w, *_: x @ w["weight"].T + w["bias"],
+    }
 
 
 def build(
     net: nets.Net, weights: list[dict[str, np.ndarray]], mode: str, way: str
 ) -> Callable[..., Any]:
+    apply = functools.partial(nets.apply, operations(way), net)
     state = jax.tree.map(jnp.asarray, weights)
     running = jax.tree.map(jnp.asarray, nets.first_statistics(net))
     if mode == "infer":
-        scores = jax.jit(lambda images: apply(net, state, running, images, False, way)[0])
+        scores = jax.jit(lambda images: apply(state, running, images, False))
         return lambda images, labels: scores(images)
 
     def loss(weights: State, running: State, images: Any, labels: Any) -> tuple[Any, State]:
-        logits, running = apply(net, weights, running, images, True, way)
+        running = [dict(statistics) for statistics in running]
+        logits = apply(weights, running, images, True)
         picked = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1)
         return -picked.mean(), running
 

@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: compile + train_on_batch, and a step of one's own under tf.function."""
+"""Keras on TensorFlow: compile with train_on_batch, and a written step under tf.function."""
 
 from __future__ import annotations
 
@@ -29,10 +29,6 @@ def convert(images: np.ndarray, labels: np.ndarray, way: str) -> tuple[Any, Any]
     """(N, 1, H, W) as (N, H, W, 1): with one channel the memory is the same."""
     n, _, h, w = images.shape
     return tf.constant(images.reshape(n, h, w, 1)), tf.constant(labels)
-
-
-def to_numpy(answer: Any) -> np.ndarray:
-    return np.asarray(answer)
 
 
 def make_layer(layer: nets.Layer) -> keras.Layer:

@@ -12,74 +12,49 @@ from mygrad.nnet.activations import relu
 from mygrad.nnet.layers import batchnorm, conv_nd, max_pool
 from mygrad.nnet.losses import softmax_crossentropy
 
-Running = list[dict[str, np.ndarray]]
-
 
 def version() -> str:
     return mg.__version__
-
-
-def set_threads(threads: int) -> None:
-    """It has no threads of its own; NumPy's BLAS reads the worker's environment."""
-
-
-def ways(mode: str) -> list[str]:
-    return [""]
 
 
 def convert(images: np.ndarray, labels: np.ndarray, way: str) -> tuple[Any, Any]:
     return mg.tensor(images, constant=True), labels
 
 
-def to_numpy(answer: Any) -> np.ndarray:
-    return np.asarray(answer)
-
-
 class Small:
     """What small_ops.py needs."""
 
     library = mg
-
-    @staticmethod
-    def leaf(values: np.ndarray) -> Any:
-        return mg.tensor(values)
-
-    @staticmethod
-    def constant(values: np.ndarray) -> Any:
-        return values
-
-    @staticmethod
-    def clear(x: Any) -> None:
-        x.null_grad()
+    leaf = staticmethod(mg.tensor)
+    constant = staticmethod(np.asarray)
+    clear = staticmethod(mg.Tensor.null_grad)
 
 
-def apply(net: nets.Net, weights: list[dict[str, Any]], running: Running, x: Any, mode: str) -> Any:
-    """The scores.  In training the running statistics change in place."""
-    for layer, w, statistics in zip(net.layers, weights, running):
-        match layer:
-            case nets.Conv(padding=padding):
-                x = conv_nd(x, w["weight"], stride=1, padding=padding)
-                if "bias" in w:
-                    x = x + w["bias"].reshape(1, -1, 1, 1)
-            case nets.BatchNorm() if mode == "train":
-                axes = (0, 2, 3)[: x.ndim - 1]
-                mean, var = x.data.mean(axes), x.data.var(axes)
-                nets.move_statistics(statistics, mean, var, x.size // layer.features)
-                x = batchnorm(x, gamma=w["weight"], beta=w["bias"], eps=1e-5)
-            case nets.BatchNorm():
-                shape = (1, -1, 1, 1) if x.ndim == 4 else (1, -1)
-                scale = w["weight"] / np.sqrt(statistics["var"] + np.float32(1e-5))
-                shift = w["bias"] - statistics["mean"] * scale
-                x = x * scale.reshape(shape) + shift.reshape(shape)
-            case nets.Relu():
-                x = relu(x)
-            case nets.Pool():
-                x = max_pool(x, (2, 2), 2)
-            case nets.Flatten():
-                x = x.reshape(len(x), -1)
-            case nets.Linear():
-                x = mg.matmul(x, w["weight"].T) + w["bias"]
-    return x
+def convolve(x: Any, layer: nets.Conv, w: Any, *_: Any) -> Any:
+    x = conv_nd(x, w["weight"], stride=1, padding=layer.padding)
+    return x + w["bias"].reshape(1, -1, 1, 1) if "bias" in w else x
+
+
+def normalise(x: Any, layer: nets.BatchNorm, w: Any, running: Any, training: bool) -> Any:
+    if training:
+        axes = (0, 2, 3)[: x.ndim - 1]
+        mean, var = x.data.mean(axes), x.data.var(axes)
+        nets.move_statistics(running, mean, var, x.size // layer.features)
+        return batchnorm(x, gamma=w["weight"], beta=w["bias"], eps=1e-5)
+    shape = (1, -1, 1, 1) if x.ndim == 4 else (1, -1)
+    scale = w["weight"] / np.sqrt(running["var"] + np.float32(1e-5))
+    shift = w["bias"] - running["mean"] * scale
+    return x * scale.reshape(shape) + shift.reshape(shape)
+
+
+OPERATIONS = {
+    nets.Conv: convolve,
+    nets.BatchNorm: normalise,
+    nets.Relu: lambda x, *_: relu(x),
+    nets.Pool: lambda x, *_: max_pool(x, (2, 2), 2),
+    nets.Flatten: lambda x, *_: x.reshape(len(x), -1),
+    nets.Linear: lambda x, layer, w, *_: mg.matmul(x, w["weight"].T) + w["bias"],
+}
 
 
 def build(
@@ -87,24 +62,21 @@ def build(
 ) -> Callable[..., Any]:
     weights = [{name: mg.tensor(w) for name, w in own.items()} for own in first]
     running = nets.first_statistics(net)
-    if mode == "infer":
 
-        def infer(images: Any, labels: Any) -> Any:
-            with mg.no_autodiff:
-                return apply(net, weights, running, images, mode)
+    def infer(images: Any, labels: Any) -> Any:
+        with mg.no_autodiff:
+            return nets.apply(OPERATIONS, net, weights, running, images, False)
 
-        return infer
     parameters = [w for own in weights for w in own.values()]
-    speeds = [np.zeros_like(p.data) for p in parameters]
+    momentum = nets.Momentum()
 
     def train(images: Any, labels: Any) -> Any:
-        loss = softmax_crossentropy(apply(net, weights, running, images, mode), labels)
+        scores = nets.apply(OPERATIONS, net, weights, running, images, True)
+        loss = softmax_crossentropy(scores, labels)
         loss.backward()
-        for p, v in zip(parameters, speeds):
-            v *= 0.9
-            v += p.grad
-            p.data -= 0.01 * v
+        for i, p in enumerate(parameters):
+            momentum.update(i, p.data, p.grad)
             p.null_grad()
         return loss
 
-    return train
+    return infer if mode == "infer" else train

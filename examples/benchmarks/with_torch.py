@@ -1,6 +1,6 @@
-"""PyTorch in eager mode, as its users write it; once as it comes, once in channels_last.
+"""PyTorch in eager mode, as its users write it, in both memory formats.
 
-torch.compile was tried on two cores and takes no part: 8 to 20 s per network, then not faster than
+torch.compile was tried on two cores and is left out: 8 to 20 s per network, then not faster than
 eager (S4 at batch 32: 4.3k images/s against 4.6k; LeNet: 6.0k against 8.0k).  SGD with fused=True
 was within 5 % of the default.
 """
@@ -17,13 +17,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+set_threads = torch.set_num_threads
+Small = pytorch_style.small(torch)
+
 
 def version() -> str:
     return torch.__version__
-
-
-def set_threads(threads: int) -> None:
-    torch.set_num_threads(threads)
 
 
 def ways(mode: str) -> list[str]:
@@ -39,11 +38,8 @@ def convert(images: np.ndarray, labels: np.ndarray, way: str) -> tuple[Any, Any]
     return kept, torch.tensor(labels)
 
 
-def to_numpy(answer: Any) -> np.ndarray:
+def to_numpy(answer: torch.Tensor) -> np.ndarray:
     return answer.detach().numpy()
-
-
-Small = pytorch_style.small(torch)
 
 
 def build(

@@ -2,8 +2,8 @@
 
     python worker.py FRAMEWORK THREADS
 
-The benchmark starts it.  It imports nothing but its neighbours in this folder and what is installed
-for its interpreter, so a framework is measured as that environment has it.
+The benchmark starts it.  It imports only its neighbours in this folder and what is installed for
+its interpreter, so a framework is measured as that environment has it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import sys
 import time
 import traceback
+from types import SimpleNamespace
 from typing import Any
 
 import machine
@@ -25,6 +26,13 @@ import small_ops
 CHECKED_STEPS = 3
 TRIAL_SECONDS = 0.1
 TRIALS = 3
+DEFAULTS: dict[str, Any] = {
+    "set_threads": lambda threads: None,  # NumPy's BLAS and JAX read the worker's environment
+    "ways": lambda mode: [""],
+    "convert": lambda images, labels, way: (images, labels),
+    "to_numpy": np.asarray,
+}
+"""The functions that a module with_*.py may leave out."""
 
 
 class Program:
@@ -56,7 +64,7 @@ class Program:
     def run(self, steps: int) -> float:
         """Seconds per step of so many steps, until their results are there.
 
-        In inference every answer is waited for; steps of training wait for each other.
+        In inference it waits for every answer; steps of training wait for each other.
         """
         step, to_numpy, training = self.step, self.framework.to_numpy, self.training
         start = time.perf_counter()
@@ -83,7 +91,8 @@ class Worker:
     """The programs of one framework, one per cell."""
 
     def __init__(self, name: str, threads: int) -> None:
-        self.framework = importlib.import_module(f"with_{name}")
+        module = importlib.import_module(f"with_{name}")
+        self.framework = SimpleNamespace(**DEFAULTS | vars(module))
         self.framework.set_threads(threads)
         self.programs: dict[str, Program] = {}
 
