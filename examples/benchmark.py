@@ -13,8 +13,6 @@ process.  They take turns, round after round; those that wait are stopped.
 For a framework in another environment: --python torch=PATH/bin/python, once for each.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """Figures of a training run, and the parts of all pictures, drawn with matplotlib."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path

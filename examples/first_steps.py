@@ -4,8 +4,6 @@ An error is half the squared difference of prediction and truth, so that its der
 prediction is that difference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -5,8 +5,6 @@ the layers, the probabilities at the end, and which pixels a prediction hangs on
 draws all of it.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

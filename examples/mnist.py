@@ -17,8 +17,6 @@ uninterrupted run would have had.  All files are complete after every epoch, als
 Ctrl-C ends the run.  The same seed gives the same numbers on the same machine.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

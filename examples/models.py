@@ -3,8 +3,6 @@
 A network returns one score per digit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

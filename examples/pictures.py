@@ -10,8 +10,6 @@ the maps between the layers, the probabilities, and the pixels that decide an an
 has the numbers behind these pictures.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the programs here share: options, errors in one line, and a quiet end of a pipe."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

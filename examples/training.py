@@ -1,7 +1,5 @@
 """Training a classifier: the loop over epochs, its evaluation, and the files of a run."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

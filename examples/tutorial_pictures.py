@@ -1,7 +1,5 @@
 """The pictures of docs/tutorial that no other program draws; pictures.py puts all of them there."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -115,7 +115,7 @@ def test_the_figure_is_a_small_png(tmp_path: Path) -> None:
 def test_without_matplotlib_only_the_figure_is_missing(
     run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program.charts, "Figure", None)
+    monkeypatch.setattr(program.figures, "Figure", None)
     record = run[1] / "benchmark.json"
     assert program.main(["--show", str(record), "--out", str(tmp_path)]) == 0
     assert "No figure: it needs matplotlib" in capsys.readouterr().out

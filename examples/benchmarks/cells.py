@@ -1,7 +1,5 @@
 """What is measured: a cell is a network, a batch size, and training or inference."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures of the results, drawn with matplotlib."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """This machine: its processor, what its matrix product reaches, and who else is using it."""
 
-from __future__ import annotations
-
 import os
 import platform
 import time

@@ -1,7 +1,5 @@
 """Resident memory of a process that trains S4 at batch 128."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -3,9 +3,8 @@
 It imports only NumPy, so that a worker can read it in the environment of any framework.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,48 +13,27 @@ CLASSES = 10
 
 
 @dataclass(frozen=True)
-class Conv:
-    """Convolution with a square kernel; padding on every side."""
+class Layer:
+    """A layer: "conv", "norm2d", "norm1d", "relu", "pool", "flatten" or "linear".
 
-    inputs: int
-    outputs: int
-    kernel: int
+    Convolutions have square kernels, and padding on every side.  Batch norm has eps 1e-5 and
+    momentum 0.1 (PyTorch's).  Pooling is over 2 x 2 without overlap.
+    """
+
+    kind: str
+    inputs: int = 0
+    outputs: int = 0
+    kernel: int = 0
     padding: int = 0
     bias: bool = True
 
 
-@dataclass(frozen=True)
-class BatchNorm:
-    """Normalisation per channel of images, or per feature; eps 1e-5, momentum 0.1 (PyTorch's)."""
-
-    features: int
-    images: bool = True
+conv, linear = partial(Layer, "conv"), partial(Layer, "linear")
+RELU, POOL, FLATTEN = Layer("relu"), Layer("pool"), Layer("flatten")
 
 
-@dataclass(frozen=True)
-class Relu:
-    """max(x, 0)."""
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Max pooling over 2 x 2 without overlap."""
-
-
-@dataclass(frozen=True)
-class Flatten:
-    """(N, C, H, W) to (N, C H W)."""
-
-
-@dataclass(frozen=True)
-class Linear:
-    """x W^T + b."""
-
-    inputs: int
-    outputs: int
-
-
-Layer = Conv | BatchNorm | Relu | Pool | Flatten | Linear
+def norm(features: int, axes: int = 2) -> Layer:
+    return Layer(f"norm{axes}d", features, features)
 
 
 @dataclass(frozen=True)
@@ -67,24 +45,20 @@ class Net:
 
 
 def a1() -> Net:
-    """Convolution, pooling, one linear layer: no bias in the convolution, no activation."""
-    return Net((Conv(1, 8, 3, bias=False), Pool(), Flatten(), Linear(8 * 13 * 13, CLASSES)))
+    return Net((conv(1, 8, 3, bias=False), POOL, FLATTEN, linear(8 * 13 * 13, CLASSES)))
 
 
 def b1() -> Net:
-    """One filter, then two linear layers."""
-    classifier = (Linear(13 * 13, 64), Relu(), Linear(64, CLASSES))
-    return Net((Conv(1, 1, 3), Relu(), Pool(), Flatten(), *classifier))
+    classifier = (linear(13 * 13, 64), RELU, linear(64, CLASSES))
+    return Net((conv(1, 1, 3), RELU, POOL, FLATTEN, *classifier))
 
 
 def s4(size: int = 28, channels: int = 16) -> Net:
-    """Two blocks of convolution, batch norm, relu and pooling, then a classifier with one more."""
     wide, last = 2 * channels, size // 4
     layers = (
-        *(Conv(1, channels, 3, padding=1), BatchNorm(channels), Relu(), Pool()),
-        *(Conv(channels, wide, 3, padding=1), BatchNorm(wide), Relu(), Pool()),
-        *(Flatten(), Linear(wide * last * last, 128), BatchNorm(128, images=False), Relu()),
-        Linear(128, CLASSES),
+        *(conv(1, channels, 3, padding=1), norm(channels), RELU, POOL),
+        *(conv(channels, wide, 3, padding=1), norm(wide), RELU, POOL, FLATTEN),
+        *(linear(wide * last * last, 128), norm(128, axes=1), RELU, linear(128, CLASSES)),
     )
     return Net(layers, size)
 
@@ -92,16 +66,14 @@ def s4(size: int = 28, channels: int = 16) -> Net:
 def lenet() -> Net:
     """LeNet-5 with relu and max pooling; padding 2 makes 32 x 32 of 28 x 28."""
     layers = (
-        *(Conv(1, 6, 5, padding=2), Relu(), Pool()),
-        *(Conv(6, 16, 5), Relu(), Pool(), Flatten()),
-        *(Linear(16 * 5 * 5, 120), Relu(), Linear(120, 84), Relu(), Linear(84, CLASSES)),
+        *(conv(1, 6, 5, padding=2), RELU, POOL, conv(6, 16, 5), RELU, POOL, FLATTEN),
+        *(linear(16 * 5 * 5, 120), RELU, linear(120, 84), RELU, linear(84, CLASSES)),
     )
     return Net(layers)
 
 
 def mlp() -> Net:
-    """784 pixels, 128 hidden units, 10 scores."""
-    return Net((Flatten(), Linear(28 * 28, 128), Relu(), Linear(128, CLASSES)))
+    return Net((FLATTEN, linear(28 * 28, 128), RELU, linear(128, CLASSES)))
 
 
 NETS = {"A1": a1, "B1": b1, "S4": s4, "LeNet": lenet, "MLP": mlp}
@@ -120,15 +92,16 @@ def first_weights(net: Net, seed: int = 0) -> list[dict[str, np.ndarray]]:
     weights = []
     for layer in net.layers:
         own = {}
-        if isinstance(layer, BatchNorm):
-            own["weight"] = draw(0.8, 1.2, layer.features)
-            own["bias"] = draw(-0.1, 0.1, layer.features)
-        elif isinstance(layer, Conv | Linear):
-            kernel = (layer.kernel, layer.kernel) if isinstance(layer, Conv) else ()
-            shape = (layer.outputs, layer.inputs, *kernel)
+        if layer.kind.startswith("norm"):
+            own["weight"] = draw(0.8, 1.2, layer.outputs)
+            own["bias"] = draw(-0.1, 0.1, layer.outputs)
+        elif layer.outputs:
+            shape = (layer.outputs, layer.inputs) + (layer.kernel, layer.kernel) * bool(
+                layer.kernel
+            )
             bound = 1 / np.sqrt(np.prod(shape[1:]))
             own["weight"] = draw(-bound, bound, shape)
-            if not isinstance(layer, Conv) or layer.bias:
+            if layer.bias:
                 own["bias"] = draw(-bound, bound, layer.outputs)
         weights.append(own)
     return weights
@@ -137,8 +110,8 @@ def first_weights(net: Net, seed: int = 0) -> list[dict[str, np.ndarray]]:
 def first_statistics(net: Net) -> list[dict[str, np.ndarray]]:
     """Running mean and variance of each layer before training, empty where there are none."""
     return [
-        {"mean": np.zeros(layer.features, "f4"), "var": np.ones(layer.features, "f4")}
-        if isinstance(layer, BatchNorm)
+        {"mean": np.zeros(layer.outputs, "f4"), "var": np.ones(layer.outputs, "f4")}
+        if layer.kind.startswith("norm")
         else {}
         for layer in net.layers
     ]
@@ -165,11 +138,11 @@ class Momentum:
 
 
 def apply(
-    operations: dict[type, Any], net: Net, weights: Any, running: Any, x: Any, training: bool
+    operations: dict[str, Any], net: Net, weights: Any, running: Any, x: Any, training: bool
 ) -> Any:
     """The scores, by the operation of each layer; it changes the dicts in `running` in training."""
     for layer, own, statistics in zip(net.layers, weights, running):
-        x = operations[type(layer)](x, layer, own, statistics, training)
+        x = operations[layer.kind](x, layer, own, statistics, training)
     return x
 
 
@@ -193,18 +166,17 @@ def flop_per_image(net: Net, mode: str) -> int:
     """Floating-point operations of the convolutions and linear layers, 2 per multiply-add.
 
     Training does each layer's work three times (forward, gradient of the weights, gradient of the
-    input), the first layer's twice: nobody needs the gradient of the images.
+    input), but the first layer's twice, because the gradient of the images is not needed.
     """
     total, first, size = 0, True, net.size
     for layer in net.layers:
-        if isinstance(layer, Conv):
-            size += 2 * layer.padding - layer.kernel + 1
-            work = 2 * layer.outputs * layer.inputs * layer.kernel**2 * size**2
-        elif isinstance(layer, Linear):
-            work = 2 * layer.inputs * layer.outputs
-        else:
-            size //= 2 if isinstance(layer, Pool) else 1
-            continue
-        total += work * (1 if mode == "infer" else 2 if first else 3)
-        first = False
+        if layer.kind == "pool":
+            size //= 2
+        elif layer.kind in ("conv", "linear"):
+            work = 2 * layer.outputs * layer.inputs
+            if layer.kind == "conv":
+                size += 2 * layer.padding - layer.kernel + 1
+                work *= layer.kernel**2 * size**2
+            total += work * (1 if mode == "infer" else 2 if first else 3)
+            first = False
     return total

@@ -1,7 +1,5 @@
 """Time per operation on arrays of ten values, beside other frameworks that run op by op."""
 
-from __future__ import annotations
-
 import statistics
 from typing import Any
 

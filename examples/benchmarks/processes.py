@@ -1,7 +1,5 @@
 """The benchmark's side of the workers: starting them, asking one at a time, stopping the others."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -12,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -137,7 +135,7 @@ class Team:
             self.missing[worker.name] = str(error)
             self.workers.pop().close()
 
-    def __enter__(self) -> Team:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,5 @@
 """The code that PyTorch and autograd_cnn share, because their names are the same."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -22,19 +20,22 @@ def small(library: Any) -> Any:
 
 
 def make_layer(nn: Any, layer: nets.Layer) -> Any:
-    match layer:
-        case nets.Conv(inputs, outputs, kernel, padding, bias):
-            return nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=bias)
-        case nets.BatchNorm(features, images):
-            return nn.BatchNorm2d(features) if images else nn.BatchNorm1d(features)
-        case nets.Relu():
+    match layer.kind:
+        case "conv":
+            sizes = layer.inputs, layer.outputs, layer.kernel
+            return nn.Conv2d(*sizes, padding=layer.padding, bias=layer.bias)
+        case "norm2d":
+            return nn.BatchNorm2d(layer.outputs)
+        case "norm1d":
+            return nn.BatchNorm1d(layer.outputs)
+        case "relu":
             return nn.ReLU()
-        case nets.Pool():
+        case "pool":
             return nn.MaxPool2d(2)
-        case nets.Flatten():
+        case "flatten":
             return nn.Flatten()
-        case nets.Linear(inputs, outputs):
-            return nn.Linear(inputs, outputs)
+        case "linear":
+            return nn.Linear(layer.inputs, layer.outputs)
 
 
 def make_model(nn: Any, net: nets.Net, first: Callable[[np.ndarray], Any], weights: Any) -> Any:

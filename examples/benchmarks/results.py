@@ -1,7 +1,5 @@
 """The record of a run: what was measured, on what; as JSON and back."""
 
-from __future__ import annotations
-
 import json
 import statistics
 from dataclasses import dataclass, field

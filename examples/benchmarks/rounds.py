@@ -1,7 +1,5 @@
 """The benchmark itself: every cell, round after round, all frameworks next to each other."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Sequence

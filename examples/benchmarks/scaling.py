@@ -1,7 +1,5 @@
 """How the training speed of S4 depends on batch size, image size, channels and threads."""
 
-from __future__ import annotations
-
 import statistics
 from pathlib import Path
 from typing import Any

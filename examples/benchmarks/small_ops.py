@@ -1,7 +1,5 @@
 """Operations on arrays of ten values, where the arithmetic is nothing and the overhead is all."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

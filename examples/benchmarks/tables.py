@@ -1,7 +1,5 @@
 """The results as text that fits the terminal."""
 
-from __future__ import annotations
-
 import shutil
 import textwrap
 from collections import Counter

@@ -1,7 +1,5 @@
 """What the options say about a run, and what every kind of measurement does."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping, Sequence

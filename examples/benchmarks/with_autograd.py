@@ -1,7 +1,5 @@
 """HIPS autograd: it has no layers, so these are written with its NumPy."""
 
-from __future__ import annotations
-
 import importlib.metadata
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +15,7 @@ def version() -> str:
     return importlib.metadata.version("autograd")
 
 
-def convolve(x: Any, layer: nets.Conv, w: Any, *_: Any) -> Any:
+def convolve(x: Any, layer: nets.Layer, w: Any, *_: Any) -> Any:
     """A matrix product per kernel offset."""
     if layer.padding:
         border = (layer.padding, layer.padding)
@@ -34,13 +32,13 @@ def convolve(x: Any, layer: nets.Conv, w: Any, *_: Any) -> Any:
     return out + w["bias"][:, None, None] if "bias" in w else out
 
 
-def normalise(x: Any, layer: nets.BatchNorm, w: Any, running: Any, training: bool) -> Any:
+def normalise(x: Any, layer: nets.Layer, w: Any, running: Any, training: bool) -> Any:
     axes, shape = ((0, 2, 3), (-1, 1, 1)) if x.ndim == 4 else ((0,), (-1,))
     mean, var = running["mean"], running["var"]
     if training:
         mean = anp.mean(x, axes)
         var = anp.mean((x - mean.reshape(shape)) ** 2, axes)
-        nets.move_statistics(running, getval(mean), getval(var), x.size // layer.features)
+        nets.move_statistics(running, getval(mean), getval(var), x.size // layer.outputs)
     scale = w["weight"] / anp.sqrt(var + np.float32(1e-5))
     shift = w["bias"] - mean * scale
     return x * scale.reshape(shape) + shift.reshape(shape)
@@ -52,12 +50,13 @@ def pool(x: Any, *_: Any) -> Any:
 
 
 OPERATIONS = {
-    nets.Conv: convolve,
-    nets.BatchNorm: normalise,
-    nets.Relu: lambda x, *_: anp.maximum(x, 0),
-    nets.Pool: pool,
-    nets.Flatten: lambda x, *_: x.reshape(len(x), -1),
-    nets.Linear: lambda x, layer, w, *_: anp.dot(x, w["weight"].T) + w["bias"],
+    "conv": convolve,
+    "norm2d": normalise,
+    "norm1d": normalise,
+    "relu": lambda x, *_: anp.maximum(x, 0),
+    "pool": pool,
+    "flatten": lambda x, *_: x.reshape(len(x), -1),
+    "linear": lambda x, layer, w, *_: anp.dot(x, w["weight"].T) + w["bias"],
 }
 
 

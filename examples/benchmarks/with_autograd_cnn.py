@@ -1,7 +1,5 @@
 """autograd_cnn, with the kernels that its environment has or that AUTOGRAD_CNN_KERNELS chooses."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

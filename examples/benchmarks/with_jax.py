@@ -1,7 +1,5 @@
 """JAX: the whole step under jit, its old state donated; images as N, C, H, W or N, H, W, C."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -28,13 +26,13 @@ def convert(images: np.ndarray, labels: np.ndarray, way: str) -> tuple[Any, Any]
     return jnp.asarray(images), jnp.asarray(labels)
 
 
-def operations(way: str) -> dict[type, Callable[..., Any]]:
+def operations(way: str) -> dict[str, Callable[..., Any]]:
     first = way == "NCHW"  # the channels come first
 
     def along_channels(values: jax.Array, x: jax.Array) -> jax.Array:
         return values[:, None, None] if x.ndim == 4 and first else values
 
-    def convolve(x: jax.Array, layer: nets.Conv, w: Any, *_: Any) -> jax.Array:
+    def convolve(x: jax.Array, layer: nets.Layer, w: Any, *_: Any) -> jax.Array:
         padding, axes = [(layer.padding, layer.padding)] * 2, (way, "OIHW", way)
         x = lax.conv_general_dilated(x, w["weight"], (1, 1), padding, dimension_numbers=axes)
         return x + along_channels(w["bias"], x) if "bias" in w else x
@@ -44,7 +42,7 @@ def operations(way: str) -> dict[type, Callable[..., Any]]:
         if training:
             axes = (0,) if x.ndim == 2 else (0, 2, 3) if first else (0, 1, 2)
             mean, var = x.mean(axes), x.var(axes)
-            nets.move_statistics(running, mean, var, x.size // layer.features)
+            nets.move_statistics(running, mean, var, x.size // layer.outputs)
         scale = w["weight"] * lax.rsqrt(var + 1e-5)
         shift = w["bias"] - mean * scale
         return x * along_channels(scale, x) + along_channels(shift, x)
@@ -57,12 +55,13 @@ def operations(way: str) -> dict[type, Callable[..., Any]]:
         return (x if first else x.transpose(0, 3, 1, 2)).reshape(len(x), -1)
 
     return {
-        nets.Conv: convolve,
-        nets.BatchNorm: normalise,
-        nets.Relu: lambda x, *_: jax.nn.relu(x),
-        nets.Pool: pool,
-        nets.Flatten: flatten,
-        nets.Linear: lambda x, layer, w, *_: x @ w["weight"].T + w["bias"],
+        "conv": convolve,
+        "norm2d": normalise,
+        "norm1d": normalise,
+        "relu": lambda x, *_: jax.nn.relu(x),
+        "pool": pool,
+        "flatten": flatten,
+        "linear": lambda x, layer, w, *_: x @ w["weight"].T + w["bias"],
     }
 
 

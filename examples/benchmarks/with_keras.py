@@ -1,7 +1,5 @@
 """Keras on TensorFlow: compile with train_on_batch, and a written step under tf.function."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -32,20 +30,21 @@ def convert(images: np.ndarray, labels: np.ndarray, way: str) -> tuple[Any, Any]
 
 
 def make_layer(layer: nets.Layer) -> keras.Layer:
-    match layer:
-        case nets.Conv(_, outputs, kernel, padding, bias):
-            same = "same" if padding else "valid"
-            return keras.layers.Conv2D(outputs, kernel, padding=same, use_bias=bias)
-        case nets.BatchNorm():
+    match layer.kind:
+        case "conv":
+            same = "same" if layer.padding else "valid"
+            sizes = layer.outputs, layer.kernel
+            return keras.layers.Conv2D(*sizes, padding=same, use_bias=layer.bias)
+        case "norm2d" | "norm1d":
             return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
-        case nets.Relu():
+        case "relu":
             return keras.layers.ReLU()
-        case nets.Pool():
+        case "pool":
             return keras.layers.MaxPooling2D()
-        case nets.Flatten():
+        case "flatten":
             return keras.layers.Flatten()
-        case nets.Linear(_, outputs):
-            return keras.layers.Dense(outputs)
+        case "linear":
+            return keras.layers.Dense(layer.outputs)
 
 
 def set_weights(model: keras.Model, weights: list[dict[str, np.ndarray]]) -> None:

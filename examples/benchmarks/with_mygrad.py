@@ -1,7 +1,5 @@
 """MyGrad: its own layers, with momentum and running statistics in NumPy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -30,16 +28,16 @@ class Small:
     clear = staticmethod(mg.Tensor.null_grad)
 
 
-def convolve(x: Any, layer: nets.Conv, w: Any, *_: Any) -> Any:
+def convolve(x: Any, layer: nets.Layer, w: Any, *_: Any) -> Any:
     x = conv_nd(x, w["weight"], stride=1, padding=layer.padding)
     return x + w["bias"].reshape(1, -1, 1, 1) if "bias" in w else x
 
 
-def normalise(x: Any, layer: nets.BatchNorm, w: Any, running: Any, training: bool) -> Any:
+def normalise(x: Any, layer: nets.Layer, w: Any, running: Any, training: bool) -> Any:
     if training:
         axes = (0, 2, 3)[: x.ndim - 1]
         mean, var = x.data.mean(axes), x.data.var(axes)
-        nets.move_statistics(running, mean, var, x.size // layer.features)
+        nets.move_statistics(running, mean, var, x.size // layer.outputs)
         return batchnorm(x, gamma=w["weight"], beta=w["bias"], eps=1e-5)
     shape = (1, -1, 1, 1) if x.ndim == 4 else (1, -1)
     scale = w["weight"] / np.sqrt(running["var"] + np.float32(1e-5))
@@ -48,12 +46,13 @@ def normalise(x: Any, layer: nets.BatchNorm, w: Any, running: Any, training: boo
 
 
 OPERATIONS = {
-    nets.Conv: convolve,
-    nets.BatchNorm: normalise,
-    nets.Relu: lambda x, *_: relu(x),
-    nets.Pool: lambda x, *_: max_pool(x, (2, 2), 2),
-    nets.Flatten: lambda x, *_: x.reshape(len(x), -1),
-    nets.Linear: lambda x, layer, w, *_: mg.matmul(x, w["weight"].T) + w["bias"],
+    "conv": convolve,
+    "norm2d": normalise,
+    "norm1d": normalise,
+    "relu": lambda x, *_: relu(x),
+    "pool": lambda x, *_: max_pool(x, (2, 2), 2),
+    "flatten": lambda x, *_: x.reshape(len(x), -1),
+    "linear": lambda x, layer, w, *_: mg.matmul(x, w["weight"].T) + w["bias"],
 }
 
 

@@ -5,8 +5,6 @@ eager (S4 at batch 32: 4.3k images/s against 4.6k; LeNet: 6.0k against 8.0k).  S
 was within 5 % of the default.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -6,8 +6,6 @@ The benchmark starts it.  It imports only its neighbours in this folder and what
 its interpreter, so a framework is measured as that environment has it.
 """
 
-from __future__ import annotations
-
 import importlib
 import itertools
 import json

@@ -11,8 +11,6 @@ files.  The exit status is 0 when every figure is within its allowance of the pu
 one is not, and 2 when a system failed, for example because there is no MNIST.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 

@@ -1,7 +1,5 @@
 """A1 to A3: a small convolutional network, by hand, in Keras' settings, and in pictures."""
 
-from __future__ import annotations
-
 import numpy as np
 from first_steps import ByHand
 from training import History

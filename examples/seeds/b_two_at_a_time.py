@@ -1,7 +1,5 @@
 """B1: a convolutional network with two fully connected layers, in batches of two images."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 Everything here is float64 and comes out the same on every machine.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -9,8 +9,6 @@ figures appear.  Beside them stands what the same network reaches with true grad
 The first 1,000 training images in their order; tested on all 10,000 test images; float64.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

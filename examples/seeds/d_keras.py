@@ -1,7 +1,5 @@
 """D1 to D5: networks in Keras' settings, LeNet-5, and linear regression."""
 
-from __future__ import annotations
-
 import numpy as np
 from models import lenet
 

@@ -1,7 +1,5 @@
 """Training as Keras does it by default: first weights, Adam, batches of 32."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

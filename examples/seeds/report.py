@@ -1,7 +1,5 @@
 """A system's figures as text: published, measured and the difference, one below the other."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import textwrap
