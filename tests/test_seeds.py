@@ -1,21 +1,15 @@
 """examples/seeds: the quick systems reach their published figures; the others start and resume."""
 
-import json
-import re
-
 import numpy as np
 import pytest
 
-from autograd_cnn import data, optim
-import figures
-import pictures
+from autograd_cnn import data
+from autograd_cnn.training import load_checkpoint
 from examples.seeds import SYSTEMS, Figure, Run, System, c_digits, report
 
-NAMES = [
-    *("A1", "A2", "A3", "B1"),
-    *(f"C{n}" for n in range(1, 15)),
-    *(f"D{n}" for n in range(1, 6)),
-]
+import figures  # isort: skip
+
+NAMES = ["A1", "A2", "A3", "B1", *(f"C{n}" for n in range(1, 15)), *(f"D{n}" for n in range(1, 6))]
 QUICK = [pytest.param(s, id=name) for name, s in SYSTEMS.items() if s.quick]
 
 
@@ -62,12 +56,6 @@ def test_quick_systems_reach_their_published_figures(system, tmp_path, request):
         assert figure.agrees(measured[name]), report.figures(system, {name: measured[name]})
 
 
-def test_the_published_update_of_c7_stalls_and_the_gradient_does_not():
-    measured = SYSTEMS["C7"].measure(Run())
-    assert max(measured["error, article's update"]) > 0.6
-    assert max(measured["error, true gradient"]) < 1e-30
-
-
 @pytest.mark.parametrize("measured", [0.897, 0.903, np.nan])
 def test_a_figure_that_is_off_is_noticed(measured):
     figure = Figure(0.9, within=0.002)
@@ -76,9 +64,6 @@ def test_a_figure_that_is_off_is_noticed(measured):
     system = System("Z1", {"one": figure}, True, False, lambda: {"one": measured})
     assert not system.agrees(system.measure(Run()))
     assert report.verdict(system, {"one": measured}) == "not as published: one"
-
-
-def test_one_of_several_numbers_that_is_off_is_noticed():
     assert not Figure([1, 2, 3], within=0.1).agrees([1, 2, 3.2])
     assert not Figure([1, 2, 3], within=[0.1, 0.1, 0]).agrees([1, 2, 3.05])
 
@@ -105,23 +90,21 @@ def softmax(x):
     return x / x.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize(
-    ("activation", "loss", "by_hand"),
-    [
-        (
-            c_digits.careless_relu,
-            c_digits.half_squared_error,
-            (lambda x: (x >= 0) * x, lambda out: out >= 0, lambda x: x),
-        ),
-        (
-            c_digits.careless_tanh,
-            c_digits.F.cross_entropy,
-            (np.tanh, lambda out: 1 - out**2, softmax),
-        ),
-    ],
-    ids=["relu", "tanh"],
-)
-def test_the_careless_activations_are_the_books(digits_run, activation, loss, by_hand):
+BOOK = {
+    "relu": (
+        *(c_digits.careless_relu, c_digits.half_squared_error),
+        *(lambda x: (x >= 0) * x, lambda out: out >= 0, lambda x: x),
+    ),
+    "tanh": (
+        *(c_digits.careless_tanh, c_digits.F.cross_entropy),
+        *(np.tanh, lambda out: 1 - out**2, softmax),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_the_careless_activations_are_the_books(digits_run, name):
+    activation, loss, hidden, slope, outputs = BOOK[name]
     images = digits_run.mnist.train.images[:1000].reshape(1000, -1) / 255
     truth = np.eye(10)[digits_run.mnist.train.labels[:1000]]
     net = c_digits.Network(activation, hidden=20, dropout=True)
@@ -129,22 +112,11 @@ def test_the_careless_activations_are_the_books(digits_run, activation, loss, by
     random = np.random.RandomState(1)
     random.random_sample(sum(w.size for w in weights))
     c_digits.train(net, loss, c_digits.descent(net, 0.1), digits_run, passes=2, batch_size=100)
-    hidden, slope, outputs = by_hand
     for _ in range(2):
         book_pass(images, truth, weights, random, 0.1, 100, hidden, slope, outputs)
     # 20 steps in float64, of which each may round a few times differently
     np.testing.assert_allclose(net.first.numpy(), weights[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(net.second.numpy(), weights[1], rtol=0, atol=1e-12)
-
-
-def test_the_true_activations_differ_from_the_books(digits_run):
-    ends = []
-    for activation in (c_digits.careless_relu, c_digits.relu):
-        net = c_digits.Network(activation, hidden=20, dropout=True)
-        optimizer = optim.SGD([net.first, net.second], lr=0.1)
-        c_digits.train(net, c_digits.half_squared_error, optimizer, digits_run, 1, 100)
-        ends.append(net.first.numpy())
-    assert np.abs(ends[0] - ends[1]).max() > 1e-3
 
 
 def test_the_filters_see_25_by_25_positions_in_the_books_order(digits_run):
@@ -165,51 +137,40 @@ def test_the_filters_see_25_by_25_positions_in_the_books_order(digits_run):
 # ----------------------------------------------------------------------------- the longer trainings
 
 
+def history(folder):
+    """What each epoch measured, without its seconds."""
+    epochs = load_checkpoint(folder / "checkpoint.npz", model=None, optimizer=None, batches=None)
+    return [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in epochs["history"]]
+
+
 @pytest.mark.parametrize("name", ["A2", "D1", "D2", "D3", "D4"])
 def test_longer_trainings_start_and_leave_their_record(digits_run, capsys, name):
     system = SYSTEMS[name]
-    measured = system.measure(digits_run)
+    for _ in range(2):  # without `resume` the second starts again
+        measured = system.measure(digits_run)
+        assert "epoch 1/1" in capsys.readouterr().out
     assert set(system.figures) <= set(measured)
-    out = digits_run.out / name
-    history = json.loads((out / "history.json").read_text())
-    assert [epoch["epoch"] for epoch in history] == [1]
-    assert 0 <= history[0]["test_accuracy"] <= 1
-    assert (out / "checkpoint.npz").exists()
-    assert "epoch 1/1" in capsys.readouterr().out
-
-
-def without_times(path):
-    return re.sub(r'"seconds": [\d.e-]+', "", path.read_text())
+    (epoch,) = history(digits_run.out / name)
+    assert epoch["epoch"] == 1
+    assert 0 <= epoch["test_accuracy"] <= 1
 
 
 @pytest.mark.parametrize("name", ["D1", "D2"])
 def test_a_resumed_training_is_the_straight_one(tmp_path, name):
     """D1 has dropout and D2 batch normalisation: the state of both is kept."""
-    outs = []
     for folder, stages in (("straight", [2]), ("resumed", [1, 2])):
         for epochs in stages:
             run = Run(out=tmp_path / folder, epochs=epochs, resume=True)
             run.mnist = data.digits()
-            measured = SYSTEMS[name].measure(run)
-        outs.append(measured["best validation accuracy"])
-    assert outs[0] == outs[1]
-    straight, resumed = (
-        without_times(tmp_path / folder / name / "history.json")
-        for folder in ("straight", "resumed")
-    )
+            SYSTEMS[name].measure(run)
+    straight, resumed = (history(tmp_path / folder / name) for folder in ("straight", "resumed"))
+    assert len(straight) == 2
     assert straight == resumed
-
-
-def test_without_resume_a_training_starts_anew(digits_run, capsys):
-    for _ in range(2):
-        SYSTEMS["D1"].measure(digits_run)
-    assert capsys.readouterr().out.count("epoch 1/1") == 2
 
 
 @pytest.mark.parametrize("name", ["A3", "D1"])
 def test_without_matplotlib_only_the_pictures_are_missing(digits_run, capsys, monkeypatch, name):
     monkeypatch.setattr(figures, "Figure", None)
-    monkeypatch.setattr(pictures.figures, "Figure", None)  # imported under a name of its own
     measured = SYSTEMS[name].measure(digits_run)
     assert "need matplotlib" in capsys.readouterr().out + str(measured.get("pictures"))
     assert not list(digits_run.out.rglob("*.png"))

@@ -2,19 +2,14 @@
 
 import os
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from autograd_cnn import data
-from examples import training
 from examples.seeds import SYSTEMS, Figure, System
 from examples.seeds import __main__ as program
-from tests.terminal import needs_terminal, shown_in_terminal
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.programs import ROOT, needs_terminal, refused, run, shown_in_terminal
 
 
 def test_list_names_every_system(capsys):
@@ -25,13 +20,7 @@ def test_list_names_every_system(capsys):
 
 
 def test_as_a_module_in_a_pipe():
-    done = subprocess.run(
-        [sys.executable, "-m", "examples.seeds", "c3"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run("-m", "examples.seeds", "c3", folder=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "published      0.7976744445781151" in done.stdout
@@ -64,13 +53,7 @@ def test_a_group_and_a_system_name_each_once(capsys):
     ],
 )
 def test_bad_arguments_are_explained_in_one_line(capsys, arguments, message):
-    with pytest.raises(SystemExit) as stopped:
-        program.main(arguments)
-    assert stopped.value.code == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert message in captured.err
-    assert len(captured.err.splitlines()) == 1
+    assert message in refused(program.main, arguments, capsys)
 
 
 def enter(monkeypatch, function, figures):
@@ -88,7 +71,7 @@ def test_a_figure_that_is_off_changes_the_exit_status(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "error", [data.DataError("damaged"), training.DivergedError("nan"), PermissionError("no")]
+    "error", [data.DataError("damaged"), program.DivergedError("nan"), PermissionError("no")]
 )
 def test_a_failure_is_said_in_one_line(monkeypatch, capsys, error):
     def fail():
