@@ -40,36 +40,19 @@ KEPT_OPTIONS = ("model", "batch_size", "lr", "seed")  # the same numbers need th
 
 def parser() -> Parser:
     p = Parser("mnist.py", __doc__)
-    p.add_argument(
-        "--data",
-        metavar="WHERE",
-        help="folder with the four MNIST files, or 'digits' (default: find or download MNIST)",
-    )
-    p.add_argument(
-        "--model", choices=MODELS, default="cnn", help="network and recipe (default: cnn)"
-    )
-    p.add_argument(
-        "--epochs",
-        type=positive,
-        metavar="N",
-        help="passes over the training images (default: 3, for digits 15; best: 12, 30)",
-    )
-    p.add_argument(
-        "--batch-size", type=positive, metavar="N", help="images per step (default: 64; best: 128)"
-    )
-    p.add_argument(
-        "--lr",
-        type=at_least(float, 1e-9),
-        metavar="RATE",
-        help="highest learning rate of the schedule (default: 0.05; best: 0.1)",
-    )
-    p.add_argument(
-        "--seed",
-        type=at_least(int, 0),
-        default=0,
-        metavar="N",
-        help="start of all random numbers: weights, order, dropout, image changes (default: 0)",
-    )
+    where = "folder with the four MNIST files, or 'digits' (default: find or download MNIST)"
+    p.add_argument("--data", metavar="WHERE", help=where)
+    network = "network and recipe (default: cnn)"
+    p.add_argument("--model", choices=MODELS, default="cnn", help=network)
+    numbers: dict[str, tuple[Any, str]] = {
+        "epochs": (positive, "passes over the training images (3, for digits 15; best: 12, 30)"),
+        "batch-size": (positive, "images per step (64; best: 128)"),
+        "lr": (at_least(float, 1e-9), "highest learning rate of the schedule (0.05; best: 0.1)"),
+        "seed": (at_least(int, 0), "start of all random numbers (0)"),
+    }
+    for name, (kind, text) in numbers.items():
+        p.add_argument(f"--{name}", type=kind, metavar="N", help=text)
+    p.set_defaults(seed=0)
     p.add_folder("--out", Path("runs/mnist"), "weights and figures")
     p.add_argument(
         "--resume",

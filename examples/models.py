@@ -14,23 +14,11 @@ from autograd_cnn.data import augment
 
 
 def cnn() -> nn.Sequential:
-    """Two blocks of convolution, pooling, normalisation and relu, then a classifier.
-
-    Pooling comes before normalisation and relu, so that they have a quarter of the values to treat.
-    """
+    """Two blocks of convolution, pooling, normalisation and relu, then a classifier."""
     return nn.Sequential(
-        nn.Conv2d(1, 8, 5, bias=False),  # 24 x 24; BatchNorm2d has a bias of its own
-        nn.MaxPool2d(2),  # 12 x 12
-        nn.BatchNorm2d(8),
-        nn.ReLU(),
-        nn.Conv2d(8, 32, 5, bias=False),  # 8 x 8
-        nn.MaxPool2d(2),  # 4 x 4
-        nn.BatchNorm2d(32),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(32 * 4 * 4, 128),
-        nn.ReLU(),
-        nn.Linear(128, 10),
+        *block(1, 8, 5, pool=True),  # 24 x 24, then 12 x 12
+        *block(8, 32, 5, pool=True),  # 8 x 8, then 4 x 4
+        *(nn.Flatten(), nn.Linear(32 * 4 * 4, 128), nn.ReLU(), nn.Linear(128, 10)),
     )
 
 
@@ -50,7 +38,11 @@ def best() -> nn.Sequential:
 def block(
     channels: int, filters: int, size: int, padding: int = 0, pool: bool = False
 ) -> list[nn.Module]:
-    """Convolution, pooling where wanted, normalisation and relu, in the order of `cnn`."""
+    """Convolution, pooling where wanted, normalisation and relu.
+
+    Pooling comes first, so that normalisation and relu treat a quarter of the values.  The
+    convolution needs no bias, because the normalisation has one.
+    """
     return [
         nn.Conv2d(channels, filters, size, padding=padding, bias=False),
         *([nn.MaxPool2d(2)] if pool else []),
@@ -62,30 +54,17 @@ def block(
 def lenet() -> nn.Sequential:
     """LeNet-5 (LeCun et al., 1998) with today's relu and max pooling."""
     return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2),
-        nn.MaxPool2d(2),
-        nn.ReLU(),
-        nn.Conv2d(6, 16, 5),
-        nn.MaxPool2d(2),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(16 * 5 * 5, 120),
-        nn.ReLU(),
-        nn.Linear(120, 84),
-        nn.ReLU(),
-        nn.Linear(84, 10),
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),  # 28 x 28, then 14 x 14
+        *(nn.Conv2d(6, 16, 5), nn.MaxPool2d(2), nn.ReLU()),  # 10 x 10, then 5 x 5
+        *(nn.Flatten(), nn.Linear(16 * 5 * 5, 120), nn.ReLU()),
+        *(nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
     )
 
 
 def mlp() -> nn.Sequential:
     """One hidden layer and no convolution, for comparison."""
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(28 * 28, 128),
-        nn.ReLU(),
-        nn.Dropout(0.2),
-        nn.Linear(128, 10),
-    )
+    hidden = nn.Linear(28 * 28, 128), nn.ReLU(), nn.Dropout(0.2)
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 10))
 
 
 MODELS: dict[str, Callable[[], nn.Sequential]] = {

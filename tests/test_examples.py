@@ -10,14 +10,7 @@ import numpy as np
 import pytest
 
 from autograd_cnn import training
-from tests.programs import (
-    EXAMPLES,
-    check_png,
-    needs_terminal,
-    refused,
-    run,
-    shown_in_terminal,
-)
+from tests.programs import EXAMPLES, check_png, needs_terminal, refused, run, shown_in_terminal
 
 import mnist  # isort: skip
 

@@ -111,7 +111,7 @@ def test_the_careless_activations_are_the_books(digits_run, name):
     weights = [net.first.numpy().copy(), net.second.numpy().copy()]
     random = np.random.RandomState(1)
     random.random_sample(sum(w.size for w in weights))
-    c_digits.train(net, loss, c_digits.descent(net, 0.1), digits_run, passes=2, batch_size=100)
+    c_digits.train(net, loss, 0.1, digits_run, passes=2, batch_size=100)
     for _ in range(2):
         book_pass(images, truth, weights, random, 0.1, 100, hidden, slope, outputs)
     # 20 steps in float64, of which each may round a few times differently

@@ -67,10 +67,7 @@ def train(run: Run, seed: int, momentum: float, log: bool = False) -> Network:
 
 @system(
     "B1",
-    {
-        "test accuracy": Figure(82.79, 14, "%"),
-        "validation accuracy": Figure(83.9, 14, "%"),
-    },
+    {"test accuracy": Figure(82.79, 14, "%"), "validation accuracy": Figure(83.9, 14, "%")},
     quick=True,
     mnist=True,
 )

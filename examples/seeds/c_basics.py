@@ -52,9 +52,7 @@ def forward_only() -> Measurements:
 
 
 @system(
-    "C2",
-    {"last error": Figure(1.08e-27, 5e-30), "last prediction": Figure(0.8, 1e-12)},
-    quick=True,
+    "C2", {"last error": Figure(1.08e-27, 5e-30), "last prediction": Figure(0.8, 1e-12)}, quick=True
 )
 def hot_and_cold() -> Measurements:
     """Learning without a gradient: try both sides.
@@ -120,11 +118,7 @@ def three_inputs() -> Measurements:
     return {"predictions": path @ INPUTS, "errors": (path @ INPUTS - 1.0) ** 2}
 
 
-@system(
-    "C5",
-    {"predictions": exact([0.86, 0.9382250000000001, 0.97274178125])},
-    quick=True,
-)
+@system("C5", {"predictions": exact([0.86, 0.9382250000000001, 0.97274178125])}, quick=True)
 def first_weight_frozen() -> Measurements:
     """The same with the first weight frozen.
 

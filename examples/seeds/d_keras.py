@@ -110,7 +110,4 @@ def linear_regression() -> Measurements:
         optimizer.step()
     ours = [slope.item(), intercept.item()]
     exact, *_ = np.linalg.lstsq(np.stack([x, np.ones(100)], axis=1), y)
-    return {
-        "slope and intercept": ours,
-        "largest difference": float(np.abs(exact - ours).max()),
-    }
+    return {"slope and intercept": ours, "largest difference": float(np.abs(exact - ours).max())}

@@ -8,8 +8,8 @@
         \"\"\"
         return {"prediction": 0.8}
 
-That is all it takes: the function stands in the list, can be run, and, if it is quick, is a test.
-A function with a parameter is given the `Run`; `mnist=True` says that it asks that for MNIST.
+The function is then in the list and can be run.  If it is quick, it is also a test.  A function
+with a parameter gets the `Run`; `mnist=True` says that it needs MNIST.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Measurements = dict[str, Any]
 
 @dataclass(frozen=True)
 class Figure:
-    """A published number, or several, and how near to it ours must come to count as the same.
+    """A published number, or several, and how far ours may differ from it.
 
-    `source` says where the number is from, where it is not the article.
+    `source` says where the number is from, if that is not the article.
     """
 
     value: Any
@@ -49,11 +49,11 @@ class Figure:
 
 @dataclass
 class Run:
-    """Where a system finds its data, where it may leave results, and how long it may train.
+    """Where a system finds its data and leaves its results, and how long it trains.
 
     `data` is the folder with the MNIST files (None: found or downloaded).  `runs` is how often A1
-    and B1 train, from seeds 1, 2, ...  `epochs` stands for the passes of A2 and D1 to D4 (None:
-    their own number), which with `resume` go on where an earlier run in `out` ended.
+    and B1 train, from seeds 1, 2, ...  `epochs` replaces the published number of passes of A2 and
+    D1 to D4.  With `resume` these go on where an earlier run in `out` ended.
     """
 
     data: str | None = None
