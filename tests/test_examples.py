@@ -211,7 +211,9 @@ def test_what_cannot_be_resumed_is_explained_in_one_line(tmp_path, capsys, no_fi
     training.save_checkpoint(tmp_path / "checkpoint.npz", history=[])
     assert "checkpoint.npz: another" in refused(mnist.main, [*options, "--resume"], capsys)
     (tmp_path / "checkpoint.npz").write_bytes(b"half")
-    assert "this is not a checkpoint" in refused(mnist.main, [*options, "--resume"], capsys)
+    assert "checkpoint.npz: expected a checkpoint" in refused(
+        mnist.main, [*options, "--resume"], capsys
+    )
 
 
 # ------------------------------------------------------------------------------ options and reports
