@@ -18,8 +18,8 @@ class RecordError(Exception):
 class Results:
     """`rates` has images/s by cell, framework and round; `ways` which of its ways a framework used.
 
-    `disturbed` counts, by cell and framework, the rounds during which other programs took more of
-    the processors than was free.
+    `disturbed` counts the measurements during which other programs took more of the processors than
+    was free.
     """
 
     machine: dict[str, Any]
@@ -28,7 +28,7 @@ class Results:
     versions: dict[str, str] = field(default_factory=dict)
     rates: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     ways: dict[str, dict[str, str]] = field(default_factory=dict)
-    disturbed: dict[str, dict[str, int]] = field(default_factory=dict)
+    disturbed: int = 0
     problems: list[str] = field(default_factory=list)
 
     def note(self, problem: str) -> None:
@@ -38,13 +38,7 @@ class Results:
     def add(self, cell: str, framework: str, rate: float, disturbed: bool) -> None:
         """One measurement."""
         self.rates[cell].setdefault(framework, []).append(rate)
-        counts = self.disturbed.setdefault(cell, {})
-        counts[framework] = counts.get(framework, 0) + disturbed
-
-    def doubtful(self, cell: str, *frameworks: str) -> bool:
-        """Whether other programs disturbed more than half of the rounds of any of these."""
-        counts = self.disturbed.get(cell, {})
-        return any(2 * counts.get(n, 0) > len(self.rates[cell].get(n, ())) for n in frameworks)
+        self.disturbed += disturbed
 
     def median(self, cell: str, framework: str) -> float | None:
         rates = self.rates[cell].get(framework)
@@ -97,7 +91,7 @@ def load(paths: list[Path]) -> Results:
         merged.rates |= one.rates
         merged.ways |= one.ways
         merged.versions |= one.versions
-        merged.disturbed |= one.disturbed
+        merged.disturbed += one.disturbed
         for problem in one.problems:
             merged.note(problem)
     return merged

@@ -11,7 +11,6 @@ from benchmarks.processes import FRAMEWORKS
 from benchmarks.results import OURS, OURS_IN_NUMPY, RIVALS, Results
 
 Row = Sequence[str]
-DOUBT = "?"
 LABELS = 2  # columns that every part of a split table repeats
 
 
@@ -114,27 +113,19 @@ def table(
     return [("net", "batch", *head), *rows]
 
 
-def mark(results: Results, cell: Cell, *frameworks: str | None) -> str:
-    """What stands after a figure that other programs have made doubtful."""
-    return DOUBT if results.doubtful(cell.name, *(n for n in frameworks if n)) else ""
-
-
 def rate_table(results: Results, cells: Sequence[Cell], used: Sequence[str]) -> list[Row]:
     def values(cell: Cell) -> list[str]:
-        best = results.best_rival(cell.name)
-        ratio = times(results.ratio_to_best(cell.name)) + mark(results, cell, OURS, best)
-        rates = [amount(results.median(cell.name, n)) + mark(results, cell, n) for n in used]
-        return [ratio, f"{GOALS[cell.net][cell.batch]:.1f}", *rates]
+        ratio, goal = times(results.ratio_to_best(cell.name)), GOALS[cell.net][cell.batch]
+        return [ratio, f"{goal:.1f}", *(amount(results.median(cell.name, n)) for n in used)]
 
     return table(cells, ["ratio", "goal", *titles(used)], values)
 
 
 def ratio_table(results: Results, cells: Sequence[Cell], others: Sequence[str]) -> list[Row]:
     def values(cell: Cell) -> list[str]:
-        found = (times(results.ratio(cell.name, OURS, n)) for n in others)
         best = results.best_rival(cell.name)
-        marked = [r + mark(results, cell, OURS, n) for r, n in zip(found, others)]
-        return [*marked, FRAMEWORKS[best].title if best else "-"]
+        ratios = (times(results.ratio(cell.name, OURS, n)) for n in others)
+        return [*ratios, FRAMEWORKS[best].title if best else "-"]
 
     return table(cells, [*titles(others), "best is"], values)
 
@@ -165,11 +156,10 @@ def remarks(results: Results) -> list[str]:
         if ways:
             told = ", ".join(f"{way} in {count}" for way, count in ways.most_common())
             lines.append(f"{FRAMEWORKS[framework].title}, fastest way by number of cells: {told}.")
-    disturbed = sum(sum(counts.values()) for counts in results.disturbed.values())
-    if disturbed:
+    if results.disturbed:
         rounds = sum(len(rates) for found in results.rates.values() for rates in found.values())
         lines.append(
-            f"Other programs used the processors during {disturbed} of {rounds} measurements; "
-            f"{DOUBT} marks figures with more than half of the rounds among them."
+            f"Other programs used the processors during {results.disturbed} of {rounds} "
+            "measurements."
         )
     return [*lines, *(f"PROBLEM: {problem}" for problem in results.problems)]
