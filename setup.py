@@ -1,7 +1,7 @@
 """Builds the optional compiled kernels; everything else is in pyproject.toml.
 
-Without a C compiler, or with one that lacks GCC's vector types, the install succeeds and NumPy
-serves.
+Without a C compiler, or with one that lacks GCC's vector types or has 32-bit longs (Windows), the
+install succeeds and the NumPy kernels compute.
 
     AUTOGRAD_CNN_BUILD=none      do not try
     AUTOGRAD_CNN_BUILD=sanitize  with AddressSanitizer and UndefinedBehaviorSanitizer
@@ -28,7 +28,8 @@ COMMON = [
 ]
 FLAGS = {
     "default": COMMON,
-    "sanitize": [*COMMON, "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
+    # -O1 finds the same mistakes and compiles in half the time.
+    "sanitize": [*COMMON, "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
 }
 
 
@@ -52,8 +53,8 @@ setup(
     ext_modules=[
         Extension(
             "autograd_cnn.kernels._compiled",
-            sources=["autograd_cnn/kernels/compiled.c"],
-            depends=glob.glob("autograd_cnn/kernels/*.h"),
+            sources=["autograd_cnn/kernels/c/module.c"],
+            depends=glob.glob("autograd_cnn/kernels/c/*.h"),
             py_limited_api=True,
             optional=True,
         )
