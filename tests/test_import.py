@@ -98,7 +98,7 @@ def test_the_public_modules_are_these_and_nothing_comes_from_elsewhere() -> None
         *("data", "diagnose", "func", "functional", "nn", "optim", "testing", "training"),
     }
     homes = {x.__module__ for x in public.values() if callable(x)}
-    assert all(home.startswith("autograd_cnn.") for home in homes), homes
+    assert all(home.startswith("autograd_cnn") for home in homes), homes
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
