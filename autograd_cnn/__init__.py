@@ -73,7 +73,8 @@ else:
         "checkpoint": "func.checkpoint",
         "custom_gradient": "func.custom",
     }
-    _HIDDEN = {"Any", "TYPE_CHECKING", "config", "engine", "importlib", "kernels", "ops", "random"}
+    _HIDDEN = {"Any", "TYPE_CHECKING", "importlib"}
+    _HIDDEN |= {"checks", "config", "engine", "kernels", "ops", "random"}
     __all__ = sorted(n for n in {*globals(), *_LAZY} - _HIDDEN if n[0] != "_" or n == "__version__")
 
     def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -89,6 +90,15 @@ def test_a_star_import_brings_every_public_name() -> None:
         "from autograd_cnn import *; import autograd_cnn as a; print(set(a.__all__) - set(dir()))"
     )
     assert run(code) == "set()\n"
+
+
+def test_the_public_modules_are_these_and_nothing_comes_from_elsewhere() -> None:
+    public = {name: getattr(ag, name) for name in ag.__all__}
+    assert {name for name, x in public.items() if inspect.ismodule(x)} == {
+        *("data", "diagnose", "func", "functional", "nn", "optim", "testing", "training"),
+    }
+    homes = {x.__module__ for x in public.values() if callable(x)}
+    assert all(home.startswith("autograd_cnn") for home in homes), homes
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

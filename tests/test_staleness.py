@@ -14,7 +14,8 @@ import autograd_cnn as ag
 from autograd_cnn import func, optim
 from autograd_cnn import functional as F
 from tests.leaves import grad_of, leaf
-from tests.test_points import EVERY, drawn, function_of
+from tests.test_ops import EVERY_FUNCTION
+from tests.test_points import EVERY, drawn
 
 
 def test_a_second_backward_names_the_op_and_the_fix() -> None:
@@ -237,7 +238,7 @@ def test_every_result_on_the_memory_of_an_input_shares_its_record_of_writes(name
         xs = [ag.tensor(x) if isinstance(x, np.ndarray) else x for x in case.inputs]
         for recording in (True, False):
             with ag.set_grad_enabled(recording):
-                out = function_of(name)(*xs, **case.params)
+                out = EVERY_FUNCTION[name](*xs, **case.params)
             for part in out if isinstance(out, (tuple, list)) else (out,):
                 for x in xs:
                     shared = (

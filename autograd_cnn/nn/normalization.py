@@ -142,9 +142,10 @@ class _BatchNorm(_ChannelNorm):
         >>> norm._running_affine(np.array([5.0], np.float32))
         (array([0.5], dtype=float32), array([1.], dtype=float32))
         """
-        running: Any = (self.running_mean, self.running_var)
+        mean: Any = self.running_mean
+        var: Any = self.running_var
         given = values(self.weight), values(self.bias), values(bias)
-        return kernels.running_affine(*running, *given, self.eps)
+        return kernels.running_affine(mean, var, *given, self.eps)
 
 
 class BatchNorm1d(_BatchNorm, axes=1, vectors=True):

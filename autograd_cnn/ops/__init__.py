@@ -20,18 +20,6 @@ from autograd_cnn.ops import (
 )
 
 __all__ = [
-    "arithmetic",
-    "batch_norm",
-    "conv",
-    "exponential",
-    "join",
-    "loss",
-    "matrix",
-    "pick",
-    "pool",
-    "product",
-    "reduce",
-    "shape",
-    "sort",
-    "trigonometry",
-]
+    "arithmetic", "batch_norm", "conv", "exponential", "join", "loss", "matrix", "pick", "pool",
+    "product", "reduce", "shape", "sort", "trigonometry",
+]  # fmt: skip

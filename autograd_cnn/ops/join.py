@@ -11,6 +11,7 @@ from autograd_cnn.checks import misfit, normal_axis, whole_numbers
 from autograd_cnn.engine.kinds import Axis, Integers, Pads
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
+from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import plain_index
 from autograd_cnn.ops.shape import along, broadcast_to, ravel
 
@@ -196,22 +197,13 @@ def vstack(*xs: Array) -> Array:
     return concatenate(*(_at_least(x, 2) for x in xs), axis=0)
 
 
-@composition
-def hstack(*xs: Array) -> Array:
-    """Arrays side by side: along axis 1, vectors along axis 0.
-
-    >>> ag.hstack([np.zeros(2), np.ones(1)])
-    array([0., 0., 1.])
-    """
-    return concatenate(*(_at_least(x, 1) for x in xs), axis=0 if not xs or xs[0].ndim < 2 else 1)
-
-
-@composition
-def column_stack(*xs: Array) -> Array:
-    """Arrays side by side along axis 1, vectors as columns.
-
-    >>> ag.column_stack([np.zeros(2), np.ones(2)])
-    array([[0., 1.],
-           [0., 1.]])
-    """
-    return concatenate(*(x if x.ndim > 1 else x.reshape((x.size, 1)) for x in xs), axis=1)
+# fmt: off
+hstack = composed(
+    lambda *xs: concatenate(*(_at_least(x, 1) for x in xs), axis=int(bool(xs) and xs[0].ndim > 1)),
+    "Arrays side by side: along axis 1, vectors along axis 0.",
+    "hstack([[0.0, 0.0], [1.0]]) -> [0., 0., 1.]")
+column_stack = composed(
+    lambda *xs: concatenate(*(x if x.ndim > 1 else x.reshape((x.size, 1)) for x in xs), axis=1),
+    "Arrays side by side along axis 1, vectors as columns.",
+    "column_stack([[0.0], [1.0]]) -> [[0., 1.]]")
+# fmt: on

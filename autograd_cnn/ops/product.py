@@ -13,6 +13,7 @@ from autograd_cnn.engine.arguments import as_input
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops import reduce
+from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import diagonal
 from autograd_cnn.ops.shape import channel_sum, unbroadcast
 
@@ -252,15 +253,12 @@ def vdot(x: Array, y: Array) -> Array:
     return matmul(x.reshape((x.size,)), y.reshape((y.size,)))
 
 
-@composition
-def outer(x: Array, y: Array) -> Array:
-    """Every value of x times every value of y, (x.size, y.size).
-
-    >>> ag.outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
-    array([[3., 4.],
-           [6., 8.]])
-    """
-    return x.reshape((x.size, 1)) * y.reshape((1, y.size))
+# fmt: off
+outer = composed(
+    lambda x, y: x.reshape((x.size, 1)) * y.reshape((1, y.size)),
+    "Every value of x times every value of y, (x.size, y.size).",
+    "outer([2.0], [3.0, 4.0]) -> [[6., 8.]]")
+# fmt: on
 
 
 @composition
