@@ -52,8 +52,8 @@ setup(
     ext_modules=[
         Extension(
             "autograd_cnn.kernels._compiled",
-            sources=["autograd_cnn/kernels/compiled.c"],
-            depends=glob.glob("autograd_cnn/kernels/*.h"),
+            sources=["autograd_cnn/kernels/c/module.c"],
+            depends=glob.glob("autograd_cnn/kernels/c/*.h"),
             py_limited_api=True,
             optional=True,
         )

@@ -13,21 +13,19 @@ from hypothesis import strategies as st
 if importlib.util.find_spec("autograd_cnn.kernels._compiled") is None:
     pytest.skip("the compiled kernels were not built here", allow_module_level=True)
 
-from autograd_cnn.kernels import _compiled, compiled
+from autograd_cnn.kernels import _compiled as compiled
+from autograd_cnn.kernels import reference
 
 # float32 sums of up to a few thousand products of order 1, in another order.
 TOLERANCE = {np.dtype(np.float32): 2e-4, np.dtype(np.float64): 1e-11}
 
 
-@pytest.fixture(params=["any", "avx2", "avx512"], scope="module", autouse=True)
+@pytest.fixture(params=compiled.get_levels(), scope="module", autouse=True)
 def instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test runs with the loops for every instruction set that this machine has."""
-    try:
-        _compiled.set_level(request.param)
-    except ValueError as error:
-        pytest.skip(str(error))
+    compiled.set_level(request.param)
     yield
-    _compiled.set_level(None)
+    compiled.set_level(None)
 
 
 @pytest.fixture(autouse=True)
@@ -38,16 +36,30 @@ def two_threads() -> Iterator[None]:
     compiled.set_threads(before)
 
 
+@pytest.fixture(scope="module")
+def loops_only() -> Iterator[None]:
+    """A call that the compiled loops leave to NumPy fails."""
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the loops left this to NumPy")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in compiled.KERNELS:
+            patch.setattr(reference, name, refuse)
+        yield
+
+
 def layouts(x: np.ndarray, how: str) -> np.ndarray:
     """The same values with other strides."""
     if how == "batch-innermost":
         return np.ascontiguousarray(np.moveaxis(x, 0, -1)).transpose(-1, *range(x.ndim - 1))
     if how == "sliced":
-        wide = np.full([2 * n + 1 for n in x.shape], np.nan, x.dtype)
+        wide = np.full([2 * n + 1 for n in x.shape], np.nan if x.dtype.kind == "f" else 0, x.dtype)
         wide[tuple(slice(1, None, 2) for _ in x.shape)] = x
         return wide[tuple(slice(1, None, 2) for _ in x.shape)]
     if how == "reversed":
-        return x[::-1, :, ::-1].copy()[::-1, :, ::-1]
+        turned = tuple(slice(None, None, -1 if axis % 2 == 0 else 1) for axis in range(x.ndim))
+        return x[turned].copy()[turned]
     return x
 
 
@@ -58,8 +70,21 @@ BATCHES = st.sampled_from([1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40])
 
 
 def same(found: Any, expected: Any, factor: float = 1.0) -> None:
-    found, expected = np.asarray(found), np.asarray(expected)
-    assert found.shape == expected.shape
-    assert found.dtype == expected.dtype
-    scale = TOLERANCE[expected.dtype] * factor
-    assert np.allclose(found, expected, rtol=scale, atol=scale, equal_nan=True)
+    """`found` and `expected` are equal but for rounding; arrays, tuples of them, or other values."""
+    if isinstance(expected, (tuple, list)):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected):
+            same(one, other, factor)
+    elif not isinstance(expected, np.ndarray):
+        assert type(found) is type(expected)
+        assert found == expected
+    else:
+        assert found.shape == expected.shape
+        assert found.dtype == expected.dtype
+        scale = TOLERANCE.get(expected.dtype, 0.0) * factor
+        assert np.allclose(found, expected, rtol=scale, atol=scale, equal_nan=True)
+
+
+def same_bits(found: Any, expected: Any) -> None:
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = ["batch_first", "batch_innermost", "laid_out", "relu", "relu_grad", "select"]
+
 
 def batch_innermost(x: np.ndarray) -> np.ndarray:
     """(N, C, ...) seen as (C, ..., N); contiguous already when a kernel made it."""
@@ -15,7 +17,7 @@ def batch_first(x: np.ndarray) -> np.ndarray:
     return x.transpose(-1, *range(x.ndim - 1))
 
 
-def laid_out(x: np.ndarray) -> np.ndarray:
+def laid_out(x: np.ndarray, /) -> np.ndarray:
     """x (N, C, ...), or a copy of it that is batch-innermost if x is not."""
     inner = batch_innermost(x)
     return x if inner.flags.c_contiguous else batch_first(np.ascontiguousarray(inner))
@@ -31,11 +33,11 @@ def select(mask: np.ndarray, x: np.ndarray, out: np.ndarray | None = None) -> np
     return np.multiply(x.view(bits), mask, out=into).view(x.dtype)
 
 
-def relu(x: np.ndarray) -> np.ndarray:
+def relu(x: np.ndarray, /) -> np.ndarray:
     """max(x, 0); NaN stays NaN."""
     return np.maximum(x, 0)
 
 
-def relu_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+def relu_grad(g: np.ndarray, x: np.ndarray, /) -> np.ndarray:
     """g where x is positive, 0 elsewhere."""
     return select(np.greater(x, 0), g)

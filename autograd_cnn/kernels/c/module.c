@@ -1,11 +1,14 @@
-/* The compiled twin of reference.py: the loops in which NumPy cannot reach the machine.
+/* The compiled twins of the NumPy kernels: the loops in which NumPy cannot reach the machine.
  *
- * reference.py says what each function computes.  compiled_arguments.h reads and checks what Python gives, compiled_calls.h and
- * compiled_calls_conv.h hold the functions, compiled_threads.h shares their loops among threads.  The loops stand in
- * compiled_conv.h, compiled_winograd.h, compiled_pool.h and compiled_rows.h, and are compiled for float and double and for every
- * instruction set; the best that the machine has is chosen when the module is loaded.  Limited API and buffer protocol only,
- * so one build serves every Python from 3.11 on.
+ * The Python folder `reference` says what each function computes.  arguments.h reads what Python gives, results.h makes what it gets
+ * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in conv.h, winograd.h, pool.h and
+ * rows.h, and are compiled for float and double and for every instruction set; the best that the machine has is chosen when the
+ * module is loaded.  Limited API, buffer protocol and NumPy's Python functions only, so one build serves every Python from 3.11 on.
  */
+
+#if __SIZEOF_LONG__ < 8
+#error "sizes and offsets are 64-bit longs here; where a long has 32 bits, the NumPy kernels serve"
+#endif
 
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -13,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiled_threads.h"
+#include "threads.h"
 
 #define AXES 3          /* spatial axes; images with fewer have leading ones of size 1 */
 #define CACHE 65536     /* bytes of gradients that the weight gradient goes through at a time */
@@ -43,7 +46,7 @@ static void *room(long bytes) {
     return posix_memalign(&found, 64, max(1, bytes)) ? NULL : found;
 }
 
-#include "compiled_arguments.h"
+#include "arguments.h"
 
 static inline void *scratch_of(const Call *call) { return (char *)call->scratch + own_number * call->each; }
 
@@ -60,31 +63,49 @@ static inline void *scratch_of(const Call *call) { return (char *)call->scratch 
 #define IN_REGISTER(value)
 #endif
 
+#ifdef __clang__
+#define UNROLL_8 _Pragma("clang loop unroll_count(8)")
+#define UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define UNROLL_8 _Pragma("GCC unroll 8")
+#define UNROLL_4 _Pragma("GCC unroll 4")
+#endif
+
 #define LEVEL _base
 #define REGISTER 16
 #define FILTERS 4
 #define TAPS 2
-#include "compiled_level.h"
+#include "level.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GNUC__) /* clang says that it is GCC, too */
 #define LEVELS 3
 #include <immintrin.h>
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#define PRAGMA(text) _Pragma(#text)
+#ifdef __clang__
+#define BEGIN_TARGET(FEATURES) PRAGMA(clang attribute push(__attribute__((target(FEATURES))), apply_to = function))
+#define END_TARGET PRAGMA(clang attribute pop)
+#define WIDE_VECTORS
+#else
+#define BEGIN_TARGET(FEATURES) PRAGMA(GCC push_options) PRAGMA(GCC target(FEATURES))
+#define END_TARGET PRAGMA(GCC pop_options)
+#define WIDE_VECTORS ",prefer-vector-width=512"
+#endif
+
+BEGIN_TARGET("avx2,fma")
 #define LEVEL _avx2
 #define REGISTER 32
 #define FILTERS 4
 #define TAPS 2
-#include "compiled_level.h"
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")
+#include "level.h"
+END_TARGET
+
+BEGIN_TARGET("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma" WIDE_VECTORS)
 #define LEVEL _avx512
 #define REGISTER 64
 #define FILTERS 8
 #define TAPS 3
-#include "compiled_level.h"
-#pragma GCC pop_options
+#include "level.h"
+END_TARGET
 #define LOOPS(f) {f##_base_float, f##_base_double, f##_avx2_float, f##_avx2_double, f##_avx512_float, f##_avx512_double}
 #else
 #define LEVELS 1
@@ -104,7 +125,10 @@ static int best_level(void) {
     return 0;
 }
 
-#include "compiled_calls.h"
+#include "results.h"
+#include "calls_images.h"
+#include "calls_conv.h"
+#include "calls_rows.h"
 
 /* ------------------------------------------------------------------------------------- settings */
 
@@ -114,6 +138,12 @@ static PyObject *set_threads(PyObject *self, PyObject *number) {
     if (wanted == -1 && PyErr_Occurred()) return NULL;
     crew.wanted = (int)max(1, min(wanted, MOST_THREADS));
     Py_RETURN_NONE;
+}
+
+/* get_threads(): how many threads compute */
+static PyObject *get_threads(PyObject *self, PyObject *nothing) {
+    (void)self, (void)nothing;
+    return PyLong_FromLong(crew.wanted);
 }
 
 /* set_level(name or None): use the loops for an instruction set, or the best; returns the name of those in use. */
@@ -127,18 +157,36 @@ static PyObject *set_level(PyObject *self, PyObject *name) {
     return PyUnicode_FromString(levels[level].name);
 }
 
-static PyMethodDef methods[] = {
-#define FAST(NAME_) {#NAME_, (PyCFunction)(void (*)(void))NAME_, METH_FASTCALL, NULL}
-    FAST(correlate),  FAST(weights),         FAST(product),
-    FAST(window_max), FAST(window_max_grad), FAST(window_sum), FAST(window_spread),
-    FAST(running_affine), FAST(channel_affine), FAST(channel_sum), FAST(batch_norm), FAST(batch_norm_grad), FAST(relu),       FAST(relu_grad),
-    FAST(sgd),        FAST(adam),            FAST(cross_entropy),   FAST(cross_entropy_grad), FAST(first_outside),
-    {"set_threads", set_threads, METH_O, NULL}, {"set_level", set_level, METH_O, NULL},
-    {NULL, NULL, 0, NULL}};
+/* get_levels(): the names of the instruction sets that this build and this machine have */
+static PyObject *get_levels(PyObject *self, PyObject *nothing) {
+    (void)self, (void)nothing;
+    const int count = best_level() + 1;
+    PyObject *names = PyTuple_New(count);
+    for (int k = 0; names && k < count; k++) PyTuple_SetItem(names, k, PyUnicode_FromString(levels[k].name));
+    return names;
+}
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_compiled", NULL, -1, methods, NULL, NULL, NULL, NULL};
+static PyMethodDef kernels[] = {CONV_KERNELS IMAGE_KERNELS ROW_KERNELS {NULL, NULL, 0, NULL}};
+static PyMethodDef settings[] = {
+    {"set_threads", set_threads, METH_O, NULL}, {"get_threads", get_threads, METH_NOARGS, NULL},
+    {"set_level", set_level, METH_O, NULL}, {"get_levels", get_levels, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_compiled", NULL, -1, settings, NULL, NULL, NULL, NULL};
+
+/* KERNELS holds the names of the kernels: all functions but the settings. */
+static int add_names(PyObject *module) {
+    const Py_ssize_t count = sizeof kernels / sizeof kernels[0] - 1;
+    PyObject *names = PyTuple_New(count);
+    for (Py_ssize_t k = 0; names && k < count; k++) PyTuple_SetItem(names, k, PyUnicode_FromString(kernels[k].ml_name));
+    const int failed = !names || PyModule_AddObjectRef(module, "KERNELS", names) < 0;
+    Py_XDECREF(names);
+    return failed ? -1 : 0;
+}
 
 PyMODINIT_FUNC PyInit__compiled(void) {
     level = best_level();
-    return PyModule_Create(&module);
+    if (find_numpy() < 0) return NULL;
+    PyObject *module = PyModule_Create(&definition);
+    if (module && (PyModule_AddFunctions(module, kernels) < 0 || add_names(module) < 0)) Py_CLEAR(module);
+    return module;
 }

@@ -1,4 +1,4 @@
-"""Pooling in NumPy: windows of images, see reference.py."""
+"""Pooling in NumPy: windows of images."""
 
 from __future__ import annotations
 
@@ -7,15 +7,25 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from autograd_cnn.kernels.reference_layout import batch_first, batch_innermost, select
+from autograd_cnn.kernels.reference.layout import batch_first, batch_innermost, select
 from autograd_cnn.kernels.window import Slices, Window
+
+__all__ = [
+    "window_gather",
+    "window_max",
+    "window_max_grad",
+    "window_scatter",
+    "window_spread",
+    "window_sum",
+    "window_winners",
+]
 
 
 def _lowest(dtype: np.dtype) -> float:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
-def window_max(x: np.ndarray, window: Window) -> np.ndarray:
+def window_max(x: np.ndarray, window: Window, /) -> np.ndarray:
     """The largest value in each window of x (N, C, H, W); NaN propagates; padding never wins."""
     x = batch_innermost(x)
     out = np.full((x.shape[0], *window.out, x.shape[-1]), _lowest(x.dtype), x.dtype)
@@ -74,7 +84,7 @@ def window_scatter(g: np.ndarray, winners: np.ndarray, window: Window) -> np.nda
     return batch_first(out)
 
 
-def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
+def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Window, /) -> np.ndarray:
     """The gradient of ``out = window_max(x)``: each value of g (N, C, OH, OW) added where its
     window reaches its maximum first.
     """
@@ -88,7 +98,7 @@ def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Windo
     return batch_first(dx)
 
 
-def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
+def window_sum(x: np.ndarray, window: Window, /) -> np.ndarray:
     """The sum of each window of x (N, C, H, W): (N, C, OH, OW)."""
     x = batch_innermost(x)
     out = np.zeros((x.shape[0], *window.out, x.shape[-1]), x.dtype)
@@ -97,7 +107,7 @@ def window_sum(x: np.ndarray, window: Window) -> np.ndarray:
     return batch_first(out)
 
 
-def window_spread(g: np.ndarray, window: Window) -> np.ndarray:
+def window_spread(g: np.ndarray, window: Window, /) -> np.ndarray:
     """The adjoint of window_sum: g (N, C, OH, OW), each value added to all cells of its window."""
     g = batch_innermost(g)
     out = np.zeros((g.shape[0], *window.size, g.shape[-1]), g.dtype)

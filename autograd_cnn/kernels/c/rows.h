@@ -32,8 +32,8 @@ static void NAME(running_affine)(const Call *call, long begin, long end) {
     const T *mean = call->data[0], *var = call->data[1], *bias = call->data[3], *before = call->data[4];
     for (long k = 0; begin < end && k < call->count[0]; k++) {
         const T factor = NAME(scale)(call->data[2], k, var[k], call->reals[0]);
-        ((T *)call->data[5])[k] = factor;
-        ((T *)call->data[6])[k] = ((before ? before[k] : 0) - mean[k]) * factor + (bias ? bias[k] : 0);
+        ((T *)call->out[0])[k] = factor;
+        ((T *)call->out[1])[k] = ((before ? before[k] : 0) - mean[k]) * factor + (bias ? bias[k] : 0);
     }
 }
 
@@ -43,7 +43,7 @@ static void NAME(channel_affine)(const Call *call, long begin, long end) {
     const long m = call->q.n, relu = call->numbers[0];
     for (long k = begin; k < end; k++) {
         const T *row = (const T *)call->data[0] + k * m, factor = ((const T *)call->data[1])[k];
-        T *to = (T *)call->data[3] + k * m;
+        T *to = (T *)call->out[0] + k * m;
         const T offset = shift ? shift[k] : 0;
         for (long l = 0; !relu && l < m; l++) to[l] = row[l] * factor + offset;
         for (long l = 0; relu && l < m; l++) to[l] = NAME(positive)(row[l] * factor + offset);
@@ -53,7 +53,7 @@ static void NAME(channel_affine)(const Call *call, long begin, long end) {
 static void NAME(channel_sum)(const Call *call, long begin, long end) {
     const long m = call->q.n;
     for (long k = begin; k < end; k++)
-        ((T *)call->data[1])[k] = (T)NAME(row_sum)((const T *)call->data[0] + k * m, 0, 0, 0, m);
+        ((T *)call->out[0])[k] = (T)NAME(row_sum)((const T *)call->data[0] + k * m, 0, 0, 0, m);
 }
 
 /* What batch norm makes of a value. */
@@ -102,12 +102,12 @@ static void NAME(normal_spread)(const Geometry *q, const T *restrict g, const T 
 
 static void NAME(batch_norm)(const Call *call, long begin, long end) {
     const T *weight = call->data[1], *bias = call->data[2];
-    T *mean = call->data[4], *var = call->data[5];
+    T *mean = call->out[1], *var = call->out[2];
     const double eps = call->reals[0];
-    const long m = call->q.n, relu = call->relu, places = call->count[3] / call->q.c;
+    const long m = call->q.n, relu = call->relu, places = call->q.places;
     for (long k = begin; k < end; k++) {
         const T *row = (const T *)call->data[0] + k * m;
-        T *to = (T *)call->data[3] + k * places;
+        T *to = (T *)call->out[0] + k * places;
         const T middle = (T)(NAME(row_sum)(row, 0, 0, 0, m) / m);
         const double spread = NAME(row_sum)(row, middle, row, middle, m) / m;
         mean[k] = middle;
@@ -122,13 +122,13 @@ static void NAME(batch_norm)(const Call *call, long begin, long end) {
 /* Where relu or pooling followed, what they saw is computed again, by the same formula. */
 static void NAME(batch_norm_grad)(const Call *call, long begin, long end) {
     const T *weight = call->data[2], *bias = call->data[3], *mean = call->data[4], *var = call->data[5];
-    T *dw = call->data[7], *db = call->data[8];
+    T *dw = call->out[1], *db = call->out[2];
     const double eps = call->reals[0];
-    const long m = call->q.n, places = call->count[0] / call->q.c;
+    const long m = call->q.n, places = call->q.places;
     for (long k = begin; k < end; k++) {
         const T *gs = (const T *)call->data[0] + k * places, *xs = (const T *)call->data[1] + k * m, middle = mean[k];
         const T scale = NAME(scale)(weight, k, var[k], eps), shift = bias ? bias[k] : 0;
-        T *to = (T *)call->data[6] + k * m;
+        T *to = (T *)call->out[0] + k * m;
         if (call->halved) NAME(normal_spread)(&call->q, gs, xs, middle, scale, shift, call->relu, to), gs = to;
         else if (call->relu) {
             for (long l = 0; l < m; l++) to[l] = NORMAL(xs[l]) > 0 ? gs[l] : 0;
@@ -151,14 +151,14 @@ static void NAME(batch_norm_grad)(const Call *call, long begin, long end) {
 /* Item, here and in the updates: BLOCK values. */
 static void NAME(relu)(const Call *call, long begin, long end) {
     const T *x = call->data[0];
-    T *out = call->data[1];
+    T *out = call->out[0];
     const long last = min(end * BLOCK, call->count[0]);
     for (long l = begin * BLOCK; l < last; l++) out[l] = NAME(positive)(x[l]);
 }
 
 static void NAME(relu_grad)(const Call *call, long begin, long end) {
     const T *g = call->data[0], *x = call->data[1];
-    T *out = call->data[2];
+    T *out = call->out[0];
     const long last = min(end * BLOCK, call->count[0]);
     for (long l = begin * BLOCK; l < last; l++) out[l] = x[l] > 0 ? g[l] : 0;
 }
@@ -170,7 +170,7 @@ static void NAME(relu_grad)(const Call *call, long begin, long end) {
 static void NAME(cross_entropy)(const Call *call, long begin, long end) {
     const T *x = call->data[0];
     const int64_t *target = call->data[1];
-    T *losses = call->data[2], *p = call->data[3];
+    T *losses = call->out[0], *p = call->out[1];
     const long classes = call->q.c, m = call->q.n, last = min(end * BLOCK, m);
     for (long l = begin * BLOCK; l < last; l++) {
         T peak = -(T)INFINITY, total = 0;
@@ -184,9 +184,9 @@ static void NAME(cross_entropy)(const Call *call, long begin, long end) {
 
 /* g times the probabilities, less 1 for the target class. */
 static void NAME(cross_entropy_grad)(const Call *call, long begin, long end) {
-    const T *g = call->data[0], *p = call->data[2];
-    const int64_t *target = call->data[1];
-    T *dx = call->data[3];
+    const T *g = call->data[0], *p = call->data[1];
+    const int64_t *target = call->data[2];
+    T *dx = call->out[0];
     const long classes = call->q.c, m = call->q.n, first = begin * BLOCK, last = min(end * BLOCK, m);
     for (long k = 0; k < classes; k++)
         for (long l = first; l < last; l++) dx[k * m + l] = g[l] * (p[k * m + l] - (target[l] == k));
@@ -230,7 +230,7 @@ static void NAME(adam)(const Call *call, long begin, long end) {
             const T from = shrink * p[l], step = sign * g[l] + (decay ? decay * from : 0);
             m[l] = keep1 * m[l] + new1 * step;
             T square = v[l] = keep2 * v[l] + new2 * (step * step);
-            if (most) square = most[l] = (square > most[l]) | (square != square) ? square : most[l];
+            if (most) square = most[l] = ((square > most[l]) | (square != square)) ? square : most[l];
             p[l] = from - rate * (m[l] / (SQRT(square) + eps));
         }
     })

@@ -1,4 +1,4 @@
-"""Cross entropy and the updates of optimizers in NumPy: the part of `reference` about training."""
+"""Cross entropy and the updates of optimizers in NumPy."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["adam", "cross_entropy", "cross_entropy_grad", "first_outside", "sgd"]
+
 # ------------------------------------------------------------------------------------ cross entropy
 
 
-def first_outside(classes: np.ndarray, k: int) -> int | None:
-    """The position of the first class number outside of 0 ... k - 1, counted in memory; None if
-    there is none.
+def first_outside(classes: np.ndarray, k: int, /) -> int | None:
+    """The position of the first class number outside of 0 ... k - 1, or None: positions count as
+    in ``classes.ravel()``.
     """
     wrong = ((classes < 0) | (classes >= k)).ravel()
     return int(wrong.argmax()) if wrong.any() else None
 
 
-def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cross_entropy(logits: np.ndarray, target: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
     """-log(softmax(logits)) of the target classes (N, ...), and softmax(logits) (N, K, ...).
 
     The maximum is subtracted before exponentials, unless it is infinite and would give NaN.
@@ -32,7 +34,9 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, n
     return losses[:, 0], probabilities
 
 
-def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
+def cross_entropy_grad(
+    g: np.ndarray, probabilities: np.ndarray, target: np.ndarray, /
+) -> np.ndarray:
     """The gradient of cross_entropy in the logits: g (N, ...) times the probabilities (N, K, ...),
     less 1 for the target class.
     """
@@ -47,7 +51,11 @@ def cross_entropy_grad(g: np.ndarray, probabilities: np.ndarray, target: np.ndar
 
 
 def sgd(
-    updates: list[Any], numbers: tuple[float, float, float, float], nesterov: bool, maximize: bool
+    updates: list[Any],
+    numbers: tuple[float, float, float, float],
+    nesterov: bool,
+    maximize: bool,
+    /,
 ) -> None:
     """A step of gradient descent.  Each update is (p, g, buffer): changes the parameters p and, if
     there is one, the buffer of momentum.
@@ -68,9 +76,7 @@ def sgd(
 
 
 def adam(
-    updates: list[Any],
-    numbers: tuple[float, float, float, float, float, float],
-    maximize: bool,
+    updates: list[Any], numbers: tuple[float, float, float, float, float, float], maximize: bool, /
 ) -> None:
     """A step of Adam.  Each update is (p, g, m, v, largest): changes the parameters p, the moments
     m and v and, if given, the largest v.

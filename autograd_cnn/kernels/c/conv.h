@@ -5,6 +5,26 @@
 
 /* ---------------------------------------------------------------------------------- laying out images */
 
+/* An array with its axes in another order, in squares.  Item: SQUARE of the rows, which are the last axis but one. */
+static void NAME(copy)(const Call *call, long begin, long end) {
+    const Copying *c = &call->copying;
+    const int last = c->axes - 1;
+    const long rows = c->shape[last - 1], columns = c->shape[last], step = c->steps[last], squares = (rows + SQUARE - 1) / SQUARE;
+    for (long item = begin; item < end; item++) {
+        const long first = item % squares * SQUARE, below = min(first + SQUARE, rows);
+        const char *from = c->from;
+        long left = item / squares;
+        T *to = (T *)c->to + left * rows * columns;
+        for (int axis = last - 2; axis >= 0; left /= c->shape[axis], axis--) from += left % c->shape[axis] * c->steps[axis];
+        for (long begins = 0; begins < columns; begins += SQUARE)
+            for (long row = first; row < below; row++) {
+                const char *at = from + row * c->steps[last - 1] + begins * step;
+                T *into = to + row * columns;
+                for (long k = begins, ends = min(begins + SQUARE, columns); k < ends; k++, at += step) into[k] = *(const T *)at;
+            }
+    }
+}
+
 /* Images with their padding, columns sorted by phase (column modulo stride), so that a window moves by one whatever
  * the stride: (C, slabs, rows, phases, columns, N).  `insert` puts insert - 1 zeros between neighbours.  Item: a row. */
 static void NAME(lay_out)(const Call *call, long begin, long end) {
@@ -33,6 +53,18 @@ static void NAME(lay_out)(const Call *call, long begin, long end) {
     }
 }
 
+/* Filters (G, F / G, C / G, taps) as (G, C / G, F / G, taps), the taps in the other order.  Item: one of the G * C / G channels. */
+static void NAME(turn_filters)(const Call *call, long begin, long end) {
+    const Geometry *q = &call->q;
+    const long per = q->f / q->groups, taps = q->taps;
+    for (long item = begin; item < end; item++) {
+        const T *from = (const T *)call->data[1] + (item / q->c * per * q->c + item % q->c) * taps;
+        T *to = (T *)call->filters + item * per * taps;
+        for (long k = 0; k < per; k++, from += q->c * taps, to += taps)
+            for (long t = 0; t < taps; t++) to[t] = from[taps - 1 - t];
+    }
+}
+
 /* -------------------------------------------------------------------------------------- sums over taps */
 
 /* ROWS filters over WIDTH vectors of a row; the sums stay in registers over all taps.  A filter's weights lie `by`
@@ -50,7 +82,7 @@ static void NAME(lay_out)(const Call *call, long begin, long end) {
             const VT *at = (const VT *)(x + offsets[t]);                                                        \
             VT value[WIDTH];                                                                                    \
             for (int v = 0; v < WIDTH; v++) value[v] = at[v];                                                   \
-            _Pragma("GCC unroll 8") for (int k = 0; k < ROWS; k++)                                              \
+            UNROLL_8 for (int k = 0; k < ROWS; k++)                                              \
                 for (int v = 0; v < WIDTH; v++) sum[k][v] += value[v] * from[k][u];                             \
         }                                                                                                       \
         for (int k = 0; k < f; k++)                                                                             \
@@ -132,7 +164,7 @@ static void NAME(correlate)(const Call *call, long begin, long end) {
         const long row = item / blocks % rows, g = item / blocks / rows;
         const long first = g * per + item % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
         const T *filters[FILTERS];
-        T bias[FILTERS], *to = (T *)call->data[5] + first * step + row * run;
+        T bias[FILTERS], *to = (T *)call->out[0] + first * step + row * run;
         for (long k = 0; k < f; k++) filters[k] = w + (first + k) * q->taps;
         NAME(begin_sums)(call, first, f, bias);
         NAME(sweep)(x + g * q->group_step + row / q->out[1] * q->slab_step + row % q->out[1] * q->row_step, q->offsets,
@@ -167,7 +199,7 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
         NAME(begin_sums)(call, first, f, bias);
         for (long c = 0; c < columns; c += piece) {
             const long count = min(piece, columns - c), run = 2 * count * n;
-            T *out = (T *)call->data[5] + first * step + (row * columns + c) * n;
+            T *out = (T *)call->out[0] + first * step + (row * columns + c) * n;
             NAME(sweep)(from + 2 * c * n, q->offsets, q->taps, filters, 1, bias, upper, run, f, run);
             NAME(sweep)(from + 2 * c * n + q->row_step, q->offsets, q->taps, filters, 1, bias, lower, run, f, run);
             NAME(scaled)(call, upper, first, f, run, run);
@@ -200,7 +232,7 @@ static void NAME(product)(const Call *call, long begin, long end) {
     for (long item = begin; item < end; item++) {
         const long column = item % panels * PANEL, first = item / panels * FILTERS, f = min(FILTERS, m - first);
         const T *rows[FILTERS];
-        T start[FILTERS], *to = (T *)call->data[4] + first * n + column;
+        T start[FILTERS], *to = (T *)call->out[0] + first * n + column;
         for (long r = 0; r < f; r++) rows[r] = a + (first + r) * (turned ? 1 : k);
         NAME(begin_sums)(call, first, f, start);
         NAME(sweep)(b + column, call->q.offsets, k, rows, turned ? m : 1, start, to, n, f, min(PANEL, n - column));
@@ -225,7 +257,7 @@ static void NAME(product)(const Call *call, long begin, long end) {
             long l = 0;                                                                                         \
             for (; l + LANES <= run; l += LANES) {                                                              \
                 for (int t = 0; t < TAPS; t++) value[t] = *(const NAME(vec) *)(xs[t] + l);                      \
-                _Pragma("GCC unroll 8") for (int k = 0; k < ROWS; k++) {                                        \
+                UNROLL_8 for (int k = 0; k < ROWS; k++) {                                        \
                     NAME(vec) gradient = *(const NAME(vec) *)(gs[k] + l);                                       \
                     IN_REGISTER(gradient);                                                                      \
                     for (int t = 0; t < TAPS; t++) sum[k][t] += gradient * value[t];                            \
@@ -233,7 +265,7 @@ static void NAME(product)(const Call *call, long begin, long end) {
             }                                                                                                   \
             if (l < run) {                                                                                      \
                 for (int t = 0; t < TAPS; t++) value[t] = NAME(tail)(xs[t] + l, run - l);                       \
-                _Pragma("GCC unroll 8") for (int k = 0; k < ROWS; k++) {                                        \
+                UNROLL_8 for (int k = 0; k < ROWS; k++) {                                        \
                     const NAME(vec) gradient = NAME(tail)(gs[k] + l, run - l);                                  \
                     for (int t = 0; t < TAPS; t++) sum[k][t] += gradient * value[t];                            \
                 }                                                                                               \
@@ -303,7 +335,7 @@ static void NAME(weights)(const Call *call, long begin, long end) {
         }
         for (long set = low; set < high; set++)
             NAME(collect)(totals[set - low], f, min(TAPS, q->taps - set * TAPS),
-                          (T *)call->data[2] + first * q->taps + set * TAPS, q->taps);
+                          (T *)call->out[0] + first * q->taps + set * TAPS, q->taps);
     }
 }
 
@@ -313,7 +345,7 @@ static void NAME(dots)(const Call *call, long begin, long end) {
     const long m = call->q.f, n = call->q.n, k = call->q.c;
     for (long item = begin; item < end; item++) {
         const long first = item * FILTERS, f = min(FILTERS, m - first);
-        T start[FILTERS], *out = (T *)call->data[4] + first * n;
+        T start[FILTERS], *out = (T *)call->out[0] + first * n;
         NAME(begin_sums)(call, first, f, start);
         for (long at = 0; at < n; at += TAPS) {
             NAME(vec) total[FILTERS * TAPS] = {{0}};

@@ -1,11 +1,4 @@
-"""The array loops of convolution, pooling and normalisation in NumPy: the specification of every
-kernel set.
-
-Shapes are written N, C, H, W, but the number of spatial axes is the window's: the same loops serve
-(N, C, L) and (N, C, D, H, W).  Memory is batch-innermost.  A kernel computes a C-contiguous
-(C, H, W, N) array and returns its (N, C, H, W) view, elementwise NumPy keeps that order, and the
-next kernel finds its rows of W * N values in one piece.  Inputs may have any strides; they are
-copied at most once.  Loops run over kernel offsets, never over positions or images.
+"""Convolution in NumPy.
 
 A convolution copies the offsets along W only: in (H, C, KW, OW, N) the KH rows of images that a row
 of windows sees are neighbours, one matrix without a copy, and BLAS computes a product for each row.
@@ -17,33 +10,11 @@ import math
 
 import numpy as np
 
-from autograd_cnn.kernels.reference_layout import batch_first as batch_first
-from autograd_cnn.kernels.reference_layout import batch_innermost as batch_innermost
-from autograd_cnn.kernels.reference_layout import laid_out as laid_out
-from autograd_cnn.kernels.reference_layout import relu as relu
-from autograd_cnn.kernels.reference_layout import relu_grad as relu_grad
-from autograd_cnn.kernels.reference_layout import select as select
-from autograd_cnn.kernels.reference_norm import batch_norm as batch_norm
-from autograd_cnn.kernels.reference_norm import batch_norm_grad as batch_norm_grad
-from autograd_cnn.kernels.reference_norm import channel_affine as channel_affine
-from autograd_cnn.kernels.reference_norm import channel_sum as channel_sum
-from autograd_cnn.kernels.reference_norm import rows_count as rows_count
-from autograd_cnn.kernels.reference_norm import running_affine as running_affine
-from autograd_cnn.kernels.reference_pool import window_gather as window_gather
-from autograd_cnn.kernels.reference_pool import window_max as window_max
-from autograd_cnn.kernels.reference_pool import window_max_grad as window_max_grad
-from autograd_cnn.kernels.reference_pool import window_scatter as window_scatter
-from autograd_cnn.kernels.reference_pool import window_spread as window_spread
-from autograd_cnn.kernels.reference_pool import window_sum as window_sum
-from autograd_cnn.kernels.reference_pool import window_winners as window_winners
-from autograd_cnn.kernels.reference_training import adam as adam
-from autograd_cnn.kernels.reference_training import cross_entropy as cross_entropy
-from autograd_cnn.kernels.reference_training import cross_entropy_grad as cross_entropy_grad
-from autograd_cnn.kernels.reference_training import first_outside as first_outside
-from autograd_cnn.kernels.reference_training import sgd as sgd
+from autograd_cnn.kernels.reference.layout import batch_first, batch_innermost
+from autograd_cnn.kernels.reference.pool import window_max
 from autograd_cnn.kernels.window import Window
 
-# -------------------------------------------------------------------------------------- convolution
+__all__ = ["conv", "conv_input_grad", "conv_weight_grad", "fold", "unfold"]
 
 
 def _bands(x: np.ndarray, window: Window, groups: int) -> np.ndarray:
@@ -88,6 +59,7 @@ def conv(
     relu: bool = False,
     pool: Window | None = None,
     scale: np.ndarray | None = None,
+    /,
 ) -> np.ndarray:
     """Cross-correlate x (N, C, H, W) with w (F, C / groups, KH, KW), add b (F,): (N, F, OH, OW).
 
@@ -110,7 +82,7 @@ def conv(
     return np.maximum(out, 0, out=out) if relu else out
 
 
-def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -> np.ndarray:
+def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int, /) -> np.ndarray:
     """The adjoint of conv in x: g (N, F, OH, OW) spread through w to (N, C, H, W).
 
     Along H a correlation with turned filters, whose rows of g are a view; along W a sum.
@@ -140,7 +112,7 @@ def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int) -
     return batch_first(x.reshape(groups * c, *window.size, n))
 
 
-def conv_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int) -> np.ndarray:
+def conv_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int, /) -> np.ndarray:
     """The adjoint of conv in w: x (N, C, H, W) correlated with g (N, F, OH, OW) to (F, C /
     groups, KH, KW).
     """
@@ -175,31 +147,3 @@ def fold(g: np.ndarray, window: Window) -> np.ndarray:
     for offset, positions, met in window.overlaps():
         x[:, *met] += columns[:, offset][:, *positions]
     return batch_first(x)
-
-
-# ---------------------------------------------------------------------- matrix product, elementwise
-
-
-def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``x @ y`` for matrices, in the memory order of x: batch-innermost stays batch-innermost."""
-    if x.flags.f_contiguous and not x.flags.c_contiguous:
-        return np.matmul(y.T, x.T).T
-    return np.matmul(x, y)
-
-
-def linear(
-    x: np.ndarray,
-    w: np.ndarray,
-    b: np.ndarray | None,
-    relu: bool = False,
-    scale: np.ndarray | None = None,
-) -> np.ndarray:
-    """``x @ w.T * scale + b`` for x (N, in), w (out, in), b and scale (out,): (N, out),
-    batch-innermost; then relu, if wanted.
-    """
-    if scale is not None:
-        w = w * scale[:, None]
-    out = np.matmul(w, x.T)  # (out, N)
-    if b is not None:
-        out = np.add(out, b[:, None], out=out if b.dtype == out.dtype else None)
-    return np.maximum(out, 0, out=out).T if relu else out.T

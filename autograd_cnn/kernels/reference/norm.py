@@ -1,12 +1,21 @@
-"""Batch normalisation in NumPy, channel by channel; see reference.py."""
+"""Batch normalisation in NumPy, channel by channel."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from autograd_cnn.kernels.reference_layout import batch_first, batch_innermost, relu_grad
-from autograd_cnn.kernels.reference_pool import window_max, window_max_grad
+from autograd_cnn.kernels.reference.layout import batch_first, batch_innermost, relu_grad
+from autograd_cnn.kernels.reference.pool import window_max, window_max_grad
 from autograd_cnn.kernels.window import Window
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_grad",
+    "channel_affine",
+    "channel_sum",
+    "rows_count",
+    "running_affine",
+]
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
@@ -38,6 +47,7 @@ def running_affine(
     bias: np.ndarray | None,
     before: np.ndarray | None,
     eps: float,
+    /,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What normalising by fixed statistics, then by weight and bias, multiplies the values of each
     channel by, and adds, if `before` was to be added to them; all are (C,).
@@ -49,7 +59,7 @@ def running_affine(
 
 
 def channel_affine(
-    x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None, relu: bool
+    x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None, relu: bool, /
 ) -> np.ndarray:
     """Each channel of x (N, C, ...) times its scale, plus its shift, both (C,); then `relu`."""
     out = _rows(x) * scale[:, None]
@@ -58,7 +68,7 @@ def channel_affine(
     return _like(_relu(out) if relu else out, x)
 
 
-def channel_sum(x: np.ndarray) -> np.ndarray:
+def channel_sum(x: np.ndarray, /) -> np.ndarray:
     """The sum of each channel of x (N, C, ...) over the rest: (C,)."""
     return _sums(_rows(x))
 
@@ -70,6 +80,7 @@ def batch_norm(
     eps: float,
     relu: bool,
     pool: Window | None = None,
+    /,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """Normalise each channel of x (N, C, ...) over the rest; then, if wanted, the maximum of the
     windows of `pool`, and relu.
@@ -108,6 +119,7 @@ def batch_norm_grad(
     eps: float,
     relu: bool,
     pool: Window | None = None,
+    /,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of batch_norm in x, weight and bias; with `relu`, g counts where the result was
     positive, with `pool`, at the first largest value of each window.

@@ -20,8 +20,8 @@ typedef struct Call Call;
 typedef void (*Part)(const Call *call, long begin, long end);
 
 /* `state` counts loops in its upper half; then a flag, set while threads may join; then those that have joined. */
-#define LOOP (1L << 32)
-#define OPEN (1L << 31)
+#define LOOP (INT64_C(1) << 32)
+#define OPEN (INT64_C(1) << 31)
 #define JOINED (OPEN - 1)
 
 typedef struct {
@@ -79,7 +79,7 @@ static long nanoseconds(void) {
     return now.tv_sec * 1000000000L + now.tv_nsec;
 }
 
-/* Compute what is left of one's own range, then of the others'. */
+/* Compute what is left of a thread's own range, then of the others'. */
 static void take_items(int own) {
     for (int k = 0; k < crew.sharing; k++) {
         Range *range = &crew.ranges[(own + k) % crew.sharing];

@@ -89,10 +89,10 @@ static inline void NAME(clear)(const Geometry *q, T *dx, long *begin, long *end)
 
 static void NAME(window_max)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    T *x = call->data[0], *out = call->data[1];
+    T *x = call->data[0], *out = call->out[0];
     const long n = q->n;
     EACH_WINDOW(MOST, kept[at] = -(T)INFINITY;,
-                const T v = x[cell]; kept[at] = (v > kept[at]) | (v != v) ? v : kept[at];, out[place] = kept[at];)
+                const T v = x[cell]; kept[at] = ((v > kept[at]) | (v != v)) ? v : kept[at];, out[place] = kept[at];)
 }
 
 /* The gradient goes to the first tap that holds the maximum; a NaN is one. */
@@ -109,7 +109,7 @@ static void NAME(window_max)(const Call *call, long begin, long end) {
 
 static void NAME(window_max_grad)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    T *g = call->data[0], *x = call->data[1], *out = call->data[2], *dx = call->data[3];
+    T *g = call->data[0], *x = call->data[1], *out = call->data[2], *dx = call->out[0];
     const long n = q->n;
     NAME(clear)(q, dx, &begin, &end);
     EACH_WINDOW(TO_FIRST, kept[at] = g[place];, const T v = x[cell]; const int won = (v == out[place]) | (v != v);
@@ -124,7 +124,7 @@ static void NAME(window_max_grad)(const Call *call, long begin, long end) {
 
 static void NAME(window_sum)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    T *x = call->data[0], *out = call->data[1];
+    T *x = call->data[0], *out = call->out[0];
     const long n = q->n;
     EACH_WINDOW(SUM, kept[at] = 0;, kept[at] += x[cell];, out[place] = kept[at];)
 }
@@ -136,7 +136,7 @@ static void NAME(window_sum)(const Call *call, long begin, long end) {
 
 static void NAME(window_spread)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    T *g = call->data[0], *dx = call->data[1];
+    T *g = call->data[0], *dx = call->out[0];
     const long n = q->n;
     NAME(clear)(q, dx, &begin, &end);
     EACH_WINDOW(TO_ALL, kept[at] = g[place];, dx[cell] = BEFORE(T) + kept[at];,)

@@ -10,7 +10,7 @@
  * same place of the same tile in neighbouring images, so the transforms are additions of whole vectors.
  *
  * Only float goes this way: double is what gradients are checked with.  A value that is not finite would spread over its
- * tile, so the loops look for such results, and the direct loops then begin anew.
+ * tile, so the loops look for such results, and the direct loops then compute everything again.
  */
 
 #define V NAME(vec)
@@ -99,7 +99,7 @@ static void NAME(places)(const T *v, long in, const T *u, long c, T *m) {
         for (long i = 0; i < c; i++, u += FILTERS) {
             V value[TAPS];
             for (int t = 0; t < TAPS; t++) value[t] = AT(v + (i * TAPS + t) * LANES);
-            _Pragma("GCC unroll 8") for (int r = 0; r < FILTERS; r++)
+            UNROLL_8 for (int r = 0; r < FILTERS; r++)
                 for (int t = 0; t < TAPS; t++) sum[r][t] += value[t] * u[r];
         }
         for (int r = 0; r < FILTERS; r++)
@@ -132,7 +132,7 @@ static void NAME(tiles)(const Call *call, long begin, long end) {
                 for (long r = 0; r < min(FILTERS, f - k); r++) {
                     V y[2][2];
                     wrong += NAME(tile_out)(m + (r * TAPS + j) * LANES, sums, scale ? scale[k + r] : 1, b ? b[k + r] : 0, y);
-                    NAME(tile_store)(call, y, (T *)call->data[5] + (k + r) * plane, top[j], left[j], image[j]);
+                    NAME(tile_store)(call, y, (T *)call->out[0] + (k + r) * plane, top[j], left[j], image[j]);
                 }
         }
     }
@@ -163,12 +163,24 @@ static inline void NAME(row_gradient)(const T *g, long row, long n, int i, long 
     AT(to) = e[0], AT(to + step) = e[0] + e[1], AT(to + 2 * step) = e[0] - e[1], AT(to + 3 * step) = (V){0} - e[1];
 }
 
+#if LANES == 2
+#define EVEN 0, 2
+#define ODD 1, 3
+#elif LANES == 4
+#define EVEN 0, 2, 4, 6
+#define ODD 1, 3, 5, 7
+#elif LANES == 8
+#define EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#define ODD 1, 3, 5, 7, 9, 11, 13, 15
+#else
+#define EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#endif
+
 /* The sums of neighbours in a, then in b. */
 static inline V NAME(pairs)(V a, V b) {
 #ifdef __clang__
-    V sums;
-    for (int l = 0; l < LANES / 2; l++) sums[l] = a[2 * l] + a[2 * l + 1], sums[LANES / 2 + l] = b[2 * l] + b[2 * l + 1];
-    return sums;
+    return __builtin_shufflevector(a, b, EVEN) + __builtin_shufflevector(a, b, ODD);
 #else
     NAME(mask) even, odd;
     for (int l = 0; l < LANES; l++) even[l] = 2 * l, odd[l] = 2 * l + 1;
@@ -185,7 +197,7 @@ static inline void NAME(add_products)(const T *v, long taps, const T *e, long f,
     V sum[TAPS][FILTERS] = {{{0}}}, value[TAPS];
     for (long l = 0; l < count * LANES; l += LANES) {
         for (int t = 0; t < TAPS; t++) value[t] = AT(vs[t] + l);
-        _Pragma("GCC unroll 8") for (int k = 0; k < FILTERS; k++) {
+        UNROLL_8 for (int k = 0; k < FILTERS; k++) {
             V gradient = AT(es[k] + l);
             IN_REGISTER(gradient);
             for (int t = 0; t < TAPS; t++) sum[t][k] += value[t] * gradient;
@@ -220,7 +232,7 @@ static void NAME(tile_weights)(const Call *call, long begin, long end) {
                 to[j] = top[j] * row + left[j] * n + image;
             }
             T *to_sums = sums;
-            _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++) {
+            UNROLL_4 for (int i = 0; i < 4; i++) {
                 for (long k = 0; k < c; k++)
                     for (long j = 0; j < count; j++)
                         NAME(row_in)(x + k * channel + from[j], q->row, n, i, v + k * run + j * LANES, in);
@@ -245,7 +257,7 @@ static void NAME(tile_gradient)(const Call *call, long begin, long end) {
     for (long k = begin; k < end; k++)
         for (long i = 0; i < c; i++) {
             const T *u = (T *)call->filters + ((k / FILTERS * sets + i / TAPS) * TAPS + i % TAPS) * FILTERS + k % FILTERS;
-            T *w = (T *)call->data[2] + (k * c + i) * 9, rows[3][4];
+            T *w = (T *)call->out[0] + (k * c + i) * 9, rows[3][4];
             for (int x = 0; x < 4; x++) {
                 T sums[4] = {0};
                 for (long share = 0; share < call->q.shares; share++)
@@ -265,3 +277,5 @@ static void NAME(tile_gradient)(const Call *call, long begin, long end) {
 
 #undef V
 #undef AT
+#undef EVEN
+#undef ODD

@@ -1,4 +1,4 @@
-/* The loops for one floating type and one instruction set, included by compiled_levels.h with
+/* The loops for one floating type and one instruction set, included by level.h with
  *   T      the type                                  NAME(f)  f with a suffix for type and instruction set
  *   WORD   an integer of its size                    EXP, LOG, SQRT  for the type
  *   LANES  values of T in a vector register          FILTERS, TAPS: see there
@@ -14,10 +14,10 @@ typedef T NAME(quarter) VECTOR(PART(4));
 typedef WORD NAME(mask) VECTOR(LANES); /* what a comparison of vectors gives: all bits or none */
 
 /* relu of a value; NaN stays. */
-static inline T NAME(positive)(T x) { return (x > 0) | (x != x) ? x : 0; }
+static inline T NAME(positive)(T x) { return ((x > 0) | (x != x)) ? x : 0; }
 
 /* The larger of two values, as max pooling sees them one after the other: NaN wins. */
-static inline T NAME(larger)(T most, T x) { return (x > most) | (x != x) ? x : most; }
+static inline T NAME(larger)(T most, T x) { return ((x > most) | (x != x)) ? x : most; }
 
 /* a where a comparison of vectors holds, b elsewhere. */
 #define CHOOSE(m, a, b) ((NAME(vec))(((NAME(mask))(a) & (m)) | ((NAME(mask))(b) & ~(m))))
@@ -43,10 +43,10 @@ static inline void NAME(put)(T *at, NAME(vec) value, long count) {
     else memcpy(at, &value, count * sizeof(T));
 }
 
-#include "compiled_conv.h"
-#include "compiled_winograd.h"
-#include "compiled_pool.h"
-#include "compiled_rows.h"
+#include "conv.h"
+#include "winograd.h"
+#include "pool.h"
+#include "rows.h"
 
 #undef CHOOSE
 #undef PART

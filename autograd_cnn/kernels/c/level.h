@@ -1,4 +1,4 @@
-/* The loops for one instruction set, included by compiled.c with
+/* The loops for one instruction set, included by module.c with
  *   LEVEL     its name               REGISTER  bytes in a vector register
  *   FILTERS   filters that a micro-kernel sums at a time ...
  *   TAPS      ... and taps, in the weight gradient: FILTERS * TAPS sums and TAPS values in registers
@@ -14,7 +14,7 @@
 #if REGISTER == 64
 #define MASKED_LOAD _mm512_maskz_loadu_ps
 #endif
-#include "compiled_loops.h"
+#include "loops.h"
 
 #define NAME(f) JOIN(f, LEVEL, _double)
 #define T double
@@ -26,7 +26,7 @@
 #if REGISTER == 64
 #define MASKED_LOAD _mm512_maskz_loadu_pd
 #endif
-#include "compiled_loops.h"
+#include "loops.h"
 
 #undef LEVEL
 #undef REGISTER

@@ -1,0 +1,304 @@
+/* What a call from Python gives: arrays, read through the buffer protocol, windows and numbers.
+ *
+ * Arrays come in the shapes that ops see.  A letter for each argument says what it must be:
+ *   i  images (N, C, ...) of floats      m  a matrix of floats      v  floats
+ *   a  floats without gaps; all such arrays of a call lie alike in memory
+ *   c  class numbers                     n  class numbers of images
+ *   w  a window; W is the window of the gradient in the images      p  the window of a pooling that follows
+ *   l  an integer      f  a floating number      r  a tuple of floating numbers
+ *   u  a list of tuples of arrays, which an optimizer updates; a digit says how many are in a tuple (see take_updates)
+ *   -  not read here
+ * A question mark after a letter allows None.  A bar says that the arguments behind it may be missing.
+ *
+ * Floats are all float32 or all float64.  The loops want images batch-innermost, matrices or their transposes in one piece, and
+ * other arrays in the order of their axes: lay_arrays copies those that lie otherwise.  For anything else the call is NumPy's.
+ */
+
+#define MOST_ARRAYS 10
+#define MOST_RESULTS 3
+#define MOST_NUMBERS 8
+#define MOST_AXES 32
+#define MOST_PARTS 5 /* arrays that an optimizer updates together */
+
+typedef struct {
+    long n, c, f, groups; /* images (C, D, H, W, N), F filters in groups */
+    int axes;             /* spatial axes of the images */
+    long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], insert[AXES], out[AXES];
+    long each, taps;                        /* channels and taps (channel, cell) of one filter */
+    long slabs, rows, phases, columns;      /* laid-out images: (C, slabs, rows, phases, columns, N) */
+    long row;                               /* values of a row, with what keeps rows apart in the cache */
+    long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */
+    long *offsets;                          /* where each tap lies in them */
+    long sets;                              /* sets of taps that an item of the weight gradient sums */
+    long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
+    int adds;                               /* gradients of windows add up, or do not reach every cell */
+    long places;                            /* values of a channel after batch norm and pooling */
+} Geometry;
+
+typedef struct {
+    void *data[MOST_PARTS]; /* null for None */
+    long count, first;      /* values; the item of the loop that begins with these */
+} Update;
+
+typedef struct { /* a copy in another order of the axes; the last two are rows and columns */
+    const char *from;
+    void *to;
+    int axes;
+    long shape[MOST_AXES + 1], steps[MOST_AXES + 1]; /* steps in bytes */
+} Copying;
+
+enum pooling { NO_POOLING, HALVING, OTHER_POOLING }; /* halving parts images into squares of 2 x 2 */
+
+struct Call {
+    Py_buffer view[MOST_ARRAYS];
+    char letter[MOST_ARRAYS];
+    void *data[MOST_ARRAYS];    /* null for None */
+    void *copy[MOST_ARRAYS];    /* memory of this call, where the data stand if they had to be copied */
+    long count[MOST_ARRAYS];    /* values */
+    int turned[MOST_ARRAYS];    /* a matrix lies as its transpose only */
+    long numbers[MOST_NUMBERS]; /* the integers, in their order */
+    double reals[MOST_NUMBERS];
+    int arrays, number_count, real_count;
+    PyObject *result[MOST_RESULTS];
+    void *out[MOST_RESULTS];    /* their values */
+    int results;
+    Copying copying;
+    void *laid;                 /* images laid out for a convolution, or as they are */
+    void *filters, *scratch;    /* of tiles: transformed weights; memory for every thread, */
+    long each;                  /* of so many bytes */
+    atomic_int *wrong;          /* set where a result is not finite */
+    int wide, threads;          /* wide: double rather than float */
+    int relu, halved;           /* what a convolution or product goes on with: relu, maxima of 2 x 2 */
+    enum pooling pooling;
+    Py_buffer *parts;           /* the arrays of updates */
+    Update *updates;
+    long part_count, update_count;
+    Geometry q;
+};
+
+static PyObject *ndarray; /* NumPy's class */
+
+static void release(Call *call) {
+    if (call->laid != call->data[0] && call->laid != call->data[1]) free(call->laid);
+    free(call->q.offsets);
+    free(call->filters);
+    free(call->scratch);
+    for (int k = 0; k < call->arrays; k++) {
+        if (call->data[k]) PyBuffer_Release(&call->view[k]);
+        free(call->copy[k]);
+    }
+    for (int k = 0; k < call->results; k++) Py_XDECREF(call->result[k]);
+    while (call->part_count) PyBuffer_Release(&call->parts[--call->part_count]);
+    free(call->parts);
+    free(call->updates);
+}
+
+/* ---------------------------------------------------------------------------- how arrays lie in memory */
+
+/* Whether the axes, in the order first, first + 1, ..., 0, ..., first - 1, are contiguous in memory. */
+static int contiguous(const Py_buffer *view, int first) {
+    Py_ssize_t step = view->itemsize;
+    for (int k = view->ndim - 1; k >= 0; k--) {
+        const int axis = (first + k) % view->ndim;
+        if (view->shape[axis] != 1 && view->strides[axis] != step) return 0;
+        step *= view->shape[axis];
+    }
+    return 1;
+}
+
+/* Whether the values fill a piece of memory, each once, in some order of the axes. */
+static int dense(const Py_buffer *view) {
+    int used[MOST_AXES] = {0};
+    for (Py_ssize_t step = view->itemsize, filled = 1; filled < view->len / view->itemsize;) {
+        int next = 0;
+        while (next < view->ndim && (used[next] || view->shape[next] == 1 || view->strides[next] != step)) next++;
+        if (next == view->ndim) return 0;
+        used[next] = 1;
+        step *= view->shape[next];
+        filled *= view->shape[next];
+    }
+    return 1;
+}
+
+static int alike(const Py_buffer *one, const Py_buffer *other) {
+    if (one->ndim != other->ndim) return 0;
+    for (int k = 0; k < one->ndim; k++)
+        if (one->shape[k] != other->shape[k] || (one->shape[k] != 1 && one->strides[k] != other->strides[k])) return 0;
+    return 1;
+}
+
+/* Read an array: whether its values are what the letter says.  `type` and `first` are those that it must be like. */
+static int read_array(PyObject *array, Py_buffer *view, char letter, int flags, const Py_buffer **type, const Py_buffer **first) {
+    if (!PyObject_TypeCheck(array, (PyTypeObject *)ndarray)) return 0;
+    if (PyObject_GetBuffer(array, view, PyBUF_STRIDES | PyBUF_FORMAT | flags) < 0) return PyErr_Clear(), 0;
+    const char kind = view->format && view->format[0] && !view->format[1] ? view->format[0] : '?';
+    const int numbers = letter == 'n' || letter == 'c';
+    int suits = view->len && view->ndim && view->ndim <= MOST_AXES && strchr(numbers ? "bBhHiIlLqQ" : "fd", kind);
+    if (suits && !numbers) {
+        if (!*type) *type = view;
+        suits = (*type)->itemsize == view->itemsize;
+    }
+    if (suits && letter == 'm') suits = view->ndim == 2;
+    if (suits && letter == 'a') {
+        suits = *first ? alike(view, *first) : dense(view);
+        *first = view;
+    }
+    if (!suits) PyBuffer_Release(view);
+    return suits;
+}
+
+/* Plan the copy of an array with its axes in the order first, first + 1, ..., first - 1.  Axes that lie as one are one. */
+static void plan_copy(Copying *copying, const Py_buffer *view, int first, void *to) {
+    long *shape = copying->shape, *steps = copying->steps;
+    int last = 0;
+    shape[0] = 1, steps[0] = 0;
+    for (int k = 0; k < view->ndim; k++) {
+        const int axis = (first + k) % view->ndim;
+        const long length = (long)view->shape[axis], step = (long)view->strides[axis];
+        if (length == 1) continue;
+        if (last && steps[last] == length * step) shape[last] *= length, steps[last] = step;
+        else shape[++last] = length, steps[last] = step;
+    }
+    if (!last) shape[++last] = 1, steps[last] = 0;
+    copying->from = view->buf, copying->to = to, copying->axes = last + 1;
+}
+
+/* Class numbers of any integer type, copied to int64 with the axes in the order first, first + 1, ..., first - 1. */
+static void copy_classes(const Py_buffer *view, int first, int64_t *to) {
+    const long count = (long)(view->len / view->itemsize);
+    const int unsigned_ = strchr("BHILQ", view->format[0]) != NULL;
+    for (long l = 0; l < count; l++) {
+        const char *at = view->buf;
+        long left = l;
+        for (int k = view->ndim - 1; k >= 0; k--) {
+            const int axis = (first + k) % view->ndim;
+            at += left % view->shape[axis] * view->strides[axis];
+            left /= view->shape[axis];
+        }
+        switch (view->itemsize) {
+        case 1: to[l] = unsigned_ ? *(const uint8_t *)at : *(const int8_t *)at; break;
+        case 2: to[l] = unsigned_ ? *(const uint16_t *)at : *(const int16_t *)at; break;
+        case 4: to[l] = unsigned_ ? (int64_t)*(const uint32_t *)at : *(const int32_t *)at; break;
+        default: to[l] = *(const int64_t *)at; /* beyond int64 it turns negative, and is no class */
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------ reading arguments */
+
+/* Read the fields of a window; a window with fewer axes gets leading ones of size 1.  The gradient in the images is a
+ * correlation as well: of gradients with stride - 1 zeros between them, with the filters turned around. */
+static int read_window(PyObject *window, Geometry *q, int turned) {
+    long after[AXES];
+    long *to[] = {q->size, q->kernel, q->stride, q->dilation, q->before, after, q->out};
+    if (!PyTuple_Check(window) || PyTuple_Size(window) != 7) return 0;
+    for (int field = 0; field < 7; field++) {
+        PyObject *values = PyTuple_GetItem(window, field);
+        if (!PyTuple_Check(values)) return 0;
+        const int axes = (int)PyTuple_Size(values), missing = AXES - axes, least = to[field] != q->before && to[field] != after;
+        if (axes < 1 || missing < 0 || (field && axes != q->axes)) return 0;
+        q->axes = axes;
+        for (int axis = 0; axis < AXES; axis++) {
+            to[field][axis] = axis < missing ? least : PyLong_AsLong(PyTuple_GetItem(values, axis - missing));
+            if (to[field][axis] < least) return PyErr_Clear(), 0;
+        }
+    }
+    for (int axis = 0; axis < AXES; axis++) {
+        q->insert[axis] = 1;
+        if (!turned) continue;
+        const long size = q->size[axis];
+        q->size[axis] = q->out[axis], q->out[axis] = size;
+        q->insert[axis] = q->stride[axis], q->stride[axis] = 1;
+        q->before[axis] = q->dilation[axis] * (q->kernel[axis] - 1) - q->before[axis];
+    }
+    return 1;
+}
+
+static enum pooling read_pooling(PyObject *window) {
+    Geometry q;
+    if (window == Py_None) return NO_POOLING;
+    if (!read_window(window, &q, 0) || q.axes != 2) return OTHER_POOLING;
+    for (int axis = 1; axis < AXES; axis++)
+        if (q.kernel[axis] != 2 || q.stride[axis] != 2 || q.dilation[axis] != 1 || q.before[axis] || q.out[axis] != q.size[axis] / 2)
+            return OTHER_POOLING;
+    return HALVING;
+}
+
+/* Read a list of tuples of so many arrays: the first, and all but the second, are written to; the last may be None. */
+static int take_updates(Call *call, PyObject *list, int each, const Py_buffer **type) {
+    if (!PyList_Check(list) || !PyList_Size(list)) return 0;
+    const long count = call->update_count = (long)PyList_Size(list);
+    call->parts = malloc(count * MOST_PARTS * sizeof *call->parts);
+    call->updates = calloc(count + 1, sizeof *call->updates);
+    if (!call->parts || !call->updates) return 0;
+    for (long u = 0; u < count; u++) {
+        PyObject *tuple = PyList_GetItem(list, u);
+        Update *update = &call->updates[u];
+        const Py_buffer *first = NULL;
+        if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != each) return 0;
+        for (int k = 0; k < each; k++) {
+            PyObject *array = PyTuple_GetItem(tuple, k);
+            Py_buffer *view = &call->parts[call->part_count];
+            if (array == Py_None && k == each - 1) continue;
+            if (!read_array(array, view, 'a', k == 1 ? 0 : PyBUF_WRITABLE, type, &first)) return 0;
+            call->part_count++;
+            update->data[k] = view->buf;
+            update->count = (long)(view->len / view->itemsize);
+        }
+        update[1].first = update->first + (update->count + BLOCK - 1) / BLOCK;
+    }
+    return 1;
+}
+
+static int take_numbers(Call *call, PyObject *tuple) {
+    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) > MOST_NUMBERS) return 0;
+    for (Py_ssize_t k = 0; k < PyTuple_Size(tuple); k++) call->reals[call->real_count++] = PyFloat_AsDouble(PyTuple_GetItem(tuple, k));
+    return 1;
+}
+
+/* Take one argument; null if it is missing. */
+static int take_one(Call *call, PyObject *given, const char *letter, const Py_buffer **type, const Py_buffer **first) {
+    switch (*letter) {
+    case '-': return 1;
+    case 'l': call->numbers[call->number_count++] = given ? PyLong_AsLong(given) : 0; return 1;
+    case 'f': call->reals[call->real_count++] = PyFloat_AsDouble(given); return 1;
+    case 'r': return take_numbers(call, given);
+    case 'u': return take_updates(call, given, letter[1] - '0', type);
+    case 'p': call->pooling = given ? read_pooling(given) : NO_POOLING; return 1;
+    case 'w': case 'W': return read_window(given, &call->q, *letter == 'W');
+    }
+    const int k = call->arrays++;
+    call->data[k] = call->copy[k] = NULL;
+    call->letter[k] = *letter;
+    if (letter[1] == '?' && (!given || given == Py_None)) return 1;
+    if (!read_array(given, &call->view[k], *letter, 0, type, first)) return 0;
+    call->data[k] = call->view[k].buf;
+    call->count[k] = (long)(call->view[k].len / call->view[k].itemsize);
+    call->turned[k] = *letter == 'm' && !contiguous(&call->view[k], 0) && contiguous(&call->view[k], 1);
+    return 1;
+}
+
+/* Take the arguments as they lie: whether they suit.  To be released in any case. */
+static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char *letters) {
+    const Py_buffer *type = NULL, *first = NULL;
+    int needed = 1;
+    Py_ssize_t argument = 0;
+    call->laid = call->filters = call->scratch = call->parts = NULL;
+    call->updates = NULL;
+    call->q.offsets = NULL;
+    call->q.adds = call->relu = call->halved = 0;
+    call->threads = crew.wanted; /* for all of the call: somebody may change it meanwhile */
+    call->arrays = call->number_count = call->real_count = call->results = 0;
+    call->part_count = call->update_count = 0;
+    for (const char *letter = letters; *letter; letter++) {
+        if (*letter == '?' || (*letter >= '0' && *letter <= '9')) continue;
+        if (*letter == '|') needed = 0;
+        else if (argument >= given && needed) return 0;
+        else if (!take_one(call, argument < given ? args[argument] : NULL, letter, &type, &first)) return 0;
+        else argument++;
+    }
+    if (PyErr_Occurred() || given > argument) return PyErr_Clear(), 0;
+    call->laid = call->arrays ? call->data[0] : NULL;
+    call->wide = type && type->itemsize == 8;
+    return 1;
+}

@@ -1,0 +1,261 @@
+/* The functions of the module for convolution and matrix products.  Their loops stand in conv.h and winograd.h, what they compute in
+ * the folder reference. */
+
+#define LARGE_PRODUCT (1L << 27) /* multiply-adds from which BLAS computes a matrix product: about a millisecond on two cores */
+
+/* ------------------------------------------------------------------------------- convolution */
+
+/* Whether a convolution goes by tiles (winograd.h); sets how many there are. */
+static void plan_tiles(Call *call) {
+    Geometry *q = &call->q;
+    const long lanes = levels[level].bytes / 4, taps = levels[level].taps;
+    const long rows = (q->out[1] + 1) / 2, columns = (q->out[2] + 1) / 2;
+    const int many = q->c >= TILED && q->f >= TILED && q->c * q->f >= TILED_PAIRS;
+    const int flat = q->size[0] == 1 && q->out[0] == 1 && !q->before[0]; /* a depth axis may be padded */
+    int suits = !call->wide && q->groups == 1 && many && flat && q->n % lanes == 0 && rows * columns * q->n >= taps * lanes;
+    for (int axis = 0; axis < AXES; axis++)
+        suits = suits && q->kernel[axis] == (axis ? 3 : 1) && q->stride[axis] == 1 && q->dilation[axis] == 1 &&
+                q->insert[axis] == 1;
+    q->tiles[0] = suits ? rows : 0, q->tiles[1] = suits ? columns : 0;
+}
+
+/* What a convolution needs beyond the numbers: the laid-out size and where each tap lies in it. */
+static int prepare(Geometry *q) {
+    const long *k = q->kernel, *d = q->dilation;
+    q->each = q->c / q->groups;
+    q->taps = q->each * product_of(k);
+    q->slabs = (q->out[0] - 1) * q->stride[0] + (k[0] - 1) * d[0] + 1;
+    const long height = max(q->out[1], 2 * q->tiles[0]), width = max(q->out[2], 2 * q->tiles[1]);
+    q->rows = (height - 1) * q->stride[1] + (k[1] - 1) * d[1] + 1;
+    q->phases = q->stride[2];
+    q->columns = width + (k[2] - 1) * d[2] / q->phases;
+    int plain = q->phases == 1 && q->slabs <= q->size[0] && q->rows <= q->size[1] && q->columns == q->size[2];
+    for (int axis = 0; axis < AXES; axis++) plain = plain && !q->before[axis] && q->insert[axis] == 1;
+    if (plain) q->slabs = q->size[0], q->rows = q->size[1]; /* the images serve as they are */
+    q->row = q->phases * q->columns * q->n + (plain ? 0 : SKEW);
+    const long row = q->row, slab = q->rows * row, channel = q->slabs * slab;
+    q->slab_step = q->stride[0] * slab;
+    q->row_step = q->stride[1] * row;
+    q->group_step = q->each * channel;
+    long *at = q->offsets = malloc(max(1, q->taps) * sizeof(long));
+    if (!at) return -1;
+    for (long c = 0; c < q->each; c++)
+        for (long z = 0; z < k[0]; z++)
+            for (long y = 0; y < k[1]; y++)
+                for (long x = 0; x < k[2]; x++) {
+                    const long step = x * d[2];
+                    *at++ = c * channel + z * d[0] * slab + y * d[1] * row +
+                            (step % q->phases * q->columns + step / q->phases) * q->n;
+                }
+    return plain;
+}
+
+/* Lay the images, array 0, out for f filters; for tiles, if they may be used.  False if something does not fit. */
+static int begin_convolution(Call *call, long f, int tiles) {
+    Geometry *q = &call->q;
+    if (call->view[0].ndim < 2) return 0;
+    q->n = LENGTH(0, 0), q->c = LENGTH(0, 1), q->f = f;
+    q->groups = call->numbers[0], q->tiles[0] = q->tiles[1] = 0;
+    if (q->groups < 1 || q->c % q->groups || f % q->groups || !is_images(call, 0, q->n, q->c, q->size)) return 0;
+    if (tiles) plan_tiles(call);
+    const int plain = prepare(q);
+    if (plain) return plain > 0;
+    const long rows = q->c * q->slabs * q->rows;
+    if (!(call->laid = room(rows * q->row * SIZE))) return 0;
+    RUN(lay_out, rows, q->row / MOVES);
+    return 1;
+}
+
+/* Memory for a convolution: for so many transformed weights, and `each` values for every thread. */
+static int take_room(Call *call, long weights, long each) {
+    call->each = (each * SIZE + 63) / 64 * 64;
+    call->filters = room(weights * SIZE);
+    call->scratch = room(call->threads * call->each);
+    return call->filters && call->scratch;
+}
+
+/* correlate by tiles: false if something was not finite, or there is no memory. */
+static int correlate_tiles(Call *call) {
+    Geometry *q = &call->q;
+    atomic_int wrong = 0;
+    const long filters = levels[level].filters, blocks = (q->f + filters - 1) / filters;
+    q->run = levels[level].taps * levels[level].bytes / 4;
+    if (!take_room(call, 16 * blocks * filters * q->c, 16 * ((q->c + filters) * q->run + 2 * SKEW))) return 0;
+    call->wrong = &wrong;
+    RUN(tile_filters, blocks * filters, q->c * 20);
+    RUN(tiles, (q->tiles[0] * q->tiles[1] * q->n + q->run - 1) / q->run, 16 * q->c * q->f * q->run / SUMS);
+    return !wrong;
+}
+
+/* weights by tiles, likewise; false also if the sums of the shares would take too much memory. */
+static int weights_tiles(Call *call) {
+    Geometry *q = &call->q;
+    atomic_int wrong = 0;
+    const long filters = levels[level].filters, taps = levels[level].taps, lanes = levels[level].bytes / 4;
+    const long blocks = (q->f + filters - 1) / filters, sets = (q->c + taps - 1) / taps;
+    const long vectors = q->tiles[0] * q->tiles[1] * q->n / lanes;
+    const long longest = max(8, min(TILE_RUN, TILE_BYTES / (4 * (q->c + q->f) * lanes * 4)));
+    const long room_for = TILE_SUMS / (16 * blocks * filters * sets * taps * 4); /* so many shares */
+    if (room_for < 4) return 0;
+    q->shares = min(min(TILE_SHARES, room_for), (vectors + longest - 1) / longest);
+    const long most = (vectors + q->shares - 1) / q->shares, pieces = (most + longest - 1) / longest;
+    q->run = (most + pieces - 1) / pieces * lanes;
+    const long sums = 16 * blocks * filters * sets * taps * q->shares;
+    if (!take_room(call, sums, 4 * ((q->c + q->f + filters) * q->run + 2 * SKEW))) return 0;
+    call->wrong = &wrong;
+    RUN(tile_weights, q->shares, 16 * q->c * q->f * vectors * lanes / q->shares / SUMS);
+    RUN(tile_gradient, q->f, q->c * 30);
+    return !wrong;
+}
+
+/* Begin again for the direct loops, after tiles that came to nothing. */
+static int begin_directly(Call *call) {
+    if (call->laid != call->data[0]) free(call->laid);
+    free(call->q.offsets), free(call->filters), free(call->scratch);
+    call->laid = call->data[0], call->q.offsets = NULL, call->filters = call->scratch = NULL;
+    return begin_convolution(call, call->q.f, 0);
+}
+
+/* Add the result of a convolution of x (array 0) with f filters (array 1): by tiles, or else directly. */
+static int correlate(Call *call, long f) {
+    Geometry *q = &call->q;
+    if (!begin_convolution(call, f, 1) || !holds(call, 1, f * q->taps)) return 0;
+    const long halves[AXES] = {1, q->out[1] / 2, q->out[2] / 2};
+    if (!new_images(call, q->n, f, q->axes, call->halved ? halves : q->out)) return 0;
+    if (q->tiles[0] && correlate_tiles(call)) return 1;
+    if (q->tiles[0] && !begin_directly(call)) return 0;
+    const long filters = levels[level].filters, per = f / q->groups, blocks = (per + filters - 1) / filters * q->groups;
+    if (call->halved) {
+        q->run = 2 * q->n * max(1, min(HALVED / (2 * q->n), q->out[2] / 2));
+        if (!take_room(call, 0, 2 * filters * q->run)) return 0;
+        RUN(correlate_halved, blocks * (q->out[1] / 2), min(per, filters) * q->taps * 2 * q->out[2] * q->n / SUMS);
+    } else {
+        RUN(correlate, blocks * q->out[0] * q->out[1], min(per, filters) * q->taps * q->out[2] * q->n / SUMS);
+    }
+    return 1;
+}
+
+/* conv(x, w, b or None, window, groups, relu, pool or None, scale or None) */
+FUNCTION(conv) {
+    TAKE("ivv?wl|lpv?");
+    if (call->pooling == OTHER_POOLING) {
+        PyObject *plain[] = {args[0], args[1], args[2], args[3], args[4], Py_False, Py_None, given > 7 ? args[7] : Py_None};
+        release(call);
+        return pool_apart(conv(self, plain, 8), args[6], call->numbers[1] != 0);
+    }
+    const Geometry *q = &call->q;
+    const Py_buffer *w = &call->view[1];
+    call->relu = call->numbers[1] != 0, call->halved = call->pooling == HALVING;
+    NEED(w->ndim > 1 && is_images(call, 1, w->shape[0], w->shape[1], q->kernel) && holds(call, 2, w->shape[0]) && holds(call, 3, w->shape[0]));
+    NEED(!call->halved || (q->axes == 2 && q->out[1] > 1 && q->out[2] > 1));
+    NEED(correlate(call, (long)w->shape[0]));
+    return finish(call);
+}
+
+/* conv_input_grad(g, w, window, groups): a convolution with the filters turned around, (G, C / G, F / G, KH * KW) */
+FUNCTION(conv_input_grad) {
+    TAKE("ivWl");
+    Geometry *q = &call->q;
+    NEED(call->view[0].ndim > 1 && call->view[1].ndim > 1);
+    q->groups = call->numbers[0], q->f = LENGTH(1, 0), q->c = LENGTH(1, 1);
+    const long cells = product_of(q->kernel), channels = q->groups * q->c;
+    NEED(q->groups > 0 && q->f % q->groups == 0 && is_images(call, 1, q->f, q->c, q->kernel) && LENGTH(0, 1) == q->f);
+    void *turned = room(call->count[1] * SIZE);
+    NEED(turned);
+    q->taps = cells, call->filters = turned;
+    RUN(turn_filters, channels, q->f / q->groups * cells);
+    free(call->copy[1]);
+    call->data[1] = call->copy[1] = turned, call->filters = NULL;
+    call->data[2] = call->data[3] = NULL; /* no bias, no scale */
+    NEED(correlate(call, channels));
+    return finish(call);
+}
+
+/* conv_weight_grad(x, g, window, groups) */
+FUNCTION(conv_weight_grad) {
+    TAKE("iiwl");
+    Geometry *q = &call->q;
+    NEED(call->view[1].ndim > 1 && begin_convolution(call, LENGTH(1, 1), 1) && is_images(call, 1, q->n, q->f, q->out));
+    long shape[2 + AXES] = {q->f, q->each};
+    for (int axis = 0; axis < q->axes; axis++) shape[2 + axis] = q->kernel[AXES - q->axes + axis];
+    NEED(add_result(call, new_array(call->wide, 2 + q->axes, shape, 0)));
+    if (q->tiles[0] && weights_tiles(call)) return finish(call);
+    NEED(!q->tiles[0] || begin_directly(call));
+    const long filters = levels[level].filters, per = q->f / q->groups, sets = (q->taps - 1) / levels[level].taps + 1;
+    const long blocks = (per + filters - 1) / filters * q->groups;
+    q->sets = max(1, min(MOST_SETS, blocks * sets / (4 * call->threads)));
+    const long items = blocks * ((sets + q->sets - 1) / q->sets);
+    RUN(weights, items, q->sets * min(per, filters) * levels[level].taps * product_of(q->out) * q->n / SUMS);
+    return finish(call);
+}
+
+/* ---------------------------------------------------------------------------- matrix products */
+
+static int step_offsets(Geometry *q, long count, long step) {
+    q->offsets = malloc(max(1, count) * sizeof(long));
+    for (long t = 0; q->offsets && t < count; t++) q->offsets[t] = t * step;
+    return q->offsets != NULL;
+}
+
+/* Add out (M, N) = a (M, K) @ b (K, N) times scale (M,) plus bias (M,), and relu of it.  These are arrays 0 to 3, b as (N, K) if
+ * it is turned.  Rows of a times columns of b where both lie in one piece and are long enough to add up in vectors, else sums of
+ * rows of b.  The result may be seen as its transpose. */
+static int multiply(Call *call, long m, long k, long n, int transposed) {
+    Geometry *q = &call->q;
+    const long filters = levels[level].filters;
+    q->f = m, q->c = k, q->n = n;
+    if (!holds(call, 2, m) || !holds(call, 3, m)) return 0;
+    const long shape[] = {transposed ? n : m, transposed ? m : n};
+    if (!add_result(call, new_array(call->wide, 2, shape, transposed))) return 0;
+    if (!call->turned[0] && (n == 1 || (call->turned[1] && n < FEW && k >= SHORT_SUM))) {
+        if (!step_offsets(q, n, k)) return 0;
+        RUN(dots, (m + filters - 1) / filters, min(m, filters) * n * (k + 64) / SUMS);
+        return 1;
+    }
+    call->laid = call->data[1];
+    if (!step_offsets(q, k, n)) return 0;
+    if (call->turned[1]) {
+        if (!(call->laid = malloc(k * n * SIZE))) return 0;
+        RUN(turn, (k + SQUARE - 1) / SQUARE, SQUARE * n / MOVES * 16);
+    }
+    const double values = min(m, filters) * min(n, PANEL); /* of one item */
+    RUN(product, (m + filters - 1) / filters * ((n + PANEL - 1) / PANEL), values * (k / SUMS + 2 / MOVES));
+    return 1;
+}
+
+/* Whether array k, or its transpose, is a matrix that lies as its transpose only. */
+static int lies_turned(const Call *call, int k, int transposed) {
+    return call->copy[k] ? transposed : !contiguous(&call->view[k], transposed);
+}
+
+/* Exchange the factors: array 1, or its transpose, comes first, then the transpose of array 0. */
+static void exchange_factors(Call *call, int transposed) {
+    void *data = call->data[0];
+    call->turned[0] = lies_turned(call, 1, transposed), call->turned[1] = lies_turned(call, 0, 1);
+    call->data[0] = call->data[1], call->data[1] = data;
+}
+
+/* matmul(x, y), in the memory order of x */
+FUNCTION(matmul) {
+    TAKE_AS_IT_LIES("mm");
+    const long m = LENGTH(0, 0), k = LENGTH(0, 1), n = LENGTH(1, 1);
+    NEED(LENGTH(1, 0) == k && m * k * n < LARGE_PRODUCT && lay_arrays(call));
+    call->data[2] = call->data[3] = NULL; /* no bias, no scale */
+    const int exchanged = call->turned[0];
+    if (exchanged) exchange_factors(call, 1);
+    NEED(exchanged ? multiply(call, n, k, m, 1) : multiply(call, m, k, n, 0));
+    return finish(call);
+}
+
+/* linear(x, w, b or None, relu, scale or None) */
+FUNCTION(linear) {
+    TAKE_AS_IT_LIES("mmv?|lv?");
+    const long n = LENGTH(0, 0), k = LENGTH(0, 1), m = LENGTH(1, 0);
+    NEED(LENGTH(1, 1) == k && m * k * n < LARGE_PRODUCT && lay_arrays(call));
+    call->relu = call->numbers[0] != 0;
+    exchange_factors(call, 0);
+    NEED(multiply(call, m, k, n, 1));
+    return finish(call);
+}
+
+#define CONV_KERNELS FAST(conv) FAST(conv_input_grad) FAST(conv_weight_grad) FAST(matmul) FAST(linear)

@@ -1,0 +1,155 @@
+/* What a call gives back: new arrays; or what the NumPy kernel of the same name gives, if the arguments do not suit the loops. */
+
+static PyObject *reference;                               /* the module of the NumPy kernels */
+static PyObject *empty, *empty_like, *transpose, *types[2]; /* of NumPy; the types are float32 and float64 */
+
+/* What results need of NumPy, through its Python functions: one build serves every version of NumPy. */
+static int find_numpy(void) {
+    PyObject *numpy = PyImport_ImportModule("numpy"), *dtype = numpy ? PyObject_GetAttrString(numpy, "dtype") : NULL;
+    if (!dtype) return -1;
+    ndarray = PyObject_GetAttrString(numpy, "ndarray");
+    empty = PyObject_GetAttrString(numpy, "empty");
+    empty_like = PyObject_GetAttrString(numpy, "empty_like");
+    transpose = PyUnicode_InternFromString("transpose");
+    types[0] = PyObject_CallFunction(dtype, "s", "float32");
+    types[1] = PyObject_CallFunction(dtype, "s", "float64");
+    reference = PyImport_ImportModule("autograd_cnn.kernels.reference");
+    Py_DECREF(dtype), Py_DECREF(numpy);
+    return ndarray && empty && empty_like && transpose && types[0] && types[1] && reference ? 0 : -1;
+}
+
+/* The NumPy kernel of this name. */
+static PyObject *otherwise(const char *name, PyObject *const *args, Py_ssize_t given) {
+    PyErr_Clear();
+    PyObject *kernel = PyObject_GetAttrString(reference, name), *all = PyTuple_New(given), *found = NULL;
+    for (Py_ssize_t k = 0; all && k < given; k++) PyTuple_SetItem(all, k, Py_NewRef(args[k]));
+    if (kernel && all) found = PyObject_CallObject(kernel, all);
+    Py_XDECREF(kernel), Py_XDECREF(all);
+    return found;
+}
+
+/* Add a new array, or null, to the results. */
+static int add_result(Call *call, PyObject *array) {
+    Py_buffer view;
+    if (!array) return 0;
+    call->result[call->results] = array;
+    call->out[call->results++] = NULL;
+    if (PyObject_GetBuffer(array, &view, PyBUF_STRIDES | PyBUF_WRITABLE) < 0) return 0;
+    call->out[call->results - 1] = view.buf; /* it stays where it is: nobody else knows this array */
+    PyBuffer_Release(&view);
+    return 1;
+}
+
+/* A new array; if it is `turned`, its first axis is the innermost in memory. */
+static PyObject *new_array(int wide, int axes, const long *shape, int turned) {
+    turned = turned && axes > 1;
+    PyObject *sizes = PyTuple_New(axes), *order = PyTuple_New(axes), *array = NULL, *found = NULL;
+    for (int k = 0; sizes && order && k < axes; k++) {
+        PyTuple_SetItem(sizes, k, PyLong_FromLong(shape[turned ? (k + 1) % axes : k]));
+        PyTuple_SetItem(order, k, PyLong_FromLong((k + axes - 1) % axes));
+    }
+    if (sizes && order) array = PyObject_CallFunctionObjArgs(empty, sizes, types[wide], NULL);
+    if (array) found = turned ? PyObject_CallMethodObjArgs(array, transpose, order, NULL) : Py_NewRef(array);
+    Py_XDECREF(sizes), Py_XDECREF(order), Py_XDECREF(array);
+    return found;
+}
+
+/* Results of the type of the call: images (N, C, ...) whose spatial axes are the last `axes` of `size`; ... */
+static int new_images(Call *call, long n, long c, int axes, const long *size) {
+    long shape[2 + AXES] = {n, c};
+    for (int axis = 0; axis < axes; axis++) shape[2 + axis] = size[AXES - axes + axis];
+    return add_result(call, new_array(call->wide, 2 + axes, shape, 1));
+}
+
+/* ... images of the shape of array k; ... */
+static int new_like(Call *call, int k) {
+    long shape[MOST_AXES];
+    for (int axis = 0; axis < call->view[k].ndim; axis++) shape[axis] = (long)call->view[k].shape[axis];
+    return add_result(call, new_array(call->wide, call->view[k].ndim, shape, 1));
+}
+
+/* ... and so many values. */
+static int new_values(Call *call, long count) { return add_result(call, new_array(call->wide, 1, &count, 0)); }
+
+/* Release the call, and give back its results: one, or a tuple of several. */
+static PyObject *finish(Call *call) {
+    PyObject *found = call->results == 1 ? call->result[0] : PyTuple_New(call->results);
+    for (int k = 0; call->results > 1 && k < call->results; k++)
+        if (found) PyTuple_SetItem(found, k, call->result[k]);
+        else Py_DECREF(call->result[k]);
+    call->results = 0;
+    release(call);
+    return found;
+}
+
+/* Run a loop for the type of the arrays over `items`, each of about `cost` nanoseconds. */
+#define RUN(f, items, cost)                                                                    \
+    do {                                                                                       \
+        static const Part loops[] = LOOPS(f);                                                  \
+        PyThreadState *state = PyEval_SaveThread();                                            \
+        share(call, loops[2 * level + call->wide], (items), (long)(cost), call->threads);      \
+        PyEval_RestoreThread(state);                                                           \
+    } while (0)
+
+/* What a core does in a nanosecond, roughly: multiply-adds, and values read or written. */
+#define SUMS (call->wide ? 16.0 : 32.0)
+#define MOVES (call->wide ? 8.0 : 16.0)
+#define SIZE (call->wide ? 8 : 4)
+
+/* Copy array k to `to`, its axes in the order first, first + 1, ..., first - 1. */
+static void copy_array(Call *call, int k, int first, void *to) {
+    Copying *copying = &call->copying;
+    plan_copy(copying, &call->view[k], first, to);
+    const long rows = copying->shape[copying->axes - 2], columns = copying->shape[copying->axes - 1];
+    RUN(copy, call->count[k] / rows / columns * ((rows + SQUARE - 1) / SQUARE), SQUARE * columns / MOVES * 4);
+}
+
+/* Copy the arrays that do not lie as the loops want them; false without memory for it. */
+static int lay_arrays(Call *call) {
+    for (int k = 0; k < call->arrays; k++) {
+        const Py_buffer *view = &call->view[k];
+        const char letter = call->letter[k];
+        const int images = letter == 'i' || letter == 'n', numbers = letter == 'c' || letter == 'n';
+        if (!call->data[k] || letter == 'a' || call->turned[k]) continue;
+        if (contiguous(view, images) && (!numbers || strchr("lq", view->format[0]))) continue;
+        if (!(call->copy[k] = room(call->count[k] * (numbers ? 8 : SIZE)))) return 0;
+        if (numbers) copy_classes(view, images, call->copy[k]);
+        else copy_array(call, k, images, call->copy[k]);
+        if (call->laid == call->data[k]) call->laid = call->copy[k];
+        call->data[k] = call->copy[k];
+    }
+    return 1;
+}
+
+/* Whether array k is None, or has so many values; or these axes. */
+static int holds(const Call *call, int k, long values) { return !call->data[k] || call->count[k] == values; }
+
+static int is_images(const Call *call, int k, long n, long c, const long *size) {
+    const Py_buffer *view = &call->view[k];
+    const int axes = call->q.axes;
+    if (view->ndim != 2 + axes || view->shape[0] != n || view->shape[1] != c) return 0;
+    for (int axis = 0; axis < axes; axis++)
+        if (view->shape[2 + axis] != size[AXES - axes + axis]) return 0;
+    return 1;
+}
+
+static int is_like(const Call *call, int k, int other) {
+    if (call->view[k].ndim != call->view[other].ndim) return 0;
+    for (int axis = 0; axis < call->view[k].ndim; axis++)
+        if (call->view[k].shape[axis] != call->view[other].shape[axis]) return 0;
+    return 1;
+}
+
+static long product_of(const long *sizes) { return sizes[0] * sizes[1] * sizes[2]; }
+
+/* A function of the module.  Whatever does not suit or is missing makes the call NumPy's. */
+#define FUNCTION(NAME_) static PyObject *NAME_(PyObject *self, PyObject *const *args, Py_ssize_t given)
+#define LEAVE do { release(call); return otherwise(__func__, args, given); } while (0)
+#define NEED(CONDITION) do { if (!(CONDITION)) LEAVE; } while (0)
+#define TAKE_AS_IT_LIES(LETTERS)          \
+    Call this_call, *const call = &this_call; \
+    (void)self;                           \
+    NEED(take(call, args, given, LETTERS))
+#define TAKE(LETTERS) TAKE_AS_IT_LIES(LETTERS); NEED(lay_arrays(call))
+#define LENGTH(k, axis) ((long)call->view[k].shape[axis])
+#define FAST(NAME_) {#NAME_, (PyCFunction)(void (*)(void))NAME_, METH_FASTCALL, NULL},
