@@ -1,7 +1,8 @@
 """Builds the optional compiled kernels; everything else is in pyproject.toml.
 
-Without a C compiler, or with one that lacks GCC's vector types, the install succeeds and NumPy
-serves.
+Without a C compiler, or with one that lacks GCC's vector types or has 32-bit longs (Windows), the
+install succeeds and the NumPy kernels compute.
+
 
     AUTOGRAD_CNN_BUILD=none      do not try
     AUTOGRAD_CNN_BUILD=sanitize  with AddressSanitizer and UndefinedBehaviorSanitizer

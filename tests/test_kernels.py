@@ -1,10 +1,12 @@
-"""What the kernels promise beyond their ops: bit selection, window geometry, memory recycling."""
+"""What the kernels promise beyond their ops: bit selection, window geometry, memory, the build."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,3 +79,16 @@ def test_recycling_can_be_switched_off() -> None:
     )
     assert found.stdout == "False\n"
     assert isinstance(memory.RECYCLING, bool)
+
+
+SOURCE = Path(__file__).parents[1] / "autograd_cnn/kernels/c/module.c"
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+
+
+@pytest.mark.skipif(not SOURCE.exists() or not COMPILERS, reason="needs the sources and a compiler")
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_where_a_long_has_32_bits_nothing_is_built_and_the_compiler_says_why(compiler: str) -> None:
+    short = ["-U__SIZEOF_LONG__", "-D__SIZEOF_LONG__=4"]
+    done = subprocess.run([compiler, "-E", *short, SOURCE], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "where a long has 32 bits, the NumPy kernels serve" in done.stderr
