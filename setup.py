@@ -3,7 +3,6 @@
 Without a C compiler, or with one that lacks GCC's vector types or has 32-bit longs (Windows), the
 install succeeds and the NumPy kernels compute.
 
-
     AUTOGRAD_CNN_BUILD=none      do not try
     AUTOGRAD_CNN_BUILD=sanitize  with AddressSanitizer and UndefinedBehaviorSanitizer
 

@@ -107,7 +107,7 @@ CHANGES: dict[str, Callable[[np.ndarray], Any]] = {
     "empty": lambda x: x[:0],
     "shorter": lambda x: x[..., 1:],
     "longer": lambda x: np.concatenate([x, x]),
-    "flat": lambda x: x.reshape(-1),
+    "one axis less": lambda x: x[0],
     "one axis more": lambda x: x[None],
     "read-only": lambda x: np.broadcast_to(x, x.shape),
     "list": lambda x: x.tolist(),
