@@ -28,7 +28,8 @@ COMMON = [
 ]
 FLAGS = {
     "default": COMMON,
-    "sanitize": [*COMMON, "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
+    # -O1 finds the same mistakes and compiles in half the time.
+    "sanitize": [*COMMON, "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
 }
 
 

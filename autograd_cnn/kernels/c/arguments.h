@@ -15,7 +15,7 @@
  */
 
 #define MOST_ARRAYS 10
-#define MOST_RESULTS 3
+#define MOST_RESULTS 4
 #define MOST_NUMBERS 8
 #define MOST_AXES 32
 #define MOST_PARTS 5 /* arrays that an optimizer updates together */
