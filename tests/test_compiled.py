@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autograd_cnn.kernels import choice, reference
@@ -122,12 +122,16 @@ def test_what_the_loops_do_not_take_is_left_to_numpy(
 ) -> None:
     """Results, errors and what is written in place are NumPy's, for one array changed or all."""
     args = list(data.draw(CASES[name][0]))
+    assume(
+        name != "batch_norm_grad" or change != "None"
+    )  # without a bias, other values were positive
     if name in ("sgd", "adam"):
         args[0] = [tuple(map(CHANGES[change], update[:2])) + update[2:] for update in args[0]]
     else:
         skipped = (1, 7) if name == "batch_norm_grad" else ()  # the loops compute these again
-        arrays = [k for k, x in enumerate(args) if isinstance(x, np.ndarray) and k not in skipped]
-        for k in arrays if everywhere else [data.draw(st.sampled_from(arrays))]:
+        arrays = [k for k, x in enumerate(args) if isinstance(x, np.ndarray)]
+        one = data.draw(st.sampled_from([k for k in arrays if k not in skipped]))
+        for k in arrays if everywhere else [one]:
             args[k] = CHANGES[change](args[k])
     expected, after = outcome(NUMPY, name, args)
     found, found_after = outcome(COMPILED, name, args)

@@ -70,6 +70,7 @@ struct Call {
     int wide, threads;          /* wide: double rather than float */
     int relu, halved;           /* what a convolution or product goes on with: relu, maxima of 2 x 2 */
     enum pooling pooling;
+    long pooled[AXES];          /* the size of the images that are halved */
     Py_buffer *parts;           /* the arrays of updates */
     Update *updates;
     long part_count, update_count;
@@ -214,13 +215,15 @@ static int read_window(PyObject *window, Geometry *q, int turned) {
     return 1;
 }
 
-static enum pooling read_pooling(PyObject *window) {
+/* Read the window of a pooling that follows; it goes over images of the size `pooled`. */
+static enum pooling read_pooling(PyObject *window, long *pooled) {
     Geometry q;
     if (window == Py_None) return NO_POOLING;
     if (!read_window(window, &q, 0) || q.axes != 2) return OTHER_POOLING;
     for (int axis = 1; axis < AXES; axis++)
         if (q.kernel[axis] != 2 || q.stride[axis] != 2 || q.dilation[axis] != 1 || q.before[axis] || q.out[axis] != q.size[axis] / 2)
             return OTHER_POOLING;
+    memcpy(pooled, q.size, sizeof q.size);
     return HALVING;
 }
 
@@ -264,7 +267,7 @@ static int take_one(Call *call, PyObject *given, const char *letter, const Py_bu
     case 'f': call->reals[call->real_count++] = PyFloat_AsDouble(given); return 1;
     case 'r': return take_numbers(call, given);
     case 'u': return take_updates(call, given, letter[1] - '0', type);
-    case 'p': call->pooling = given ? read_pooling(given) : NO_POOLING; return 1;
+    case 'p': call->pooling = given ? read_pooling(given, call->pooled) : NO_POOLING; return 1;
     case 'w': case 'W': return read_window(given, &call->q, *letter == 'W');
     }
     const int k = call->arrays++;

@@ -119,7 +119,7 @@ static int begin_directly(Call *call) {
 /* Add the result of a convolution of x (array 0) with f filters (array 1): by tiles, or else directly. */
 static int correlate(Call *call, long f) {
     Geometry *q = &call->q;
-    if (!begin_convolution(call, f, 1) || !holds(call, 1, f * q->taps)) return 0;
+    if (!begin_convolution(call, f, 1) || call->count[1] != f * q->taps) return 0;
     const long halves[AXES] = {1, q->out[1] / 2, q->out[2] / 2};
     if (!new_images(call, q->n, f, q->axes, call->halved ? halves : q->out)) return 0;
     if (q->tiles[0] && correlate_tiles(call)) return 1;
@@ -146,8 +146,9 @@ FUNCTION(conv) {
     const Geometry *q = &call->q;
     const Py_buffer *w = &call->view[1];
     call->relu = call->numbers[1] != 0, call->halved = call->pooling == HALVING;
-    NEED(w->ndim > 1 && is_images(call, 1, w->shape[0], w->shape[1], q->kernel) && holds(call, 2, w->shape[0]) && holds(call, 3, w->shape[0]));
-    NEED(!call->halved || (q->axes == 2 && q->out[1] > 1 && q->out[2] > 1));
+    NEED(w->ndim > 1 && is_images(call, 1, w->shape[0], w->shape[1], q->kernel));
+    NEED(is_values(call, 2, w->shape[0]) && is_values(call, 3, w->shape[0]));
+    NEED(!call->halved || (q->axes == 2 && !memcmp(call->pooled, q->out, sizeof q->out)));
     NEED(correlate(call, (long)w->shape[0]));
     return finish(call);
 }
@@ -204,7 +205,7 @@ static int multiply(Call *call, long m, long k, long n, int transposed) {
     Geometry *q = &call->q;
     const long filters = levels[level].filters;
     q->f = m, q->c = k, q->n = n;
-    if (!holds(call, 2, m) || !holds(call, 3, m)) return 0;
+    if (!is_values(call, 2, m) || !is_values(call, 3, m)) return 0;
     const long shape[] = {transposed ? n : m, transposed ? m : n};
     if (!add_result(call, new_array(call->wide, 2, shape, transposed))) return 0;
     if (!call->turned[0] && (n == 1 || (call->turned[1] && n < FEW && k >= SHORT_SUM))) {

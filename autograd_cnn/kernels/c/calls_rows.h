@@ -14,7 +14,7 @@ static int channels(Call *call, int k) {
 /* Whether arrays first to last are None or hold one value for each channel. */
 static int channelwise(const Call *call, int first, int last) {
     for (int k = first; k <= last; k++)
-        if (call->data[k] && (call->view[k].ndim != 1 || call->count[k] != call->q.c)) return 0;
+        if (!is_values(call, k, call->q.c)) return 0;
     return 1;
 }
 
@@ -23,8 +23,9 @@ static int halve_channels(Call *call, int k) {
     Geometry *q = &call->q;
     if (!(call->halved = call->pooling == HALVING)) return 1;
     if (call->view[k].ndim != 4) return 0;
-    for (int axis = 1; axis < AXES; axis++) q->size[axis] = LENGTH(k, axis + 1), q->out[axis] = q->size[axis] / 2;
-    q->size[0] = q->out[0] = 1, q->axes = 2;
+    q->axes = 2;
+    if (!is_images(call, k, LENGTH(k, 0), q->c, call->pooled)) return 0;
+    for (int axis = 0; axis < AXES; axis++) q->size[axis] = call->pooled[axis], q->out[axis] = max(1, q->size[axis] / 2);
     q->places = LENGTH(k, 0) * q->out[1] * q->out[2];
     return q->places > 0;
 }

@@ -121,9 +121,12 @@ static int lay_arrays(Call *call) {
     return 1;
 }
 
-/* Whether array k is None, or has so many values; or these axes. */
-static int holds(const Call *call, int k, long values) { return !call->data[k] || call->count[k] == values; }
+/* Whether array k is None, or one axis of so many values. */
+static int is_values(const Call *call, int k, long values) {
+    return !call->data[k] || (call->view[k].ndim == 1 && call->count[k] == values);
+}
 
+/* Whether array k is images (N, C, ...) of this size, or anything with such axes. */
 static int is_images(const Call *call, int k, long n, long c, const long *size) {
     const Py_buffer *view = &call->view[k];
     const int axes = call->q.axes;
