@@ -142,8 +142,9 @@ class _BatchNorm(_ChannelNorm):
         >>> norm._running_affine(np.array([5.0], np.float32))
         (array([0.5], dtype=float32), array([1.], dtype=float32))
         """
-        mean: Any = self.running_mean
-        var: Any = self.running_var
+        mean, var = self.running_mean, self.running_var
+        assert mean is not None  # as `_follows` found
+        assert var is not None
         given = values(self.weight), values(self.bias), values(bias)
         return kernels.running_affine(mean, var, *given, self.eps)
 
