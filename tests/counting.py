@@ -49,6 +49,23 @@ def count_calls(work: Callable[[], Any]) -> Counter[str]:
     return found
 
 
+def count_hops(work: Callable[[], Any]) -> int:
+    """Every call event of the package's files, comprehensions and kernels included."""
+    found = 0
+
+    def note(frame: Any, event: str, _: Any) -> None:
+        nonlocal found
+        found += event == "call" and frame.f_code.co_filename.startswith(PACKAGE)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return found
+
+
 # --------------------------------------------------------------------------------------- allocations
 
 
