@@ -138,9 +138,8 @@ def describe(x: Any) -> str:
     x = values(x)
     if isinstance(x, (np.ndarray, np.generic)):
         return f"of shape {x.shape} and dtype {x.dtype}"
-    return (
-        f"= {x!r}" if isinstance(x, (bool, int, float, complex)) else f"of type {type(x).__name__}"
-    )
+    number = isinstance(x, (bool, int, float, complex))
+    return f"= {x!r}" if number else f"of type {type(x).__name__}"
 
 
 class Handle:

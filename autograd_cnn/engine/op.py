@@ -126,7 +126,7 @@ def _declare(
                 f"op {name!r}: input {optional!r} may only default to None; make it keyword-only "
                 "if it is a plain value"
             )
-    kinds = arguments.kinds
+    lasting = {name for name, kind in arguments.kinds.items() if kind.lasting}
     return Op(
         name=name,
         forward=arguments.function,
@@ -137,7 +137,7 @@ def _declare(
         variadic=arguments.variadic,
         params=arguments.settings,
         defaults=arguments.defaults,
-        exposed=tuple(p for p in arguments.settings if p not in kinds or not kinds[p].lasting),
+        exposed=tuple(name for name in arguments.settings if name not in lasting),
     )
 
 
@@ -147,7 +147,8 @@ _PLAIN = frozenset({np.ndarray, bool, int, float, complex, *np.sctypeDict.values
 
 def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
-    forward, defaults, saves = record.forward, record.defaults, record.saves
+    forward = getattr(record.forward, "ufunc", record.forward)  # without a call in between
+    defaults, saves = record.defaults, record.saves
     # Calls with exactly the inputs, and with no parameter or all of them by name, skip the binding
     # (a third of a small op's time).
     arity = -1 if record.variadic else len(record.inputs)
@@ -195,7 +196,10 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
             out, saved = out
         if node is None:
             return out
-        result = _result(record, out, args, params, saved, tracked, exposed)
+        returned = False  # whether the result is an input, as a user's op may have it
+        for x in arrays:
+            returned = returned or x is out
+        result = _result(record, out, args, params, saved, tracked, exposed, returned)
         if open_blocks:
             watch.tell("made", result, record, args)
         return result
@@ -228,7 +232,7 @@ def _plain_params(arguments: Arguments, params: dict[str, Any]) -> dict[str, Any
 
 # -------------------------------------------------------------------------------------- the result
 
-_new, _recording = object.__new__, modes.recording.get
+_new, _recording, _ndarray = object.__new__, modes.recording.get, np.ndarray
 
 
 def _result(
@@ -239,13 +243,14 @@ def _result(
     saved: dict[str, Any] | None,
     tracked: bool,
     exposed: bool,
+    returned: bool,
 ) -> Any:
     """The tensor around `out`, which remembers its origin where an input is `tracked`.
 
     Arrays that backward may need are kept out of the caller's reach where some are `exposed`; what
     the forward `saved` is out of it already.  A view shares the record of writes to its memory.
     """
-    if type(out) is not np.ndarray:
+    if type(out) is not _ndarray:
         out = np.asarray(out)
     result = _new(Node.result_type)
     result.array = out
@@ -253,16 +258,22 @@ def _result(
     result.written = None
     result.attached = None
     base = out.base
-    source = out if base is None else base  # views of views have the memory's owner as their base
-    for x in args:
-        if isinstance(x, Node) and (
-            source is x.array
-            or source is x.array.base
-            or (base is not None and type(base) is not np.ndarray)  # made by as_strided
-        ):
-            if np.may_share_memory(out, x.array):
-                result.written = x.write_record()
-            break
+    if base is not None or returned:
+        # Views of views have the owner of the memory as their base, but for as_strided.
+        source = out if base is None else base
+        odd = type(source) is not _ndarray
+        for x in args:
+            if isinstance(x, Node):
+                array = x.array
+                if (
+                    source is array
+                    or source is array.base
+                    or (odd and np.may_share_memory(out, array))
+                ):
+                    if x.written is None:  # as write_record does
+                        x.written = [0]
+                    result.written = x.written
+                    break
     if tracked and out.dtype.kind in "fc" and _recording():
         result.tracked = True
         result.op = record
@@ -294,6 +305,7 @@ def _kept_inputs(args: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(kept)
 
 
+_CHANGING = frozenset({np.ndarray, tuple, list})  # tuples may hold arrays
 _LASTING = frozenset({int, slice, type(None), type(...), bool, float, str})
 
 
@@ -302,9 +314,7 @@ def _kept_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, Any]
     for name in names:
         value = params[name]
         kind = type(value)
-        if kind is tuple and _LASTING.issuperset(map(type, value)):  # a shape, an index of slices
-            continue
-        if kind in (np.ndarray, tuple, list):
+        if kind in _CHANGING and not (kind is tuple and _LASTING.issuperset(map(type, value))):
             params = {**params, name: _kept(value)}
     return params
 
@@ -318,12 +328,9 @@ def _kept(value: Any) -> Any:
 def composition(function: F) -> F:
     """Give a function of ops the calling habits of an op.
 
-    Positional parameters are inputs, keyword-only ones plain values, which may also follow the
-    inputs by position (``squeeze(x, 0)``).  Lists of numbers become arrays.  The derivatives are
-    those of the ops it calls.  Their errors get the function's name in front.
-
-    Raises TypeError for a list of tensors, whose graph a conversion would cut, and for arguments
-    that are not what their annotations say.
+    Positional parameters are inputs; lists of numbers become arrays.  Keyword-only parameters are
+    plain values, which may also follow the inputs by position (``squeeze(x, 0)``).  The derivatives
+    are those of the ops that it calls.  Their errors get the function's name in front.
     """
     call = guarded(Arguments(function), inner=ChainMap(OPS, COMPOSITIONS))
     COMPOSITIONS[function.__name__] = call

@@ -45,17 +45,7 @@ layers: ContextVar[tuple[Any, ...]] = ContextVar("autograd_cnn.layers", default=
 
 @contextmanager
 def watch(watcher: Watcher) -> Iterator[None]:
-    """Let `watcher` see what this thread or task does in the ``with`` block.
-
-    >>> class Names(Watcher):
-    ...     def operation(self, op, args, compute):
-    ...         print(op.name)
-    ...         return compute()
-    >>> with watch(Names()):
-    ...     _ = ag.exp(ag.tensor(0.0)) + 1.0
-    exp
-    add
-    """
+    """Let `watcher` see what this thread or task does in the ``with`` block."""
     open_blocks.append(watcher)
     token = watchers.set((*watchers.get(), watcher))
     try:

@@ -23,6 +23,7 @@ def unary(function: np.ufunc, rule: Rule | None, summary: str, example: str) -> 
     def forward(x: Array) -> Array:
         return function(x)
 
+    forward.ufunc = function  # type: ignore[attr-defined]
     return op(x=rule)(_described(forward, summary, example))
 
 
@@ -36,6 +37,8 @@ def binary(
 
     def forward(x: Array, y: Array) -> Array:
         return function(x, y)
+
+    forward.ufunc = function  # type: ignore[attr-defined]
 
     def gradient_x(g: Array, out: Array, x: Array, y: Array) -> Array:
         found = x_rule(g, out, x, y)  # type: ignore[misc]
