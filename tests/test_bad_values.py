@@ -17,7 +17,7 @@ from autograd_cnn import func, nn, testing
 from autograd_cnn import functional as F
 from autograd_cnn.engine import arguments, kinds
 from autograd_cnn.engine.op import COMPOSITIONS
-from tests.calls import CALLS
+from tests.calls import CALLS, NEVER_SPOILT
 from tests.cases import CASES
 from tests.cases_compositions import COMPOSITION_CASES
 from tests.test_ops import FUNCTIONS
@@ -53,13 +53,13 @@ def refuses(where: str, argument: str, shown: str, call: Callable[[], Any]) -> N
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_an_argument_of_a_wrong_kind_is_named(name: str) -> None:
-    function, given_, fixed = CALLS[name]
-    function(**given_, **fixed)
-    for argument in given_:
+    function, arguments_ = CALLS[name]
+    function(**arguments_)
+    for argument in arguments_.keys() - NEVER_SPOILT:
         for value, shown in NONSENSE:
             if value is TENSORS and argument in PER_AXIS:
                 continue  # one number each, which is what a size may be
-            spoilt = {**given_, **fixed, argument: value}
+            spoilt = {**arguments_, argument: value}
             refuses(names(function), argument, shown, lambda: function(**spoilt))  # noqa: B023
 
 
@@ -80,7 +80,7 @@ def test_every_function_with_a_kind_to_check_has_a_call() -> None:
                 )
 
 
-# Their arguments are not settings: functions and tensors of any kind, see test_errors_every.
+# Their arguments are not settings: functions and tensors of any kind, see mistakes_training.
 UNCHECKED = {"check_op", "functional_call", "grad"}
 
 

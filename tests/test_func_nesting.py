@@ -185,7 +185,7 @@ def test_unused_arguments_have_gradient_zero() -> None:
     assert func.grad(lambda x: ag.sign(x).sum())(np.ones(2)).tolist() == [0.0, 0.0]
 
 
-def test_misuse_is_explained() -> None:  # errors_parts.py has a case for every transform
+def test_misuse_is_explained() -> None:  # mistakes_training.py has a row for every transform
     with pytest.raises(TypeError, match=r"grad: the function returned = 2\.0, not a tensor: .item"):
         func.grad(lambda x: x.sum().item())(np.ones(2))
     with pytest.raises(ValueError, match=r"argnums \(0, -1\) names an argument twice"):

@@ -106,16 +106,3 @@ def test_sequential_with_names():
     net = nn.Sequential({"conv": nn.Conv2d(1, 2, 3), "act": nn.ReLU()})
     assert list(net.state_dict()) == ["conv.weight", "conv.bias"]
     assert net.act is net[1]
-
-
-@pytest.mark.parametrize(
-    ("modules", "error", "message"),
-    [
-        *(({name: nn.ReLU()}, ValueError, "cannot name") for name in ("", "a.b", "forward", 3)),
-        ([nn.ReLU(), abs], TypeError, "got builtin_function_or_method at '1'"),
-        ([[nn.ReLU()]], TypeError, r"got list at '0'; pass the modules one by one"),
-    ],
-)
-def test_sequential_refuses(modules, error, message):
-    with pytest.raises(error, match=message):
-        nn.Sequential(*([modules] if isinstance(modules, dict) else modules))

@@ -85,20 +85,6 @@ def test_a_refused_or_empty_batch_is_not_counted() -> None:
     layer.eval()(np.ones((1, 2, 1, 1), np.float32))
 
 
-@pytest.mark.parametrize(
-    ("layer", "shape", "message"),
-    [
-        (nn.BatchNorm1d(3), (3,), r"BatchNorm1d: expected an input of shape \(N, C\) or \(N, C, L"),
-        (nn.BatchNorm1d(3), (2, 3, 4, 4), "BatchNorm1d: expected an input of shape"),
-        (nn.BatchNorm2d(3), (2, 3), r"BatchNorm2d: expected an input of shape \(N, C, H, W\), got"),
-        (nn.BatchNorm2d(3), (2, 4, 2, 2), "has 4 channels, num_features is 3"),
-    ],
-)
-def test_batch_norm_refuses_other_shapes(layer: Any, shape: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        layer(np.ones(shape, np.float32))
-
-
 def test_instance_norm_follows_running_statistics_only_when_asked() -> None:
     layer, x = nn.InstanceNorm2d(2, track_running_stats=True), normal(3, 2, 4, 4)
     layer(x)

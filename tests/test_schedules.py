@@ -220,7 +220,7 @@ def test_a_saved_state_is_a_copy():
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "message"),  # errors_parts.py has a case for every schedule
+    ("make", "error", "message"),  # mistakes_training.py has a row for every schedule
     [
         (lambda o: optim.OneCycleLR(3, 1, 1), TypeError, "OneCycleLR: expected an optimizer, got"),
         (lambda o: optim.LambdaLR(3, abs), TypeError, "LambdaLR: expected an optimizer, got int"),

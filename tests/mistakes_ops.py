@@ -1,0 +1,170 @@
+"""Mistakes in calls of ops, compositions and gradients; `mistakes.py` explains the form."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import autograd_cnn as ag
+
+TABLE = r"""
+# calls
+ag.exp(x(1), 2)  =>  TypeError: exp: got 1 arguments too many
+ag.sum(x(1), axes=0)  =>  TypeError: sum: unknown argument 'axes'; the signature is sum
+ag.sum(x(1), 0, axis=0)  =>  TypeError: sum: got 'axis' twice
+ag.reshape(x(1))  =>  TypeError: reshape: argument 'shape' is missing
+ag.clip(x(1), min=x(1))  =>  TypeError: clip: argument 'min' is a plain value....detach() of it
+ag.exp([x(1), x(1)])  =>  TypeError: exp: x is a list of tensors, ...ag.stack
+x(2) * [x(), x()]  =>  TypeError: multiply: y is a list of tensors, ...ag.stack
+# shapes
+x(3) @ ag.tensor(2.0)  =>  ValueError: matmul: needs at least 1-D inputs...use *
+x(2, 3).reshape(4, 2)  =>  ValueError: reshape: 6 values of shape (2, 3) do not fit ...(4, 2)
+x(2, 3).reshape(-1, -1)  =>  ValueError: reshape: 6 values
+ag.transpose(x(2, 3), axes=(0,))  =>  ValueError: transpose: ...(2, 3) once
+ag.broadcast_to(x(2), (3, 3))  =>  ValueError: broadcast_to: ...does not broadcast to (3, 3)
+ag.concatenate([x(2, 1), x(3, 2)], axis=1)
+    =>  ValueError: concatenate: shapes must be the same along all axes but 1
+ag.stack([x(2), x(3)])  =>  ValueError: stack: shapes must be the same, got (2,), (3,)
+ag.concatenate([])  =>  ValueError: concatenate: ...at least one array
+ag.pad(x(2), widths=((1,),))  =>  ValueError: pad: widths must be 1 pairs ...got ((1,),)
+ag.pad(x(2), widths=((-1, 0),))  =>  ValueError: pad: ...>= 0
+ag.max(x(0))  =>  ValueError: max: no values to choose from over axis None of shape (0,)
+ag.var(x(1), ddof=1)  =>  ValueError: var: axis None of shape (1,) has 1 values...ddof=1 needs more
+ag.clip(x(1))  =>  ValueError: clip: give min, max or both
+# selecting and converting
+ag.where(np.ones(2, bool), x(3), x(3))  =>  ValueError: where: ...condition ...(2,)
+ag.astype(x(2), dtype="nonsense")  =>  TypeError: astype: ...'nonsense'
+ag.getitem(x(2), index=5)  =>  IndexError: getitem: index 5 is out of ...(2,)
+ag.scatter_add(x(2), index=np.array([5, 6]), shape=(3,))
+    =>  IndexError: scatter_add: index 5 is out of bounds ...size 3
+ag.put(x(2), x(3), index=[0, 1])  =>  ValueError: put: ...(2,)...(3,)
+ag.take(x(2), 5)  =>  IndexError: take: ...index 5 is out of bounds ...size 2
+ag.take(x(2), [0.5])
+    =>  TypeError: take: indices must be an integer or an array of integers, got [0.5]
+ag.take_along_axis(x(2), np.array([[0]]))
+    =>  ValueError: take_along_axis: indices must have 1 axes ...(1, 1)
+ag.topk(x(2), 5)  =>  ValueError: topk: k must be between 0 and 2, ...got 5
+ag.diag(x(2, 2, 2))  =>  ValueError: diag: needs a vector or a matrix...(2, 2, 2)
+ag.diagonal(x(2))  =>  ValueError: diagonal: needs two axes or more...(2,)
+ag.trace(x(2))  =>  ValueError: trace: ...needs two axes or more...(2,)
+ag.tril(x(2))  =>  ValueError: tril: needs two axes or more...(2,)
+ag.triu(x(2))  =>  ValueError: triu: needs two axes or more...(2,)
+# axes
+ag.expand_dims(x(2), axis=5)  =>  ValueError: expand_dims: axis 5 is out of range for 2 axes
+ag.squeeze(x(2), axis=0)  =>  ValueError: squeeze: axis 0 must have size 1...(2,)
+ag.swapaxes(x(2), 0, 5)  =>  ValueError: swapaxes: axis 5 is out of range for 1 axes
+ag.moveaxis(x(2, 3), (0, 1), 0)  =>  ValueError: moveaxis: source ... do not pair up
+ag.matrix_transpose(x(2))  =>  ValueError: matrix_transpose: ...for 1 axes
+ag.repeat(x(2), [1, 2, 3])
+    =>  ValueError: repeat: repeats must be ... or 2 of them, ... got [1, 2, 3]
+ag.tile(x(2), -1)  =>  ValueError: tile: reps must be 0 or more, got -1
+ag.roll(x(2), 1, axis=3)  =>  ValueError: roll: axis 3 is out of range for 1 axes
+ag.split(x(3), 2)  =>  ValueError: split: axis 0 does not divide into 2 ...(3,)
+ag.array_split(x(2), 0)  =>  ValueError: array_split: expected 1 part or more, got 0
+ag.vstack([x(2), x(3)])
+    =>  ValueError: vstack: ...the same along all axes but 0, got (1, 2), (1, 3)
+ag.hstack([x(2, 1), x(3, 1)])  =>  ValueError: hstack: ...the same along all axes but 1
+ag.hstack([])  =>  ValueError: hstack: ...give at least one array
+ag.column_stack([x(2), x(3)])  =>  ValueError: column_stack: ...the same along all axes but 1
+ag.fliplr(x(2))  =>  ValueError: fliplr: ...axis 1 is out of range for 1 axes
+ag.flipud(x())  =>  ValueError: flipud: ...axis 0 is out of range for 0 axes
+# reductions
+ag.average(x(3), np.ones(2))  =>  ValueError: average: weights ...(3,)...got (2,)
+ag.diff(x(2), n=-1)  =>  ValueError: diff: n must be 0 or more, got -1
+ag.norm(x(2), ord="nuc")  =>  ValueError: norm: ord='nuc' over axes
+ag.ptp(x(0))  =>  ValueError: ptp: no values to choose from over axis None of shape (0,)
+ops.shape.sum_to(x(2, 3), shape=(4,))  =>  ValueError: sum_to: ...(2, 3)
+ag.amax(x(2), axis=3)  =>  ValueError: max: axis 3 is out of range for 1 axes
+ag.amin(x(2), axis=3)  =>  ValueError: min: axis 3 is out of range for 1 axes
+# products and linear algebra
+ag.matmul(x(2, 3), x(2, 3))  =>  ValueError: matmul: ...(2, 3) and (2, 3)
+ag.linear(x(2, 3), x(2, 2))  =>  ValueError: linear: input ... 3 features...expects 2
+ag.dot(x(2), x(3))  =>  ValueError: dot: ...(2,) and (3,)
+ag.inner(x(2), x(3))  =>  ValueError: inner: ...do not match...(2,)...(3,)
+ag.vdot(x(2), x(3))  =>  ValueError: vdot: ...(2,) and (3,)
+ag.tensordot(x(2, 3), x(2, 3), axes=1)  =>  ValueError: tensordot: axes (1,) of x
+ag.einsum("ij,jk->ik", x(2, 3), x(4, 2))  =>  ValueError: einsum: axis 'j' ...3 and 4
+ag.einsum(x(2))  =>  TypeError: einsum: give the axes first
+ag.outer(x(2))  =>  TypeError: outer: input 'y' is missing; the signature is outer(x, y)
+ag.contract(x(2, 3))  =>  TypeError: contract: argument 'subscripts' is missing
+ag.cholesky(-np.eye(2))  =>  ValueError: cholesky: ...not positive definite
+ag.inv(np.zeros((2, 2)))  =>  ValueError: inv: Singular matrix ...(2, 2)
+ag.solve(np.eye(2), x(3))  =>  ValueError: solve: ...one row per row of the matrix
+ag.solve_columns(x(2, 3), x(2, 1))  =>  ValueError: solve_columns: needs square
+ag.matrix_power(x(2, 2), 0.5)  =>  TypeError: matrix_power: n must be ...got 0.5
+# what stands behind functional; the geometry is given
+ag.batch_norm(x(2))  =>  ValueError: batch_norm: input must have shape (N, C, ...)
+ag.channel_affine(x(2, 3), x(2))
+    =>  ValueError: channel_affine: scale must have shape (3,), one value per channel, got (2,)
+ag.softmax_cross_entropy(x(2, 3), target=np.array([0, 3]))
+    =>  ValueError: softmax_cross_entropy: target 3 in row 1 is not a class
+ops.loss.sigmoid_cross_entropy(x(2), x(3))
+    =>  ValueError: sigmoid_cross_entropy: ...same shape, got (2,) and (3,)
+ops.arithmetic.relu_grad(x(2), x(3))  =>  ValueError: relu_grad: ...(2,)...(3,)
+ops.conv.conv_input_grad(x(1, 1, 4), x(1, 1, 2), window=WINDOW)
+    =>  ValueError: conv_input_grad: g must have shape (N, 1, 3)
+ops.conv.unfold(x(1, 1, 5), window=WINDOW)  =>  ValueError: unfold: x must have shape (N, C, 4)
+ops.conv.conv(x(1, 1, 5), x(1, 1, 2), window=WINDOW)  =>  ValueError: conv: x must have
+ops.conv.conv(x(1, 1, 4), x(1, 1, 3), window=WINDOW)  =>  ValueError: conv: w must have
+ops.conv.conv(x(1, 1, 4), x(1, 1, 2), x(2), window=WINDOW)
+    =>  ValueError: conv: b must have shape (1,), got (2,)
+ops.conv.conv_weight_grad(x(2, 1, 4), x(1, 1, 3), window=WINDOW)
+    =>  ValueError: conv_weight_grad: g must have shape (2, F, 3)
+ops.conv.fold(x(1, 3, 3), window=WINDOW)  =>  ValueError: fold: g ...(N, C * 2, 3), got (1, 3, 3)
+ops.pool.max_pool(x(1, 1, 5), window=POOL)  =>  ValueError: max_pool: x ...(N, C, 4)
+# settings that do not go together
+ag.moveaxis(x(2, 3), (0, 0), (0, 1))  =>  ValueError: moveaxis: ... names an axis twice
+ag.trace(x(3, 3), axis1=1)  =>  ValueError: trace: axis1 and axis2 are the same
+ag.tensordot(x(3), x(3), axes=2)  =>  ValueError: tensordot: cannot pair 2 axes
+ag.norm(x(2, 2), ord=2)  =>  ValueError: norm: ord=2 over axes
+ag.std(x(1), ddof=1)  =>  ValueError: std: ...ddof=1
+# gradients
+x(3).backward()  =>  ValueError: backward: the output has shape (3,)....sum() or .mean()
+ag.tensor([1.0]).backward()  =>  ag.GraphError: backward: ...does not require gradients
+x(3).backward(np.ones(2))
+    =>  ValueError: backward: gradient must have the output's shape (3,), got (2,)
+ag.grad(x(1), ag.tensor([1.0]))  =>  ag.GraphError: grad: input 0 ...does not require gradients
+ag.grad([x(1), x(1)], x(1), [None])  =>  ValueError: grad: expected 2 grad_outputs
+setattr(x(2), "grad", np.ones(3))  =>  ValueError: grad: expected ...(2,), got (3,)
+setattr(x(2), "data", np.ones(3))
+    =>  ValueError: Tensor.data: expected values of shape (2,), got (3,)
+x(2).item()  =>  ValueError: item: ...got shape (2,)
+"""
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters) if inspect.isfunction(function) else []
+
+
+# Rows that many functions share.
+OF_ONE_ARRAY = " ".join(n for n in ag.__all__ if parameters(getattr(ag, n)) == ["x"])
+PAIRS = """
+add subtract multiply divide power maximum minimum logaddexp floor_divide remainder hypot arctan2
+"""
+ALONG = """
+sum mean var std max min prod ptp nansum nanmean median average norm logsumexp softmax
+log_softmax flip cumsum cumprod diff sort squeeze
+"""
+FAMILIES = [
+    (OF_ONE_ARRAY, "ag.NAME()  =>  TypeError: NAME: input 'x' is missing; the signature is NAME"),
+    (PAIRS, "ag.NAME(x(2))  =>  TypeError: NAME: input '...' is missing; the signature is NAME"),
+    (
+        PAIRS,
+        "ag.NAME(x(2), x(3))  =>  ValueError: NAME: ...do not broadcast...shape (2,)...shape (3,)",
+    ),
+    (ALONG, "ag.NAME(x(2), axis=3)  =>  ValueError: NAME: ...axis 3 is out of range for ...1 axes"),
+    (
+        "inv det logabsdet slogdet cholesky",
+        "ag.NAME(x(2, 3))  =>  ValueError: NAME: needs square matrices ...(2, 3)",
+    ),
+    (
+        "avg_pool avg_pool_grad",
+        "ops.pool.NAME(x(1, 1, 5), window=POOL)  =>  "
+        "ValueError: NAME: ... must have shape (N, C, ...), got (1, 1, 5)",
+    ),
+    (
+        "window_scatter window_gather",
+        "ops.pool.NAME(x(1, 1, 5), window=POOL, winners=np.zeros((1, 1, 2), int))  =>  "
+        "ValueError: NAME: ... must have shape (N, C, ...), got (1, 1, 5)",
+    ),
+]

@@ -1,0 +1,143 @@
+"""Mistakes in calls of settings, transforms, optimizers, data and training; see `mistakes.py`."""
+
+from __future__ import annotations
+
+TABLE = r"""
+# settings of the whole
+ag.manual_seed(-1)  =>  ValueError: manual_seed: seed must be 0 or more, got -1
+ag.set_default_dtype("int32")  =>  TypeError: set_default_dtype: ...got 'int32'
+ag.set_num_threads(0)  =>  ValueError: set_num_threads: threads must be 1 or more, got 0
+# functions of functions
+ag.custom_gradient(lambda g, out, x: g)(lambda x: 1)(x(2))
+    =>  TypeError: <lambda>: the function must return one tensor, got 1
+ag.op(y=None)(total)  =>  TypeError: op 'total' has inputs ['a'] ...['y']
+ag.draw(3)  =>  TypeError: draw: output must be a tensor or ...got 3
+ag.summary(3, (1,))  =>  TypeError: summary: model must be a module, got 3
+ag.Tensor([x(1)])  =>  TypeError: Tensor: data is a list of tensors...ag.stack
+ag.summary(nn.ReLU())  =>  TypeError: summary: ...give the model's inputs
+ag.summary(nn.ReLU(), "x")  =>  TypeError: summary: ...or a shape such as (1, 3, 32, 32), got 'x'
+ag.draw(x(1), format="png")  =>  ValueError: draw: ...'mermaid' or 'dot', got 'png'
+# transforms of functions
+func.grad(total)(np.array([1]))  =>  TypeError: grad: can only ...floating...int64
+func.grad(squares)(np.ones(2))  =>  ValueError: grad: ...single value, got ...(2,)
+func.value_and_grad(squares)(np.ones(2))  =>  ValueError: value_and_grad: ...single value
+func.vjp(total, np.ones(2))[1](np.ones(3))  =>  ValueError: vjp: direction 0 ...(3,)
+func.jvp(total, (np.ones(2),), (np.ones(3),))
+    =>  ValueError: jvp: direction 0 ...(3,)... must have shape (2,)
+func.hvp(total, np.ones(2), np.ones(2))  =>  TypeError: hvp: primals must be a tuple or a list
+func.jacrev(total, argnums=2)(np.ones(2))  =>  ValueError: jacrev: argnums 2 but 1
+func.functional_call(nn.Linear(2, 1), {"scale": x(1)}, x(2))
+    =>  ValueError: functional_call: Linear has no parameter or buffer 'scale'; there are weight
+func.functional_call(nn.Linear(2, 1), {"weight": x(3)}, x(2))
+    =>  ValueError: functional_call: weight must have shape (1, 2), got (3,)
+func.functional_call(nn.Linear(2, 1), {"weight": "text"}, x(2))
+    =>  TypeError: functional_call: weight must be an array of numbers, got 'text'
+func.functional_call(3, {})  =>  TypeError: functional_call: module must be a module
+func.functional_call(nn.ReLU(), 3)
+    =>  TypeError: functional_call: parameters must be a mapping from paths to ...got 3
+# optimizers and schedules
+optim.SGD([], lr=0.1)  =>  ValueError: SGD: got no parameters
+optim.SGD([x(1)], lr=-0.1)  =>  ValueError: SGD: lr...-0.1
+optim.SGD([x(1)], lr=0.1, nesterov=True)
+    =>  ValueError: SGD: momentum must be above 0 with nesterov=True
+optim.SGD([x(1)], lr=0.1).step()
+    =>  RuntimeError: SGD.step: no parameter has a gradient; call loss.backward
+optim.Optimizer([3], {})  =>  TypeError: Optimizer: parameter 0 must be a tensor
+optim.Optimizer([], {})  =>  ValueError: Optimizer: got no parameters
+sgd().add_param_group(3)  =>  TypeError: SGD: a parameter group is a dict ..."params"
+optim.Adam([x(1)], betas=0.9)  =>  ValueError: Adam: betas must be two numbers, got 0.9
+optim.AdamW([x(1)], eps=-1)  =>  ValueError: AdamW: eps must be at least 0, got -1
+optim.NAdam([x(1)], betas=(0.9, 1))  =>  ValueError: NAdam: betas[1] ... below 1, got 1
+optim.Adagrad([x(1)], lr="a")  =>  TypeError: Adagrad: lr must be a number, got 'a'
+optim.RMSprop([x(1)], alpha=2)  =>  ValueError: RMSprop: alpha must be ... at most 1, got 2
+optim.Adadelta([x(1)], rho=-1)  =>  ValueError: Adadelta: rho must be at least 0 and at most 1
+optim.LRScheduler(3)  =>  TypeError: LRScheduler: expected an optimizer, got int
+optim.LRScheduler(sgd())  =>  NotImplementedError: LRScheduler: define _lr(self, position)
+optim.StepLR(sgd(), 0)  =>  ValueError: StepLR: step_size must be at least 1, got 0
+optim.CosineAnnealingLR(sgd(), 0)  =>  ValueError: CosineAnnealingLR: T_max must be at least 1
+optim.OneCycleLR(sgd(), 0.1)  =>  ValueError: OneCycleLR: give total_steps, or epochs
+optim.MultiStepLR(sgd(), 3)  =>  TypeError: MultiStepLR: milestones must be a list of epochs
+optim.ExponentialLR(sgd(), "a")  =>  TypeError: ExponentialLR: gamma must be a number
+optim.InverseTimeLR(sgd(), -1)  =>  ValueError: InverseTimeLR: decay must be at least 0
+optim.LinearLR(sgd(), 0)  =>  ValueError: LinearLR: start_factor must be above 0 and at most 1
+optim.LambdaLR(sgd(), 0.5)  =>  TypeError: LambdaLR: lr_lambda must be a function of the epoch
+optim.ReduceLROnPlateau(sgd(), "up")
+    =>  ValueError: ReduceLROnPlateau: mode must be 'min' or 'max', got 'up'
+nn.utils.clip_grad_norm_([x(1)], -1)
+    =>  ValueError: clip_grad_norm_: max_norm must be at least 0, got -1
+nn.utils.clip_grad_value_(3, 1)  =>  TypeError: clip_grad_value_: parameters must be an
+# data
+data.DataLoader(3)  =>  TypeError: dataset: expected a NumPy array, got int
+data.DataLoader(np.ones(3), 0)  =>  ValueError: DataLoader: batch_size must be at least 1
+data.Subset(np.ones(3), [5])  =>  IndexError: Subset: index 5 is out of range for 3 elements
+data.TensorDataset()  =>  ValueError: TensorDataset: expected at least one array
+data.TensorDataset(np.ones(2), np.ones(3))
+    =>  ValueError: the arrays of a dataset must have equal lengths, got 2, 3
+data.random_split(np.ones(3), [1, 1])  =>  ValueError: random_split: lengths ...the 3
+data.read_idx("no-such-file")
+    =>  FileNotFoundError: [Errno 2] No such file or directory: 'no-such-file
+data.mnist("no-such-folder")  =>  FileNotFoundError: root: ...no-such-folder
+# augmentation
+augment.warp([[1.0]], rng())  =>  TypeError: warp: images must be an array, got list
+augment.warp(IMAGES.astype(int), rng())
+    =>  TypeError: warp: images must be uint8 or floating, got int64
+augment.warp(IMAGES[0], rng())
+    =>  ValueError: warp: images must have shape (N, C, H, W), got (1, 4, 4); add a
+augment.warp(IMAGES, 3)  =>  TypeError: warp: rng must be ...default_rng(seed), got 3
+augment.warp(IMAGES, rng(), degrees=-1)  =>  ValueError: warp: degrees must be at least 0, got -1
+augment.warp(IMAGES, rng(), shift=np.inf)  =>  ValueError: warp: shift must ...finite, got inf
+augment.warp(IMAGES, rng(), scale=1)  =>  ValueError: warp: scale must ...below 1, got 1
+augment.warp(IMAGES, rng(), shear=90)  =>  ValueError: warp: shear must ...below 90, got 90
+augment.warp(IMAGES, rng(), elastic=np.nan)  =>  ValueError: warp: elastic must ...got nan
+augment.warp(IMAGES, rng(), smoothness=0.5)  =>  ValueError: warp: smoothness must be at least 1
+augment.warp(IMAGES, rng(), fill=np.nan)  =>  ValueError: warp: fill must be a float64 value
+augment.warp(IMAGES.astype(np.uint8), rng(), fill=-1)
+    =>  ValueError: warp: fill must be a uint8 value, got -1
+augment.noise(IMAGES, rng(), -2)  =>  ValueError: noise: deviation must be at least 0
+augment.noise(IMAGES, None, 1)  =>  TypeError: noise: rng must be a generator
+augment.noise(None, rng(), 1)  =>  TypeError: noise: images must be an array
+# metrics, progress, stopping, checkpoints
+training.accuracy([1], np.ones(1, int))  =>  TypeError: accuracy: predicted must be an
+training.accuracy(np.ones(2, int), np.ones(3, int))
+    =>  ValueError: accuracy: predicted must have shape (3,)
+training.accuracy(np.ones(2), np.ones(2, int))
+    =>  TypeError: accuracy: predicted classes must be integers, got float64
+training.accuracy(np.ones((2, 3)), np.ones((2, 3), int))  =>  TypeError: accuracy: ...argmax(axis=1)
+training.accuracy(np.ones((2, 0)), np.ones(2, int))
+    =>  ValueError: accuracy: scores must have shape (2, K), a row for each label, got (2, 0)
+training.top_k_accuracy(np.ones(3), np.ones(3, int))
+    =>  ValueError: top_k_accuracy: scores must have shape (3, K), a row for each label, got (3,)
+training.top_k_accuracy(np.ones((1, 3)), np.ones(1, int), 4)
+    =>  ValueError: top_k_accuracy: k must be 1 to 3, the number of scores, got 4
+training.top_k_accuracy(np.ones((2, 3)), np.array([0, 3]), 2)
+    =>  ValueError: top_k_accuracy: label 3 in row 1 is not one of the 3 classes, 0 to 2
+training.confusion_matrix(np.array([0, 9]), np.array([0, 0]), classes=3)
+    =>  ValueError: confusion_matrix: predicted class 9 in row 1 is not one of the 3 classes
+training.confusion_matrix("ab", np.ones(2, int))
+    =>  TypeError: confusion_matrix: predicted must be an array of numbers, got str
+training.confusion_matrix(np.array([0]), np.array([0]), classes=2.5)
+    =>  TypeError: confusion_matrix: classes must be an integer, got 2.5
+training.confusion_matrix(np.array([0]), np.array([0]), classes=-1)
+    =>  ValueError: confusion_matrix: classes must be at least 1, got -1
+training.Progress(1, 2)  =>  TypeError: Progress: title must be a string, got 1
+training.Progress("a", [1])  =>  TypeError: Progress: steps must be an integer
+training.Progress("a", 1).update(0)
+    =>  ValueError: Progress.update: count must be at least 1, got 0
+training.Progress("a", 1).update(1, loss=x(3))
+    =>  TypeError: Progress.update: loss must be a single number, got Tensor of shape (3,)
+training.EarlyStopping(3, 1)  =>  TypeError: EarlyStopping: expected a model, got int
+training.EarlyStopping(nn.ReLU(), 0)  =>  ValueError: EarlyStopping: patience must be at least 1
+training.EarlyStopping(nn.ReLU(), 1, "low")  =>  ValueError: EarlyStopping: mode must be 'min' or
+training.EarlyStopping(nn.ReLU(), 1).update("a")
+    =>  TypeError: EarlyStopping.update: value must be a single number, got str
+training.save_checkpoint("no/such/folder", model=lambda: 1)
+    =>  TypeError: save_checkpoint: model is a function; a part has ... or is plain data
+training.save_checkpoint("a", random=1)
+    =>  ValueError: save_checkpoint: 'random' is the name of the generator behind dropout
+training.load_checkpoint("a", random=None)  =>  ValueError: load_checkpoint: 'random' is the name of
+training.load_checkpoint("a", model=3)
+    =>  TypeError: load_checkpoint: model must have state_dict and load_state_dict
+training.load_checkpoint(__file__)  =>  training.CheckpointError: ...it is not an .npz file
+training.replace_file("no/such").__enter__()
+    =>  FileNotFoundError: [Errno 2] there is no such folder
+"""
