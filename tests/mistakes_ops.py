@@ -49,6 +49,7 @@ ag.diagonal(x(2))  =>  ValueError: diagonal: needs two axes or more...(2,)
 ag.trace(x(2))  =>  ValueError: trace: ...needs two axes or more...(2,)
 ag.tril(x(2))  =>  ValueError: tril: needs two axes or more...(2,)
 ag.triu(x(2))  =>  ValueError: triu: needs two axes or more...(2,)
+ag.round()  =>  TypeError: round: input 'x' is missing; the signature is round
 # axes
 ag.expand_dims(x(2), axis=5)  =>  ValueError: expand_dims: axis 5 is out of range for 2 axes
 ag.squeeze(x(2), axis=0)  =>  ValueError: squeeze: axis 0 must have size 1...(2,)
