@@ -102,7 +102,8 @@ F.linear(x(2, 1, 2, 2), x(3, 4))  =>  ValueError: linear: ...flatten it first
 F.linear(x(2, 4), x(3, 4), x(4))  =>  ValueError: linear: bias must have shape (3,)...got (4,)
 F.linear(x(2, 4), x(4))  =>  ValueError: linear: weight must have shape (out, in), got (4,)
 F.flatten(x(2, 3), 2)  =>  ValueError: flatten: start_dim=2
-F.batch_norm(x(1, 3), training=True)  =>  ValueError: batch_norm: ...one value per channel
+F.batch_norm(x(1, 3), training=True)
+    =>  ValueError: batch_norm: ...one value per channel...eval()
 F.batch_norm(x(2, 3))  =>  ValueError: batch_norm: evaluation ...needs running_mean and running_var
 F.batch_norm(x(2, 3), None, None, x(2), training=True)  =>  ValueError: batch_norm: weight ...(3,)
 F.dropout(x(2), 1.5)  =>  ValueError: dropout: p must be at least 0 and at most 1, got 1.5

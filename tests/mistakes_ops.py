@@ -119,6 +119,36 @@ ag.trace(x(3, 3), axis1=1)  =>  ValueError: trace: axis1 and axis2 are the same
 ag.tensordot(x(3), x(3), axes=2)  =>  ValueError: tensordot: cannot pair 2 axes
 ag.norm(x(2, 2), ord=2)  =>  ValueError: norm: ord=2 over axes
 ag.std(x(1), ddof=1)  =>  ValueError: std: ...ddof=1
+# functions of NumPy
+np.mean(x(2, 2), dtype=np.float32)  =>  TypeError: np.mean ...no op takes dtype=
+np.sum(x(2, 2), where=np.ones((2, 2), bool))  =>  TypeError: np.sum ...no op takes where=
+np.sum(x(2, 2), out=np.empty(()))  =>  TypeError: np.sum ...no op takes out=
+np.var(x(2, 2), dtype="float32")  =>  TypeError: np.var ...no op takes dtype=
+np.std(x(2, 2), mean=0.0)  =>  TypeError: np.std ...no op takes mean=
+np.sum(x(2, 2), initial=1.0)  =>  TypeError: np.sum ...no op takes initial=
+np.ravel(x(2, 2), order="F")  =>  TypeError: np.ravel ...no op takes order=
+np.pad(x(2, 2), 1, mode="edge")  =>  TypeError: np.pad ...one constant value
+np.concatenate([x(2, 2), x(2, 2)], dtype="float32")  =>  TypeError: np.concatenate ...takes dtype=
+np.clip(x(2, 2), 0.0, 1.0, dtype="float32")  =>  TypeError: np.clip ...takes dtype=
+np.exp(x(2, 2), out=np.empty((2, 2)))  =>  TypeError: np.exp ...options 'out'
+np.exp(x(2, 2), where=np.ones((2, 2), bool))  =>  TypeError: np.exp ...options 'where'
+np.add.reduce(x(2, 2))  =>  TypeError: np.add.reduce ...use np.sum
+np.cross(x(2, 2), x(2, 2))  =>  TypeError: np.cross ...use np.einsum
+np.quantile(x(2, 2), 0.5, method="lower")  =>  TypeError: np.quantile ...no op takes method=
+x(2, 2).data.__isub__(x(2, 2))  =>  TypeError: np.subtract ...'out'... p -= step under ag.no_grad
+np.select([np.ones((2, 2), bool)], [x(2, 2)])  =>  TypeError: np.select ...use np.where
+np.linalg.svd(x(2, 2))  =>  TypeError: np.linalg.svd ...ag.custom_gradient, or take .numpy()
+np.fft.fft(x(2, 2))  =>  TypeError: np.fft.fft ...cut the graph
+np.copyto(x(2, 2), 1.0)  =>  TypeError: np.copyto ...item assignment
+np.fmax(x(2, 2), 1.0)  =>  TypeError: np.fmax ...use np.maximum
+np.quantile(x(2, 2), 1.5)  =>  ValueError: quantile: q must lie between 0 and 1, got 1.5
+np.percentile(x(2, 2), x(2, 2))  =>  TypeError: quantile: q gets no gradient; pass .detach
+np.quantile(x(2, 2)[:0], 0.5)  =>  ValueError: quantile: no values over axis None
+np.quantile(x(2, 2), 0.5, axis=3)  =>  ValueError: quantile: axis 3 is out of range
+np.nan_to_num(x(2, 2), copy=False)  =>  TypeError: np.nan_to_num: copy=False would change
+np.kron(x(2, 2), "a")  =>  TypeError: kron: b must be an array of numbers, got 'a'
+np.hsplit(x(2, 2), 3)  =>  ValueError: split: axis 1 does not divide into 3 equal parts
+np.linalg.vector_norm(x(2, 2), axis=(0, 1))  =>  TypeError: np.linalg.vector_norm: axis must be
 # gradients
 x(3).backward()  =>  ValueError: backward: the output has shape (3,)....sum() or .mean()
 ag.tensor([1.0]).backward()  =>  ag.GraphError: backward: ...does not require gradients

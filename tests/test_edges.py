@@ -140,8 +140,6 @@ def test_reductions_of_nothing() -> None:
     assert ag.mean(np.zeros((0, 2)), axis=0).shape == (2,)
     assert ag.sum(np.zeros((0,))) == 0.0
     assert ag.logsumexp(np.zeros((0,))) == -INF
-    with pytest.raises(ValueError, match="max: no values to choose from"):
-        ag.max(np.zeros((0,)))
 
 
 def test_softmax_and_logsumexp_of_minus_infinity() -> None:
@@ -233,13 +231,6 @@ def test_ignored_rows_count_nowhere_whatever_their_logits() -> None:
     assert np.isfinite(g).all()
 
 
-@pytest.mark.parametrize("target", [-1, -2, 3])
-def test_negative_and_large_targets_are_no_classes(target: int) -> None:
-    for loss in (F.cross_entropy, F.nll_loss):
-        with pytest.raises(ValueError, match=f"target {target} in row 1 is not a class"):
-            loss(np.zeros((2, 3)), np.array([0, target]))
-
-
 def test_all_rows_ignored_give_nan_and_one_warning() -> None:
     with pytest.warns(UserWarning, match="every target is ignored") as caught:
         assert np.isnan(F.cross_entropy(np.zeros((2, 3)), np.array([-100, -100])))
@@ -315,11 +306,6 @@ def test_evaluation_uses_the_running_statistics_and_differentiates_twice() -> No
     assert np.allclose(function(x, w, b).numpy(), expected, rtol=1e-12)
     assert gradcheck(function, [x, w, b], atol=1e-6, rtol=1e-6)
     assert gradgradcheck(function, [x, w, b], atol=1e-6, rtol=1e-6)
-
-
-def test_one_value_per_channel_raises_in_training() -> None:
-    with pytest.raises(ValueError, match=r"one value per channel.*eval\(\)"):
-        F.batch_norm(np.zeros((1, 3)), training=True)
 
 
 # ------------------------------------------------------------------------------------------ dropout

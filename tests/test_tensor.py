@@ -42,8 +42,6 @@ def test_the_default_dtype_can_be_changed() -> None:
         assert ag.get_default_dtype() == np.float64
     finally:
         ag.set_default_dtype("float32")
-    with pytest.raises(TypeError, match="floating dtype"):
-        ag.set_default_dtype("int32")
 
 
 def test_an_explicit_dtype_loses_no_digits_on_the_way() -> None:
@@ -54,13 +52,6 @@ def test_an_explicit_dtype_loses_no_digits_on_the_way() -> None:
 def test_only_floats_can_require_gradients(data: Any) -> None:
     with pytest.raises(TypeError, match=r"only floating tensors .*astype\('float32'\)"):
         ag.tensor(data, requires_grad=True)
-
-
-def test_lists_of_tensors_and_text_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"ag\.stack"):
-        ag.tensor([leaf(1.0), leaf(2.0)])
-    with pytest.raises(TypeError, match="data must be an array of numbers"):
-        ag.tensor(["one"])
 
 
 # -------------------------------------------------------------------------------------------- dtype
@@ -98,43 +89,6 @@ def test_lists_in_arithmetic_do_not_widen() -> None:
 # ---------------------------------------------------------------------------------- NumPy protocols
 
 
-@pytest.mark.parametrize(
-    ("function", "inputs"),
-    [
-        (np.exp, 1),
-        (np.tanh, 1),
-        (np.negative, 1),
-        (np.absolute, 1),
-        (np.add, 2),
-        (np.multiply, 2),
-        (np.true_divide, 2),
-        (np.maximum, 2),
-        (np.matmul, 2),
-        (np.sum, 1),
-        (np.mean, 1),
-        (np.max, 1),
-        (np.transpose, 1),
-        (np.flip, 1),
-        (lambda x: np.var(x, ddof=1), 1),
-        (lambda x: np.sum(x, 0), 1),
-        (lambda x: np.sum(x, axis=1, keepdims=True), 1),
-        (lambda x: np.reshape(x, (4,)), 1),
-        (lambda x: np.clip(x, -0.5, 0.5), 1),
-        (lambda x: np.broadcast_to(x, (3, 2, 2)), 1),
-        (lambda x, y: np.concatenate([x, y], axis=1), 2),
-        (lambda x, y: np.stack((x, y)), 2),
-        (lambda x, y: np.where(np.eye(2) > 0, x, y), 2),
-    ],
-)
-def test_numpys_functions_dispatch_to_ops(function: Any, inputs: int) -> None:
-    arrays = [np.array([[0.3, -0.7], [1.1, 0.2]]) + k for k in range(inputs)]
-    tensors = [ag.tensor(a, requires_grad=True) for a in arrays]
-    found = function(*tensors)
-    assert isinstance(found, ag.Tensor)
-    assert found.requires_grad
-    assert np.allclose(found.numpy(), function(*arrays), rtol=1e-12)
-
-
 def test_missing_names_and_wrong_arguments_are_explained() -> None:
     x = leaf(1.0, 2.0)
     for name in ("view", "add_", "softmax", "nonsense"):
@@ -170,10 +124,6 @@ def test_numpy_never_cuts_the_graph_in_silence() -> None:
     x = leaf(1.0, 2.0)
     with pytest.raises(TypeError, match=r"np\.spacing on a Tensor would cut the graph"):
         np.spacing(x)
-    with pytest.raises(TypeError, match=r"np\.cross on a Tensor"):
-        np.cross(x, x)
-    with pytest.raises(TypeError, match=r"np\.add\.reduce"):
-        np.add.reduce(x)
     array = np.ones(2)
     with pytest.raises(TypeError, match="cut the graph"):
         array += x  # type: ignore[misc]
