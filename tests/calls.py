@@ -30,7 +30,7 @@ def read(text: str) -> Call:
     )
 
 
-# Of each rank: Nd stands for 1d, 2d and 3d, SIDES for so many sides of an image, ONES of a kernel.
+# Nd stands for 1d, 2d and 3d, SIDES and KERNEL for so many sides of an image and of a kernel.
 OF_RANK = """
 F.convNd(input=x(1, 2, SIDES), weight=x(2, 2, KERNEL), bias=x(2))
 F.conv_transposeNd(input=x(1, 2, SIDES), weight=x(2, 2, KERNEL), bias=x(2))

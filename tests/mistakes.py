@@ -1,7 +1,7 @@
 """The table of mistakes: calls that must fail, with the type and the words of their errors.
 
-A row is ``call  =>  Type: message``.  A long row breaks before the arrow.  The message starts as the
-row says; ``...`` stands for any text.  In a family, NAME stands for each of its names.
+A row is ``call  =>  Type: message``.  A long row breaks before the arrow.  The message starts as
+the row says; ``...`` stands for any text.  In a family, NAME stands for each of its names.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ F.kl_div(x(), x(), "batchmean")  =>  ValueError: kl_div: ...needs a batch axis
 F.huber_loss(x(3), x(3), delta=0.0)  =>  ValueError: huber_loss: delta must be above 0
 F.smooth_l1_loss(x(3), x(3), beta=-1)  =>  ValueError: smooth_l1_loss: beta must be at least 0
 F.binary_cross_entropy_with_logits(x(2, 3), x(2, 3), pos_weight=np.ones(2))
-    =>  ValueError: binary_cross_entropy_with_logits: pos_weight of shape (2,) does not broadcast to the input's
+    =>  ValueError: binary_cross_entropy_with_logits: pos_weight of shape (2,) does not broadcast to
 F.binary_cross_entropy_with_logits(x(3), x(3), weight=np.ones((2, 3)))
     =>  ValueError: binary_cross_entropy_with_logits: weight of shape (2, 3) does not broadcast
 # layers

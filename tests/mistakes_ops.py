@@ -85,6 +85,14 @@ ag.inner(x(2), x(3))  =>  ValueError: inner: ...do not match...(2,)...(3,)
 ag.vdot(x(2), x(3))  =>  ValueError: vdot: ...(2,) and (3,)
 ag.tensordot(x(2, 3), x(2, 3), axes=1)  =>  ValueError: tensordot: axes (1,) of x
 ag.einsum("ij,jk->ik", x(2, 3), x(4, 2))  =>  ValueError: einsum: axis 'j' ...3 and 4
+ag.einsum("ij,jk->ik", x(2, 3))  =>  ValueError: einsum: ...names 2 operands, but 1 were given
+ag.einsum("ij->i", x(2))  =>  ValueError: einsum: ...does not name the axes of its operand
+ag.einsum("i->i", x(2, 3))  =>  ValueError: einsum: ...does not name the axes of its operand
+ag.einsum("i,i->i", x(2), x(3))  =>  ValueError: einsum: ...axis 'i' of 'i,i->i' has sizes 2 and 3
+ag.einsum("i->ii", x(2))  =>  ValueError: einsum: ...must occur in an operand, and once
+ag.einsum("i->j", x(2))  =>  ValueError: einsum: ...must occur in an operand, and once
+ag.einsum("i...->i", x(2, 3))  =>  ValueError: einsum: ...lacks the '...'
+ag.einsum("i1->i", x(2, 3))  =>  ValueError: einsum: ...may hold letters
 ag.einsum(x(2))  =>  TypeError: einsum: give the axes first
 ag.outer(x(2))  =>  TypeError: outer: input 'y' is missing; the signature is outer(x, y)
 ag.contract(x(2, 3))  =>  TypeError: contract: argument 'subscripts' is missing

@@ -6,6 +6,7 @@ TABLE = r"""
 # settings of the whole
 ag.manual_seed(-1)  =>  ValueError: manual_seed: seed must be 0 or more, got -1
 ag.set_default_dtype("int32")  =>  TypeError: set_default_dtype: ...got 'int32'
+ag.set_num_threads(True)  =>  TypeError: set_num_threads: threads must be an integer, got True
 ag.set_num_threads(0)  =>  ValueError: set_num_threads: threads must be 1 or more, got 0
 # functions of functions
 ag.custom_gradient(lambda g, out, x: g)(lambda x: 1)(x(2))
@@ -69,6 +70,14 @@ nn.utils.clip_grad_value_(3, 1)  =>  TypeError: clip_grad_value_: parameters mus
 # data
 data.DataLoader(3)  =>  TypeError: dataset: expected a NumPy array, got int
 data.DataLoader(np.ones(3), 0)  =>  ValueError: DataLoader: batch_size must be at least 1
+data.DataLoader(np.arange(3), 1.5)
+    =>  TypeError: DataLoader: batch_size must be an integer, got 1.5
+data.DataLoader(np.arange(3), True)
+    =>  TypeError: DataLoader: batch_size must be an integer, got True
+data.DataLoader(np.arange(3), seed=-1)  =>  ValueError: DataLoader: seed must be at least 0
+data.DataLoader(np.array(1))  =>  ValueError: dataset: ...at least one axis
+data.DataLoader(data.digits())  =>  TypeError: ...give one of its parts, such as .train
+data.Subset(np.arange(3), [0.5])  =>  TypeError: Subset: ...must be one axis of integers
 data.Subset(np.ones(3), [5])  =>  IndexError: Subset: index 5 is out of range for 3 elements
 data.TensorDataset()  =>  ValueError: TensorDataset: expected at least one array
 data.TensorDataset(np.ones(2), np.ones(3))

@@ -53,13 +53,13 @@ def refuses(where: str, argument: str, shown: str, call: Callable[[], Any]) -> N
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_an_argument_of_a_wrong_kind_is_named(name: str) -> None:
-    function, arguments_ = CALLS[name]
-    function(**arguments_)
-    for argument in arguments_.keys() - NEVER_SPOILT:
+    function, valid = CALLS[name]
+    function(**valid)
+    for argument in valid.keys() - NEVER_SPOILT:
         for value, shown in NONSENSE:
             if value is TENSORS and argument in PER_AXIS:
                 continue  # one number each, which is what a size may be
-            spoilt = {**arguments_, argument: value}
+            spoilt = {**valid, argument: value}
             refuses(names(function), argument, shown, lambda: function(**spoilt))  # noqa: B023
 
 

@@ -35,14 +35,6 @@ def test_threads_are_set_and_change_no_result() -> None:
     assert np.allclose(*found, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("threads", "kind"), [(0, ValueError), (1.5, TypeError), (True, TypeError)]
-)
-def test_a_wrong_number_of_threads(threads: Any, kind: type[Exception]) -> None:
-    with pytest.raises(kind, match="set_num_threads: threads must be"):
-        ag.set_num_threads(threads)
-
-
 @pytest.mark.parametrize("setting", ["fast", "NumPy"])
 def test_a_wrong_choice_of_kernels(setting: str) -> None:
     with pytest.raises(ValueError, match="AUTOGRAD_CNN_KERNELS must be 'numpy' or 'compiled'"):

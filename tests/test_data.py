@@ -233,23 +233,3 @@ def test_subsets_and_splits() -> None:
     (batch,) = data.DataLoader(validation, 2)
     assert (batch[1] == batch[0] * 2).all()
     assert data.random_split(np.arange(6), [4, 2])[1][:].shape == (2,)
-
-
-@pytest.mark.parametrize(
-    ("call", "kind", "message"),
-    [
-        (lambda: data.DataLoader(np.arange(3), 1.5), TypeError, "batch_size must be an integer, g"),
-        (lambda: data.DataLoader(np.arange(3), True), TypeError, "an integer, got True"),
-        (lambda: data.DataLoader(np.arange(3), seed=-1), ValueError, "seed must be at least 0"),
-        (lambda: data.DataLoader(np.array(1)), ValueError, "at least one axis"),
-        (
-            lambda: data.DataLoader(data.digits()),
-            TypeError,
-            "give one of its parts, such as .train",
-        ),
-        (lambda: data.Subset(np.arange(3), [0.5]), TypeError, "must be one axis of integers"),
-    ],
-)
-def test_mistakes_are_explained(call: Any, kind: Any, message: str) -> None:
-    with pytest.raises(kind, match=message):
-        call()

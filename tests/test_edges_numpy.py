@@ -99,8 +99,6 @@ def test_products_and_middles_of_nothing() -> None:
 
 def test_singular_matrices() -> None:
     singular = np.array([[1.0, 2.0], [2.0, 4.0]])
-    with pytest.raises(ValueError, match="inv: Singular"):
-        ag.inv(singular)
     with pytest.raises(ValueError, match="^solve: Singular"):
         ag.solve(singular, np.ones(2))
     assert ag.det(singular) == 0.0

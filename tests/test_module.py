@@ -123,11 +123,6 @@ def test_cycles_end():
     assert net.train().eval().training is False
 
 
-def test_forward_must_be_defined():
-    with pytest.raises(NotImplementedError, match="Module: define forward"):
-        nn.Module()(1)
-
-
 # --------------------------------------------------------------------------------------- parameters
 
 
