@@ -39,7 +39,7 @@ def test_no_row_stands_twice_or_says_nothing() -> None:
 
 
 def named(call: str) -> set[str]:
-    """The dotted names, such as ``F.conv2d`` and ``ops.conv.fold``, in a call."""
+    """The dotted names, such as ``F.conv2d`` and ``ops.conv.fold``, in a call or an error."""
     return {
         ast.unparse(node) for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Attribute)
     }
