@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from autograd_cnn.checks import integer
 from autograd_cnn.data.datasets import Indices, as_dataset
 
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import Batch
+else:
+    Batch = TypeVar("Batch")
 
-class DataLoader:
+
+class DataLoader(Generic[Batch]):
     """The batches of a dataset: every ``for images, labels in loader`` is one pass over it.
 
     `dataset` is an array (N, ...), a tuple of arrays of equal length such as a `Split`, a
@@ -49,7 +54,7 @@ class DataLoader:
         *,
         seed: int = 0,
         augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
-        transform: Callable[..., Any] | None = None,
+        transform: Callable[..., Batch] | None = None,
     ) -> None:
         self.dataset = as_dataset(dataset)
         self.batch_size = integer("DataLoader", "batch_size", batch_size, 1)
@@ -85,7 +90,7 @@ class DataLoader:
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Batch]:
         self._place = place = list(self._start)
         self._start = (place[0] + 1, 0)
         return self._batches(place)

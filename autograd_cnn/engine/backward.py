@@ -8,7 +8,7 @@ import operator
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from autograd_cnn.engine.arguments import as_numbers, checked, tensors
 from autograd_cnn.engine.node import Array, GraphError, Node, describe, fill_node, values, wrap
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import open_blocks, watched
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import Input, Outputs, Tensor
 
 _serial = operator.attrgetter("serial")
 
@@ -271,31 +274,28 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
             node._grad = fill_node(_new(Node.result_type), np.asarray(g))
 
 
-def _distinct(g: Node, old: Any = None) -> Any:
+def _distinct(g: Any, old: Any = None) -> Any:
     """`g`, added to `old` where there is one, as a tensor that nobody else holds and may change."""
     token = modes.recording.set(True)
     try:
-        copied: Any = g
-        return copied.copy() if old is None else old + g
+        return g.copy() if old is None else old + g
     finally:
         modes.recording.reset(token)
 
 
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda g: math.nan)
-
-
 _ALONE = (lambda g: _references(g))(np.empty(1))  # what the only holder of an array counts
 
 
 @checked
 def grad(
-    outputs: Any,
-    inputs: Any,
-    grad_outputs: Any = None,
+    outputs: Outputs,
+    inputs: Outputs,
+    grad_outputs: Input | Sequence[Input | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool = False,
-) -> tuple[Any, ...]:
+) -> tuple[Tensor, ...]:
     """Gradients of the (sum of the) outputs with respect to the inputs, as a tuple; `.grad` stays
     as it is.
 
@@ -331,7 +331,7 @@ def grad(
     seeds = [seed_gradient("grad", out, c, create_graph) for out, c in zip(outs, given)]
     retain = create_graph if retain_graph is None else retain_graph
     found = backpropagate(outs, seeds, create_graph=create_graph, retain_graph=retain, targets=ins)
-    results: list[Node | None] = []
+    results: list[Any] = []
     for position, x in enumerate(ins):
         if x.serial not in found and not allow_unused:
             raise GraphError(

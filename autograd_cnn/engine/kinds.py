@@ -105,6 +105,7 @@ KINDS = {
     ),
     "DType": Kind(_is_dtype, "a dtype of numbers such as 'float32'"),
     "Function": Kind(callable, "a function", early=True),
+    "TensorFunction": Kind(callable, "a function", early=True),
     "Index": Kind(
         _is_index,
         "made of integers, slices, ..., None and arrays of integers or bools",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
@@ -19,7 +19,10 @@ from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.arguments import Arguments, as_input, guarded
 from autograd_cnn.engine.node import Array, Node, next_serial
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from autograd_cnn.tensor import types
+
+P = ParamSpec("P")
 Rule = Callable[..., Array]  # rule(g, out, *inputs, **params) -> gradient of one input
 
 OPS: dict[str, Op] = {}
@@ -65,8 +68,8 @@ def op(
     joint: Callable[..., Sequence[Array | None]] | None = None,
     saves: Sequence[str] = (),
     register: bool = True,
-    **rules: Rule | None,
-) -> Callable[[F], F]:
+    **rules: types.Rule | None,
+) -> Callable[[Callable[P, Any]], types.ArrayFunction[P]]:
     """Register a NumPy function as a differentiable operation, with one backward rule per input.
 
     Positional parameters of the function are inputs (a default of None makes one optional),
@@ -91,7 +94,7 @@ def op(
     tensor([ 3., 12.])
     """
 
-    def declare(forward: F) -> F:
+    def declare(forward: Callable[P, Any]) -> types.ArrayFunction[P]:
         arguments = Arguments(forward)
         record = _declare(arguments, rules, joint, tuple(saves))
         if register:
@@ -107,7 +110,7 @@ def op(
 
 def _declare(
     arguments: Arguments,
-    rules: dict[str, Rule | None],
+    rules: Mapping[str, Rule | None],
     joint: Callable[..., Sequence[Array | None]] | None,
     saves: tuple[str, ...],
 ) -> Op:
@@ -325,7 +328,7 @@ def _kept(value: Any) -> Any:
     return _kept_inputs((value.array.copy() if isinstance(value, Node) else value,))[0]
 
 
-def composition(function: F) -> F:
+def composition(function: Callable[P, Any]) -> types.ArrayFunction[P]:
     """Give a function of ops the calling habits of an op.
 
     Positional parameters are inputs; lists of numbers become arrays.  Keyword-only parameters are
@@ -334,4 +337,4 @@ def composition(function: F) -> F:
     """
     call = guarded(Arguments(function), inner=ChainMap(OPS, COMPOSITIONS))
     COMPOSITIONS[function.__name__] = call
-    return call  # type: ignore[return-value]
+    return call

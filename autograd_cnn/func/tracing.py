@@ -149,8 +149,10 @@ def take_apart(where: str, argument: Any, recording: bool) -> Argument:
                 f"{where}: can only differentiate by floating arrays, tensors and numbers, got a "
                 f"value {describe(leaf)}; convert it, or choose other arguments with argnums"
             )
-        linked = recording and isinstance(leaf, Tensor) and leaf.requires_grad
-        variables.append(variable(leaf) if linked else Tensor(leaf, requires_grad=True))
+        if recording and isinstance(leaf, Tensor) and leaf.requires_grad:
+            variables.append(variable(leaf))
+        else:
+            variables.append(Tensor(leaf, requires_grad=True))
     return Argument(leaves, variables, rebuild)
 
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
 from autograd_cnn.checks import choice
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import COMPOSITIONS
 from autograd_cnn.ops import loss
 from autograd_cnn.ops.arithmetic import relu, where
 from autograd_cnn.ops.exponential import erf, expm1, logaddexp, sigmoid
+from autograd_cnn.ops.signatures import array_function
 from autograd_cnn.ops.trigonometry import tanh
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import ArrayFunction
 
 __all__ = [
     "elu",
@@ -38,12 +41,12 @@ __all__ = [
     "tanh",
 ]
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
-def activation(function: Function) -> Function:
+def activation(function: Callable[P, Any]) -> ArrayFunction[P]:
     """Check the arguments of a function of single values, and list it among the compositions."""
-    COMPOSITIONS[function.__name__] = found = checked(function)
+    COMPOSITIONS[function.__name__] = found = array_function(function)
     return found
 
 
@@ -172,7 +175,7 @@ def logsigmoid(input: Array) -> Array:
     return -logaddexp(input * -1.0, 0.0)  # the negative of an unsigned integer would wrap
 
 
-@checked
+@array_function
 def softmax(input: Array, dim: int = -1) -> Array:
     """exp(x) / sum(exp(x)) along `dim`; see `ops.softmax`.
 
@@ -182,7 +185,7 @@ def softmax(input: Array, dim: int = -1) -> Array:
     return loss.softmax(input, axis=dim)
 
 
-@checked
+@array_function
 def log_softmax(input: Array, dim: int = -1) -> Array:
     """log(softmax(x)) along `dim`; see `ops.log_softmax`.
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.functional.geometry import check_images
 from autograd_cnn.functional.pooling import winning_cells
 from autograd_cnn.functional.resampling import along
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops import pool
+from autograd_cnn.ops.signatures import array_function, pool_function
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -68,7 +68,7 @@ def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
     return x
 
 
-@checked
+@array_function
 def adaptive_avg_pool1d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of `output_size` windows that cover input (N, C, L); see `adaptive_avg_pool2d`.
 
@@ -78,7 +78,7 @@ def adaptive_avg_pool1d(input: Array, output_size: int | tuple[int | None, ...] 
     return _adaptive_avg_pool(1, input, output_size)
 
 
-@checked
+@array_function
 def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
 
@@ -92,7 +92,7 @@ def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] 
     return _adaptive_avg_pool(2, input, output_size)
 
 
-@checked
+@array_function
 def adaptive_avg_pool3d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of windows that cover input (N, C, D, H, W); see `adaptive_avg_pool2d`.
 
@@ -126,7 +126,7 @@ def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool
     return pooled, np.ravel_multi_index(tuple(cells[at] for cells, at in places), sides)
 
 
-@checked
+@pool_function
 def adaptive_max_pool1d(
     input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
 ) -> Any:
@@ -139,7 +139,7 @@ def adaptive_max_pool1d(
     return _adaptive_max_pool(1, input, output_size, return_indices)
 
 
-@checked
+@pool_function
 def adaptive_max_pool2d(
     input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
 ) -> Any:
@@ -154,7 +154,7 @@ def adaptive_max_pool2d(
     return _adaptive_max_pool(2, input, output_size, return_indices)
 
 
-@checked
+@pool_function
 def adaptive_max_pool3d(
     input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
 ) -> Any:

@@ -8,13 +8,13 @@ import numpy as np
 
 from autograd_cnn.checks import number, warn
 from autograd_cnn.config import get_default_dtype
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.activations import log_softmax
 from autograd_cnn.functional.layers import one_hot
 from autograd_cnn.functional.losses import check_shapes, reduced
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
+from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
 
@@ -118,7 +118,7 @@ def _of_probabilities(input: Array, target: Array, weight: Any, smoothing: float
     return -(where(nothing, 0.0, logs) * target).sum(axis=1)
 
 
-@checked
+@array_function
 def cross_entropy(
     input: Array,
     target: Array,
@@ -159,7 +159,7 @@ def cross_entropy(
     return _reduce_classes(name, losses, target, weight, ignored, reduction, weighted=True)
 
 
-@checked
+@array_function
 def nll_loss(
     input: Array,
     target: Array,
@@ -183,7 +183,7 @@ def nll_loss(
     return _reduce_classes("nll_loss", losses, target, weight, ignored, reduction)
 
 
-@checked
+@array_function
 def binary_cross_entropy_with_logits(
     input: Array,
     target: Array,

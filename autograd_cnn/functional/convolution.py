@@ -7,11 +7,11 @@ from typing import Any
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import per_axis
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, wrap
 from autograd_cnn.functional.geometry import check_images, shape_of, window_of
 from autograd_cnn.kernels.window import Window, conv_window, kept, transpose_window
 from autograd_cnn.ops import conv
+from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
     "conv1d",
@@ -81,7 +81,7 @@ def _conv(axes: int, x: Any, w: Any, b: Any, *settings: Any) -> Array:
     return conv.conv(x, w, b, window=window, groups=settings[-1])
 
 
-@checked
+@array_function
 def conv1d(
     input: Array,
     weight: Array,
@@ -100,7 +100,7 @@ def conv1d(
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
-@checked
+@array_function
 def conv2d(
     input: Array,
     weight: Array,
@@ -127,7 +127,7 @@ def conv2d(
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
 
-@checked
+@array_function
 def conv3d(
     input: Array,
     weight: Array,
@@ -156,7 +156,7 @@ def _transpose(
     return out if b is None else out + b.reshape((1, -1, *(1,) * axes))
 
 
-@checked
+@array_function
 def conv_transpose1d(
     input: Array,
     weight: Array,
@@ -176,7 +176,7 @@ def conv_transpose1d(
     return _transpose(1, input, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
-@checked
+@array_function
 def conv_transpose2d(
     input: Array,
     weight: Array,
@@ -204,7 +204,7 @@ def conv_transpose2d(
     return _transpose(2, input, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
-@checked
+@array_function
 def conv_transpose3d(
     input: Array,
     weight: Array,
@@ -224,7 +224,7 @@ def conv_transpose3d(
     return _transpose(3, input, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
-@checked
+@array_function
 def unfold(
     input: Array,
     kernel_size: int | tuple[int, ...],
@@ -249,7 +249,7 @@ def unfold(
     return conv.unfold(input, window=window_of("unfold", conv_window, *geometry))
 
 
-@checked
+@array_function
 def fold(
     input: Array,
     output_size: int | tuple[int, ...],

@@ -12,11 +12,12 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["dropout", "dropout2d", "embedding", "flatten", "linear", "one_hot", "unflatten"]
 
 
-@checked
+@array_function
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """``input @ weight.T + bias``: input (..., in), weight (out, in), bias (out,) -> (..., out).
 
@@ -26,7 +27,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     return product.linear(input, weight, bias)
 
 
-@checked
+@array_function
 def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     """Axes `start_dim` to `end_dim` joined into one.
 
@@ -47,7 +48,7 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     return input.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
 
-@checked
+@array_function
 def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
     """Axis `dim` split into axes of `sizes`, of which one may be -1: the reverse of `flatten`.
 
@@ -80,7 +81,7 @@ def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int
     return input * mask
 
 
-@checked
+@array_function
 def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     """Zero each value with probability `p` and scale the others by 1 / (1 - p); nothing changes
     unless `training`.
@@ -93,7 +94,7 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     return _dropped("dropout", input, p, training, input.shape)
 
 
-@checked
+@array_function
 def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
     """As `dropout`, for whole channels of input (N, C, ...): a channel of an image is zeroed or
     scaled as one.
@@ -110,7 +111,7 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
     return _dropped("dropout2d", input, p, training, shape)
 
 
-@checked
+@array_function
 def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Array:
     """The rows of weight (K, D) named by integers `input` (...): (..., D).
 

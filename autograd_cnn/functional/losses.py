@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import choice, number
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.ops.arithmetic import abs, clip, where
 from autograd_cnn.ops.exponential import exp, log
+from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["huber_loss", "kl_div", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
@@ -43,7 +43,7 @@ def _difference(name: str, input: Any, target: Any) -> Array:
     return input - target
 
 
-@checked
+@array_function
 def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     """Squared error (input - target)^2, averaged over all values; the shapes must be equal.
 
@@ -56,7 +56,7 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     return reduced("mse_loss", difference * difference, reduction)
 
 
-@checked
+@array_function
 def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     """Absolute error |input - target|, with gradient 0 where they are equal; see `mse_loss`.
 
@@ -72,7 +72,7 @@ def _huber(difference: Array, delta: float) -> Array:
     return clipped * (difference - 0.5 * clipped)
 
 
-@checked
+@array_function
 def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
     """``d^2 / 2`` where |d| = |input - target| is at most `delta`, ``delta * (|d| - delta / 2)``
     beyond; reductions as in `mse_loss`.
@@ -87,7 +87,7 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: floa
     return reduced("huber_loss", losses, reduction)
 
 
-@checked
+@array_function
 def smooth_l1_loss(
     input: Array, target: Array, reduction: str = "mean", beta: float = 1.0
 ) -> Array:
@@ -105,7 +105,7 @@ def smooth_l1_loss(
     return reduced("smooth_l1_loss", losses, reduction)
 
 
-@checked
+@array_function
 def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
     """Kullback-Leibler divergence ``target * (log(target) - input)`` of log-probabilities `input`
     from probabilities `target`, value by value; 0 where the target is 0.

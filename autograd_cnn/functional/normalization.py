@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.modes import again
 from autograd_cnn.engine.node import Array, Node
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops import arithmetic
 from autograd_cnn.ops import batch_norm as ops
 from autograd_cnn.ops.pool import max_pool
+from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
 
 
-@checked
+@array_function
 def batch_norm(
     input: Array,
     running_mean: np.ndarray | None = None,
@@ -131,7 +131,7 @@ def _check_shapes(name: str, shape: tuple[int, ...], **given: Array | None) -> N
             raise TypeError(f"{name}: {argument} must hold floating numbers, got dtype {v.dtype}")
 
 
-@checked
+@array_function
 def layer_norm(
     input: Array,
     normalized_shape: int | tuple[int, ...],
@@ -163,7 +163,7 @@ def layer_norm(
     return _scaled(ops.batch_norm(flat, eps=eps).reshape(input.shape), weight, bias, shape)
 
 
-@checked
+@array_function
 def group_norm(
     input: Array,
     num_groups: int,
@@ -190,7 +190,7 @@ def group_norm(
     return _scaled(out, weight, bias, (1, c, *(1,) * len(rest)))
 
 
-@checked
+@array_function
 def instance_norm(
     input: Array,
     running_mean: np.ndarray | None = None,

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node
 from autograd_cnn.functional.geometry import check_images, window_of
 from autograd_cnn.kernels.window import Window, kept, pool_window
 from autograd_cnn.ops import pool
+from autograd_cnn.ops.signatures import array_function, pool_function
 
 __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
 
@@ -51,7 +51,7 @@ def _max_pool(axes: int, x: Any, return_indices: bool, *settings: Any) -> Any:
     return (out, winning_cells(x, out, window)) if return_indices else out
 
 
-@checked
+@pool_function
 def max_pool1d(
     input: Array,
     kernel_size: int | tuple[int, ...],
@@ -69,7 +69,7 @@ def max_pool1d(
     return _max_pool(1, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-@checked
+@pool_function
 def max_pool2d(
     input: Array,
     kernel_size: int | tuple[int, ...],
@@ -95,7 +95,7 @@ def max_pool2d(
     return _max_pool(2, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-@checked
+@pool_function
 def max_pool3d(
     input: Array,
     kernel_size: int | tuple[int, ...],
@@ -124,7 +124,7 @@ def _avg_pool(
     return pool.avg_pool(x, window=window, count_include_pad=counted, divisor_override=divisor)
 
 
-@checked
+@array_function
 def avg_pool1d(
     input: Array,
     kernel_size: int | tuple[int, ...],
@@ -141,7 +141,7 @@ def avg_pool1d(
     return _avg_pool(1, input, ceil_mode, count_include_pad, None, kernel_size, stride, padding)
 
 
-@checked
+@array_function
 def avg_pool2d(
     input: Array,
     kernel_size: int | tuple[int, ...],
@@ -164,7 +164,7 @@ def avg_pool2d(
     return _avg_pool(2, input, ceil_mode, count_include_pad, divisor_override, *sizes)
 
 
-@checked
+@array_function
 def avg_pool3d(
     input: Array,
     kernel_size: int | tuple[int, ...],

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops.pool import avg_pool_grad
 from autograd_cnn.ops.product import linear
+from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["interpolate"]
 
@@ -64,7 +64,7 @@ def _target(x: Array, size: Any, scale_factor: Any) -> tuple[list[int], list[flo
     return out, steps
 
 
-@checked
+@array_function
 def interpolate(
     input: Array,
     size: int | tuple[int, ...] | None = None,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from autograd_cnn.nn import fusion
 from autograd_cnn.nn.module import Module
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import AnyArray, Tensor
 
 
 class Sequential(Module):
@@ -49,7 +52,7 @@ class Sequential(Module):
     def _entries(self) -> list[tuple[str, Module]]:
         return [(n, m) for n, m in vars(self).items() if isinstance(m, Module)]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: AnyArray) -> Tensor:
         """The last module's result; `x` itself when there are no modules."""
         return fusion.run(vars(self).values(), x)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograd_cnn import functional as F
 from autograd_cnn.checks import choice, integer, per_axis
@@ -11,6 +11,9 @@ from autograd_cnn.functional import fused
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.layers import uniform_parameters
 from autograd_cnn.nn.parameter import Parameter
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import AnyArray, Tensor
 
 __all__ = [
     "Conv1d",
@@ -30,6 +33,10 @@ class _Convolution(FunctionModule):
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
+
+    if TYPE_CHECKING:
+
+        def __call__(self, input: AnyArray) -> Tensor: ...  # type: ignore[override]
 
     def _set_sizes(
         self, in_channels: int, out_channels: int, kernel_size: Any, groups: int, padding_mode: str

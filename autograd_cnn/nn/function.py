@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from autograd_cnn.nn.module import Module
+from autograd_cnn.nn.module import ArrayModule
 
 
-class FunctionModule(Module):
+class FunctionModule(ArrayModule):
     """A layer that calls one function of `functional` with its inputs and its settings.
 
     A subclass names the function: ``class ReLU(FunctionModule, function=F.relu)``.  Its settings

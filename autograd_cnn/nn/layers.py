@@ -15,9 +15,10 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.functional import fused
 from autograd_cnn.nn import init
 from autograd_cnn.nn.function import FunctionModule
-from autograd_cnn.nn.module import Module
+from autograd_cnn.nn.module import ArrayModule, Module
 from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.ops.product import linear
+from autograd_cnn.tensor import Tensor
 
 __all__ = ["Dropout", "Dropout2d", "Embedding", "Flatten", "Identity", "Linear", "Unflatten"]
 
@@ -52,7 +53,7 @@ class Linear(Module):
         shape = (self.out_features, self.in_features)
         self.weight, self.bias = uniform_parameters(shape, self.out_features if bias else 0)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor | np.ndarray) -> Tensor:
         """See the class."""
         return linear(input, self.weight, self.bias)
 
@@ -81,7 +82,7 @@ class Flatten(FunctionModule, function=F.flatten):
         self.start_dim, self.end_dim = start_dim, end_dim
 
 
-class Unflatten(Module):
+class Unflatten(ArrayModule):
     """Axis `dim` split into axes of `unflattened_size`, of which one may be -1.
 
     >>> nn.Unflatten(1, (3, 4, 5))(np.ones((2, 60))).shape
@@ -130,7 +131,7 @@ class Dropout2d(Dropout, function=F.dropout2d):
     """
 
 
-class Identity(Module):
+class Identity(ArrayModule):
     """The input itself; a placeholder that takes and ignores any constructor arguments.
 
     >>> nn.Identity()(3)
@@ -174,7 +175,7 @@ class Embedding(Module):
         if padding_idx is not None:
             self.weight.array[padding_idx] = 0.0
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor | np.ndarray) -> Tensor:
         """See the class."""
         return F.embedding(input, self.weight, self.padding_idx)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.losses import REDUCTIONS
 from autograd_cnn.nn.function import FunctionModule
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import ArrayT, Input
 
 __all__ = [
     "BCEWithLogitsLoss",
@@ -27,6 +30,10 @@ __all__ = [
 
 class _Loss(FunctionModule):
     reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
+
+    if TYPE_CHECKING:
+
+        def __call__(self, input: ArrayT, target: Input) -> ArrayT: ...  # type: ignore[override]
 
     @checked
     def __init__(self, *, reduction: str = "mean") -> None:

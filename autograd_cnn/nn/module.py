@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,12 @@ from autograd_cnn.nn.error_notes import note_layer
 from autograd_cnn.nn.hooks import ModuleHooks, forward_with_hooks, watched
 from autograd_cnn.nn.tree import ModuleTree
 from autograd_cnn.tensor import Tensor
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import ArrayT, HasForward
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Module(ModuleTree):
@@ -53,14 +59,15 @@ class Module(ModuleTree):
             f"{type(self).__name__}: define forward(self, ...) to say what it computes"
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute `forward`; an exception gets a note with the path to the failing module."""
         try:
-            if self._hooks is None and not open_blocks:
+            if self._hooks is None and not open_blocks:  # type: ignore[attr-defined]
                 return self.forward(*args, **kwargs)
-            return watched((self,), lambda: forward_with_hooks(self, args, kwargs))
+            module: Any = self
+            return watched((module,), lambda: forward_with_hooks(module, args, kwargs))
         except Exception as error:
-            note_layer(error, self)
+            note_layer(error, self)  # type: ignore[arg-type]
             raise
 
     # ------------------------------------------------------------------------------------- hooks
@@ -199,3 +206,13 @@ class Module(ModuleTree):
         lines += [f"({name}): {text}".replace("\n", "\n  ") for name, text in inner]
         body = "\n  ".join(lines)
         return f"{type(self).__name__}(\n  {body}\n)" if inner else f"{type(self).__name__}({body})"
+
+
+if TYPE_CHECKING:
+
+    class ArrayModule(Module):
+        """A layer that gives a tensor for a tensor and an array for an array."""
+
+        def __call__(self, input: ArrayT) -> ArrayT: ...  # noqa: D102
+else:
+    ArrayModule = Module

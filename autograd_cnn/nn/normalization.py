@@ -17,6 +17,7 @@ from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.functional.normalization import batch_norm_fused
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.parameter import Parameter
+from autograd_cnn.tensor import Tensor
 
 __all__ = [
     "BatchNorm1d",
@@ -104,7 +105,7 @@ class _BatchNorm(_ChannelNorm):
     """The layers differ in the shapes that they take."""
 
     @checked
-    def forward(self, input: Array) -> Any:
+    def forward(self, input: Array) -> Tensor:
         """See the class."""
         return self._run_fused(input)
 
@@ -200,7 +201,7 @@ class _InstanceNorm(_ChannelNorm):
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
     @checked
-    def forward(self, input: Array) -> Any:
+    def forward(self, input: Array) -> Tensor:
         """See the class."""
         if input.ndim not in self.ndims or input.shape[1] != self.num_features:
             raise self._misfit(input.shape)
@@ -268,7 +269,7 @@ class LayerNorm(_Norm):
         self.elementwise_affine = elementwise_affine
         self._set_up(eps, self.normalized_shape, elementwise_affine, elementwise_affine and bias)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Any) -> Tensor:
         """See the class."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -304,7 +305,7 @@ class GroupNorm(_Norm):
         self._set_up(eps, (self.num_channels,), affine, affine)
 
     @checked
-    def forward(self, input: Array) -> Any:
+    def forward(self, input: Array) -> Tensor:
         """See the class."""
         if input.ndim < 2 or input.shape[1] != self.num_channels:
             raise ValueError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
@@ -16,8 +16,15 @@ from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import Rule, composition, op
 from autograd_cnn.ops.shape import sum_to
 
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import ArrayFunction
 
-def unary(function: np.ufunc, rule: Rule | None, summary: str, example: str) -> Any:
+P = ParamSpec("P")
+
+
+def unary(
+    function: np.ufunc, rule: Rule | None, summary: str, example: str
+) -> ArrayFunction[[Array]]:
     """The op of a NumPy function of one array; a rule of None stands for a gradient of 0."""
 
     def forward(x: Array) -> Array:
@@ -29,7 +36,7 @@ def unary(function: np.ufunc, rule: Rule | None, summary: str, example: str) -> 
 
 def binary(
     function: np.ufunc, x_rule: Rule | None, y_rule: Rule | None, summary: str, example: str
-) -> Any:
+) -> ArrayFunction[[Array, Array]]:
     """The op of a NumPy function of two arrays, which broadcast.
 
     The rules need not care about broadcasting: their results are summed to the shape of the input.
@@ -52,12 +59,12 @@ def binary(
     return declare(_described(forward, summary, example))
 
 
-def composed(function: Callable[..., Any], summary: str, example: str) -> Any:
+def composed(function: Callable[P, Any], summary: str, example: str) -> ArrayFunction[P]:
     """The composition of a function made of ops in one expression."""
     return composition(_described(function, summary, example))
 
 
-def _described(function: Callable[..., Any], summary: str, example: str) -> Callable[..., Any]:
+def _described(function: Callable[P, Any], summary: str, example: str) -> Callable[P, Any]:
     call, values = example.split(" -> ")
     function.__name__ = function.__qualname__ = call.partition("(")[0]
     function.__module__ = sys._getframe(2).f_globals["__name__"]  # where the statement stands

@@ -14,6 +14,7 @@ from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import plain_index
 from autograd_cnn.ops.shape import along, broadcast_to, ravel
+from autograd_cnn.ops.signatures import join_function, list_function
 
 __all__ = [
     "array_split", "column_stack", "concatenate", "hstack", "pad", "repeat", "roll", "split",
@@ -39,6 +40,7 @@ def _misjoined(name: str, xs: tuple[Array, ...], axis: int, new: int) -> ValueEr
     return ValueError(f"{name}: shapes must be {which}, got {shapes}")
 
 
+@join_function
 @op(xs=lambda g, out, *xs, position, axis: g[_part(xs, position, axis)])
 def concatenate(*xs: Array, axis: int = 0) -> Array:
     """Join along an existing axis.  Takes the arrays one by one or as one list.
@@ -52,6 +54,7 @@ def concatenate(*xs: Array, axis: int = 0) -> Array:
         raise _misjoined("concatenate", xs, axis, 0) from None
 
 
+@join_function
 @op(xs=lambda g, out, *xs, position, axis: g[(slice(None),) * (axis % g.ndim) + (position,)])
 def stack(*xs: Array, axis: int = 0) -> Array:
     """Join along a new axis.  Takes the arrays one by one or as one list.
@@ -147,6 +150,7 @@ def roll(x: Array, *, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
     return x
 
 
+@list_function
 @composition
 def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
     """x cut along `axis` into so many parts, or at the given positions.
@@ -168,6 +172,7 @@ def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> li
     return [x[along(axis, slice(a, b))] for a, b in zip([0, *ends], ends)]
 
 
+@list_function
 @composition
 def split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
     """x cut along `axis` into so many equal parts, or at the given positions.
@@ -186,6 +191,7 @@ def _at_least(x: Array, ndim: int) -> Array:
     return x if x.ndim >= ndim else x.reshape((1,) * (ndim - x.ndim) + x.shape)
 
 
+@join_function
 @composition
 def vstack(*xs: Array) -> Array:
     """Arrays on top of each other, vectors as rows.  Takes the arrays one by one or as one list.
@@ -198,12 +204,12 @@ def vstack(*xs: Array) -> Array:
 
 
 # fmt: off
-hstack = composed(
+hstack = join_function(composed(
     lambda *xs: concatenate(*(_at_least(x, 1) for x in xs), axis=int(bool(xs) and xs[0].ndim > 1)),
     "Arrays side by side: along axis 1, vectors along axis 0.",
-    "hstack([[0.0, 0.0], [1.0]]) -> [0., 0., 1.]")
-column_stack = composed(
+    "hstack([[0.0, 0.0], [1.0]]) -> [0., 0., 1.]"))
+column_stack = join_function(composed(
     lambda *xs: concatenate(*(x if x.ndim > 1 else x.reshape((x.size, 1)) for x in xs), axis=1),
     "Arrays side by side along axis 1, vectors as columns.",
-    "column_stack([[0.0], [1.0]]) -> [[0., 1.]]")
+    "column_stack([[0.0], [1.0]]) -> [[0., 1.]]"))
 # fmt: on

@@ -7,7 +7,7 @@ decomposition" (2016).  float16 computes in float32 and is rounded, as LAPACK ha
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,11 +22,14 @@ from autograd_cnn.ops.pick import diagonal, put, tril
 from autograd_cnn.ops.product import matmul
 from autograd_cnn.ops.reduce import guarded_sqrt
 from autograd_cnn.ops.shape import unbroadcast
+from autograd_cnn.ops.signatures import slogdet_function
 
 __all__ = [
     "cholesky", "det", "inv", "logabsdet", "matrix_power", "norm", "slogdet", "solve",
     "solve_columns", "trace",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 
 def _square(name: str, x: Array) -> None:
@@ -116,15 +119,16 @@ def logabsdet(x: Array) -> Array:
     return _lapack(lambda x: np.linalg.slogdet(x)[1], x)
 
 
-class SlogdetResult(NamedTuple):
+class SlogdetResult(NamedTuple, Generic[T]):
     """Sign and logarithm of the absolute value of a determinant."""
 
     sign: np.ndarray
-    logabsdet: Array
+    logabsdet: T
 
 
+@slogdet_function
 @composition
-def slogdet(x: Array) -> SlogdetResult:
+def slogdet(x: Array) -> SlogdetResult[Any]:
     """Sign (a plain array) and `logabsdet` of each matrix in x (..., n, n).
 
     >>> ag.slogdet(np.array([[1.0, 0.0], [0.0, -1.0]])).sign.item()

@@ -16,6 +16,7 @@ from autograd_cnn.ops import reduce
 from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import diagonal
 from autograd_cnn.ops.shape import channel_sum, unbroadcast
+from autograd_cnn.ops.signatures import join_function
 
 __all__ = ["contract", "dot", "einsum", "inner", "linear", "matmul", "outer", "tensordot", "vdot"]
 
@@ -116,6 +117,7 @@ def _factor_gradient(g: Array, xs: tuple[Array, ...], position: int, subscripts:
     return contract(g, *(x for x, _ in others), subscripts=f"{rest}->{target}")
 
 
+@join_function
 @op(xs=lambda g, out, *xs, position, subscripts: _factor_gradient(g, xs, position, subscripts))
 def contract(*xs: Array, subscripts: str) -> Array:
     """The core of `einsum`: an explicit output, and no index that a single factor has to itself.
@@ -128,6 +130,7 @@ def contract(*xs: Array, subscripts: str) -> Array:
     return np.einsum(subscripts, *xs, optimize=len(xs) > 1)
 
 
+@join_function
 def einsum(subscripts: str, *operands: Array) -> Array:
     """Sum of products over named axes (Einstein's notation), for any number of operands.
 

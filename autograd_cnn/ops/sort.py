@@ -10,6 +10,7 @@ from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
 from autograd_cnn.ops.pick import take_along_axis
 from autograd_cnn.ops.reduce import last, mean, reduced
+from autograd_cnn.ops.signatures import pair_function
 
 __all__ = ["median", "sort", "topk"]
 
@@ -30,6 +31,7 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
     return take_along_axis(x, indices=order, axis=axis)
 
 
+@pair_function
 @composition
 def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Array, np.ndarray]:
     """The `k` largest (or smallest) values along `axis` in order, and where they are.

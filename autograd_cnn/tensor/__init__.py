@@ -220,7 +220,9 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
 
     # ---------------------------------------------------------------------------- NumPy's protocols
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(
+        self, dtype: Any = None, copy: bool | None = None
+    ) -> np.ndarray[Any, np.dtype[np.generic]]:
         if self.requires_grad and modes.is_grad_enabled():
             refuse_hidden_conversion()
         return np.array(self.numpy(), dtype=dtype, copy=copy)

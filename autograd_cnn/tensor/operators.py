@@ -1,15 +1,19 @@
 """Python's operators on tensors, also in place, and item assignment."""
+# mypy: disable-error-code="call-overload, type-var, return-value"
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.node import Attached, GraphError, Node, describe, values
 from autograd_cnn.ops import arithmetic, exponential, pick, product
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import Input, Tensor
 
 _PARTS = ("getitem", "transpose")
 """Ops whose results are written to in order to change the whole, as in NumPy."""
@@ -28,67 +32,67 @@ class Operators(Node):
 
     __slots__ = ()
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Input) -> Tensor:
         return arithmetic.add(self, other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Input) -> Tensor:
         return arithmetic.add(other, self)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Input) -> Tensor:
         return arithmetic.subtract(self, other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Input) -> Tensor:
         return arithmetic.subtract(other, self)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Input) -> Tensor:
         return arithmetic.multiply(self, other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: Input) -> Tensor:
         return arithmetic.multiply(other, self)
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Input) -> Tensor:
         return arithmetic.divide(self, other)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Input) -> Tensor:
         return arithmetic.divide(other, self)
 
-    def __floordiv__(self, other: Any) -> Any:
+    def __floordiv__(self, other: Input) -> Tensor:
         return arithmetic.floor_divide(self, other)
 
-    def __rfloordiv__(self, other: Any) -> Any:
+    def __rfloordiv__(self, other: Input) -> Tensor:
         return arithmetic.floor_divide(other, self)
 
-    def __mod__(self, other: Any) -> Any:
+    def __mod__(self, other: Input) -> Tensor:
         return arithmetic.remainder(self, other)
 
-    def __rmod__(self, other: Any) -> Any:
+    def __rmod__(self, other: Input) -> Tensor:
         return arithmetic.remainder(other, self)
 
-    def __pow__(self, other: Any) -> Any:
+    def __pow__(self, other: Input) -> Tensor:
         return exponential.power(self, other)
 
-    def __rpow__(self, other: Any) -> Any:
+    def __rpow__(self, other: Input) -> Tensor:
         return exponential.power(other, self)
 
-    def __matmul__(self, other: Any) -> Any:
+    def __matmul__(self, other: Input) -> Tensor:
         return product.matmul(self, other)
 
-    def __rmatmul__(self, other: Any) -> Any:
+    def __rmatmul__(self, other: Input) -> Tensor:
         return product.matmul(other, self)
 
-    def __neg__(self) -> Any:
+    def __neg__(self) -> Tensor:
         return arithmetic.negative(self)
 
-    def __pos__(self) -> Any:
+    def __pos__(self) -> Tensor:
         return arithmetic.astype(self, dtype=self.array.dtype)
 
-    def __abs__(self) -> Any:
+    def __abs__(self) -> Tensor:
         return arithmetic.abs(self)
 
-    def __round__(self, ndigits: int | None = None) -> Any:
+    def __round__(self, ndigits: int | None = None) -> Tensor:
         return arithmetic.round(self, decimals=ndigits or 0)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Tensor:
         return pick.getitem(self, index=pick.plain_index(index))
 
     def __len__(self) -> int:
@@ -96,7 +100,7 @@ class Operators(Node):
             raise TypeError("len() of a 0-d tensor")
         return self.array.shape[0]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 
     # ----------------------------------------------------------------------------- changes in place
@@ -186,39 +190,39 @@ class Operators(Node):
         self._become(updated)
         return self
 
-    def __iadd__(self, other: Any) -> Any:
+    def __iadd__(self, other: Input) -> Self:
         return self._update(arithmetic.add, np.add, other)
 
-    def __isub__(self, other: Any) -> Any:
+    def __isub__(self, other: Input) -> Self:
         return self._update(arithmetic.subtract, np.subtract, other)
 
-    def __imul__(self, other: Any) -> Any:
+    def __imul__(self, other: Input) -> Self:
         return self._update(arithmetic.multiply, np.multiply, other)
 
-    def __itruediv__(self, other: Any) -> Any:
+    def __itruediv__(self, other: Input) -> Self:
         return self._update(arithmetic.divide, np.true_divide, other)
 
-    def __ipow__(self, other: Any) -> Any:
+    def __ipow__(self, other: Input) -> Self:
         return self._update(exponential.power, np.power, other)
 
     # ---------------------------------------------------------------------------------- comparisons
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: Input) -> np.ndarray:
         return self.array < values(other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Input) -> np.ndarray:
         return self.array <= values(other)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Input) -> np.ndarray:
         return self.array > values(other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Input) -> np.ndarray:
         return self.array >= values(other)
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: object) -> np.ndarray:  # type: ignore[override]
         return self.array == values(other)
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: object) -> np.ndarray:  # type: ignore[override]
         return self.array != values(other)
 
     __hash__ = object.__hash__

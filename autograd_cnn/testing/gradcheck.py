@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,10 +22,13 @@ from autograd_cnn.testing.differences import (
     numerical_jacobian,
 )
 
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import TensorFunction
+
 
 @checked
 def gradcheck(
-    func: Function,
+    func: TensorFunction,
     inputs: Any,
     *,
     eps: float = 1e-6,
@@ -57,7 +60,7 @@ def gradcheck(
 
 @checked
 def gradgradcheck(
-    func: Function,
+    func: TensorFunction,
     inputs: Any,
     grad_outputs: Any = None,
     *,

@@ -1,0 +1,142 @@
+"""The types that users see, for type checkers only; nothing imports this module at run time.
+
+Ops are polymorphic: arrays in, array out; any tensor in, tensor out.  `ArrayFunction` says so once
+for every function, whatever its signature; the bodies see their inputs as `Array`, which is Any.
+"""
+# ruff: noqa: D102
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, overload
+
+import numpy as np
+from typing_extensions import TypeVar
+
+from autograd_cnn.ops.matrix import SlogdetResult
+from autograd_cnn.tensor import Tensor as Tensor
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R_co = TypeVar("R_co", covariant=True)
+
+NDArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+_Row: TypeAlias = Sequence[np.generic | complex | NDArray]
+Numbers: TypeAlias = (
+    np.generic | complex | _Row | Sequence[_Row] | Sequence[Sequence[_Row | Sequence[_Row]]]
+)
+"""Numbers and nested lists, which become arrays.  A recursive type would admit strings."""
+Plain: TypeAlias = NDArray | Numbers
+"""What computes without a graph."""
+Input: TypeAlias = Tensor | Plain
+AnyArray: TypeAlias = Tensor | NDArray
+ArrayT = TypeVar("ArrayT", Tensor, NDArray, default=NDArray)
+"""A tensor or an array: what goes in comes out."""
+Batch = TypeVar("Batch", default=tuple[np.ndarray, ...])
+"""What a `DataLoader` yields."""
+Setting: TypeAlias = int | str | Sequence[int] | np.dtype[Any] | type[Any] | None
+
+_Of1: TypeAlias = "ArrayFunction[Concatenate[Any, Q]]"
+_Of2: TypeAlias = "ArrayFunction[Concatenate[Any, Any, Q]]"
+_Of3: TypeAlias = "ArrayFunction[Concatenate[Any, Any, Any, Q]]"
+
+
+class ArrayFunction(Protocol[P]):
+    """A function with parameters P that gives a tensor when an input is one, otherwise an array.
+
+    The first three overloads say which of two or three inputs decides, the fifth lets settings
+    follow the inputs by position, and the last takes a call with names only.
+    """
+
+    __name__: str
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: _Of3[Q], x: Input, y: Input, z: Tensor, /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> Tensor: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: _Of2[Q], x: Input, y: Tensor, /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> Tensor: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: _Of2[Q], x: ArrayT | Numbers, y: Plain | None, /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> ArrayT: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: _Of1[Q], x: ArrayT | Numbers, /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> ArrayT: ...
+    @overload
+    def __call__(
+        self, x: ArrayT | Numbers, setting: Setting, /, *args: Any, **kwargs: Any
+    ) -> ArrayT: ...
+    @overload
+    def __call__(self, /, **named: Any) -> Any: ...
+
+
+class PoolFunction(Protocol[P]):
+    """A function that also gives the positions of its values with ``return_indices=True``."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, x: ArrayT, /, *args: Any, return_indices: Literal[True], **kwargs: Any
+    ) -> tuple[ArrayT, NDArray]: ...
+    @overload
+    def __call__(
+        self: PoolFunction[Concatenate[Any, Q]], x: ArrayT, /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> ArrayT: ...
+
+
+class JoinFunction(Protocol):
+    """A function of any number of inputs, or of a list of them."""
+
+    @overload
+    def __call__(
+        self, *xs: NDArray | complex | str | Sequence[Plain], **settings: Any
+    ) -> NDArray: ...
+    @overload
+    def __call__(
+        self, *xs: NDArray | complex | str | Tensor | Sequence[Input], **settings: Any
+    ) -> Tensor: ...
+
+
+class ListFunction(Protocol):
+    """A function that gives a list of tensors or of arrays."""
+
+    def __call__(self, x: ArrayT | Numbers, /, *args: Any, **kwargs: Any) -> list[ArrayT]: ...
+
+
+class PairFunction(Protocol):
+    """A function that gives a tensor or an array, and a plain array of integers."""
+
+    def __call__(
+        self, x: ArrayT | Numbers, /, *args: Any, **kwargs: Any
+    ) -> tuple[ArrayT, NDArray]: ...
+
+
+class SlogdetFunction(Protocol):
+    """`slogdet`."""
+
+    def __call__(self, x: ArrayT | Numbers, /) -> SlogdetResult[ArrayT]: ...
+
+
+Gradient: TypeAlias = AnyArray | None
+Rule: TypeAlias = (
+    Callable[Concatenate[Tensor, Tensor, Tensor, Tensor, Tensor, ...], Gradient]
+    | Callable[Concatenate[Tensor, Tensor, Tensor, Tensor, ...], Gradient]
+    | Callable[Concatenate[Tensor, Tensor, Tensor, ...], Gradient]
+)
+"""``rule(g, out, *inputs, **params)`` for three, two or one input."""
+Outputs: TypeAlias = Tensor | Sequence[Tensor]
+TensorFunction: TypeAlias = (
+    Callable[[Tensor], Outputs]
+    | Callable[[Tensor, Tensor], Outputs]
+    | Callable[[Tensor, Tensor, Tensor], Outputs]
+    | Callable[[Tensor, Tensor, Tensor, Tensor], Outputs]
+)
+
+
+class HasForward(Protocol[P, R_co]):
+    """A module as its call sees it."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
