@@ -72,7 +72,7 @@ def train(net: Net, epochs: int = 1) -> list[float]:
             loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
             assert_type(loss, Tensor)
             loss.backward()
-            optimizer.step()
+            assert_type(optimizer.step(), None)
             losses.append(float(loss))
         schedule.step()
         assert_type(schedule.get_last_lr(), list[float])
@@ -100,7 +100,11 @@ def borders(t: Tensor, a: NDArray, w: nn.Parameter, either: Tensor | NDArray) ->
     assert_type(ag.concatenate([a, t], axis=0), Tensor)
     assert_type(ag.stack(a, a), NDArray)
     assert_type(ag.einsum("ij,jk->ik", a, t), Tensor)
+    assert_type(ag.stack([a, t]), Tensor)
+    assert_type(ag.exp([[1.0, 2.0], [3.0, 4.0]]), NDArray)
     assert_type(ag.split(t, 2), list[Tensor])
+    assert_type(ag.split(a, 2), list[NDArray])
+    assert_type(ag.slogdet(t).logabsdet, Tensor)
     assert_type(ag.topk(t, 2), tuple[Tensor, NDArray])
     assert_type(F.conv2d(a, w), Tensor)
     assert_type(F.conv2d(a, a, None, 2), NDArray)
@@ -110,6 +114,9 @@ def borders(t: Tensor, a: NDArray, w: nn.Parameter, either: Tensor | NDArray) ->
     assert_type(F.relu(either + 0.0) if isinstance(either, Tensor) else t, Tensor)
     assert_type(F.max_pool2d(a, 2), NDArray)
     assert_type(F.max_pool2d(t, 2, return_indices=True), tuple[Tensor, NDArray])
+    with ag.no_grad():
+        w -= 0.1 * t
+    assert_type(w, nn.Parameter)
     assert_type(nn.ReLU()(t), Tensor)
     assert_type(nn.ReLU()(a), NDArray)
     assert_type(nn.Linear(2, 3)(a), Tensor)
@@ -134,6 +141,7 @@ def tensors(t: Tensor, a: Floats) -> None:
     assert_type(a @ t, Tensor)
     assert_type(np.float32(2.0) * t, Tensor)
     assert_type(-(t**2), Tensor)
+    assert_type([[1.0, 2.0]] @ t, Tensor)
     assert_type(t[0, 1:], Tensor)
     assert_type(t.sum(axis=0).T.reshape(-1, 2), Tensor)
     assert_type(t.numpy() > 0, np.ndarray[tuple[Any, ...], np.dtype[np.bool]])
@@ -148,4 +156,4 @@ def tensors(t: Tensor, a: Floats) -> None:
 
 
 if __name__ == "__main__":
-    print(train(Net()))
+    print(*train(Net()))

@@ -19,6 +19,8 @@ from autograd_cnn.tensor import Tensor as Tensor
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R_co = TypeVar("R_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
+A_co = TypeVar("A_co", covariant=True)
 
 NDArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 _Row: TypeAlias = Sequence[np.generic | complex | NDArray]
@@ -100,26 +102,18 @@ class JoinFunction(Protocol):
     ) -> Tensor: ...
 
 
-class ListFunction(Protocol):
-    """A function that gives a list of tensors or of arrays."""
+class EitherFunction(Protocol[T_co, A_co]):
+    """A function that gives a T for a tensor and an A for an array."""
 
-    def __call__(self, x: ArrayT | Numbers, /, *args: Any, **kwargs: Any) -> list[ArrayT]: ...
-
-
-class PairFunction(Protocol):
-    """A function that gives a tensor or an array, and a plain array of integers."""
-
-    def __call__(
-        self, x: ArrayT | Numbers, /, *args: Any, **kwargs: Any
-    ) -> tuple[ArrayT, NDArray]: ...
+    @overload
+    def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> T_co: ...
+    @overload
+    def __call__(self, x: Plain, /, *args: Any, **kwargs: Any) -> A_co: ...
 
 
-class SlogdetFunction(Protocol):
-    """`slogdet`."""
-
-    def __call__(self, x: ArrayT | Numbers, /) -> SlogdetResult[ArrayT]: ...
-
-
+ListFunction: TypeAlias = EitherFunction[list[Tensor], list[NDArray]]
+PairFunction: TypeAlias = EitherFunction[tuple[Tensor, NDArray], tuple[NDArray, NDArray]]
+SlogdetFunction: TypeAlias = EitherFunction[SlogdetResult[Tensor], SlogdetResult[NDArray]]
 Gradient: TypeAlias = AnyArray | None
 Rule: TypeAlias = (
     Callable[Concatenate[Tensor, Tensor, Tensor, Tensor, Tensor, ...], Gradient]
