@@ -38,7 +38,7 @@ _NORMS = {conv: norm for conv, norm, _ in _RANKS} | {Linear: BatchNorm1d}
 _POOLS = {layer: pool for conv, norm, pool in _RANKS for layer in (conv, norm)}
 _MAX_POOLS = frozenset(_POOLS.values())
 _RECORDED = frozenset(_NORMS.values())
-"""The layers that take in what follows while operations are recorded."""
+"""The layers that take in the following ones while operations are recorded."""
 _UNRECORDED = _RECORDED | _NORMS.keys()
 _AS_WRITTEN = {kind: (kind.forward, kind.__call__) for kind in (ReLU, *_UNRECORDED, *_MAX_POOLS)}
 

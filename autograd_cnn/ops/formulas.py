@@ -1,4 +1,4 @@
-"""Ops in one statement: a function, the formulas of its gradients, what it does, and an example.
+"""Ops in one statement: a function, the formulas of its gradients, a summary, and an example.
 
 An example is a call and the values it returns, ``"sqrt([0.0, 9.0]) -> [0., 3.]"``.  It names the
 op and becomes a doctest in its docstring.
