@@ -113,7 +113,7 @@ F.embedding([0.5], x(3, 2))  =>  TypeError: embedding: input must hold integers
 F.embedding([0], x(3))  =>  ValueError: embedding: weight must have shape (K, D)
 F.embedding([0], x(3, 2), 3)  =>  ValueError: embedding: padding_idx 3 is not among the 3 rows
 F.unflatten(x(2, 6), 1, (4, -1))  =>  ValueError: unflatten: axis 1 of shape (2, 6) ...(4, -1)
-F.unflatten(x(2, 6), 2, (6,))  =>  ValueError: unflatten: dim=2 is no axis
+F.unflatten(x(2, 6), 2, (6,))  =>  ValueError: unflatten: dim=2 is out of range
 F.dropout2d(x(2), 0.5)  =>  ValueError: dropout2d: ...(N, C, ...)
 F.dropout2d(x(2, 2), -0.5)  =>  ValueError: dropout2d: p must be at least 0 and at most 1, got -0.5
 # normalisation

@@ -107,7 +107,7 @@ def test_one_value_takes_a_format_and_more_do_not() -> None:
     assert f"{leaf(1.23456).sum():.3f}" == "1.235"
     assert f"{leaf(1.5):8.1e}" == " 1.5e+00"
     assert f"{leaf(1.0, 2.0)}" == "tensor([1., 2.], requires_grad=True)"
-    with pytest.raises(TypeError, match=r"format '\.2f': only a tensor of one value .*\(2,\)"):
+    with pytest.raises(TypeError, match=r"format '\.2f': the tensor must have one value.*\(2,\)"):
         f"{leaf(1.0, 2.0):.2f}"
 
 

@@ -1,1 +1,1 @@
-"""The graph: recording operations, and walking back over them."""
+"""The graph: operations are recorded, and backward walks over them."""

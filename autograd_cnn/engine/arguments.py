@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _ARRAY = KINDS["Array"].words
 _TOLD = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.linalg.LinAlgError)
-"""The errors that are told again in the caller's words.  All others pass as they are."""
+"""The errors whose messages are reworded.  All others pass unchanged."""
 _OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
 
 
@@ -107,7 +107,7 @@ class Arguments:
         return args, {name: self._fitting(where, name, x) for name, x in given.items()}
 
     def _input(self, name: str, x: Any) -> Any:
-        """An input of a loose function as an array; a number beside other inputs stays one."""
+        """An input of a loose function as an array; a number beside other inputs stays a number."""
         alone = self.variadic or len(self.inputs) == 1
         number = isinstance(x, (bool, int, float, complex)) and not alone
         return (
@@ -125,7 +125,7 @@ class Arguments:
     # --------------------------------------------------------------------------------------- errors
 
     def _where(self, args: Sequence[Any]) -> str:
-        """Who speaks in an error message: the function, or the class of a method's owner."""
+        """The name in front of error messages: the function's, or that of a method's class."""
         if not self.method or not args:
             return self.name
         own = type(args[0]).__name__
@@ -143,9 +143,9 @@ class Arguments:
     ) -> Exception | None:
         """The error to raise for `error`, which the function raised for these arguments.
 
-        It says which argument is of a wrong kind, if one is.  Otherwise the ValueError, TypeError
-        or IndexError of a loose function gets its name in front, in the place of a name that is in
-        `inner`.  None stands for the error itself: other types pass as they are, with a note.
+        It names the argument of a wrong kind, if there is one.  Otherwise the ValueError, TypeError
+        or IndexError of a loose function gets its name in front, which replaces a name in `inner`.
+        Other types return None: the error itself passes, with a note.
         """
         text = str(error)
         if isinstance(error, TypeError) and text.startswith(f"{self.function.__qualname__}() "):
@@ -194,7 +194,7 @@ class Arguments:
 
 
 def _told_as(error: Exception) -> Callable[[str], Exception] | None:
-    """The type in which an error is told again, or None where it is left alone."""
+    """The type of the reworded error, or None if it passes unchanged."""
     if type(error) in _TOLD:
         return type(error)
     private = type(error).__module__.startswith("numpy.")  # such as UFuncTypeError
@@ -202,8 +202,8 @@ def _told_as(error: Exception) -> Callable[[str], Exception] | None:
 
 
 def _in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) -> str:
-    """What NumPy says of dtypes, axes and shapes that do not fit, in the words used here."""
-    if text.partition(" ")[0].endswith(":"):  # the name of an op, which has found the words
+    """NumPy's message about dtypes, axes or shapes that do not fit, reworded."""
+    if text.partition(" ")[0].endswith(":"):  # the message of an op
         return text
     if "broadcast" in text and len(arrays) > 1:
         return "the shapes of the inputs do not broadcast against each other"
@@ -220,7 +220,7 @@ def _in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) ->
 
 
 def as_numbers(where: str, name: str, x: Any) -> np.ndarray:
-    """What NumPy makes of x; raises TypeError unless that is an array of plain numbers."""
+    """x as a NumPy array; raises TypeError unless it holds plain numbers."""
     if isinstance(x, (list, tuple)) and any(isinstance(part, Node) for part in x):
         raise TypeError(
             f"{where}: {name} is a list of tensors, which would be cut off from their graph; join "
@@ -238,10 +238,7 @@ def as_numbers(where: str, name: str, x: Any) -> np.ndarray:
 
 
 def as_input(where: str, name: str, x: Any) -> Any:
-    """Arrays and tensors as they are, lists and numbers as arrays of the default dtype.
-
-    Raises TypeError for the rest.
-    """
+    """Arrays and tensors unchanged, lists and numbers as arrays of the default dtype."""
     if is_array(x):
         return x
     array = as_numbers(where, name, x)
@@ -261,9 +258,8 @@ def checked(function: F) -> F:
     """Decorate a function or a constructor, so that its arguments are checked.
 
     Each must be of the kind of its annotation (`kinds.KINDS`); for an `Array`, lists and numbers
-    become arrays of the default dtype.  Raises TypeError with the function's name, or the class's.
-    Functions run cheap tests at every call and the others after a failure; constructors and methods
-    run all of them at once.
+    become arrays of the default dtype.  Functions run cheap tests at every call and the others
+    after a failure; constructors and methods run all tests first.
 
     >>> from __future__ import annotations
     >>> @checked

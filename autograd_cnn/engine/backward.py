@@ -1,4 +1,4 @@
-"""From an output back to gradients: the walk over the graph, and what starts it."""
+"""The walk over the graph from outputs back to gradients, and the functions that start it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def backpropagate(
     order = _ancestors(outputs, targets, since)
     wanted = None if targets is None else set(map(_serial, targets))
     pending: dict[int, Array] = {}
-    owned: set[int] = set()  # serials of pending gradients that an addition here has made
+    owned: set[int] = set()  # serials of pending gradients that are sums made here
     for output, seed in zip(outputs, seeds):
         before = pending.get(output.serial)
         pending[output.serial] = seed if before is None else before + seed
@@ -81,7 +81,7 @@ def backpropagate(
 def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: int) -> list[Node]:
     """Nodes between the outputs and the targets (all leaves when None), oldest first."""
     found: dict[int, Node] = {}
-    # What is older than every target cannot depend on one.
+    # Nodes older than every target do not depend on any.
     oldest = 0 if targets is None else min(map(_serial, targets), default=0)
     stack = list(outputs)
     while stack:
@@ -152,7 +152,7 @@ def _differentiate(
     pending: dict[int, Array],
     owned: set[int],
 ) -> None:
-    """Call the rules of the node's op for the wanted inputs; add the answers to `pending`."""
+    """Call the rules of the node's op for the wanted inputs; add the gradients to `pending`."""
     op, inputs, params = node.op, node.inputs, node.params
     assert op is not None
     assert inputs is not None
@@ -204,7 +204,7 @@ def _differentiate(
 def _apply(
     rule: Callable[..., Any], node: Node, name: str, g: Array, args: Any, params: dict[str, Any]
 ) -> Any:
-    """What the rule for the input `name` gives, seen by the watchers."""
+    """The gradient by the rule for the input `name`; watchers see the call."""
     if open_blocks:
         return watched("rule", node, name, g, functools.partial(rule, g, *args, **params))
     return rule(g, *args, **params)
@@ -257,7 +257,7 @@ _new = object.__new__
 
 
 def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
-    """Add what backward found to `.grad`; every gradient gets a buffer that nobody else holds."""
+    """Add the gradients that backward found to `.grad`, each in a buffer that is not shared."""
     with _accumulating:  # so that threads sharing parameters lose no addition
         for serial in list(found):
             node, g = found.pop(serial)
@@ -275,7 +275,7 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
 
 
 def _distinct(g: Any, old: Any = None) -> Any:
-    """`g`, added to `old` where there is one, as a tensor that nobody else holds and may change."""
+    """A copy of `g`, or its sum with `old`, as a tensor that may change in place."""
     token = modes.recording.set(True)
     try:
         return g.copy() if old is None else old + g
@@ -284,7 +284,9 @@ def _distinct(g: Any, old: Any = None) -> Any:
 
 
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda g: math.nan)
-_ALONE = (lambda g: _references(g))(np.empty(1))  # what the only holder of an array counts
+
+
+_ALONE = (lambda g: _references(g))(np.empty(1))  # the count of an array with one holder
 
 
 @checked
@@ -296,16 +298,15 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Tensor, ...]:
-    """Gradients of the (sum of the) outputs with respect to the inputs, as a tuple; `.grad` stays
-    as it is.
+    """A tuple of gradients of the (sum of the) outputs in the inputs; `.grad` does not change.
 
     Outputs and inputs are a tensor or a sequence of them; inputs may be intermediate results.
     `grad_outputs` gives a gradient per output, of its shape; outputs of one value need none.  With
     `create_graph` the gradients can be differentiated again.  `retain_graph` (by default the same)
     keeps the graph for another pass.
 
-    Raises GraphError when an output does not depend on an input, unless `allow_unused` (its
-    gradient is then None), and TypeError or ValueError for other values that do not fit.
+    An input that no output depends on raises GraphError, or has the gradient None with
+    `allow_unused`.
 
     >>> x = ag.tensor(3.0, requires_grad=True)
     >>> (dx,) = ag.grad(x ** 3, x, create_graph=True)

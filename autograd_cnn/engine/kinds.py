@@ -1,4 +1,4 @@
-"""What annotations ask of arguments: a test for each, and its words in error messages."""
+"""The kinds of arguments: for each annotation a test, and the words for error messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMERIC = "biufc"
 
 
 class Kind(NamedTuple):
-    """What an annotation asks of a value: a test, and words."""
+    """The test that an annotation stands for, and its words."""
 
     holds: Callable[[Any], bool]
     words: str
@@ -60,7 +60,7 @@ def _are_whole(x: Any) -> bool:
 
 
 def array_of(x: Any) -> np.ndarray | None:
-    """What NumPy makes of x, or None for lists of uneven lengths."""
+    """x as an array, or None for lists of uneven lengths."""
     try:
         return x.array if isinstance(x, Node) else np.asarray(x)
     except ValueError:
@@ -147,11 +147,11 @@ KINDS = {
     "str": Kind(lambda x: isinstance(x, str), "a string", True, sure=frozenset({str})),
     "tuple[int, ...]": Kind(_are_whole, "a tuple of integers"),
 }
-"""What each annotation asks.  Others, such as `Any`, are checked where they are used."""
+"""The kind of each annotation.  Arguments of others, such as `Any`, are checked where used."""
 
 
 def kind_of(annotation: Any) -> Kind | None:
-    """The kind that an annotation stands for, or None when it asks nothing."""
+    """The kind that an annotation stands for, or None."""
     if isinstance(annotation, type):  # without `from __future__ import annotations`
         annotation = annotation.__name__
     if not isinstance(annotation, str):
@@ -167,6 +167,6 @@ def kind_of(annotation: Any) -> Kind | None:
 
 
 def kinds_of(annotations: Mapping[str, Any]) -> dict[str, Kind]:
-    """The kinds of a function's arguments by name, where there is anything to check."""
+    """The kinds of a function's arguments by name, without those that need no check."""
     found = {name: kind_of(annotation) for name, annotation in annotations.items()}
     return {name: kind for name, kind in found.items() if kind is not None}

@@ -58,11 +58,7 @@ def set_grad_enabled(mode: bool) -> _Mode:
     """Record operations (True) or not (False) in the ``with`` block or the decorated function.
 
     The setting belongs to the current thread or async task.  It is restored on exit, also after an
-    exception.  A generator that yields inside the block leaves the setting to its caller until it
-    goes on, so let it yield outside.
-
-    Raises TypeError for a mode other than True and False, and for decorating a generator or a
-    coroutine.
+    exception.  A generator must not yield inside the block: its caller would get the setting.
 
     >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> with ag.set_grad_enabled(False):
@@ -97,7 +93,7 @@ def enable_grad() -> _Mode:
 
 
 again: ContextVar[bool] = ContextVar("autograd_cnn.again", default=False)
-"""Whether a checkpoint is computing for the second time, which must leave no trace twice."""
+"""Whether a checkpoint is recomputing, so that running statistics must not move again."""
 
 
 @contextmanager

@@ -19,8 +19,8 @@ next_serial: Callable[[], int] = _serials.__next__
 
 
 class GraphError(RuntimeError):
-    """A graph cannot give the gradient asked of it: it was never recorded, was freed, or holds a
-    value that has changed since.
+    """The graph cannot give a gradient: it was not recorded, was freed, or holds a value that has
+    changed in the meantime.
 
     >>> try:
     ...     ag.tensor(1.0).backward()
@@ -35,12 +35,11 @@ class GraphError(RuntimeError):
 class Node:
     """The half of a tensor that the graph sees.
 
-    `tracked` is what users know as requires_grad.  `op` is None for a leaf.  `inputs` is None once
-    backward has freed the graph behind the node.
-    `serial` counts creations, so it orders any graph topologically.  `written`, where there is one,
-    holds the serial number that was current at the last in-place write: a consumer that is older
-    saw another value.  Nodes on the same memory (views, `detach`) share it from the start.
-    `attached` holds hooks and the like, where there are any.
+    Users know `tracked` as requires_grad.  `op` is None for a leaf.  `inputs` is None once backward
+    has freed the graph behind the node.  `serial` counts creations, so it orders any graph
+    topologically.  `written` holds the serial number at the last in-place write, if there was one:
+    older consumers saw another value.  Nodes on the same memory (views, `detach`) share it from the
+    start.  `attached` holds hooks and the like.
     """
 
     __slots__ = (
@@ -89,7 +88,7 @@ class Node:
         raise NotImplementedError
 
     def attach(self) -> Attached:
-        """What this node carries beside its values, made when somebody first needs it."""
+        """The hooks and the like of this node, created at first use."""
         if self.attached is None:
             self.attached = Attached()
         return self.attached
@@ -99,7 +98,7 @@ class Node:
         self.write_record()[0] = next_serial()
 
     def write_record(self) -> list[int]:
-        """The record of in-place writes to this memory, made when somebody first needs it."""
+        """The record of in-place writes to this memory, created at first use."""
         if self.written is None:
             self.written = [0]
         return self.written
@@ -129,7 +128,7 @@ def fill_node(node: Node, array: np.ndarray, requires_grad: bool = False) -> Any
 
 
 def values(x: Any) -> Any:
-    """The plain array behind `x`, or `x` itself when it is already plain."""
+    """The array of a tensor; anything else unchanged."""
     return x.array if isinstance(x, Node) else x
 
 
@@ -143,7 +142,7 @@ def describe(x: Any) -> str:
 
 
 class Handle:
-    """What registering a hook returns; `remove`, or leaving ``with``, takes the hook off."""
+    """The handle of a registered hook; `remove`, or leaving ``with``, removes the hook."""
 
     __slots__ = ("_functions", "_number")
 
@@ -152,7 +151,7 @@ class Handle:
         self._number = number
 
     def remove(self) -> None:
-        """Take the hook off; a second call does nothing."""
+        """Remove the hook; a second call does nothing."""
         self._functions.pop(self._number, None)
 
     def __enter__(self) -> Handle:
@@ -187,7 +186,7 @@ class Hooks:
 
 
 class Attached:
-    """What few tensors carry beside their values: hooks, a wish to keep the gradient, an origin."""
+    """Extras that few tensors have: hooks, the wish to keep the gradient, an origin."""
 
     __slots__ = ("hooks", "origin", "retains_grad")
 

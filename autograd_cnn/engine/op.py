@@ -1,8 +1,8 @@
 """Declaring and calling operations: `@op` and the registry `OPS`, `@composition`.
 
 Operations are polymorphic: arrays in, array out; any tensor in, tensor out.  Backward (backward.py)
-uses that.  Ordinarily it hands arrays to the backward rules.  With ``create_graph=True`` it hands
-them tensors, and the same formulas build the graph of the derivative.
+passes arrays to the backward rules.  With ``create_graph=True`` it passes tensors, and the same
+formulas build the graph of the derivative.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ COMPOSITIONS: dict[str, Callable[..., Any]] = {}
 class Op:
     """A NumPy function and its backward rules, one per differentiable input.
 
-    A rule of None says that the derivative is zero everywhere it exists.  `joint`, where an op has
-    it, replaces the rules: it returns the gradients of all inputs at once because they share work.
-    `variadic` ops take any number of inputs; their one rule learns which from `position`.
+    A rule of None means that the derivative is zero.  `joint` replaces the rules: it returns the
+    gradients of all inputs at once, which share work.  `variadic` ops take any number of inputs;
+    `position` tells their one rule which input is meant.
 
     >>> multiply = ag.OPS["multiply"]
     >>> multiply.inputs, multiply.params
@@ -74,15 +74,12 @@ def op(
 
     Positional parameters of the function are inputs (a default of None makes one optional),
     keyword-only parameters are plain values.  A rule is ``rule(g, out, *inputs, **params)``: the
-    gradient of its input given the gradient `g` of the output, written in ops and in what arrays
-    and tensors share, so that it can itself be differentiated.  `saves` names the values that the
+    gradient of its input given the gradient `g` of the output.  It uses ops and methods that arrays
+    and tensors share, so that it can be differentiated.  `saves` names the values that the
     function returns beside its result, as ``(out, {name: value})``; the rules receive them as
     keyword parameters.  `joint` replaces the rules by one function that also receives ``wanted``, a
     flag per input, and returns a gradient or None per input.  With ``register=False`` the op stays
     out of `OPS`: a private op, whose name need not be unique.
-
-    Raises TypeError at declaration when an input has no rule, a rule names no input, or the name is
-    taken.
 
     >>> @ag.op(x=lambda g, out, x: g * 3.0 * x * x, register=False)
     ... def cube(x):
@@ -211,9 +208,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
 
 
 def _as_inputs(arguments: Arguments, args: Sequence[Any]) -> Iterable[Any]:
-    """Inputs of types that no forward knows, as arrays; raises TypeError for what holds no
-    numbers.
-    """
+    """The inputs, with types that no forward takes converted to arrays of numbers."""
     for name, x in zip(arguments.names(len(args)), args):
         if isinstance(x, Node) or type(x) in _PLAIN or (x is None and name in arguments.optional):
             yield x
@@ -223,7 +218,7 @@ def _as_inputs(arguments: Arguments, args: Sequence[Any]) -> Iterable[Any]:
 
 
 def _plain_params(arguments: Arguments, params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with arrays in the place of tensors, which must not require gradients."""
+    """Parameters with arrays instead of tensors, which must not require gradients."""
     for name, value in params.items():
         if isinstance(value, Node) and value.tracked:
             raise arguments.misuse(
@@ -248,10 +243,10 @@ def _result(
     exposed: bool,
     returned: bool,
 ) -> Any:
-    """The tensor around `out`, which remembers its origin where an input is `tracked`.
+    """The tensor around `out`, which remembers its origin if an input is `tracked`.
 
-    Arrays that backward may need are kept out of the caller's reach where some are `exposed`; what
-    the forward `saved` is out of it already.  A view shares the record of writes to its memory.
+    Where inputs are `exposed`, those that the caller can write to are copied for backward.  A view
+    shares the record of writes to its memory.
     """
     if type(out) is not _ndarray:
         out = np.asarray(out)
@@ -294,7 +289,7 @@ def _result(
 
 
 def _kept_inputs(args: Sequence[Any]) -> tuple[Any, ...]:
-    """Inputs for backward: arrays that somebody can still write to are copied."""
+    """Inputs for backward: arrays that are still writable are copied."""
     kept = []
     for x in args:
         if type(x) is np.ndarray:
@@ -329,11 +324,11 @@ def _kept(value: Any) -> Any:
 
 
 def composition(function: Callable[P, Any]) -> types.ArrayFunction[P]:
-    """Give a function of ops the calling habits of an op.
+    """Let a function made of ops be called like an op; its derivatives are those of the ops.
 
     Positional parameters are inputs; lists of numbers become arrays.  Keyword-only parameters are
-    plain values, which may also follow the inputs by position (``squeeze(x, 0)``).  The derivatives
-    are those of the ops that it calls.  Their errors get the function's name in front.
+    plain values, which may also follow the inputs by position (``squeeze(x, 0)``).  Errors of the
+    ops get the function's name in front.
     """
     call = guarded(Arguments(function), inner=ChainMap(OPS, COMPOSITIONS))
     COMPOSITIONS[function.__name__] = call

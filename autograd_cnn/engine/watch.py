@@ -16,7 +16,7 @@ Compute = Callable[[], Any]
 
 
 class Watcher:
-    """The base of what looks on while operations run; each method may do more than it does here."""
+    """The base of watchers; subclasses override the methods that they need."""
 
     def operation(self, op: Any, args: Sequence[Any], compute: Compute) -> Any:
         """Around the forward of `op`: returns what ``compute()`` returns, the plain result."""
@@ -34,13 +34,13 @@ class Watcher:
 
 
 open_blocks: list[Watcher] = []
-"""The watchers of all threads; only whether there are any matters."""
+"""The watchers of all threads; operations test only whether there are any."""
 
 watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("autograd_cnn.watchers", default=())
 """The watchers of this thread or task, outer before inner."""
 
 layers: ContextVar[tuple[Any, ...]] = ContextVar("autograd_cnn.layers", default=())
-"""The modules whose forward is running, outer before inner, kept while somebody watches."""
+"""The modules whose forward is running, outer before inner, while watchers are active."""
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def watch(watcher: Watcher) -> Iterator[None]:
 
 @contextmanager
 def unwatched_by(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
-    """Let others look on `instead` of `watcher` in the ``with`` block."""
+    """Replace `watcher` by the watchers `instead` in the ``with`` block."""
     others = tuple(w for w in watchers.get() if w is not watcher)
     token = watchers.set((*others, *instead))
     try:
@@ -67,7 +67,7 @@ def unwatched_by(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
 
 
 def watched(event: str, *about: Any) -> Any:
-    """What the last of `about`, a computation, gives; the watchers here see it as `event`.
+    """The result of the computation that ends `about`; this thread's watchers see it as `event`.
 
     Inner watchers are nearer to the computation than outer ones.
     """

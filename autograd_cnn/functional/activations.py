@@ -1,7 +1,6 @@
 """Activations, softmax and its logarithm.
 
-An activation is written here and nowhere else.  `activation` lists it for the tests that run over
-every composed function; its layer is a class of a few lines in `nn.activations`.
+Each activation stands here once; its layer is a class of a few lines in `nn.activations`.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def activation(function: Callable[P, Any]) -> ArrayFunction[P]:
 
 @activation
 def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
-    """x where it is positive, `negative_slope` times x elsewhere; at 0 the slope is that one.
+    """x where it is positive, `negative_slope` times x elsewhere.
 
     Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models" (2013).
 
@@ -71,7 +70,7 @@ def _exponential_unit(x: Array, scale: float, alpha: float) -> Array:
 
 @activation
 def elu(input: Array, alpha: float = 1.0) -> Array:
-    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere; at 0 the slope is alpha.
+    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
 
     Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
     linear units" (2015).
@@ -84,8 +83,7 @@ def elu(input: Array, alpha: float = 1.0) -> Array:
 
 @activation
 def selu(input: Array) -> Array:
-    """`elu` with the alpha and the scale that keep mean 0 and variance 1; at 0 the slope is the
-    left one.
+    """`elu` with the alpha and the scale that keep mean 0 and variance 1.
 
     Klambauer and others, "Self-normalizing neural networks" (2017).
 

@@ -10,9 +10,10 @@ import numpy as np
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.functional.geometry import check_images
 from autograd_cnn.functional.pooling import winning_cells
-from autograd_cnn.functional.resampling import along
+from autograd_cnn.functional.resampling import multiplied_along
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops import pool
+from autograd_cnn.ops.shape import along
 from autograd_cnn.ops.signatures import array_function, pool_function
 
 __all__ = [
@@ -26,11 +27,7 @@ __all__ = [
 
 
 def output_sizes(name: str, given: Any, axes: int) -> tuple[int | None, ...]:
-    """An int for all axes or one each, where None keeps the input's; ValueError for others.
-
-    >>> output_sizes("adaptive_avg_pool2d", 3, axes=2)
-    (3, 3)
-    """
+    """An int for all axes, or one for each, as a tuple; None keeps the input's size."""
     found = tuple(given) if isinstance(given, (tuple, list)) else (given,) * axes
     if len(found) != axes or not all(v is None or v >= 1 for v in found):
         raise ValueError(
@@ -64,7 +61,7 @@ def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
         start, end = _bounds(n, o)
         cell = np.arange(n)
         inside = (cell >= start[:, None]) & (cell < end[:, None])  # (O, size)
-        x = along(x, axis, (inside / (end - start)[:, None]).astype(x.dtype))
+        x = multiplied_along(x, axis, (inside / (end - start)[:, None]).astype(x.dtype))
     return x
 
 
@@ -82,9 +79,8 @@ def adaptive_avg_pool1d(input: Array, output_size: int | tuple[int | None, ...] 
 def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
     """The mean of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
 
-    `output_size` is an int or one for each axis; None keeps the axis.  Window i reaches from
-    floor(i * H / OH) to ceil((i + 1) * H / OH), so windows overlap where OH does not divide H.  An
-    output of 1 is global pooling.
+    `output_size` is an int or one for each axis; None keeps the size.  Window i reaches from
+    floor(i * H / OH) to ceil((i + 1) * H / OH), so windows overlap where OH does not divide H.
 
     >>> F.adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, None))
     array([[[[6., 7., 8., 9.]]]])
@@ -103,9 +99,7 @@ def adaptive_avg_pool3d(input: Array, output_size: int | tuple[int | None, ...] 
 
 
 def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool) -> Any:
-    """Max pooling over equal windows: a short one repeats its last cell, and the first of equals
-    still wins.
-    """
+    """Max pooling over equal windows: shorter ones repeat their last cell, which loses ties."""
     sides: tuple[int, ...] = x.shape[2:]
     picked, kernel = [], []
     out = _output_size(f"adaptive_max_pool{axes}d", axes, x, output_size)
@@ -116,7 +110,7 @@ def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool
         picked.append(cells)
         kernel.append(longest)
         if len(cells) != n:
-            x = x[(slice(None),) * axis + (cells,)]
+            x = x[along(axis, cells)]
     window = pool_window(x.shape[2:], tuple(kernel), None, 0, 1, False)
     pooled = pool.max_pool(x, window=window)
     if not return_indices:

@@ -1,4 +1,4 @@
-"""Losses of classifiers: cross entropy of logits, of log-probabilities, of yes-or-no logits."""
+"""Losses of classifiers: cross entropy of logits, of log-probabilities and of binary logits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _APPLIED_TWICE = {
         "which binary_cross_entropy_with_logits applies itself; pass the values before sigmoid"
     ),
 }
-"""What to say of a loss whose input is the result of an op."""
+"""The warning, by loss and by the op that made its input."""
 
 
 def _warn_of_probabilities(name: str, input: Array) -> None:
@@ -85,8 +85,8 @@ def _reduce_classes(
     reduction: str,
     weighted: bool = False,
 ) -> Array:
-    """Losses per sample without the ignored ones, multiplied by the weights of their classes unless
-    they are `weighted` already; the mean divides by the sum of these weights.
+    """The losses without ignored samples, multiplied by the weights of their classes unless they
+    are `weighted` already; the mean divides by the sum of these weights.
     """
     if weight is None and ignored is None:
         return reduced(name, losses, reduction)
@@ -129,13 +129,11 @@ def cross_entropy(
 ) -> Array:
     """Softmax cross entropy of logits (N, K, ...) with targets.  Do not apply softmax first.
 
-    `target` holds integer classes (N, ...) of any integer dtype, or probabilities or one-hot rows
-    (N, K, ...).  `weight` (K,) weighs classes, and the mean then divides by the sum of the weights
-    met.  Targets equal to `ignore_index` count nowhere; if all are, the mean is NaN, with a
-    warning.  `label_smoothing` in [0, 1] mixes the target with the uniform distribution (Szegedy et
-    al., 2016).  `reduction` is 'mean', 'sum' or 'none' (N, ...).
-
-    Warns when `input` is the result of softmax or log_softmax.
+    `target` holds integer classes (N, ...), or probabilities or one-hot rows (N, K, ...).  `weight`
+    (K,) weighs classes, and the mean divides by the sum of the weights of the targets.  Targets
+    equal to `ignore_index` do not count; if all are ignored, the mean is NaN, with a warning.
+    `label_smoothing` in [0, 1] mixes the target with the uniform distribution (Szegedy et al.,
+    2016).  `reduction` is 'mean', 'sum' or 'none' (N, ...).
 
     >>> F.cross_entropy(np.zeros((2, 4)), np.array([0, 3])).item()  # log(4)
     1.3862943611198906
@@ -169,8 +167,7 @@ def nll_loss(
 ) -> Array:
     """Negative log likelihood: minus the log-probability (N, K, ...) of the target class (N, ...).
 
-    The arguments are those of `cross_entropy`, which is ``nll_loss(log_softmax(input, 1),
-    target)``.
+    ``nll_loss(log_softmax(input, 1), target)`` is `cross_entropy`, with the same settings.
 
     >>> F.nll_loss(np.array([[-1.0, -2.0]]), np.array([1])).item()
     2.0
@@ -194,11 +191,9 @@ def binary_cross_entropy_with_logits(
     """``-(pos_weight * t * log(s) + (1 - t) * log(1 - s))`` of logits `input` and targets t in
     [0, 1] of the same shape, with s = sigmoid(input).  Do not apply sigmoid first.
 
-    `pos_weight` and `weight` broadcast against the input: the first weighs the positive class, the
-    second whole values; the mean divides by the number of values.  Finite for any finite logits.
+    `pos_weight` weighs the positive class and `weight` each value; both broadcast against the
+    input.  The mean divides by the number of values.  Finite logits give finite losses.
     `reduction` is 'mean', 'sum' or 'none'.
-
-    Warns when `input` is the result of a sigmoid.
 
     >>> x, t = np.array([0.0, 1000.0]), np.array([1.0, 1.0])
     >>> F.binary_cross_entropy_with_logits(x, t).round(4)

@@ -1,4 +1,4 @@
-"""Convolutions of one, two and three spatial axes, their transposes, and the columns they see."""
+"""Convolutions of one, two and three spatial axes, their transposes, unfold and fold."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def conv_geometry(
     transposed: bool = False,
     output_padding: Any = 0,
 ) -> Window:
-    """The window for images, weights and a bias of these shapes, which are checked."""
+    """Check the shapes of images, weight and bias; returns the window."""
     name = f"conv_transpose{axes}d" if transposed else f"conv{axes}d"
     first, second = ("channels", "filters") if transposed else ("filters", "channels")
     if len(w) != axes + 2:
@@ -74,8 +74,8 @@ def _conv(axes: int, x: Any, w: Any, b: Any, *settings: Any) -> Array:
     shape = None if bias is None else bias.shape
     window = conv_geometry(axes, images.shape, filters.shape, shape, *settings)
     if filters is not w and (images is x or not x.tracked):
-        # Images that need no gradient are copied to be batch-innermost here: otherwise the kernels
-        # of forward and backward would each do it (a tenth of a step of A1 at batch 32).
+        # Copy images that need no gradient here to be batch-innermost: otherwise the kernels of
+        # forward and backward would both do it (a tenth of a step of A1 at batch 32).
         laid_out = kernels.laid_out(images)
         x = x if laid_out is images else wrap(laid_out)
     return conv.conv(x, w, b, window=window, groups=settings[-1])
@@ -190,11 +190,10 @@ def conv_transpose2d(
     """Transposed convolution of input (N, C, H, W) with weight (C, F / groups, KH, KW), plus bias
     (F,): (N, F, OH, OW).
 
-    The gradient of `conv2d` in its input, for the same weight and settings: each value adds the
-    filter, scaled, to the output.  ``OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1) +
-    output_padding + 1``.  A strided `conv2d` maps several sizes to H: `output_padding`, which is
-    smaller than stride or dilation, chooses among them.  Zeiler et al., "Deconvolutional networks"
-    (2010).
+    The gradient of `conv2d` in its input: each value adds the filter, scaled, to the output.
+    ``OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1) + output_padding + 1``.  A strided
+    `conv2d` maps several sizes to H; `output_padding` chooses among them.  Zeiler et al.,
+    "Deconvolutional networks" (2010).
 
     >>> F.conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))[0, 0]
     array([[1., 2., 1.],
@@ -259,9 +258,7 @@ def fold(
     stride: int | tuple[int, ...] = 1,
 ) -> Array:
     """Columns (N, C * KH * KW, OH * OW) added up in images (N, C, *output_size): the adjoint of
-    `unfold`.
-
-    Values that fall on the same cell add up, those on the padding are lost.
+    `unfold`.  Values on the padding are lost.
 
     >>> F.fold(np.ones((1, 4, 2)), (2, 3), 2)[0, 0]
     array([[1., 2., 1.],

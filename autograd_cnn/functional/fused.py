@@ -1,6 +1,6 @@
-"""A layer, with what follows it, in one pass over memory: where no gradients are recorded.
+"""Layers fused with those that follow, in one pass over memory.
 
-`nn.Sequential` calls these under `no_grad`.  They are ops, so that watchers see them.
+`nn.Sequential` calls these ops under `no_grad`; they have no gradients.
 """
 
 from __future__ import annotations
@@ -58,9 +58,6 @@ def linear_fused(
     """The linear layer of x (N, in) with w (out, in) and b (out,), then relu if wanted.
 
     `scale` (out,) multiplies the product before the bias is added.
-
-    >>> linear_fused(np.ones((1, 2)), np.array([[1.0, 2.0], [-3.0, -4.0]]), scale=None, relu=True)
-    array([[3., 0.]])
     """
     check_linear(x.shape, w.shape, shape_of(b))
     return kernels.linear(x, w, b, relu, scale)

@@ -1,4 +1,4 @@
-"""Checks of images, and windows from settings: what convolution, pooling and resampling share."""
+"""Checks of images, and windows from settings, for convolution, pooling and resampling."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
 
 def check_images(name: str, shape: tuple[int, ...], axes: int) -> None:
-    """Raise ValueError unless there are a batch axis, a channel axis and `axes` spatial ones."""
+    """Raise ValueError unless `shape` has a batch axis, a channel axis and `axes` spatial axes."""
     if len(shape) != axes + 2:
         hint = "; add a batch axis with x[None]" if len(shape) == axes + 1 else ""
         raise ValueError(f"{name}: input must have shape {SHAPES[axes]}, got {shape}{hint}")
 
 
 def shape_of(x: Array | None) -> tuple[int, ...] | None:
-    """The shape of an argument that may be left out."""
+    """The shape of an optional argument."""
     return None if x is None else x.shape
 
 

@@ -42,8 +42,8 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     last = end_dim + axes if end_dim < 0 else end_dim
     if not 0 <= first <= last < axes:
         raise ValueError(
-            f"flatten: start_dim={start_dim}, end_dim={end_dim} name no range of the {axes} axes "
-            f"of {shape}"
+            f"flatten: start_dim={start_dim} and end_dim={end_dim} must name a range of the "
+            f"{axes} axes of {shape}"
         )
     return input.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
@@ -56,7 +56,7 @@ def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
     (2, 3, 4, 5)
     """
     if not -input.ndim <= dim < input.ndim:
-        raise ValueError(f"unflatten: dim={dim} is no axis of an input of shape {input.shape}")
+        raise ValueError(f"unflatten: dim={dim} is out of range for shape {input.shape}")
     dim %= input.ndim
     known = math.prod(n for n in sizes if n != -1)
     length, free = input.shape[dim], list(sizes).count(-1)
@@ -77,14 +77,13 @@ def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int
     kept = random.generator().random(shape, np.float32) >= p
     factor = 1.0 / (1.0 - p) if p < 1.0 else 0.0
     mask = np.asarray(kept * values(input).dtype.type(factor))
-    mask.flags.writeable = False  # nobody else has it, so the graph need not copy it
+    mask.flags.writeable = False  # so that the graph need not copy it
     return input * mask
 
 
 @array_function
 def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
-    """Zero each value with probability `p` and scale the others by 1 / (1 - p); nothing changes
-    unless `training`.
+    """In training, zero each value with probability `p` and scale the others by 1 / (1 - p).
 
     Draws from the generator that `manual_seed` seeds.  Srivastava et al., "Dropout" (2014).
 
@@ -96,8 +95,7 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
 
 @array_function
 def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
-    """As `dropout`, for whole channels of input (N, C, ...): a channel of an image is zeroed or
-    scaled as one.
+    """`dropout` of whole channels of input (N, C, ...).
 
     Tompson et al., "Efficient object localization using convolutional networks" (2015).
 
@@ -113,10 +111,9 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
 
 @array_function
 def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Array:
-    """The rows of weight (K, D) named by integers `input` (...): (..., D).
+    """The rows of weight (K, D) at the integers `input` (...): (..., D).
 
-    Rows named several times add up their gradients; row `padding_idx` (negative counts from the
-    end) gets none.
+    Gradients of repeated rows add up; row `padding_idx` gets none.
 
     >>> F.embedding([2, 0], np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
     array([[5., 6.],

@@ -1,4 +1,4 @@
-"""Losses between values and between distributions, and what all losses share."""
+"""Losses between values and between distributions, and helpers of all losses."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def reduced(name: str, losses: Array, reduction: str) -> Array:
 
 
 def check_shapes(name: str, input: Array, target: Array) -> None:
-    """Raise ValueError for unequal shapes: (N, 1) against (N,) would broadcast to (N, N) and train
-    on nonsense.
-    """
+    """Raise ValueError for unequal shapes: (N, 1) against (N,) would broadcast to (N, N)."""
     if input.shape != target.shape:
         raise ValueError(
             f"{name}: input and target must have the same shape, got {input.shape} and "
@@ -67,7 +65,7 @@ def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
 
 
 def _huber(difference: Array, delta: float) -> Array:
-    """d^2 / 2 up to |d| = delta, and on along the tangent: c * (d - c / 2) with c = clip(d)."""
+    """d^2 / 2 up to |d| = delta, then its tangent: c * (d - c / 2) with c = clip(d)."""
     clipped = clip(difference, min=-delta, max=delta)
     return clipped * (difference - 0.5 * clipped)
 
@@ -111,8 +109,8 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
     from probabilities `target`, value by value; 0 where the target is 0.
 
     With `log_target` the target holds log-probabilities too.  `reduction` is 'mean' over all
-    values, 'batchmean' (the sum divided by the first axis, which is the mathematical divergence),
-    'sum' or 'none'.  Kullback and Leibler, "On information and sufficiency" (1951).
+    values, 'batchmean' (the mathematical divergence: the sum divided by N), 'sum' or 'none'.
+    Kullback and Leibler, "On information and sufficiency" (1951).
 
     >>> p, q = np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])
     >>> round(F.kl_div(np.log(q), p, reduction="batchmean").item(), 6)

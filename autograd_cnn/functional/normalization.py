@@ -1,4 +1,4 @@
-"""Normalisation over the batch, over layers, over groups of channels, over single images."""
+"""Batch, layer, group and instance normalisation."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ def batch_norm(
 ) -> Array:
     """Batch normalisation of input (N, C, ...) per channel, with weight and bias (C,).
 
-    In training the batch's own mean and biased variance normalise, and the running arrays (C,),
-    where given, are updated in place: ``running = (1 - momentum) * running + momentum * batch``,
-    with the unbiased variance.  Otherwise the running arrays normalise.  A channel with a single
-    value has no variance, which is an error in training.  Ioffe and Szegedy, "Batch normalization"
-    (2015).
+    Training normalises by the batch's mean and biased variance, and updates the running arrays
+    (C,), where given, in place: ``running = (1 - momentum) * running + momentum * batch``, with the
+    unbiased variance.  Evaluation normalises by the running arrays.  Ioffe and Szegedy, "Batch
+    normalization" (2015).
 
     >>> F.batch_norm(np.array([[1.0], [3.0]]), training=True, eps=0.0)
     array([[-1.],
@@ -61,10 +60,6 @@ def batch_norm_fused(
     """`batch_norm`, then max pooling and relu if wanted, in one pass over memory.
 
     `pool` are the arguments of `max_pool2d`, or its form of another rank, from kernel_size on.
-
-    >>> images = np.array([[[3.0, 5.0, 1.0, 3.0]]])
-    >>> batch_norm_fused(images, None, None, None, None, True, 0.1, 2.0, relu=True, pool=[2])
-    array([[[1., 0.]]])
     """
     x = input.array if isinstance(input, Node) else input
     shape = x.shape
@@ -96,9 +91,7 @@ def batch_norm_fused(
 def _by_running(
     name: str, input: Array, mean: Any, var: Any, weight: Any, bias: Any, eps: float, relu: bool
 ) -> Array:
-    """`input` normalised by running statistics, as one product and one sum per channel; then relu
-    if wanted.
-    """
+    """`input` normalised by running statistics, in one affine map, then relu if wanted."""
     if mean is None or var is None:
         raise ValueError(f"{name}: evaluation (training=False) needs running_mean and running_var")
     _check_shapes(name, input.shape[1:2], weight=weight, bias=bias)
@@ -117,7 +110,7 @@ def _follow(running_mean: Any, running_var: Any, mean: Any, var: Any, momentum: 
 
 
 def _scaled(x: Array, weight: Array | None, bias: Array | None, shape: tuple[int, ...]) -> Array:
-    """x * weight + bias, each where given, in the shape to broadcast."""
+    """x * weight + bias, where given; `shape` lets them broadcast."""
     if weight is not None:
         x = x * weight.reshape(shape)
     return x if bias is None else x + bias.reshape(shape)
@@ -142,8 +135,7 @@ def layer_norm(
     """Normalise the last axes of input (..., *normalized_shape) to mean 0 and variance 1, then
     scale by `weight` and shift by `bias`, both of shape normalized_shape.
 
-    The variance is the biased one, `eps` is added to it.  Ba, Kiros and Hinton, "Layer
-    normalization" (2016).
+    `eps` is added to the biased variance.  Ba, Kiros and Hinton, "Layer normalization" (2016).
 
     >>> layer_norm(np.array([[1.0, 3.0], [5.0, 5.0]]), 2, eps=0.1).round(3)
     array([[-0.953,  0.953],
@@ -174,7 +166,7 @@ def group_norm(
     """Normalise each of `num_groups` groups of channels of each image of input (N, C, ...) to mean
     0 and variance 1, then scale by `weight` (C,) and shift by `bias` (C,).
 
-    The variance is the biased one, `eps` is added to it.  Wu and He, "Group normalization" (2018).
+    `eps` is added to the biased variance.  Wu and He, "Group normalization" (2018).
 
     >>> group_norm(np.array([[1.0, 3.0, 10.0, 30.0]]), 2, eps=0.0)
     array([[-1.,  1., -1.,  1.]])
@@ -204,9 +196,10 @@ def instance_norm(
     """Normalise each channel of each image of input (N, C, ...) to mean 0 and variance 1, then
     scale by `weight` (C,) and shift by `bias` (C,).
 
-    With `use_input_stats` the image's own mean and biased variance normalise, and the running
-    arrays (C,), where given, follow the batch's averages as in `batch_norm`; otherwise the running
-    arrays normalise.  Ulyanov, Vedaldi and Lempitsky, "Instance normalization" (2016).
+    With `use_input_stats` it normalises by the image's mean and biased variance, and updates the
+    running arrays (C,), where given, by their averages over the batch, as `batch_norm` does.
+    Otherwise it normalises by the running arrays.  Ulyanov, Vedaldi and Lempitsky, "Instance
+    normalization" (2016).
 
     >>> instance_norm(np.array([[[1.0, 3.0]], [[10.0, 30.0]]]), eps=0.0)
     array([[[-1.,  1.]],

@@ -16,7 +16,7 @@ __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d",
 
 
 def winning_cells(x: Array, out: Array, window: Window) -> np.ndarray:
-    """Where each value of ``out = max_pool(x)`` came from, counted row by row in the image."""
+    """The cell of each value of ``out = max_pool(x)``, counted row by row in the image."""
     offsets = np.unravel_index(pool.winners(x, out, window).astype(np.intp), window.kernel)
     cells: Any = 0
     for axis, (size, positions) in enumerate(zip(window.size, window.out)):
@@ -82,10 +82,10 @@ def max_pool2d(
     """The largest value in each window of input (N, C, H, W): (N, C, OH, OW).
 
     Settings are an int or one each for rows and columns; `stride` defaults to `kernel_size`.
-    Padding (at most half the kernel) never wins, NaN propagates, a tie goes to the first in
-    row-major order.  With `ceil_mode` a last window may reach beyond the padded image, if it starts
-    inside.  With `return_indices` also a plain array of where each value came from, counted row by
-    row in the (H, W) image.
+    Padding (at most half the kernel) never wins, NaN propagates, and a tie goes to the first cell.
+    With `ceil_mode` a last window may reach beyond the padded image, if it starts inside.
+    `return_indices` adds an array of the cells of the values, counted row by row in the (H, W)
+    image.
 
     >>> out, where = F.max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2, return_indices=True)
     >>> where[0, 0]
@@ -154,7 +154,7 @@ def avg_pool2d(
     """The mean of each window of input (N, C, H, W): (N, C, OH, OW).
 
     Settings as in `max_pool2d`.  Padding counts as zeros unless `count_include_pad` is False;
-    `divisor_override` divides every sum by that number instead.
+    `divisor_override` replaces the number of cells.
 
     >>> F.avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)[0, 0]
     array([[ 2.5,  4.5],

@@ -1,4 +1,4 @@
-"""Images at another size: nearest values, or linear interpolation along each axis."""
+"""Images resized by nearest values, or by linear interpolation along each axis."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops.pool import avg_pool_grad
 from autograd_cnn.ops.product import linear
+from autograd_cnn.ops.shape import along
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["interpolate"]
@@ -20,7 +21,7 @@ __all__ = ["interpolate"]
 _AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
 
-def along(x: Array, axis: int, matrix: np.ndarray) -> Array:
+def multiplied_along(x: Array, axis: int, matrix: np.ndarray) -> Array:
     """`matrix` (out, size) applied to the values of x along one axis."""
     return linear(x.swapaxes(axis, -1), matrix).swapaxes(axis, -1)
 
@@ -28,7 +29,7 @@ def along(x: Array, axis: int, matrix: np.ndarray) -> Array:
 def check_settings(
     name: str, size: Any, scale_factor: Any, mode: str, align_corners: bool | None
 ) -> None:
-    """Raise ValueError for settings that fit no input."""
+    """Raise ValueError for settings that no input can have."""
     if (size is None) == (scale_factor is None):
         raise ValueError(f"{name}: give either size or scale_factor")
     label, value = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
@@ -44,7 +45,7 @@ def check_settings(
 
 
 def _target(x: Array, size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
-    """Output sizes, and how many input cells one output cell spans, along each axis."""
+    """Output sizes, and the number of input cells per output cell, along each axis."""
     axes = x.ndim - 2
     name, value = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
     given: Any = list(value) if isinstance(value, (tuple, list)) else [value] * axes
@@ -72,15 +73,13 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Array:
-    """Images (N, C, ...) of one, two or three spatial axes at another `size`, or larger by
-    `scale_factor`.  Both are a number or one per axis.
+    """Images (N, C, ...) resized to `size`, or by `scale_factor`: a number or one per axis.
 
-    `mode` 'nearest' repeats values: output cell i takes input cell floor(i / scale).  'linear'
-    (N, C, L), 'bilinear' (N, C, H, W) and 'trilinear' (N, C, D, H, W) interpolate between the two
-    nearest cells of each axis; cell i lies at ``(i + 0.5) / scale - 0.5``, not below 0, or, with
-    `align_corners`, at ``i * (input size - 1) / (output size - 1)``, so that the corners keep their
-    values.  Sizes are rounded down.  Linear modes multiply by matrices of weights, so a value that
-    is not finite reaches all of its row and column.
+    Sizes are rounded down.  `mode` 'nearest' repeats values: output cell i takes input cell
+    floor(i / scale).  'linear' (N, C, L), 'bilinear' (N, C, H, W) and 'trilinear' (N, C, D, H, W)
+    interpolate between the two nearest cells of each axis.  Cell i lies at ``(i + 0.5) / scale -
+    0.5``, but not below 0.  With `align_corners` it lies at ``i * (input size - 1) / (output size -
+    1)``, so that corners keep their values.  An infinite value reaches its whole row and column.
 
     >>> F.interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2)
     array([[[1., 1., 3., 3.]]])
@@ -103,7 +102,7 @@ def interpolate(
         )
     for axis, (o, step) in enumerate(zip(out, steps), 2):
         weights = _linear_weights(x.shape[axis], o, step, bool(align_corners))
-        x = along(x, axis, weights.astype(x.dtype))
+        x = multiplied_along(x, axis, weights.astype(x.dtype))
     return x
 
 
@@ -124,9 +123,7 @@ def _linear_weights(n: int, out: int, step: float, align_corners: bool) -> np.nd
 
 
 def _nearest(x: Array, out: list[int], steps: list[float]) -> Array:
-    """Whole repetitions spread each value over its window, as the gradient of a sum does; other
-    sizes pick by position.
-    """
+    """Whole multiples spread each value over its window; other sizes pick by position."""
     sides = x.shape[2:]
     picked = [
         np.minimum(np.floor(np.arange(o) * step).astype(np.intp), n - 1)
@@ -137,5 +134,5 @@ def _nearest(x: Array, out: list[int], steps: list[float]) -> Array:
         window = pool_window(tuple(out), times, None, 0, 1, False)
         return avg_pool_grad(x, window=window, divisor_override=1)
     for axis, cells in enumerate(picked, 2):
-        x = x[(slice(None),) * axis + (cells,)]
+        x = x[along(axis, cells)]
     return x

@@ -1,9 +1,9 @@
 """Array loops: the only place that knows memory layout.
 
-`reference` holds every kernel in NumPy.  Many have a twin in C, which takes the same arguments and
-gives the same results, and stands here in its place; `choice` decides.  A twin leaves arrays that
-it does not take to NumPy's kernel.  `window` is the geometry of sliding windows, `memory` keeps
-freed memory in the process, `threads` counts processors.
+`reference` holds every kernel in NumPy.  Many have a twin in C with the same arguments and results,
+which replaces them here if `choice` decides so.  A twin passes arrays that it does not support to
+NumPy's kernel.  `window` is the geometry of sliding windows, `memory` keeps freed memory in the
+process, `threads` counts processors.
 """
 
 from autograd_cnn.kernels import memory as memory

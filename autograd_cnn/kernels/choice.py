@@ -1,7 +1,7 @@
-"""Which kernels compute: the compiled ones where they were built, else NumPy's.
+"""The choice of kernels: the compiled ones if they were built, else NumPy's.
 
-``AUTOGRAD_CNN_KERNELS`` in the environment decides otherwise: ``numpy`` forces NumPy's, and
-``compiled`` turns a missing build into an error.
+``AUTOGRAD_CNN_KERNELS=numpy`` in the environment forces NumPy's; ``compiled`` turns a missing build
+into an error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SETTING = "AUTOGRAD_CNN_KERNELS"
 
 
 def choose(setting: str | None) -> tuple[Any, str]:
-    """The module of compiled kernels for a setting, or None for NumPy's; and why, in words."""
+    """The module of compiled kernels for a setting, or None for NumPy's; and the reason."""
     if setting not in (None, "", "numpy", "compiled"):
         raise ValueError(f"{_SETTING} must be 'numpy' or 'compiled', got {setting!r}")
     if setting == "numpy":
@@ -34,7 +34,7 @@ def choose(setting: str | None) -> tuple[Any, str]:
 
 
 def twins(compiled: Any) -> dict[str, Callable[..., Any]]:
-    """The compiled kernels by name; each needs a NumPy kernel that says what it computes."""
+    """The compiled kernels by name; each needs a NumPy kernel as its reference."""
     missing = [name for name in compiled.KERNELS if not hasattr(reference, name)]
     if missing:
         raise ImportError(
@@ -45,13 +45,13 @@ def twins(compiled: Any) -> dict[str, Callable[..., Any]]:
 
 
 def set_threads(number: int) -> None:
-    """Use this many threads in the compiled kernels; NumPy's have none of their own to set."""
+    """Use this many threads in the compiled kernels."""
     if COMPILED is not None:
         COMPILED.set_threads(number)
 
 
 def get_threads() -> int:
-    """How many threads the kernels use."""
+    """The number of threads that the kernels use."""
     return 1 if COMPILED is None else COMPILED.get_threads()
 
 

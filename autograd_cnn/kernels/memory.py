@@ -1,11 +1,10 @@
-"""Freed memory is kept by the process instead of being given back to the system after every
-operation.
+"""The process keeps freed memory instead of returning it to the system after every operation.
 
-By default the GNU C library maps each large array anew, and the system zeroes its pages on first
-touch: two thirds of a naive training step (S4 at batch 32: 18.0 ms, 6.0 ms with this setting; see
-docs/architecture.md).  The setting concerns the whole process: up to `KEPT` bytes that were in use
-once stay with it.  ``AUTOGRAD_CNN_RECYCLE=0`` in the environment leaves the process alone.  Other C
-libraries (macOS, Windows, musl) have no such call and work without.
+By default the GNU C library asks the system for the memory of each large array, and the system
+zeroes its pages: two thirds of a naive training step (S4 at batch 32: 18.0 ms, 6.0 ms with this
+setting; see docs/architecture.md).  The setting concerns the whole process, which keeps up to
+`KEPT` bytes.  ``AUTOGRAD_CNN_RECYCLE=0`` in the environment switches it off.  Other C libraries
+(macOS, Windows, musl) lack the call.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _LARGEST = 32 << 20  # glibc's limit: larger arrays are still mapped one by one
 
 
 def recycle() -> bool:
-    """Ask the C library to keep freed memory; whether it agreed."""
+    """Ask the C library to keep freed memory; returns whether it accepted."""
     if os.environ.get("AUTOGRAD_CNN_RECYCLE", "1") == "0" or not sys.platform.startswith("linux"):
         return False
     try:

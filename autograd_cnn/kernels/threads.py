@@ -1,9 +1,8 @@
-"""How many threads compute, in the compiled kernels and in NumPy's BLAS.
+"""The number of threads in the compiled kernels and in NumPy's BLAS.
 
-The compiled kernels have threads of their own (compiled_threads.h), which look for work for a
-moment before they sleep.  OpenBLAS's do so as well, for some 20 ms, and take a core from others
-meanwhile; so the matrix products of small networks go to the compiled kernels, and BLAS serves the
-large ones, whose time is worth it.
+The threads of the compiled kernels (c/threads.h) look for work for a moment before they sleep.
+OpenBLAS's threads do so for some 20 ms and occupy a core meanwhile.  So the compiled kernels
+compute the small matrix products, and BLAS the large ones.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _NAMES = (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "64_")
 
 
 def default_threads() -> int:
-    """OMP_NUM_THREADS where it is a number, else the processors that this process may use."""
+    """OMP_NUM_THREADS if it is a number, else the number of processors that the process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted):
         return int(wanted)
@@ -30,7 +29,7 @@ def default_threads() -> int:
 
 @lru_cache(maxsize=1)
 def _blas() -> tuple[tuple[Callable[[], int], Callable[[int], Any]], ...]:
-    """How to get and set the threads of each OpenBLAS in this process (found on Linux)."""
+    """Functions that get and set the threads of each OpenBLAS in this process (Linux only)."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""The geometry of a sliding window: where each kernel offset meets the image.
+"""The geometry of sliding windows: the cells of the image that each kernel offset meets.
 
 An image has any number of spatial axes: one (L), two (H, W) or three (D, H, W) in practice.
 """
@@ -19,9 +19,9 @@ Slices = tuple[slice, ...]
 class Window(NamedTuple):
     """A window of `kernel` cells sliding over an image of `size` cells; a number per spatial axis.
 
-    `before` counts the padding cells before the image (above, left), `after` those behind it;
-    `out` is the number of positions.  Offset i of the window at position r meets image cell
-    ``r * stride + i * dilation - before``, along each axis.
+    `before` and `after` count the padding cells; `out` is the number of positions.  Along each
+    axis, offset i of the window at position r meets image cell ``r * stride + i * dilation -
+    before``.
     """
 
     size: Sizes
@@ -33,22 +33,22 @@ class Window(NamedTuple):
     out: Sizes
 
     def overlaps(self) -> tuple[tuple[int, Slices, Slices], ...]:
-        """For every kernel offset, counted in row-major order: its number, the positions at which
-        it meets the image, the cells it meets.
+        """For every kernel offset in row-major order: its number, the positions at which it meets
+        the image, and the cells it meets.
         """
         kept = math.prod(self.kernel) <= _KEPT
         return _overlaps(self) if kept else _overlaps.__wrapped__(self)
 
     def split(self) -> tuple[Window, Window]:
-        """The window along the first axis, and along the others; a single axis is among the
-        others, beside a first one of size 1.
+        """The window along the first axis, and along the others; a single axis follows a first one
+        of size 1.
         """
         if len(self.size) == 1:
             return Window((1,), (1,), (1,), (1,), (0,), (0,), (1,)), self
         return Window(*(field[:1] for field in self)), Window(*(field[1:] for field in self))
 
     def disjoint(self) -> bool:
-        """Whether no cell belongs to two positions."""
+        """Whether every cell belongs to at most one position."""
         reach = zip(self.stride, self.kernel, self.dilation)
         return all(s > d * (k - 1) for s, k, d in reach)
 
@@ -69,7 +69,7 @@ _KEPT = 1024  # larger windows, such as whole images, would fill the memory with
 
 @lru_cache(maxsize=256)
 def _overlaps(window: Window) -> tuple[tuple[int, Slices, Slices], ...]:
-    """Kept, because finding them again takes as long as a small kernel's arithmetic."""
+    """Cached, because this takes as long as a small kernel."""
     axes = [[window.meet(axis, i) for i in range(k)] for axis, k in enumerate(window.kernel)]
     found = []
     for number, meets in enumerate(itertools.product(*axes)):
@@ -103,9 +103,9 @@ def _shape(values: Iterable[int]) -> str:
 
 
 def kept(make: Callable[..., Window]) -> Callable[..., Window]:
-    """Keeps the windows of settings that were seen before: checking them takes as long as a small
-    kernel (3.4 us of a convolution's 16).  Settings that cannot be kept, such as lists, are checked
-    again.
+    """Cache windows by their settings, unless these are unhashable, such as lists.
+
+    Checking settings takes 3.4 us of a convolution's 16.
     """
     cached = lru_cache(maxsize=4096, typed=True)(make)
 

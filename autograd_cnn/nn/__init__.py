@@ -1,5 +1,5 @@
-"""Networks: `Module`, layers, losses, initial values (`init`), clipping of gradients (`utils`), in
-PyTorch's names.
+"""Networks under PyTorch's names: `Module`, layers, losses, initial values (`init`), clipping of
+gradients (`utils`).
 
 >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
 >>> net(np.zeros((2, 1, 28, 28), np.float32)).shape

@@ -1,4 +1,4 @@
-"""Activations as layers: one class for each function of `functional.activations`."""
+"""Activations as layers: a class for each function of `functional.activations`."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Hardtanh(FunctionModule, function=F.hardtanh):
 class Softmax(FunctionModule, function=F.softmax):
     """exp(x) / sum(exp(x)) along axis `dim`, the last by default.
 
-    `CrossEntropyLoss` takes logits: leave softmax out in front of it.
+    `CrossEntropyLoss` takes logits: do not put softmax before it.
 
     >>> nn.Softmax()(np.array([[0.0, 0.0]]))
     array([[0.5, 0.5]])

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 class Sequential(Module):
     """Modules applied in order, each to the result of the one before.
 
-    Takes the modules, which are named "0", "1" and so on, or one mapping of names to modules.
-    Supports ``len``, iteration, indexing by position (a slice gives a Sequential that shares the
-    modules and keeps their names), replacement by position, and `append`.  Neighbours such as batch
-    norm, relu and max pooling are computed together, in fewer passes over memory (`nn.fusion`).
-    Names must not be empty, dotted or an attribute already.
+    Takes the modules, which it names "0", "1" and so on, or one mapping of names to modules.
+    Supports ``len``, iteration, indexing, replacement by position, and `append`.  A slice shares
+    the modules and keeps their names.  Neighbours such as batch norm, relu and max pooling are
+    computed together, in fewer passes over memory (`nn.fusion`).
 
     >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU())
     Sequential(

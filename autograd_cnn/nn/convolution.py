@@ -26,7 +26,7 @@ __all__ = [
 
 
 class _Convolution(FunctionModule):
-    """What all of them share; they differ in the function and in the number of spatial axes."""
+    """The base of all; subclasses name the function and the number of spatial axes."""
 
     weight: Parameter
     bias: Parameter | None
@@ -104,7 +104,7 @@ class _Conv(_Convolution):
         self, x: Any, *, relu: bool = False, norm: Any = None, pool: tuple[Any, ...] | None = None
     ) -> Any:
         """`forward`, then `norm` by its running statistics, max pooling with the settings `pool`,
-        and relu, in one pass over memory that records no graph.
+        and relu, in one pass over memory, without a graph.
         """
         settings = (self.stride, self.padding, self.dilation, self.groups)
         scale, bias = (None, self.bias) if norm is None else norm._running_affine(self.bias)
@@ -125,10 +125,8 @@ class Conv1d(_Conv, function=F.conv1d, axes=1):
 class Conv2d(_Conv, function=F.conv2d, axes=2):
     """Cross-correlation of images (N, in_channels, H, W) with filters: (N, out_channels, OH, OW).
 
-    ``OH = (H + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1``, and OW likewise;
-    each setting is an integer or one each for height and width; `padding` may also be 'valid'
-    (none) or 'same' (OH = ceil(H / stride)).  `groups` splits the channels into parts that are
-    convolved separately.
+    Settings are as in `functional.conv2d`: an integer, or one each for height and width; `padding`
+    may also be 'valid' or 'same'.
 
     weight (out_channels, in_channels / groups, KH, KW) and bias (out_channels,) have the default
     dtype and start uniform in +-1 / sqrt(in_channels / groups * KH * KW).
@@ -195,9 +193,7 @@ class ConvTranspose1d(_ConvTranspose, function=F.conv_transpose1d, axes=1):
 class ConvTranspose2d(_ConvTranspose, function=F.conv_transpose2d, axes=2):
     """Transposed convolution of images (N, in_channels, H, W): (N, out_channels, OH, OW).
 
-    The gradient of `Conv2d` in its input, for the same settings: ``OH = (H - 1) * stride - 2 *
-    padding + dilation * (kernel_size - 1) + output_padding + 1``.  Each setting is an integer or
-    one each for height and width; `output_padding` is smaller than stride or dilation.
+    Settings are as in `functional.conv_transpose2d`: an integer, or one each for height and width.
 
     weight (in_channels, out_channels / groups, KH, KW) and bias (out_channels,) have the default
     dtype and start uniform in +-1 / sqrt(out_channels / groups * KH * KW).

@@ -1,4 +1,4 @@
-"""The note on an exception that names the layer in which it was raised."""
+"""The note on an exception that names the layer that raised it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from autograd_cnn.nn.tree import ModuleTree, join
 
 
 class LayerNote(str):
-    """The note, with its parts."""
+    """A note with its parts."""
 
     __slots__ = ("inner", "module", "path", "rest")
 
     module: int
-    """The identity of the outermost module so far: the module itself may not be picklable."""
+    """The id of the outermost module so far: the module itself may not be picklable."""
     path: str
-    """From that module to the failing one, or to the last that its caller holds."""
+    """From that module to the failing one, or to the last one found in attributes."""
     inner: str
     """The class of the module at the path."""
     rest: str
-    """What is said of modules further in, which are called but not held."""
+    """The note on modules further in that no attribute holds."""
 
 
 def note_layer(error: Exception, module: ModuleTree) -> None:

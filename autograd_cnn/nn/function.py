@@ -1,4 +1,4 @@
-"""A function of `functional` as a layer: activations, pooling, losses and the like."""
+"""Functions of `functional` as layers: activations, pooling, losses and the like."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class FunctionModule(ArrayModule):
     """A layer that calls one function of `functional` with its inputs and its settings.
 
     A subclass names the function: ``class ReLU(FunctionModule, function=F.relu)``.  Its settings
-    are the arguments that its constructor shares with the function, kept as attributes.
+    are attributes: the arguments that its constructor shares with the function.
     """
 
     function: ClassVar[Callable[..., Any]]
@@ -22,7 +22,7 @@ class FunctionModule(ArrayModule):
     hidden: ClassVar[tuple[str, ...]] = ()
     """The settings that the text form leaves out."""
     axes: ClassVar[int]
-    """How many spatial axes the function works on, where the layer knows."""
+    """The number of spatial axes, of convolution and pooling layers."""
 
     def __init_subclass__(
         cls, function: Callable[..., Any] | None = None, axes: int | None = None, **other: Any

@@ -1,13 +1,13 @@
-"""Neighbouring layers computed in fewer passes over memory: what `Sequential` does with them.
+"""Neighbouring layers of a `Sequential`, computed in fewer passes over memory.
 
-- Batch norm takes the relu and the max pooling after it into its op.
-- Any other relu before max pooling comes after it, on a fourth of the values: the largest value is
-  the same, and where it is not positive no gradient passes in either order.
-- Without recording (`no_grad`), convolutions and linear layers take in what follows as well: batch
-  norm by running statistics, which changes the result by rounding only, relu, max pooling.
+- Batch norm takes a following relu and max pooling into its op.
+- Another relu before max pooling runs after it instead, on a fourth of the values.  The largest
+  value is the same, and where it is not positive no gradient passes in either order.
+- Under `no_grad`, convolutions and linear layers also take in a following batch norm by running
+  statistics (which changes the result by rounding only), relu and max pooling.
 
-Layers with hooks, subclasses, and layers whose `forward` or `__call__` has been replaced are called
-one by one.  Watchers (`summary`, `profile`, ...) see what runs otherwise.
+Subclasses, layers with hooks, and layers with a replaced `forward` or `__call__` run one by one.
+Watchers (`summary`, `profile`, ...) see what really runs.
 """
 
 from __future__ import annotations
@@ -38,20 +38,13 @@ _NORMS = {conv: norm for conv, norm, _ in _RANKS} | {Linear: BatchNorm1d}
 _POOLS = {layer: pool for conv, norm, pool in _RANKS for layer in (conv, norm)}
 _MAX_POOLS = frozenset(_POOLS.values())
 _RECORDED = frozenset(_NORMS.values())
-"""The layers that take in what follows while operations are recorded."""
+"""The layers that take in the following ones while operations are recorded."""
 _UNRECORDED = _RECORDED | _NORMS.keys()
 _AS_WRITTEN = {kind: (kind.forward, kind.__call__) for kind in (ReLU, *_UNRECORDED, *_MAX_POOLS)}
 
 
 def run(members: Iterable[Any], x: Any) -> Any:
-    """The modules among the members applied to x in order, neighbours together where that is
-    faster.
-
-    >>> x = np.array([[-1.0], [3.0]])
-    >>> run([nn.BatchNorm1d(1, eps=0.0), nn.ReLU()], x).numpy()
-    array([[0.],
-           [1.]])
-    """
+    """Apply the modules among the members to x in order, neighbours together where possible."""
     modules, kinds = _modules(members)
     takers = _RECORDED if recording.get() else _UNRECORDED
     place = 0
@@ -59,7 +52,7 @@ def run(members: Iterable[Any], x: Any) -> Any:
         kind, after = kinds[place], kinds[place + 1]
         if kind in takers and after is not None:
             x, count = _run_together(modules[place:], kinds[place:], x)
-        elif kind is ReLU and after in _MAX_POOLS and _swaps(modules[place + 1], x):
+        elif kind is ReLU and after in _MAX_POOLS and _relu_may_follow(modules[place + 1], x):
             x, count = modules[place](modules[place + 1](x)), 2
         else:
             x, count = modules[place](x), 1
@@ -68,10 +61,7 @@ def run(members: Iterable[Any], x: Any) -> Any:
 
 
 def _modules(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
-    """The modules, and the classes of those that may run together; None for others and at the end.
-
-    A layer with hooks or with another `forward` than its class is written with must be called.
-    """
+    """The modules, and the classes of those that may run together (None for others), then None."""
     modules: list[Any] = []
     kinds: list[Any] = []
     for module in members:
@@ -88,8 +78,8 @@ def _modules(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _run_together(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> tuple[Any, int]:
-    """The first module with what its pass over x takes in, and how many modules these are."""
-    layer, settings = modules[0], _taken_in(modules, kinds, x)
+    """Run the first module with those that it takes in; returns the result and their number."""
+    layer, settings = modules[0], _fused_settings(modules, kinds, x)
     count = 1 + len(settings)
     if count > 1:
         try:
@@ -97,15 +87,15 @@ def _run_together(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> tuple
                 return layer._run_fused(x, **settings), count
             return watched(modules[:count], lambda: layer._run_fused(x, **settings)), count
         except (TypeError, ValueError):
-            pass  # one by one, so that the error comes from the layer that has it
+            pass  # run one by one, so that the layer at fault raises the error
         except Exception as error:
             note_layer(error, layer)
             raise
     return layer(x), 1
 
 
-def _taken_in(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> dict[str, Any]:
-    """Which of the modules after it the first takes into its pass over x, as its settings."""
+def _fused_settings(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> dict[str, Any]:
+    """The following modules that the first takes in, as settings of its `_run_fused`."""
     layer, kind = modules[0], kinds[0]
     array = x.array if isinstance(x, Node) else x
     taken: dict[str, Any] = {}
@@ -121,16 +111,17 @@ def _taken_in(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> dict[str,
             taken["relu"] = True
         elif after is _NORMS.get(kind) and not taken and module._follows(layer.weight):
             taken["norm"] = module
-        elif after is _POOLS.get(kind) and "pool" not in taken and _swaps(module, array):
+        elif after is _POOLS.get(kind) and "pool" not in taken and _relu_may_follow(module, array):
             taken["pool"] = module.window_settings()
         else:
             break
     return taken
 
 
-def _swaps(pool: Any, x: Any) -> bool:
-    """Whether relu may come after this pooling of x instead of before it: not where positions are
-    asked for, nor where a dilated window may see nothing but padding, whose maximum is -inf.
+def _relu_may_follow(pool: Any, x: Any) -> bool:
+    """Whether relu may run after this pooling of x instead of before.
+
+    Positions would differ, and a dilated window may see only padding, whose maximum is -inf.
     """
     if pool.return_indices or pool.dilation not in (1, (1,), (1, 1), (1, 1, 1)):
         return False

@@ -1,5 +1,6 @@
-"""Calls of modules that somebody looks at: hooks, which see and may replace what goes in and out,
-backward hooks, which do so with gradients, and watchers.
+"""Calls of modules with hooks or watchers.
+
+Hooks see and may replace inputs and outputs; backward hooks do the same with gradients.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class LayerWatcher(Watcher):
 
 
 def watched(together: Sequence[Module], compute: Callable[[], Any]) -> Any:
-    """What ``compute()`` returns, which watchers see the first of these layers do for all."""
+    """The result of ``compute()``; watchers see the first of the layers compute it for all."""
     token = layers.set((*layers.get(), together[0]))
     try:
         output = compute()
@@ -52,7 +53,7 @@ def watched(together: Sequence[Module], compute: Callable[[], Any]) -> Any:
 
 
 def forward_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What `forward` returns, with the hooks of the module, if it has any, before and after."""
+    """The result of `forward`, with the module's hooks before and after."""
     hooks = module._hooks
     if hooks is None:
         return module.forward(*args, **kwargs)
@@ -72,7 +73,7 @@ def forward_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, 
 
 @op(register=False, x=lambda g, out, x: g)
 def border(x: Any) -> Any:
-    """`x` as a new tensor, whose gradient is what crosses the border of the module there."""
+    """`x` as a new tensor, whose gradient crosses the border of the module there."""
     return x
 
 
@@ -87,7 +88,7 @@ class BackwardHooks:
         self.grad_output: dict[int, Any] = {}
 
     def take_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, with those that require gradients going through one tensor."""
+        """The arguments; those that require gradients pass through one tensor."""
         self.inputs, rebuild = flatten(args)
         self.tracked = [floating(x) and x.requires_grad for x in self.inputs]
         given = list(compress(self.inputs, self.tracked))
@@ -97,27 +98,21 @@ class BackwardHooks:
         return tuple(rebuild(self._placed(unpack(self.border, given), self.inputs)))
 
     def take_output(self, output: Any) -> Any:
-        """The output, each tensor in it as a new one, which waits for its gradient from outside.
-
-        The hooks wait for that of the inputs.
-        """
+        """The output with new tensors in it, which keep their gradients until the hooks run."""
         leaves, rebuild = flatten(output)
         places = [place for place, x in enumerate(leaves) if floating(x)]
         outputs = []
         for number, place in enumerate(places):
             if leaves[place].requires_grad:
-                leaves[place] = self._noting(border(leaves[place]), number)
-                outputs.append(leaves[place])
-        at, self.border = self.border, None  # it will hold a hook that holds this: no cycle
+                leaves[place] = x = border(leaves[place])
+                x.register_hook(lambda g, number=number: self.grad_output.update({number: g}))
+                outputs.append(x)
+        at, self.border = self.border, None  # its hook holds this object: avoid a cycle
         if at is not None:
             at.register_hook(lambda g: self._call(g, len(places)))
-        elif outputs:  # the oldest is the last that backward comes to
+        elif outputs:  # backward comes to the oldest last
             outputs[0].register_hook(lambda g: self._call(None, len(places)))
         return rebuild(leaves)
-
-    def _noting(self, x: Any, number: int) -> Any:
-        x.register_hook(lambda g: self.grad_output.update({number: g}))
-        return x
 
     def _placed(self, parts: Sequence[Any], others: Sequence[Any]) -> list[Any]:
         """The parts in the places of the inputs that require gradients, others in the rest."""
@@ -125,7 +120,7 @@ class BackwardHooks:
         return [next(rest) if tracked else x for x, tracked in zip(others, self.tracked)]
 
     def _call(self, g: Any, outputs: int) -> Any:
-        """Run the hooks; the gradient that goes further back, or None for what came."""
+        """Run the hooks; returns the gradient that replaces g, or None."""
         given = list(compress(self.inputs, self.tracked))
         nothing = [None] * len(self.inputs)
         grads = tuple(self._placed(unpack(g, given) if given else (), nothing))
@@ -138,12 +133,12 @@ class BackwardHooks:
         return pack(list(compress(grads, self.tracked))) if changed and given else None
 
     def _fitting(self, new: Any) -> tuple[Any, ...]:
-        """What a hook returned: a gradient per input, or the one gradient."""
+        """The gradients that a hook returned, checked: a tuple, or the one gradient."""
         given = new if isinstance(new, tuple) else (new,)
         shapes = [np.shape(values(g)) for g in given]
         if shapes != [np.shape(values(x)) for x in self.inputs]:
             raise ValueError(
                 f"a backward hook of {type(self.module).__name__} returned gradients of shapes "
-                f"{shapes}; there is one per input, of its shape"
+                f"{shapes}; it must return one per input, of its shape"
             )
         return given

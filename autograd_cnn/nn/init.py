@@ -1,7 +1,7 @@
 """Initial values, written into a tensor in place and outside any graph.
 
-Every function fills a leaf tensor of any shape, keeps its dtype and returns it.  Random values need
-a floating dtype; they come from the generator that `manual_seed` seeds unless another is given.
+Every function returns the tensor.  Random values come from the generator that `manual_seed` seeds
+unless another is given.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def _write(tensor: T, new: np.ndarray | float) -> T:
 
 @checked
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor by which weights before `nonlinearity` are enlarged to keep the variance.
+    """The factor on weights before `nonlinearity` that keeps the variance.
 
-    'linear', the names of convolutions and 'sigmoid' 1, 'tanh' 5/3, 'relu' sqrt(2), 'selu' 3/4,
-    'leaky_relu' sqrt(2 / (1 + slope^2)) with slope `param` (0.01 when None).
+    It is 1 for 'linear', 'conv2d' and the like, and 'sigmoid'; 5/3 for 'tanh', sqrt(2) for 'relu',
+    3/4 for 'selu'; sqrt(2 / (1 + slope^2)) for 'leaky_relu' with slope `param` (0.01 when None).
 
     >>> nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
@@ -158,7 +158,7 @@ def _truncated(draw: np.random.Generator, size: int, low: float, high: float) ->
 
 @checked
 def constant_(tensor: T, val: float) -> T:
-    """The value `val` everywhere; integer tensors take it too.
+    """The value `val` everywhere, also in integer tensors.
 
     >>> nn.init.constant_(ag.tensor([0.0, 0.0]), 0.5)
     tensor([0.5, 0.5])
@@ -169,7 +169,7 @@ def constant_(tensor: T, val: float) -> T:
 
 @checked
 def zeros_(tensor: T) -> T:
-    """0 everywhere; integer tensors take it too.
+    """0 everywhere, also in integer tensors.
 
     >>> nn.init.zeros_(ag.tensor([1.0, 2.0]))
     tensor([0., 0.])
@@ -180,7 +180,7 @@ def zeros_(tensor: T) -> T:
 
 @checked
 def ones_(tensor: T) -> T:
-    """1 everywhere; integer tensors take it too.
+    """1 everywhere, also in integer tensors.
 
     >>> nn.init.ones_(ag.tensor([0.0, 2.0]))
     tensor([1., 1.])
@@ -190,7 +190,7 @@ def ones_(tensor: T) -> T:
 
 
 def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
-    """How many values each output of a weight (out, in, ...) sees, and each input feeds."""
+    """The number of inputs per output of a weight (out, in, ...), and of outputs per input."""
     _check(name, tensor)
     if tensor.ndim < 2:
         raise ValueError(
@@ -276,8 +276,7 @@ def kaiming_normal_(
 def orthogonal_(tensor: T, gain: float = 1, generator: np.random.Generator | None = None) -> T:
     """A random orthogonal matrix (out, rest joined), times `gain`.
 
-    Its rows or columns, whichever are fewer, are orthonormal.  Uniform among such matrices.  Saxe
-    et al. (2014).
+    Its rows or columns, whichever are fewer, are orthonormal.  Saxe et al. (2014).
 
     >>> w = nn.init.orthogonal_(ag.tensor([[0.0, 0.0], [0.0, 0.0]])).numpy()
     >>> bool(abs(w @ w.T - [[1, 0], [0, 1]]).max() < 1e-6)

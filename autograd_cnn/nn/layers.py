@@ -24,8 +24,8 @@ __all__ = ["Dropout", "Dropout2d", "Embedding", "Flatten", "Identity", "Linear",
 
 
 def uniform_parameters(shape: tuple[int, ...], biases: int) -> tuple[Parameter, Parameter | None]:
-    """Weight of that shape, and as many biases (none for 0), drawn from U(-b, b) with b = 1 /
-    sqrt(fan_in), in the default dtype.
+    """A weight of that shape and a bias of `biases` values, or None for 0, drawn from U(-b, b)
+    with b = 1 / sqrt(fan_in), in the default dtype.
     """
     dtype = get_default_dtype()
     weight = Parameter(np.zeros(shape, dtype))
@@ -58,8 +58,8 @@ class Linear(Module):
         return linear(input, self.weight, self.bias)
 
     def _run_fused(self, x: Any, *, relu: bool = False, norm: Any = None, pool: Any = None) -> Any:
-        """`forward`, then `norm` by its running statistics, and relu, in one pass over memory that
-        records no graph; there is nothing to pool.
+        """`forward`, then `norm` by its running statistics, and relu, in one pass over memory,
+        without a graph; `pool` is always None.
         """
         scale, bias = (None, self.bias) if norm is None else norm._running_affine(self.bias)
         return fused.linear_fused(x, self.weight, bias, scale=scale, relu=relu)
@@ -147,7 +147,7 @@ class Identity(ArrayModule):
 
 
 class Embedding(Module):
-    """The rows of a table named by integers: (...) to (..., embedding_dim).
+    """The rows of a table at integer positions: (...) to (..., embedding_dim).
 
     weight (num_embeddings, embedding_dim) has the default dtype and starts normal with deviation 1;
     row `padding_idx`, where given, starts at zero and gets no gradient.

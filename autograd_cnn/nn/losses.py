@@ -1,4 +1,4 @@
-"""Losses as layers: one class for each loss of `functional`; settings are given by name."""
+"""Losses as layers: a class for each loss of `functional`, with settings given by name."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Loss(FunctionModule):
         self.reduction = choice(type(self).__name__, "reduction", reduction, self.reductions)
 
     def extra_repr(self) -> str:
-        """Nothing: a loss is shown by its name."""
+        """No settings: a loss is shown by its name."""
         return ""
 
 
@@ -57,10 +57,8 @@ class _ClassLoss(_Loss):
 
 
 class CrossEntropyLoss(_ClassLoss, function=F.cross_entropy):
-    """Softmax cross entropy of logits (N, K, ...) with classes (N, ...) or probabilities
-    (N, K, ...).
-
-    See `functional.cross_entropy`; class weights (K,) become a buffer.
+    """Softmax cross entropy of logits (N, K, ...) with classes (N, ...) or probabilities (N, K,
+    ...); see `functional.cross_entropy`.  Class weights (K,) become a buffer.
 
     >>> nn.CrossEntropyLoss()(np.zeros((2, 4)), np.array([0, 3])).item()  # log(4)
     1.3862943611198906
@@ -100,9 +98,8 @@ class NLLLoss(_ClassLoss, function=F.nll_loss):
 
 
 class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits):
-    """Binary cross entropy of logits with targets of the same shape in [0, 1].
-
-    See `functional.binary_cross_entropy_with_logits`; `weight` and `pos_weight` become buffers.
+    """Binary cross entropy of logits with targets of the same shape in [0, 1]; see
+    `functional.binary_cross_entropy_with_logits`.  `weight` and `pos_weight` become buffers.
 
     >>> nn.BCEWithLogitsLoss()(np.array([0.0, 1000.0]), np.array([0.0, 1.0])).item()  # log(2) / 2
     0.34657359027997264
@@ -167,10 +164,7 @@ class HuberLoss(_Loss, function=F.huber_loss):
 
 
 class KLDivLoss(_Loss, function=F.kl_div):
-    """Kullback-Leibler divergence of log-probabilities from probabilities; see
-    `functional.kl_div`.
-
-    `reduction` may also be 'batchmean', the mathematical divergence.
+    """Kullback-Leibler divergence of log-probabilities from probabilities; see `functional.kl_div`.
 
     >>> nn.KLDivLoss(reduction="sum")(np.log([0.5, 0.5]), np.array([0.5, 0.5])).item()
     0.0

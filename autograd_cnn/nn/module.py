@@ -25,12 +25,11 @@ R = TypeVar("R")
 
 
 class Module(ModuleTree):
-    """The base of layers and networks: assign what it is made of to attributes, define `forward`.
+    """The base of layers and networks; subclasses define `forward`.
 
-    Parameters and modules are found where they are: in attributes, and in lists, tuples and dicts
-    that are attributes (``self.layers = [a, b]`` gives names ``layers.0...`` and ``layers.1...``).
-    Nothing needs to be registered, and calling ``super().__init__()`` is allowed but not necessary.
-    Arrays that belong to the state but are not trained go through `register_buffer`.
+    Assign parameters and modules to attributes, also in lists, tuples and dicts: ``self.layers =
+    [a, b]`` gives names ``layers.0...`` and ``layers.1...``.  Calling ``super().__init__()`` is not
+    necessary.  `register_buffer` is for arrays that belong to the state but are not trained.
 
     >>> class Net(nn.Module):
     ...     def __init__(self):
@@ -47,7 +46,7 @@ class Module(ModuleTree):
     _hooks: ModuleHooks | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What calling the module computes; every subclass defines it.
+        """Compute the result of calling the module; every subclass defines it.
 
         >>> class Double(nn.Module):
         ...     def forward(self, x):
@@ -75,8 +74,8 @@ class Module(ModuleTree):
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(module, args)`` before every forward; returns a handle with ``remove()``.
 
-        `args` are the positional arguments.  What the hook returns, unless None, replaces them: a
-        tuple, or the one argument.  Hooks run in the order in which they were registered.
+        Unless the hook returns None, its result replaces the positional arguments: a tuple, or the
+        one argument.  Hooks run in the order in which they were registered.
 
         >>> layer = nn.ReLU()
         >>> with layer.register_forward_pre_hook(lambda module, args: -args[0]):
@@ -88,9 +87,9 @@ class Module(ModuleTree):
     def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(module, args, output)`` after every forward; returns a handle.
 
-        What the hook returns, unless None, replaces the output.  To see gradients, let the hook
-        call ``output.register_hook``.  ``handle.remove()`` or the end of a ``with`` block removes
-        the hook.
+        Unless the hook returns None, its result replaces the output.  To see gradients, let the
+        hook call ``output.register_hook``.  ``handle.remove()`` or the end of a ``with`` block
+        removes the hook.
 
         >>> net = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
         >>> handle = net[0].register_forward_hook(lambda module, args, out: print(out.shape))
@@ -103,9 +102,8 @@ class Module(ModuleTree):
     def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(module, grad_input, grad_output)`` when backward comes out of the module.
 
-        Both are tuples of gradients, or None: one per positional input, one per floating output.
-        Arguments given by name are not among the inputs.  What the hook returns, unless None,
-        replaces grad_input: a tuple, or the one gradient.
+        Both are tuples of gradients or None: one per positional input, one per floating output.
+        Unless the hook returns None, its result replaces grad_input: a tuple, or the one gradient.
 
         >>> layer = nn.Tanh()
         >>> x = ag.tensor([0.0, 1.0], requires_grad=True)
@@ -125,9 +123,7 @@ class Module(ModuleTree):
 
     @checked
     def train(self, mode: bool = True) -> Self:
-        """Set `training`, which dropout and batch norm obey, here and in all inner modules.
-
-        Returns self.
+        """Set `training`, for dropout and batch norm, here and in all inner modules; returns self.
 
         >>> nn.Sequential(nn.Dropout()).train(False)[0].training
         False
@@ -160,7 +156,7 @@ class Module(ModuleTree):
 
     @checked
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Ask for gradients of all parameters, or freeze them.  Returns self.
+        """Switch gradients of all parameters on, or off to freeze them; returns self.
 
         >>> nn.Linear(1, 1).requires_grad_(False).bias.requires_grad
         False
@@ -171,8 +167,7 @@ class Module(ModuleTree):
 
     @checked
     def apply(self, fn: Function) -> Self:
-        """Call ``fn(module)`` for all inner modules, each once, and for this one last.  Returns
-        self.
+        """Call ``fn(module)`` once for every inner module, and for this one last; returns self.
 
         >>> _ = nn.Sequential(nn.ReLU(), nn.Tanh()).apply(lambda m: print(type(m).__name__))
         ReLU

@@ -1,4 +1,4 @@
-"""Normalisation layers: over the batch, over layers, over groups of channels, over images."""
+"""Batch, instance, layer and group normalisation layers."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = [
 
 
 class _Norm(Module):
-    """What all of them share: eps, and weight and bias that scale and shift the result."""
+    """The base of all: eps, and weight and bias that scale and shift the result."""
 
     shown: ClassVar[tuple[str, ...]]
-    """The settings that the text form shows, those with an = by name."""
+    """The settings that the repr shows, those with = by name."""
     weight: Parameter | None
     bias: Parameter | None
 
@@ -53,7 +53,7 @@ class _Norm(Module):
 
 
 class _ChannelNorm(_Norm):
-    """What batch and instance normalisation share: running statistics, and checks of shapes."""
+    """The base of batch and instance normalisation: running statistics, and checks of shapes."""
 
     ndims: ClassVar[tuple[int, ...]]
     """How many axes an input may have."""
@@ -102,7 +102,7 @@ class _ChannelNorm(_Norm):
 
 
 class _BatchNorm(_ChannelNorm):
-    """The layers differ in the shapes that they take."""
+    """The base of the ranks, which differ in the shapes of inputs."""
 
     @checked
     def forward(self, input: Array) -> Tensor:
@@ -127,24 +127,15 @@ class _BatchNorm(_ChannelNorm):
         return out
 
     def _follows(self, weight: Any) -> bool:
-        """Whether this layer normalises the results of a layer with this weight by running
-        statistics, one for each row of `weight` and of its dtype.
-        """
+        """Whether running statistics can fold this layer into a layer with this weight."""
         mean = self.running_mean
         fits = mean is not None and mean.shape == weight.shape[:1] and mean.dtype == weight.dtype
         return fits and not self.training
 
     def _running_affine(self, bias: Any) -> tuple[np.ndarray, np.ndarray]:
-        """What this layer, by its running statistics, multiplies each channel by, and adds, if
-        `bias` was still to be added to its input: arrays (C,), without gradients.
-
-        >>> norm = BatchNorm1d(1, eps=0.0)
-        >>> norm.running_mean[:], norm.running_var[:] = 3.0, 4.0
-        >>> norm._running_affine(np.array([5.0], np.float32))
-        (array([0.5], dtype=float32), array([1.], dtype=float32))
-        """
+        """The scale and shift (C,) that normalise ``x + bias`` by running statistics."""
         mean, var = self.running_mean, self.running_var
-        assert mean is not None  # as `_follows` found
+        assert mean is not None  # `_follows` has checked
         assert var is not None
         given = values(self.weight), values(self.bias), values(bias)
         return kernels.running_affine(mean, var, *given, self.eps)
@@ -162,13 +153,10 @@ class BatchNorm1d(_BatchNorm, axes=1, vectors=True):
 class BatchNorm2d(_BatchNorm, axes=2):
     """Batch normalisation of images (N, C, H, W): each channel to mean 0 and variance 1.
 
-    The result is scaled by weight and shifted by bias.  In training the batch's mean and biased
-    variance normalise, and the buffers running_mean and running_var (C,) follow: ``running = (1 -
-    momentum) * running + momentum * batch``, with the unbiased variance; `momentum` None means the
-    plain average over all batches, counted in num_batches_tracked.  In evaluation the buffers
-    normalise; without `track_running_stats` there are none and the batch always does.  `affine`
-    gives weight (C,), ones at first, and bias (C,), zeros.  Ioffe and Szegedy, "Batch
-    normalization" (2015).
+    Training uses the batch's mean and variance and updates the buffers running_mean and running_var
+    (C,) as in `functional.batch_norm`; `momentum` None means the plain average over all batches.
+    Evaluation uses the buffers, or the batch without `track_running_stats`.  `affine` gives weight
+    (C,), ones at first, which scales the result, and bias (C,), zeros, which shifts it.
 
     >>> layer = BatchNorm2d(3)
     >>> layer(np.ones((2, 3, 4, 4), np.float32)).shape
@@ -187,7 +175,7 @@ class BatchNorm3d(_BatchNorm, axes=3):
 
 
 class _InstanceNorm(_ChannelNorm):
-    """Differs in its defaults, and in the function that it calls."""
+    """The base of the ranks, with defaults of its own."""
 
     @checked
     def __init__(
@@ -222,10 +210,8 @@ class InstanceNorm1d(_InstanceNorm, axes=1):
 class InstanceNorm2d(_InstanceNorm, axes=2):
     """Normalisation of each channel of each image (N, C, H, W) to mean 0 and variance 1.
 
-    `affine` gives weight (C,), ones at first, and bias (C,), zeros.  With `track_running_stats` the
-    buffers running_mean and running_var (C,) follow the averages over the batch, as in
-    `BatchNorm2d`, and normalise in evaluation.  Ulyanov, Vedaldi and Lempitsky, "Instance
-    normalization" (2016).
+    `affine` and `track_running_stats` are as in `BatchNorm2d`; running statistics average over the
+    images.  Ulyanov, Vedaldi and Lempitsky, "Instance normalization" (2016).
 
     >>> InstanceNorm2d(1, eps=0.0)(np.array([[[[1.0, 3.0]]]]))
     array([[[[-1.,  1.]]]])
@@ -243,9 +229,9 @@ class InstanceNorm3d(_InstanceNorm, axes=3):
 class LayerNorm(_Norm):
     """Normalisation of the last axes (..., *normalized_shape) to mean 0 and variance 1.
 
-    `normalized_shape` is an integer or several.  With `elementwise_affine` the result is multiplied
-    by weight, ones at first, and with `bias` too shifted by bias, zeros; both have that shape.  Ba,
-    Kiros and Hinton, "Layer normalization" (2016).
+    `elementwise_affine` gives a weight of that shape, ones at first, that scales the result, and
+    with `bias` also a bias, zeros, that shifts it.  Ba, Kiros and Hinton, "Layer normalization"
+    (2016).
 
     >>> LayerNorm(2, eps=0.0)(np.array([[1.0, 3.0]])).numpy()
     array([[-1.,  1.]])
@@ -281,8 +267,7 @@ class LayerNorm(_Norm):
 class GroupNorm(_Norm):
     """Normalisation of groups of channels of each image (N, C, ...) to mean 0 and variance 1.
 
-    `affine` gives weight (num_channels,), ones at first, and bias, zeros.  Wu and He, "Group
-    normalization" (2018).
+    `affine` is as in `BatchNorm2d`.  Wu and He, "Group normalization" (2018).
 
     >>> GroupNorm(2, 4, eps=0.0)(np.array([[1.0, 3.0, 10.0, 30.0]])).numpy()
     array([[-1.,  1., -1.,  1.]])

@@ -12,8 +12,7 @@ from autograd_cnn.tensor import Tensor
 class Parameter(Tensor):
     """A leaf tensor that modules find among their attributes and optimizers train.
 
-    `data` is copied, C-contiguous, and keeps its dtype as in `tensor`.  Raises TypeError for values
-    that are not floating while `requires_grad` is set.
+    `data` is copied, and floating unless `requires_grad` is False.
 
     >>> Parameter([1.0, 2.0])
     Parameter([1., 2.])

@@ -27,7 +27,7 @@ __all__ = [
 
 
 class _Pool(FunctionModule):
-    """What layers with windows of a fixed size share."""
+    """The base of pooling with windows of a fixed size."""
 
     def _set_window(self, kernel_size: Any, stride: Any, padding: Any) -> None:
         name = type(self).__name__
@@ -76,12 +76,10 @@ class MaxPool1d(_MaxPool, function=F.max_pool1d, axes=1):
 
 
 class MaxPool2d(_MaxPool, function=F.max_pool2d, axes=2):
-    """The largest value in each window: (N, C, H, W) to (N, C, OH, OW); padding never wins.
+    """The largest value in each window: (N, C, H, W) to (N, C, OH, OW).
 
     ``OH = (H + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1``, rounded up with
-    `ceil_mode`; `stride` defaults to the kernel size.  With `return_indices` also a plain integer
-    array of where each value came from, counted row by row in the (H, W) image.  A tie goes to the
-    first.
+    `ceil_mode`; `stride` defaults to the kernel size.  See `functional.max_pool2d`.
 
     >>> nn.MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
     array([[ 5.,  7.],
@@ -143,8 +141,7 @@ class AvgPool2d(_DividedAvgPool, function=F.avg_pool2d, axes=2):
     """The mean of each window: (N, C, H, W) to (N, C, OH, OW).
 
     ``OH = (H + 2 * padding - kernel_size) // stride + 1``, rounded up with `ceil_mode`; `stride`
-    defaults to the kernel size.  Padding zeros count in the mean unless `count_include_pad` is
-    False; `divisor_override` replaces the number of values.
+    defaults to the kernel size.  See `functional.avg_pool2d`.
 
     >>> nn.AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4))[0, 0]
     array([[ 2.5,  4.5],
@@ -176,7 +173,7 @@ class AdaptiveAvgPool1d(_AdaptivePool, function=F.adaptive_avg_pool1d, axes=1):
 
 
 class AdaptiveAvgPool2d(_AdaptivePool, function=F.adaptive_avg_pool2d, axes=2):
-    """The mean of windows that cover (N, C, H, W), as many as `output_size`; 1 is global pooling.
+    """The mean of `output_size` windows that cover (N, C, H, W); 1 is global pooling.
 
     See `functional.adaptive_avg_pool2d`.
 
@@ -213,7 +210,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool, function=F.adaptive_max_pool1d, axes=1
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool, function=F.adaptive_max_pool2d, axes=2):
-    """The largest value of windows that cover (N, C, H, W), as many as `output_size`.
+    """The largest value of `output_size` windows that cover (N, C, H, W).
 
     See `functional.adaptive_max_pool2d`.
 

@@ -1,4 +1,4 @@
-"""Layers that change the size of images, or take them apart into windows and put them together."""
+"""Layers that resize images, or convert between images and columns."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ __all__ = ["Fold", "Unfold", "Upsample"]
 
 
 class Upsample(FunctionModule, function=F.interpolate):
-    """Images (N, C, ...) at another `size`, or larger by `scale_factor`.
-
-    `mode` is 'nearest', 'linear', 'bilinear' or 'trilinear', as in `functional.interpolate`, which
-    says what `align_corners` means.
+    """Images (N, C, ...) resized to `size`, or by `scale_factor`; see `functional.interpolate`.
 
     >>> nn.Upsample(scale_factor=2)(np.array([[[1.0, 3.0]]]))
     array([[[1., 1., 3., 3.]]])
@@ -40,7 +37,7 @@ class Upsample(FunctionModule, function=F.interpolate):
 
 
 class _Windows(FunctionModule):
-    """The settings of windows over two spatial axes, which both directions share."""
+    """The settings of windows over two spatial axes."""
 
     @checked
     def __init__(
@@ -58,9 +55,7 @@ class _Windows(FunctionModule):
 
 
 class Unfold(_Windows, function=F.unfold):
-    """The windows of images (N, C, H, W) as columns: (N, C * KH * KW, OH * OW).
-
-    See `functional.unfold`.
+    """The windows of images (N, C, H, W) as columns (N, C * KH * KW, OH * OW): `functional.unfold`.
 
     >>> nn.Unfold(2)(np.arange(6.0).reshape(1, 1, 2, 3))[0]
     array([[0., 1.],
@@ -71,9 +66,7 @@ class Unfold(_Windows, function=F.unfold):
 
 
 class Fold(_Windows, function=F.fold):
-    """Columns (N, C * KH * KW, OH * OW) added up in images (N, C, *output_size).
-
-    See `functional.fold`.
+    """Columns (N, C * KH * KW, OH * OW) added up in images (N, C, *output_size): `functional.fold`.
 
     >>> nn.Fold((2, 3), 2)(np.ones((1, 4, 2)))[0, 0]
     array([[1., 2., 1.],

@@ -1,4 +1,4 @@
-"""What a module holds, found in its attributes: parameters, buffers, modules; saved and loaded."""
+"""The parameters, buffers and modules in the attributes of a module: found, saved, loaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class IncompatibleKeys(NamedTuple):
-    """What `Module.load_state_dict` did not find and did not expect.
+    """The names that `Module.load_state_dict` missed, and those that it did not expect.
 
     >>> nn.Linear(3, 2).load_state_dict({"scale": 1.0}, strict=False)
     IncompatibleKeys(missing_keys=['weight', 'bias'], unexpected_keys=['scale'])
@@ -29,7 +29,7 @@ class IncompatibleKeys(NamedTuple):
 
 
 class ModuleTree:
-    """The half of `Module` that finds, saves and loads what it holds."""
+    """The half of `Module` that finds, saves and loads parameters, buffers and modules."""
 
     _buffer_names: tuple[str, ...] = ()
 
@@ -120,7 +120,7 @@ class ModuleTree:
         return (array for _, array in self.named_buffers(recurse=recurse))
 
     def _members(self, kind: type) -> Iterator[tuple[str, Any]]:
-        """What this module itself holds of a kind, in order of assignment, with repeats."""
+        """The (name, object) pairs of a kind in this module itself, as assigned, with repeats."""
         for name, value in list(vars(self).items()):
             yield from _found(name, value, kind)
 
@@ -139,8 +139,7 @@ class ModuleTree:
     def register_buffer(self, name: str, array: Array | None) -> None:
         """Make a copy of `array` the attribute `name`: in `state_dict`, but not trained.
 
-        None reserves the name, and `state_dict` leaves it out.  Numbers in lists become arrays as
-        in `tensor`.
+        None reserves the name, and `state_dict` leaves it out.
 
         >>> module = nn.Module()
         >>> module.register_buffer("scale", [1.0, 2.0])
@@ -158,7 +157,8 @@ class ModuleTree:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers by path: PyTorch's names, layouts and order.
 
-        A shared parameter is listed under each of its paths.  ``np.savez(file, **state)`` saves it.
+        A shared parameter is listed under each of its paths.  ``np.savez(file, **state)`` saves
+        the result.
 
         >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
         {'weight': (2, 3), 'bias': (2,)}
@@ -171,9 +171,8 @@ class ModuleTree:
     ) -> IncompatibleKeys:
         """Overwrite parameters and buffers in place with arrays by path; each keeps its dtype.
 
-        Returns the paths that `state_dict` lacks, and those it has in addition.  One ValueError
-        lists every problem: a wrong shape or dtype and, with `strict`, missing and unexpected
-        paths.  Then nothing has been changed.
+        Returns the missing and the unexpected paths.  One ValueError lists every problem: a wrong
+        shape or dtype and, with `strict`, missing and unexpected paths.  It leaves all unchanged.
 
         >>> nn.Linear(3, 2).load_state_dict(nn.Linear(3, 2, bias=False).state_dict(), strict=False)
         IncompatibleKeys(missing_keys=['bias'], unexpected_keys=[])
@@ -194,7 +193,7 @@ class ModuleTree:
         problems += [text for entry in found if (text := _misfit(*entry))]
         if problems:
             raise ValueError("\n  ".join([f"{where}: nothing was loaded", *problems]))
-        # Copied before the first is written: the arrays given may be views of those written to.
+        # Copy all before writing the first: the given arrays may be views of the targets.
         new = [(name, array.astype(old.dtype)) for name, old, array in found]
         for name, array in new:
             target = state[name]
@@ -247,7 +246,7 @@ def _found(
 
 
 def _each_once(entries: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """The entries without those whose object came before under another name."""
+    """The entries without repeated objects."""
     seen: set[int] = set()
     for name, value in entries:
         if id(value) not in seen:
@@ -256,7 +255,7 @@ def _each_once(entries: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 def _misfit(name: str, target: np.ndarray, array: np.ndarray) -> str:
-    """Why `array` cannot be written into `target`, or nothing."""
+    """The problem with writing `array` into `target`, or an empty string."""
     if array.shape != target.shape:
         return f"{name}: expected shape {target.shape}, got {array.shape}"
     if not np.can_cast(array.dtype, target.dtype, "same_kind"):

@@ -23,14 +23,12 @@ def clip_grad_norm_(
 ) -> float:
     """Scale all gradients by one factor so that their norm is at most `max_norm`; return the norm.
 
-    The norm before scaling is that of all gradients as one vector, a Python number (PyTorch: a
-    tensor): the root of the sum of squares, or with another `norm_type` p of the powers ``|g|**p``,
-    or the largest ``|g|`` with ``math.inf``.  The factor is ``max_norm / (norm + 1e-6)``, at most
-    1.  Parameters without gradient do not count; with none at all the norm is 0.  A gradient that
-    is scaled becomes a new array.  Pascanu et al. (2013), in PyTorch's form.
+    The norm, a Python float, is the p-norm of all gradients as one vector, with p = `norm_type`;
+    ``math.inf`` takes the largest ``|g|``.  The factor is ``max_norm / (norm + 1e-6)``, at most 1.
+    Parameters without gradient do not count.  Pascanu et al. (2013), in PyTorch's form.
 
-    A norm that is infinite or NaN makes gradients 0 or NaN, or with `error_if_nonfinite` raises
-    RuntimeError and changes nothing.
+    An infinite norm makes gradients 0 or NaN, and a NaN makes them NaN.  With `error_if_nonfinite`
+    both raise RuntimeError and change no gradient.
 
     >>> x = ag.tensor([0.0, 0.0], requires_grad=True)
     >>> x.grad = [3.0, 4.0]
@@ -63,7 +61,7 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clip every value of every gradient to lie between ``-clip_value`` and `clip_value`.
 
-    NaN stays NaN; a gradient becomes a new array.
+    NaN stays NaN.
 
     >>> x = ag.tensor([0.0, 0.0], requires_grad=True)
     >>> x.grad = [3.0, -0.5]
@@ -94,7 +92,7 @@ def _with_gradients(name: str, parameters: Any) -> list[Any]:
 
 
 def _at_least_0(name: str, argument: str, value: Any) -> float:
-    """The bound as a float; unlike `checks.number`, infinity is one."""
+    """The bound as a float, which may be infinite."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -105,7 +103,7 @@ def _at_least_0(name: str, argument: str, value: Any) -> float:
 
 
 def _norm(g: np.ndarray, order: float) -> float:
-    """The norm of all values, in float32 or, where squares have no room in it, in float64."""
+    """The norm of all values in float32, or in float64 where squares overflow."""
     if not g.size:
         return 0.0
     flat = g.ravel("K").astype(np.result_type(g, np.float32), copy=False)

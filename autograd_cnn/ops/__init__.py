@@ -1,6 +1,4 @@
-"""Primitive operations with their backward rules, registered in `engine.op.OPS`, and what is
-composed of them.
-"""
+"""Primitive operations with backward rules, registered in `engine.op.OPS`, and compositions."""
 
 from autograd_cnn.ops import (
     arithmetic,

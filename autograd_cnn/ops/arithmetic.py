@@ -37,7 +37,7 @@ negative = unary(
     "-x.", "negative([3.0, -1.0]) -> [-3.,  1.]")
 reciprocal = composed(
     lambda x: 1.0 / x,
-    "1 / x, a float for integers too (NumPy's own would round to 0).",
+    "1 / x, a float for integers too (np.reciprocal rounds to 0).",
     "reciprocal([2.0, -4.0]) -> [ 0.5 , -0.25]")
 sign = unary(
     np.sign, None,
@@ -59,23 +59,23 @@ minimum = binary(
     "minimum([1.0, 5.0], 3.0) -> [1., 3.]")
 floor = unary(
     np.floor, None,
-    "The largest whole number up to x, with gradient 0, also at the steps.",
+    "The largest whole number up to x, with gradient 0.",
     "floor([1.7, -1.2]) -> [ 1., -2.]")
 ceil = unary(
     np.ceil, None,
-    "The smallest whole number from x, with gradient 0, also at the steps.",
+    "The smallest whole number from x, with gradient 0.",
     "ceil([1.2, -1.7]) -> [ 2., -1.]")
 trunc = unary(
     np.trunc, None,
-    "x without its fraction, with gradient 0, also at the steps.",
+    "x without its fraction, with gradient 0.",
     "trunc([1.7, -1.7]) -> [ 1., -1.]")
 floor_divide = binary(
     np.floor_divide, None, None,
-    "The largest whole number up to x / y, with gradient 0, also at the steps.",
+    "The largest whole number up to x / y, with gradient 0.",
     "floor_divide([7.0, -7.0], 2.0) -> [ 3., -4.]")
 remainder = binary(
     np.remainder, lambda g, out, x, y: g, lambda g, out, x, y: -g * floor_divide(x, y),
-    "x - y * floor(x / y), with the sign of y; at a step the slopes are those of the right side.",
+    "x - y * floor(x / y), with the sign of y; at a jump the slope is that from the right.",
     "remainder([7.0, -7.0], 4.0) -> [3., 1.]")
 # fmt: on
 
@@ -92,7 +92,7 @@ def relu(x: Array) -> Array:
 
 @op(g=lambda gx, out, g, x: relu_grad(gx, x), x=None)
 def relu_grad(g: Array, x: Array) -> Array:
-    """Gradient of relu: g where x is positive, 0 elsewhere (selected, so 0 * inf is no NaN).
+    """Gradient of relu: g where x is positive, 0 elsewhere, also where g is infinite.
 
     >>> relu_grad(np.array([2.0, np.inf]), np.array([1.0, -1.0]))
     array([2., 0.])
@@ -102,7 +102,7 @@ def relu_grad(g: Array, x: Array) -> Array:
 
 @op(x=None)
 def round(x: Array, *, decimals: int = 0) -> Array:
-    """x to `decimals` places, halves to the even digit, with gradient 0, also at the steps.
+    """x rounded to `decimals` places, halves to the even digit, with gradient 0.
 
     >>> ag.round([0.5, 1.5, 2.6])
     array([0., 2., 3.], dtype=float32)
@@ -118,7 +118,7 @@ def round(x: Array, *, decimals: int = 0) -> Array:
 def where(condition: Array, x: Array, y: Array) -> Array:
     """x where `condition` holds, y elsewhere; the branch not taken gets gradient 0.
 
-    That branch's own functions may still turn a gradient of 0 into NaN (0 * inf).  Guard their
+    Functions inside that branch may still turn a gradient of 0 into NaN (0 * inf).  Guard their
     argument too: ``where(x > 0, log(where(x > 0, x, 1.0)), 0.0)`` is differentiable everywhere.
 
     >>> ag.where(np.array([True, False]), np.array([1.0, 2.0]), 0.0)
@@ -135,8 +135,7 @@ def _winning(won: Array, tied: Array, g: Array) -> Array:
 def clip(x: Array, *, min: Numbers | None = None, max: Numbers | None = None) -> Array:
     """x limited to [min, max]; the gradient is 1 inside and at a bound, 0 outside.
 
-    `min` and `max` are numbers or arrays that broadcast to the shape of `x`; None leaves that side
-    open.
+    `min` and `max` are None, numbers, or arrays that broadcast to the shape of `x`.
 
     >>> ag.clip([-2.0, 0.5, 3.0], min=-1.0, max=1.0)
     array([-1. ,  0.5,  1. ], dtype=float32)
@@ -169,7 +168,7 @@ def _within(x: Array, low: Any, high: Any) -> Any:
 
 @op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))
 def astype(x: Array, *, dtype: DType) -> Array:
-    """x converted to `dtype`; integers and bools round, so the gradient through them is 0.
+    """x converted to `dtype`; no gradient passes through integers and bools.
 
     >>> ag.astype(np.array([1.5, 2.0]), dtype="float32")
     array([1.5, 2. ], dtype=float32)

@@ -29,7 +29,7 @@ def _over_channels(v: Array, x: Array) -> Array:
 
 
 def _channels(name: str, x: Array, **values: Array | None) -> None:
-    """Raise unless x is (N, C, ...) and each of the values is (C,) or None."""
+    """Raise ValueError unless x is (N, C, ...) and each of the values is (C,) or None."""
     if x.ndim < 2:
         raise ValueError(f"{name}: input must have shape (N, C, ...), got {x.shape}")
     for argument, v in values.items():
@@ -41,7 +41,7 @@ def _channels(name: str, x: Array, **values: Array | None) -> None:
 
 
 def _through_relu(g: Array, out: Array, relu: bool) -> Array:
-    """The gradient before the relu that the op ends with, if it does."""
+    """The gradient before the final relu, if the op has one."""
     return relu_grad(g, out) if relu else g
 
 
@@ -53,11 +53,9 @@ def _through_relu(g: Array, out: Array, relu: bool) -> Array:
 def channel_affine(
     x: Array, scale: Array, shift: Array | None = None, *, relu: bool = False
 ) -> Array:
-    """Each channel of x (N, C, ...) times its value of `scale`, plus its value of `shift`, both
-    (C,); with `relu`, max(result, 0) in the same pass.
+    """Each channel of x (N, C, ...) times `scale` (C,), plus `shift` (C,), then relu if wanted.
 
-    Batch normalisation by fixed statistics is this, in a fourth of the time of two broadcast
-    operations.
+    Batch normalisation by fixed statistics, in a fourth of the time of two broadcast operations.
 
     >>> channel_affine(np.ones((1, 2)), np.array([2.0, 3.0]), np.array([0.0, 10.0]))
     array([[ 2., 13.]])
@@ -83,8 +81,7 @@ def _batch_norm_grads(
 ) -> Sequence[Array | None]:
     """All three gradients, which share their sums: by kernel on arrays, by formula on tensors.
 
-    The formula takes mean and variance from x again, because derivatives of higher order flow
-    through them.
+    The formula recomputes mean and variance, because higher derivatives flow through them.
     """
     if not any(isinstance(t, Node) for t in (g, out, x)):
         return kernels.batch_norm_grad(
@@ -122,12 +119,11 @@ def batch_norm(
     relu: bool = False,
     pool: Window | None = None,
 ) -> Any:
-    """Normalise each channel of x (N, C, ...) to mean 0 and variance 1, then scale by `weight`
-    (C,), add `bias` (C,).
+    """Normalise each channel of x (N, C, ...) to mean 0 and variance 1, then scale by `weight` (C,)
+    and shift by `bias` (C,).
 
-    The variance is the biased one; `eps` is added to it.  With `pool`, the result is the largest
-    value in each of its windows; with `relu`, max(result, 0), in the same pass.  Ioffe and Szegedy,
-    "Batch normalization" (2015).
+    `eps` is added to the biased variance.  Max pooling over the windows of `pool` and relu may
+    follow in the same pass.  Ioffe and Szegedy, "Batch normalization" (2015).
 
     >>> batch_norm(np.array([[1.0], [3.0]]), eps=0.0)
     array([[-1.],
@@ -155,7 +151,7 @@ def batch_norm_with_statistics(
     if tracked and recording.get():
         out = batch_norm(*args, **settings)
         return out, out.params["mean_"], out.params["var_"]
-    # An op that is not recorded keeps nothing beside its result, so its forward is called here.
+    # An unrecorded op keeps only its result, so its forward is called here.
     compute = functools.partial(record.forward, *map(values, args), **settings)
     out, saved = watch.watched("operation", record, args, compute)
     if not all(v is values(v) for v in args):

@@ -1,8 +1,8 @@
 """Convolution over any number of spatial axes, and the columns it sees: `unfold` and `fold`.
 
-Convolution and its two gradients are partial maps of one trilinear form: the gradients of each are
-the other two.  The geometry is a plain value, a `kernels.window.Window`, which `functional` makes
-from PyTorch's settings.  H, W stand for the spatial axes, one to three of them.
+Each of convolution, its input gradient and its weight gradient has the other two as gradients.
+The geometry is a plain value, a `kernels.window.Window`, which `functional` makes from PyTorch's
+settings.  H, W stand for one to three spatial axes.
 """
 
 from __future__ import annotations
@@ -30,13 +30,10 @@ def _bad_groups(name: str, groups: int, channels: int) -> ValueError:
     b=lambda g, out, x, w, b, *, window, groups: channel_sum(g),
 )
 def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: int = 1) -> Array:
-    """The op behind `functional.conv2d` and its forms of other ranks.
+    """Cross-correlate images x (N, C, H, W) with filters w (F, C / groups, KH, KW) and add a bias b
+    (F,): (N, F, OH, OW).  The op behind `functional.conv2d`.
 
-    Cross-correlates images x (N, C, H, W) with filters w (F, C / groups, KH, KW) and adds a bias b
-    (F,): (N, F, OH, OW).  `window` says where each filter cell meets the image.
-
-    >>> from autograd_cnn.kernels.window import conv_window
-    >>> window = conv_window((4,), (3,), stride=1, padding=1, dilation=1)
+    >>> window = kernels.window.conv_window((4,), (3,), stride=1, padding=1, dilation=1)
     >>> conv(np.ones((1, 1, 4)), np.ones((1, 1, 3)), window=window)
     array([[[2., 3., 3., 2.]]])
     """
@@ -58,12 +55,10 @@ def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: 
     ),
 )
 def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> Array:
-    """The gradient of `conv` in x, and the transposed convolution of `functional`.
+    """The gradient of `conv` in x, from g (N, F, OH, OW) and w (F, C / groups, KH, KW) to
+    (N, C, H, W).  The op behind `functional.conv_transpose2d`.
 
-    From g (N, F, OH, OW) and w (F, C / groups, KH, KW) to (N, C, H, W).
-
-    >>> from autograd_cnn.kernels.window import conv_window
-    >>> window = conv_window((3, 3), (2, 2), stride=1, padding=0, dilation=1)
+    >>> window = kernels.window.conv_window((3, 3), (2, 2), stride=1, padding=0, dilation=1)
     >>> conv_input_grad(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), window=window)[0, 0]
     array([[1., 2., 1.],
            [2., 4., 2.],
@@ -83,12 +78,10 @@ def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> A
     g=lambda gw, out, x, g, *, window, groups: conv(x, gw, window=window, groups=groups),
 )
 def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> Array:
-    """The gradient of `conv` in w.
+    """The gradient of `conv` in w, from x (N, C, H, W) and g (N, F, OH, OW) to (F, C / groups, KH,
+    KW).
 
-    From x (N, C, H, W) and g (N, F, OH, OW) to (F, C / groups, KH, KW).
-
-    >>> from autograd_cnn.kernels.window import conv_window
-    >>> window = conv_window((3, 3), (2, 2), stride=1, padding=0, dilation=1)
+    >>> window = kernels.window.conv_window((3, 3), (2, 2), stride=1, padding=0, dilation=1)
     >>> conv_weight_grad(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), window=window)[0, 0]
     array([[4., 4.],
            [4., 4.]])
@@ -106,8 +99,7 @@ def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> 
 def unfold(x: Array, *, window: Window) -> Array:
     """The windows of images x (N, C, H, W) as columns, padding as zeros: (N, C*KH*KW, OH*OW).
 
-    >>> from autograd_cnn.kernels.window import conv_window
-    >>> window = conv_window((4,), (2,), stride=1, padding=0, dilation=1)
+    >>> window = kernels.window.conv_window((4,), (2,), stride=1, padding=0, dilation=1)
     >>> unfold(np.arange(4.0).reshape(1, 1, 4), window=window)
     array([[[0., 1., 2.],
             [1., 2., 3.]]])
@@ -121,8 +113,7 @@ def unfold(x: Array, *, window: Window) -> Array:
 def fold(g: Array, *, window: Window) -> Array:
     """The adjoint of `unfold`: columns g (N, C*KH*KW, OH*OW) added up in images (N, C, H, W).
 
-    >>> from autograd_cnn.kernels.window import conv_window
-    >>> window = conv_window((4,), (2,), stride=1, padding=0, dilation=1)
+    >>> window = kernels.window.conv_window((4,), (2,), stride=1, padding=0, dilation=1)
     >>> fold(np.ones((1, 2, 3)), window=window)
     array([[[1., 2., 2., 1.]]])
     """

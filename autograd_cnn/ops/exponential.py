@@ -1,7 +1,7 @@
 """Powers, exponentials, logarithms and the error function; inputs broadcast as in NumPy.
 
-At the end of a domain (log, sqrt and cbrt at 0, log1p at -1) the slope is infinite, as the
-mathematics says, with NumPy's warning; outside of it values are NaN.
+At the end of a domain (log, sqrt and cbrt at 0, log1p at -1) the slope is infinite and NumPy warns.
+Outside of it values are NaN.
 """
 
 from __future__ import annotations
@@ -20,20 +20,8 @@ from autograd_cnn.ops.formulas import binary, composed, unary
 from autograd_cnn.ops.shape import unbroadcast
 
 __all__ = [
-    "cbrt",
-    "erf",
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "logaddexp",
-    "power",
-    "sigmoid",
-    "sqrt",
-    "square",
+    "cbrt", "erf", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logaddexp", "power",
+    "sigmoid", "sqrt", "square",
 ]  # fmt: skip
 
 # fmt: off
@@ -101,10 +89,10 @@ def sigmoid(x: Array) -> Array:
     y=lambda g, out, x, y: unbroadcast(_power_y(g, out, x), y),
 )
 def power(x: Array, y: Array) -> Array:
-    """x ** y.  The slope in x is y * x ** (y - 1), and 0 where y is 0, also at x = 0.
+    """x ** y.  The slope in x is y * x ** (y - 1); where y is 0 it is 0, even at x = 0.
 
-    Whole Python exponents multiply, so bases may be negative or 0.  The slope in y is 0 at a base
-    of 0, and NaN at a negative base, where it does not exist.
+    Whole Python exponents multiply, so bases may be negative or 0.  The slope in y is 0 at base 0
+    and NaN at negative bases.
 
     >>> ag.power([2.0, -3.0], 3)
     array([  8., -27.], dtype=float32)
@@ -161,7 +149,7 @@ _NEAR = [
 
 @functools.cache
 def _tail() -> list[float]:
-    """Coefficients of `_scaled_tail`, worked out at first use (numpy.polynomial takes 4 ms)."""
+    """Coefficients of `_scaled_tail`, computed at first use (numpy.polynomial takes 4 ms)."""
     chebyshev = np.polynomial.chebyshev
     series = chebyshev.chebinterpolate(np.vectorize(_scaled_tail), 18)
     return chebyshev.cheb2poly(series)[::-1].tolist()
@@ -179,9 +167,9 @@ def _polynomial(coefficients: Sequence[float], t: np.ndarray) -> np.ndarray:
 def _erf(x: np.ndarray) -> np.ndarray:
     """erf of doubles, within 6e-16 of the exact value (measured against math.erf).
 
-    Up to 1 the Taylor series; from there to 6, where erf becomes 1 to the last bit, an expansion of
-    exp(x^2) erfc(x) in u = (x - 4) / (x + 2), scaled to t in [-1, 1], after Schonfelder,
-    "Chebyshev expansions for the error and related functions" (1978).
+    Up to 1 it sums the Taylor series.  From 1 to 6, where erf is 1 to the last bit, it expands
+    exp(x^2) erfc(x) in u = (x - 4) / (x + 2), scaled to t in [-1, 1]: Schonfelder, "Chebyshev
+    expansions for the error and related functions" (1978).
     """
     size = np.abs(x)
     near = np.minimum(size, 1.0)

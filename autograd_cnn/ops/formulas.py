@@ -1,7 +1,7 @@
-"""Ops in one statement: a function, the formulas of its gradients, what it does, and an example.
+"""Ops in one statement: a function, the formulas of its gradients, a summary, and an example.
 
 An example is a call and the values it returns, ``"sqrt([0.0, 9.0]) -> [0., 3.]"``.  It names the
-op, stands in its docstring, and is run by the tests.
+op and becomes a doctest in its docstring.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def binary(
 ) -> ArrayFunction[[Array, Array]]:
     """The op of a NumPy function of two arrays, which broadcast.
 
-    The rules need not care about broadcasting: their results are summed to the shape of the input.
+    The results of the rules are summed to the shape of the input.
     """
 
     def forward(x: Array, y: Array) -> Array:

@@ -26,11 +26,11 @@ def _part(xs: tuple[Array, ...], position: int, axis: int) -> tuple[slice, ...]:
     """Where input `position` lies in the concatenation along `axis`."""
     ends = list(accumulate(x.shape[axis] for x in xs))
     start = ends[position - 1] if position else 0
-    return (slice(None),) * (axis % xs[0].ndim) + (slice(start, ends[position]),)
+    return along(axis % xs[0].ndim, slice(start, ends[position]))
 
 
 def _misjoined(name: str, xs: tuple[Array, ...], axis: int, new: int) -> ValueError:
-    """What is wrong with the parts of a join along `axis`, which adds `new` axes to them."""
+    """The error for parts that do not join along `axis`; a join adds `new` axes."""
     if not xs:
         return ValueError(f"{name}: give at least one array")
     shapes, rank = ", ".join(str(np.shape(x)) for x in xs), np.ndim(xs[0]) + new
@@ -55,7 +55,7 @@ def concatenate(*xs: Array, axis: int = 0) -> Array:
 
 
 @join_function
-@op(xs=lambda g, out, *xs, position, axis: g[(slice(None),) * (axis % g.ndim) + (position,)])
+@op(xs=lambda g, out, *xs, position, axis: g[along(axis % g.ndim, position)])
 def stack(*xs: Array, axis: int = 0) -> Array:
     """Join along a new axis.  Takes the arrays one by one or as one list.
 
@@ -130,7 +130,7 @@ def tile(x: Array, *, reps: int | tuple[int, ...]) -> Array:
 
 @composition
 def roll(x: Array, *, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
-    """Values moved on by `shift` along `axis` (of all values when None); the last ones come first.
+    """Values moved by `shift` along `axis` (all values when None); those at the end come first.
 
     Several shifts go with as many axes.
 
@@ -153,9 +153,9 @@ def roll(x: Array, *, shift: int | tuple[int, ...], axis: Axis = None) -> Array:
 @list_function
 @composition
 def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
-    """x cut along `axis` into so many parts, or at the given positions.
+    """x cut along `axis` into a number of parts, or at the given positions.
 
-    Where the size does not divide, the first parts are longer by one.
+    If the size does not divide, the first parts are longer by one.
 
     >>> ag.array_split(np.array([1.0, 2.0, 3.0]), 2)
     [array([1., 2.]), array([3.])]
@@ -175,7 +175,7 @@ def array_split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> li
 @list_function
 @composition
 def split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Array]:
-    """x cut along `axis` into so many equal parts, or at the given positions.
+    """x cut along `axis` into a number of equal parts, or at the given positions.
 
     >>> ag.split(np.array([1.0, 2.0, 3.0, 4.0]), 2)
     [array([1., 2.]), array([3., 4.])]

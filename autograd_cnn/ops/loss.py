@@ -1,6 +1,5 @@
-"""Softmax and its logarithm; softmax or sigmoid with cross entropy in one op.
-
-Together with its loss, softmax is cheaper and more exact than apart.
+"""Softmax and its logarithm; softmax or sigmoid fused with cross entropy, which is cheaper and more
+exact.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def _peak(x: np.ndarray, axis: Axis) -> Any:
 
 @op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * exp(x - expand(out, x, axis)))
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """log(sum(exp(x))) over `axis`, finite wherever the result is; -inf for nothing but -inf.
+    """log(sum(exp(x))) over `axis` without overflow; -inf where all values are -inf.
 
     Shifts by the maximum: Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and
     softmax functions" (2021).
@@ -59,7 +58,7 @@ def softmax(x: Array, *, axis: Axis = -1) -> Array:
 
 @op(x=lambda g, out, x, *, axis: g - exp(out) * reduce.sum(g, axis=axis, keepdims=True))
 def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
-    """log(softmax(x)) over `axis`, finite wherever the result is.
+    """log(softmax(x)) over `axis`, without overflow.
 
     >>> ag.log_softmax(np.array([[0.0, -1000.0]]))
     array([[    0., -1000.]])
@@ -70,9 +69,7 @@ def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
 
 
 def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
-    """1 at the target class along axis 1, 0 elsewhere, in shape, dtype and memory order of `like`
-    (N, K, ...).
-    """
+    """1 at the target class along axis 1, 0 elsewhere, with the layout of `like` (N, K, ...)."""
     found = np.zeros_like(values(like))
     np.put_along_axis(found, np.expand_dims(target, 1), 1, axis=1)
     return found
@@ -81,7 +78,7 @@ def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
 def _cross_entropy_logits(
     g: Array, logits: Array, target: np.ndarray, probabilities: np.ndarray
 ) -> Array:
-    """By kernel on arrays; by formula, from the logits again, on tensors."""
+    """By kernel on arrays; on tensors by formula, which starts from the logits."""
     if isinstance(g, Node) or isinstance(logits, Node):
         per_class = g.reshape((g.shape[0], 1, *g.shape[1:]))  # (N, 1, ...)
         return per_class * (softmax(logits, axis=1) - _one_hot(target, logits))
@@ -109,14 +106,14 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
 
 
 def _floating(logits: Any) -> Any:
-    """Floats as they are; whole numbers as floats that hold them, as NumPy's functions do."""
+    """Floats unchanged; integers as the float dtype that NumPy's functions would choose."""
     if logits.dtype.kind == "f":
         return logits
     return logits.astype(np.result_type(logits.dtype, np.float16))
 
 
 def _both_classes(logits: Array, pos_weight: Any) -> Array:
-    """The derivative of the loss in its target: what class 1 costs more than class 0."""
+    """The derivative of the loss in its target: the loss of class 1 less that of class 0."""
     ones = np.ones_like(values(logits))
     return sigmoid_cross_entropy(logits, ones, pos_weight=pos_weight) - sigmoid_cross_entropy(
         logits, 0.0 * ones, pos_weight=pos_weight
@@ -130,11 +127,12 @@ def _both_classes(logits: Array, pos_weight: Any) -> Array:
     target=lambda g, out, logits, target, *, pos_weight: g * _both_classes(logits, pos_weight),
 )
 def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers = 1.0) -> Array:
-    """The op behind `functional.binary_cross_entropy_with_logits`.
+    """-(p * t * log(s) + (1 - t) * log(1 - s)) of each value, with s = sigmoid(logits).
 
-    -(p * t * log(s) + (1 - t) * log(1 - s)) of each value, with s = sigmoid(logits), t = `target`
-    of the same shape, and p = `pos_weight`, which broadcasts.  Neither overflows nor cancels:
-    log(s) = min(x, 0) - log1p(exp(-|x|)), and log(1 - s) is the same of -x.
+    t is `target`, of the same shape; p is `pos_weight`, which broadcasts.
+
+    With log(s) = min(x, 0) - log1p(exp(-|x|)) nothing overflows or cancels.  The op behind
+    `functional.binary_cross_entropy_with_logits`.
 
     >>> sigmoid_cross_entropy(np.array([-1000.0, 1000.0]), np.array([1.0, 1.0]))
     array([1000.,    0.])
@@ -154,9 +152,8 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers =
 def check_classes(
     name: str, logits: Array, target: np.ndarray, ignore_index: int | None = None
 ) -> bool:
-    """Raise unless `target` (N, ...) holds classes of `logits` (N, K, ...) or the ignored value.
-
-    Returns whether all are classes.
+    """Whether all of `target` (N, ...) are classes of `logits` (N, K, ...); raises unless
+    the others are the ignored value.
     """
     if logits.ndim < 2:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 Formulas: Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
 differentiation" (2008); for the Cholesky factor also Murray, "Differentiation of the Cholesky
-decomposition" (2016).  float16 computes in float32 and is rounded, as LAPACK has no half precision.
+decomposition" (2016).  float16 is computed in float32, because LAPACK has no half precision.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _square(name: str, x: Array) -> None:
 
 
 def _lapack(function: Any, *xs: Array) -> Any:
-    """`function` in the dtype of its inputs, or in float32 where they are float16."""
+    """Call `function` in the dtype of its inputs, but in float32 for float16."""
     dtype = np.result_type(*xs)
     if all(x.dtype != np.float16 for x in xs):
         return function(*xs)
@@ -97,8 +97,7 @@ def solve(a: Array, b: Array) -> Array:
 
 @op(x=lambda g, out, x: _stack(g * out) * inv(x).mT)
 def det(x: Array) -> Array:
-    """The determinant of each matrix in x (..., n, n); its gradient raises ValueError for a
-    singular one.
+    """The determinant of each matrix in x (..., n, n); singular ones have no gradient.
 
     >>> ag.det(np.array([[2.0, 1.0], [0.0, 4.0]])).round(4).item()
     8.0
@@ -109,8 +108,8 @@ def det(x: Array) -> Array:
 
 @op(x=lambda g, out, x: _stack(g) * inv(x).mT)
 def logabsdet(x: Array) -> Array:
-    """log(|det|) of each matrix in x (..., n, n), without overflow; -inf for a singular one, whose
-    gradient raises ValueError.
+    """log(|det|) of each matrix in x (..., n, n), without overflow; -inf for singular ones, which
+    have no gradient.
 
     >>> ag.logabsdet(np.array([[2.0, 0.0], [0.0, -4.0]])).round(4).item()
     2.0794
@@ -120,7 +119,7 @@ def logabsdet(x: Array) -> Array:
 
 
 class SlogdetResult(NamedTuple, Generic[T]):
-    """Sign and logarithm of the absolute value of a determinant."""
+    """The result of `slogdet`: the sign of a determinant, and the logarithm of its size."""
 
     sign: np.ndarray
     logabsdet: T
@@ -228,7 +227,7 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
 
 
 def _p_norm(size: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """sum(size^p)^(1/p) with gradient 0 where all are 0; values that are 0 take no part."""
+    """sum(size^p)^(1/p), with gradient 0 at values that are 0."""
     if p == 1:
         return reduce.sum(size, axis=axes, keepdims=keepdims)
     none = values(size) == 0

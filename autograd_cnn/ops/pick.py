@@ -14,21 +14,13 @@ from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.shape import along, unbroadcast
 
-
-def positions(shape: tuple[int, ...], axis: int, index: np.ndarray) -> tuple[Any, ...]:
-    """The index that picks ``index`` along `axis` and stays in place along the other axes."""
-    grid = list(np.ogrid[tuple(slice(n) for n in shape)])
-    grid[axis] = index
-    return tuple(grid)
-
-
 __all__ = [
     "diag", "diagonal", "getitem", "put", "scatter_add", "take", "take_along_axis", "tril", "triu",
 ]  # fmt: skip
 
 
 def plain_index(index: Any) -> Any:
-    """An index without tensors: tensors of integers or booleans become arrays, lists too."""
+    """An index whose tensors and lists of integers or booleans are arrays."""
     if type(index) in (slice, int):
         return index
     if isinstance(index, tuple):
@@ -60,7 +52,7 @@ def getitem(x: Array, *, index: Index) -> Array:
 def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     """Zeros of `shape` with `g` added at `index`: the adjoint of `getitem`.
 
-    Values at a position named twice add up.
+    Values at a repeated position add up.
 
     >>> ag.scatter_add(np.array([1.0, 10.0, 100.0]), index=np.array([2, 0, 2]), shape=(3,))
     array([ 10.,   0., 101.])
@@ -94,7 +86,7 @@ def _add_rows(out: np.ndarray, index: np.ndarray, g: np.ndarray) -> None:
 
 
 def _written(shape: tuple[int, ...], index: Any) -> np.ndarray:
-    """Which of the values assigned to ``x[index]`` stay: where a position repeats, the last."""
+    """Which of the values assigned to ``x[index]`` stay: the last at each repeated position."""
     writer = np.zeros(shape, np.intp)
     selected = writer[index].shape
     order = np.arange(int(np.prod(selected, dtype=int))).reshape(selected)
@@ -107,9 +99,9 @@ def _written(shape: tuple[int, ...], index: Any) -> np.ndarray:
     v=lambda g, out, x, v, *, index: unbroadcast(where(_written(x.shape, index), g[index], 0.0), v),
 )
 def put(x: Array, v: Array, *, index: Index) -> Array:
-    """A copy of x with ``x[index] = v``: any NumPy index, v broadcasts to what it selects.
+    """A copy of x with ``x[index] = v``, for any NumPy index; v broadcasts to the selected values.
 
-    Where an index names a position twice the last value stays and takes the gradient.
+    At a repeated position the last value stays and takes the gradient.
 
     >>> ag.put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
     array([7., 0., 5.])
@@ -124,7 +116,7 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
 
 @composition
 def take(x: Array, *, indices: Integers, axis: int | None = None) -> Array:
-    """The values at `indices` (integers of any shape) along `axis`, of all values when None.
+    """The values at `indices` (integers of any shape) along `axis`, or of all values when None.
 
     >>> ag.take(np.array([1.0, 2.0, 3.0]), [2, 0])
     array([3., 1.])
@@ -139,9 +131,9 @@ def take(x: Array, *, indices: Integers, axis: int | None = None) -> Array:
 
 @composition
 def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Array:
-    """The values at `indices` along `axis`, one index array per line, as `argsort` gives it.
+    """The values at `indices` along `axis`, as `argsort` gives them for each line.
 
-    `indices` (integers) broadcasts against the other axes of x; None takes from all values in
+    `indices` broadcasts against the other axes of x.  With axis None it counts all values in
     row-major order.
 
     >>> ag.take_along_axis(np.array([[3.0, 1.0], [2.0, 5.0]]), indices=np.array([[1], [0]]), axis=1)
@@ -157,7 +149,9 @@ def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Ar
             f"take_along_axis: indices must have {x.ndim} axes as the values have, got shape "
             f"{indices.shape}"
         )
-    return x[positions(x.shape, axis, indices)]
+    index = list(np.ogrid[tuple(slice(n) for n in x.shape)])
+    index[axis] = indices
+    return x[tuple(index)]
 
 
 @composition

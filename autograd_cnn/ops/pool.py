@@ -1,8 +1,8 @@
 """Pooling over any number of spatial axes.
 
 Max pooling gathers the winner of each window; its gradient scatters back to the winners.  Average
-pooling sums windows and scales; its gradient spreads over the windows.  As in `ops.conv`, the
-geometry is a plain value, and H, W stand for the spatial axes.
+pooling sums windows and scales; its gradient spreads over the windows.  Windows are as in
+`ops.conv`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from autograd_cnn.ops.shape import misshapen
 
 
 def winners(x: Array, out: Array, window: Window) -> np.ndarray:
-    """The offset within its window, in row-major order, of each value of ``out = max_pool(x)``.
-
-    A plain array (N, C, OH, OW) of small integers; at a tie the first offset.
+    """The offset within its window, in row-major order, of each value of ``out = max_pool(x)``; a
+    tie goes to the first.
     """
     return kernels.window_winners(values(x), values(out), window)
 
 
 def _max_pool_x(g: Array, out: Array, x: Array, window: Window) -> Array:
-    """By kernel on arrays; as a scatter, which has gradients itself, on tensors."""
+    """By kernel on arrays; on tensors as a scatter, which can be differentiated again."""
     if isinstance(g, Node) or isinstance(x, Node):
         return window_scatter(g, winners=winners(x, out, window), window=window)
     return kernels.window_max_grad(g, x, out, window)
@@ -38,10 +37,9 @@ def _max_pool_x(g: Array, out: Array, x: Array, window: Window) -> Array:
 def max_pool(x: Array, *, window: Window) -> Array:
     """The largest value in each window of x (N, C, H, W): (N, C, OH, OW).
 
-    NaN propagates, a tie goes to the first in row-major order, padding never wins.
+    NaN propagates, a tie goes to the first offset in row-major order, and padding never wins.
 
-    >>> from autograd_cnn.kernels.window import pool_window
-    >>> window = pool_window((4,), 2, None, 0, 1, False)
+    >>> window = kernels.window.pool_window((4,), 2, None, 0, 1, False)
     >>> max_pool(np.array([[[1.0, 3.0, 4.0, 2.0]]]), window=window)
     array([[[3., 4.]]])
     """
@@ -55,8 +53,7 @@ def window_scatter(g: Array, *, winners: np.ndarray, window: Window) -> Array:
     """Each value of g (N, C, OH, OW) added to an image (N, C, H, W) at the winning offset of its
     window.
 
-    >>> from autograd_cnn.kernels.window import pool_window
-    >>> window = pool_window((4,), 2, None, 0, 1, False)
+    >>> window = kernels.window.pool_window((4,), 2, None, 0, 1, False)
     >>> window_scatter(np.array([[[5.0, 6.0]]]), winners=np.array([[[1, 0]]]), window=window)
     array([[[0., 5., 6., 0.]]])
     """
@@ -71,8 +68,7 @@ def window_scatter(g: Array, *, winners: np.ndarray, window: Window) -> Array:
 def window_gather(x: Array, *, winners: np.ndarray, window: Window) -> Array:
     """The value of x (N, C, H, W) at the winning offset of each window: (N, C, OH, OW).
 
-    >>> from autograd_cnn.kernels.window import pool_window
-    >>> window = pool_window((4,), 2, None, 0, 1, False)
+    >>> window = kernels.window.pool_window((4,), 2, None, 0, 1, False)
     >>> x = np.array([[[1.0, 3.0, 4.0, 2.0]]])
     >>> window_gather(x, winners=np.array([[[1, 0]]]), window=window)
     array([[[3., 4.]]])
@@ -88,7 +84,7 @@ def window_gather(x: Array, *, winners: np.ndarray, window: Window) -> Array:
 def _share(
     window: Window, count_include_pad: bool, divisor_override: int | None, dtype: Any
 ) -> np.ndarray:
-    """1 / how many cells each window counts: (), or (OH, OW) where windows overlap the edge."""
+    """1 / the number of cells that each window counts: (), or (OH, OW) where windows differ."""
     counts = []
     for axis, size in enumerate(window.size):
         before = window.before[axis]
@@ -114,20 +110,19 @@ def avg_pool(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """The mean of each window of x (N, C, H, W), padding counted as zeros unless
-    `count_include_pad` is False: (N, C, OH, OW).
+    """The mean of each window of x (N, C, H, W): (N, C, OH, OW).
 
-    `divisor_override` divides every sum by that number instead.
+    Padding counts as zeros unless `count_include_pad` is False; `divisor_override` replaces the
+    number of cells.
 
-    >>> from autograd_cnn.kernels.window import pool_window
-    >>> window = pool_window((4,), 2, None, 0, 1, False)
+    >>> window = kernels.window.pool_window((4,), 2, None, 0, 1, False)
     >>> avg_pool(np.array([[[1.0, 3.0, 4.0, 2.0]]]), window=window)
     array([[[2., 3.]]])
     """
     if x.shape[2:] != window.size:
         raise misshapen("avg_pool", "x", x, "N", "C", *window.size)
     share = _share(window, bool(count_include_pad), divisor_override, x.dtype)
-    if x.dtype.kind == "b":  # whose sum would be "or"
+    if x.dtype.kind == "b":  # the sum of bools would be "or"
         x = x.astype(share.dtype)
     return kernels.window_sum(x, window) * share
 
@@ -140,11 +135,10 @@ def avg_pool_grad(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """The gradient of `avg_pool`: each value of g (N, C, OH, OW), divided, added to its window in
-    (N, C, H, W).
+    """The gradient of `avg_pool`: each value of g (N, C, OH, OW), divided, is added to its window
+    in (N, C, H, W).
 
-    >>> from autograd_cnn.kernels.window import pool_window
-    >>> window = pool_window((4,), 2, None, 0, 1, False)
+    >>> window = kernels.window.pool_window((4,), 2, None, 0, 1, False)
     >>> avg_pool_grad(np.array([[[2.0, 6.0]]]), window=window)
     array([[[1., 1., 3., 3.]]])
     """

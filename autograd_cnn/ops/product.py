@@ -91,8 +91,8 @@ def check_linear(x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | No
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """``x @ w.T + b``: x (..., in), weights w (out, in), bias b (out,) -> (..., out).
 
-    One op rather than three (transpose, matmul, add).  For x (N, in) the result is batch-innermost
-    in memory, and both gradients keep the memory order of their inputs.
+    For x (N, in) the result is batch-innermost in memory, and both gradients keep the memory order
+    of their inputs.
 
     >>> ag.linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
     array([[3., 7.]])
@@ -120,7 +120,7 @@ def _factor_gradient(g: Array, xs: tuple[Array, ...], position: int, subscripts:
 @join_function
 @op(xs=lambda g, out, *xs, position, subscripts: _factor_gradient(g, xs, position, subscripts))
 def contract(*xs: Array, subscripts: str) -> Array:
-    """The core of `einsum`: an explicit output, and no index that a single factor has to itself.
+    """The core of `einsum`, for an explicit output and indices that occur at least twice.
 
     Such forms are linear in each factor, and their gradients are forms of the same kind.
 
@@ -134,10 +134,10 @@ def contract(*xs: Array, subscripts: str) -> Array:
 def einsum(subscripts: str, *operands: Array) -> Array:
     """Sum of products over named axes (Einstein's notation), for any number of operands.
 
-    ``"ij,jk->ik"`` names the axes of each operand and of the result; without ``->`` the result has
-    the names that occur once, in alphabetical order.  A name twice in one operand takes the
-    diagonal.  A name that the result lacks is summed over.  ``...`` stands for the other axes;
-    these and axes of size 1 broadcast.
+    ``"ij,jk->ik"`` names the axes of each operand and of the result.  Without ``->`` the result has
+    the names that occur once, in alphabetical order.  A name that occurs twice in one operand takes
+    the diagonal.  Names that the result lacks are summed over.  ``...`` stands for other axes,
+    which broadcast.
 
     >>> ag.einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
     array([21., 43.])
@@ -206,7 +206,7 @@ def _sizes(subscripts: str, xs: list[Array], terms: list[str]) -> dict[str, int]
 
 
 def _distinct(x: Array, term: str, sizes: dict[str, int]) -> tuple[Array, str]:
-    """An operand without axes of size 1 that broadcast, and with diagonals in place of repeats."""
+    """An operand without broadcast axes of size 1, with diagonals in place of repeated names."""
     kept = [i for i, name in enumerate(term) if x.shape[i] == sizes[name]]
     if len(kept) < len(term):
         x = x.reshape(tuple(x.shape[i] for i in kept))
@@ -222,7 +222,7 @@ def _distinct(x: Array, term: str, sizes: dict[str, int]) -> tuple[Array, str]:
 
 @composition
 def dot(x: Array, y: Array) -> Array:
-    """NumPy's dot: the sum over the last axis of x and the second-to-last (or only) one of y.
+    """np.dot: the sum over the last axis of x and the second-to-last (or only) axis of y.
 
     >>> ag.dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])).item()
     11.0
@@ -248,7 +248,7 @@ def inner(x: Array, y: Array) -> Array:
 
 @composition
 def vdot(x: Array, y: Array) -> Array:
-    """The sum of products of all values, both taken in row-major order.
+    """The sum of products of all values, in row-major order.
 
     >>> ag.vdot(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])).item()
     11.0
@@ -266,8 +266,8 @@ outer = composed(
 
 @composition
 def tensordot(x: Array, y: Array, *, axes: Any = 2) -> Array:
-    """The sum of products over `axes`: so many last axes of x with as many first ones of y, or a
-    pair (axes of x, axes of y).
+    """The sum of products over `axes`: the number of last axes of x and first axes of y, or a pair
+    (axes of x, axes of y).
 
     >>> ag.tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
     (2, 4)

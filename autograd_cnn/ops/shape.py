@@ -12,16 +12,15 @@ from autograd_cnn.engine.kinds import Axis
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
 
-
-def along(axis: int, part: Any) -> tuple[Any, ...]:
-    """The index that takes `part` of axis `axis` and all of the axes before it."""
-    return (slice(None),) * axis + (part,)
-
-
 __all__ = [
     "broadcast_to", "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis",
     "ravel", "reshape", "squeeze", "swapaxes", "transpose",
 ]  # fmt: skip
+
+
+def along(axis: int, part: Any) -> tuple[Any, ...]:
+    """The index that takes `part` of axis `axis` and all of the axes before it."""
+    return (slice(None),) * axis + (part,)
 
 
 @op(x=lambda g, out, x, *, shape: g.reshape(x.shape))
@@ -66,7 +65,7 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def misshapen(name: str, argument: str, x: Array, *wanted: int | str) -> ValueError:
-    """The error for an argument whose shape is not `wanted`: sizes, and names of free ones."""
+    """The error for an argument that lacks the `wanted` shape, given as sizes and names."""
     shape = ", ".join(map(str, wanted)) + "," * (len(wanted) == 1)
     return ValueError(f"{name}: {argument} must have shape ({shape}), got {x.shape}")
 
@@ -77,7 +76,7 @@ def unbroadcast(g: Array, x: Array) -> Array:
 
 
 def channel_sum(g: Array) -> Array:
-    """g (N, C, ...) added up to (C,): by kernel on arrays (2 us where a sum over axes takes 10)."""
+    """The sum of g (N, C, ...) over all axes but C: by kernel on arrays, five times faster."""
     if isinstance(g, np.ndarray):
         return kernels.channel_sum(g)
     return g.sum(axis=(0, *range(2, g.ndim)))
@@ -128,7 +127,7 @@ def ravel(x: Array) -> Array:
 
 @composition
 def squeeze(x: Array, *, axis: Axis = None) -> Array:
-    """x without its axes of size 1, or without those in `axis` only.
+    """x without its axes of size 1, or only without those in `axis`.
 
     >>> ag.squeeze(np.ones((1, 3, 1)), axis=0).shape
     (3, 1)

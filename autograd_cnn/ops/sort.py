@@ -17,9 +17,7 @@ __all__ = ["median", "sort", "topk"]
 
 @composition
 def sort(x: Array, *, axis: int | None = -1) -> Array:
-    """Values in ascending order along `axis` (of all values when None), NaN last.
-
-    The sort is stable: equal values keep their order, and each its own gradient.
+    """Values in ascending order along `axis` (all values when None), NaN last.  The sort is stable.
 
     >>> ag.sort(np.array([3.0, 1.0, 2.0]))
     array([1., 2., 3.])
@@ -34,10 +32,9 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
 @pair_function
 @composition
 def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Array, np.ndarray]:
-    """The `k` largest (or smallest) values along `axis` in order, and where they are.
+    """The `k` largest (or smallest) values along `axis` in order, and their integer positions.
 
-    Returns values and integer positions, both with size k along `axis`.  Among equal values the
-    first wins; NaN counts as the largest.
+    Among equal values the first wins; NaN counts as the largest.
 
     >>> ag.topk(np.array([1.0, 5.0, 3.0]), k=2)
     (array([5., 3.]), array([1, 2]))
@@ -47,7 +44,7 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Arr
     if not 0 <= k <= size:
         raise ValueError(f"topk: k must be between 0 and {size}, the size of axis {axis}, got {k}")
     plain = np.moveaxis(values(x), axis, -1)
-    if largest:  # ascending order of the reversed line, read backwards: the first of equals first
+    if largest:  # the reversed line, sorted and read backwards, puts the first of equals first
         order = size - 1 - np.argsort(plain[..., ::-1], axis=-1, kind="stable")[..., ::-1]
     else:
         order = np.argsort(plain, axis=-1, kind="stable")
@@ -59,7 +56,7 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Arr
 def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """The middle value over `axis`, or the mean of the two middle ones; NaN propagates.
 
-    The gradient goes to the value in the middle of a stable sort, half to each of two.  The median
+    The gradient goes to the middle value of a stable sort, or half to each of the two.  The median
     of nothing is NaN.
 
     >>> ag.median(np.array([4.0, 1.0, 2.0, 8.0])).item()

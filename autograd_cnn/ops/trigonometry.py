@@ -1,7 +1,7 @@
 """Trigonometric and hyperbolic functions and their inverses; inputs broadcast as in NumPy.
 
 Angles are in radians.  At the end of a domain (arcsin, arccosh and arctanh at 1) the slope is
-infinite, as the mathematics says, with NumPy's warning; outside of it values are NaN.
+infinite and NumPy warns.  Outside of it values are NaN.
 """
 
 from __future__ import annotations

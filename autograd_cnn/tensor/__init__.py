@@ -21,14 +21,10 @@ from autograd_cnn.tensor.operators import Operators
 
 
 class Tensor(ArrayAttributes, Operators, ArrayMethods):
-    """An array that records the operations made on it, so that `backward` can give gradients.
+    """An array that records operations, so that `backward` can compute gradients.
 
-    `data` holds numbers: an array, a tensor, a number or nested lists of numbers.  Arrays keep
-    their dtype unless `dtype` names another, Python floats become the default dtype (float32).  The
-    values are copied.
-
-    Raises TypeError for what holds no numbers, for a list of tensors (`stack` joins them), and when
-    gradients are asked of others than floating numbers.
+    `data` is an array, a tensor, a number or nested lists of numbers, and is copied.  Arrays keep
+    their dtype unless `dtype` names another; Python floats become the default dtype (float32).
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -69,8 +65,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that `backward` has added up here, a tensor of this shape and dtype, or
-        None.
+        """The gradient that `backward` has added up, a tensor of this shape and dtype, or None.
 
         >>> x = Tensor(3.0, requires_grad=True)
         >>> (x * x).backward()
@@ -93,10 +88,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
 
     @checked
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Ask for gradients of this leaf (or stop asking) and return it.
-
-        Raises TypeError for integers, booleans and complex numbers, and GraphError for a tensor
-        made by an op.
+        """Let `backward` compute the gradient of this leaf, or stop it, and return the leaf.
 
         >>> Tensor([1.0]).requires_grad_()
         tensor([1.], requires_grad=True)
@@ -115,7 +107,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         return self
 
     def detach(self) -> Tensor:
-        """A tensor with the same values (memory shared) that is cut off from the graph.
+        """A tensor on the same memory, cut off from the graph.
 
         >>> (Tensor([1.0], requires_grad=True) * 2.0).detach()
         tensor([2.])
@@ -132,14 +124,11 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         create_graph: bool = False,
         inputs: Iterable[Tensor] | None = None,
     ) -> None:
-        """Add the gradient of this tensor to `.grad` of the leaves behind it (or of `inputs` only).
+        """Add the gradient of this tensor to `.grad` of the leaves behind it (or only of `inputs`).
 
-        A tensor of one value needs no `gradient`; any other needs one of its own shape.  The graph
-        is freed unless `retain_graph` (default: `create_graph`) is set; with `create_graph` the
-        gradients can be differentiated.
-
-        Raises GraphError when nothing here requires gradients, the graph has been freed, or an
-        input was changed in place since; ValueError for a missing or misshapen `gradient`.
+        A tensor of several values needs a `gradient` of its shape.  The graph is freed unless
+        `retain_graph` (default: `create_graph`) is set; with `create_graph` the gradients can be
+        differentiated.  Raises GraphError when an input was changed in place in the meantime.
 
         >>> w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
         >>> (w ** 2).sum().backward()
@@ -158,12 +147,9 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
     def register_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
         """Call ``hook(gradient)`` whenever a backward pass has the final gradient of this tensor.
 
-        What the hook returns, unless None, replaces the gradient: an array or tensor of this shape.
-        Hooks run in the order in which they were registered, on leaves and on results of ops; the
-        gradient they see is read-only and, under ``create_graph``, differentiable.  Returns a
-        handle with ``remove()``.
-
-        Raises GraphError when this tensor requires no gradients.
+        Unless the hook returns None, its result replaces the gradient: an array or tensor of this
+        shape.  Hooks run in the order in which they were registered.  The gradient is read-only
+        and, under ``create_graph``, differentiable.  Returns a handle with ``remove()``.
 
         >>> x = Tensor([1.0, 2.0], requires_grad=True)
         >>> handle = x.register_hook(lambda g: g.clip(-3.0, 3.0))
@@ -175,9 +161,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         return self.attach().hooks.add(hook)
 
     def retain_grad(self) -> None:
-        """Let `backward` leave the gradient of this result of an op in `.grad`, as for a leaf.
-
-        Raises GraphError when this tensor requires no gradients.
+        """Let `backward` also keep the gradient of this result of an op in `.grad`.
 
         >>> x = Tensor([1.0, 2.0], requires_grad=True)
         >>> y = x * x

@@ -1,4 +1,4 @@
-"""What a tensor is as an array: its shape, its dtype, its values."""
+"""Tensors as arrays: shape, dtype and values."""
 
 from __future__ import annotations
 
@@ -11,63 +11,29 @@ from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Node
 
 
-def _of_array(name: str, text: str) -> Any:
+def _of_array(name: str, summary: str, example: str) -> Any:
     """A property that reads the attribute `name` of the array, without a call in Python."""
+    text = f"{summary}\n\n>>> ag.tensor([[1.0, 2.0]]).{name}\n{example}\n"
     return property(operator.attrgetter(f"array.{name}"), doc=text)
 
 
 class ArrayAttributes(Node):
-    """The half of a tensor that tells what is in it, and hands its values out."""
+    """The half of a tensor that describes its values and gives access to them."""
 
     __slots__ = ()
 
-    shape: tuple[int, ...] = _of_array(
-        "shape",
-        """Sizes of the axes.
-
-        >>> ag.tensor([[1.0, 2.0]]).shape
-        (1, 2)
-        """,
-    )
-    dtype: np.dtype[Any] = _of_array(
-        "dtype",
-        """NumPy dtype of the values.
-
-        >>> ag.tensor([1.0, 2.0]).dtype
-        dtype('float32')
-        """,
-    )
-    ndim: int = _of_array(
-        "ndim",
-        """Number of axes.
-
-        >>> ag.tensor([[1.0, 2.0]]).ndim
-        2
-        """,
-    )
-    size: int = _of_array(
-        "size",
-        """Number of values.
-
-        >>> ag.tensor([[1.0, 2.0]]).size
-        2
-        """,
-    )
-    nbytes: int = _of_array(
-        "nbytes",
-        """Memory that the values take, in bytes.
-
-        >>> ag.tensor([1.0, 2.0]).nbytes
-        8
-        """,
-    )
+    shape: tuple[int, ...] = _of_array("shape", "Sizes of the axes.", "(1, 2)")
+    dtype: np.dtype[Any] = _of_array("dtype", "NumPy dtype of the values.", "dtype('float32')")
+    ndim: int = _of_array("ndim", "Number of axes.", "2")
+    size: int = _of_array("size", "Number of values.", "2")
+    nbytes: int = _of_array("nbytes", "Memory of the values, in bytes.", "8")
 
     @property
     def data(self) -> np.ndarray:
-        """The values as an array; a read-only view where a graph may need them unchanged.
+        """The values as a read-only array, without a copy; see `numpy`.
 
-        Assigning replaces the values (same shape and dtype) and makes graphs recorded before refuse
-        to run backward.
+        Assigning replaces the values (same shape and dtype).  Backward through graphs recorded
+        earlier then raises GraphError.
 
         >>> x = ag.tensor([1.0, 2.0])
         >>> x.data = [3.0, 4.0]
@@ -87,10 +53,10 @@ class ArrayAttributes(Node):
         self.touch()
 
     def numpy(self) -> np.ndarray:
-        """The values as a read-only array, without a copy: a graph may need them as they are.
+        """The values as a read-only array, without a copy: a graph may need them unchanged.
 
-        To change values, assign to `data` or use in-place arithmetic under `no_grad`; for an array
-        to write to, take ``.numpy().copy()``.
+        To change values, assign to `data` or use in-place arithmetic under `no_grad`.  For a
+        writable array, take ``.numpy().copy()``.
 
         >>> ag.tensor([1.0, 2.0]).numpy()
         array([1., 2.], dtype=float32)
@@ -106,7 +72,7 @@ class ArrayAttributes(Node):
         2.5
         """
         if self.size != 1:
-            raise ValueError(f"item: only a tensor of one value has one, got shape {self.shape}")
+            raise ValueError(f"item: the tensor must have one value, got shape {self.shape}")
         return self.array.item()
 
     def tolist(self) -> Any:
@@ -122,8 +88,8 @@ class ArrayAttributes(Node):
             return str(self)
         if self.size != 1:
             raise TypeError(
-                f"format {spec!r}: only a tensor of one value takes a format, got shape "
-                f"{self.shape}; reduce it, or leave the format out"
+                f"format {spec!r}: the tensor must have one value, got shape {self.shape}; reduce "
+                "it, or leave the format out"
             )
         return format(self.item(), spec)
 

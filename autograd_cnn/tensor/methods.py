@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class ArrayMethods(Node):
     """Methods with NumPy's names and arguments.
 
-    Positions and truth values are plain arrays.  `sort`, `fill` and `put` are left out: they would
-    change the tensor.
+    Positions and truth values are plain arrays.  `sort`, `fill` and `put` are left out because they
+    work in place.
     """
 
     __slots__ = ()
@@ -57,7 +57,7 @@ class ArrayMethods(Node):
         return ops.shape.ravel(self)
 
     def squeeze(self, axis: Any = None) -> Tensor:
-        """Without the axes of size 1, or without those in `axis`; see `squeeze`."""
+        """Remove the axes of size 1, or only those in `axis`; see `squeeze`."""
         return ops.shape.squeeze(self, axis=axis)
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
@@ -69,7 +69,7 @@ class ArrayMethods(Node):
         return ops.shape.broadcast_to(self, shape=shape)
 
     def astype(self, dtype: Any, copy: bool = True) -> Tensor:
-        """Values converted to `dtype`; without `copy` this very tensor where nothing changes.
+        """Values converted to `dtype`; without `copy` the tensor itself if it has that dtype.
 
         >>> x = ag.tensor([1.0, 2.0])
         >>> x.astype("float64").dtype, x.astype("float32", copy=False) is x

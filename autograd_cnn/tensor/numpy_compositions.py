@@ -1,7 +1,6 @@
-"""NumPy's functions that are a few ops put together and have no name of their own in this package.
+"""Compositions of ops that run only when NumPy's function is called on a tensor.
 
-They run when NumPy's function is called on a tensor (`numpy_functions.FUNCTIONS`); the gradients
-are those of the ops.
+`numpy_functions.FUNCTIONS` lists them.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def nanmin(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
 
 
 def nanvar(x: Array, *, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
-    """Variance of the values that are not NaN; NaN where they are no more than `ddof`."""
+    """Variance of the values that are not NaN; NaN where at most `ddof` are left."""
     deviation = _filled(x - reduce.nanmean(x, axis=axis, keepdims=True), 0.0)
     squares = reduce.sum(deviation * deviation, axis=axis, keepdims=keepdims)
     freedom = _counts(x, axis, keepdims) - ddof
@@ -71,14 +70,14 @@ def nanvar(x: Array, *, axis: Any = None, keepdims: bool = False, ddof: float = 
 
 
 def nanstd(x: Array, *, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
-    """The square root of `nanvar`; the gradient where it is 0 is 0."""
+    """The square root of `nanvar`, with gradient 0 at 0."""
     return guarded_sqrt(nanvar(x, axis=axis, keepdims=keepdims, ddof=ddof))
 
 
 def nan_to_num(
     x: Array, *, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Array:
-    """Finite numbers in the places of NaN and the infinities; those places have gradient 0."""
+    """Replace NaN and infinities by finite numbers, with gradient 0."""
     if not copy:
         raise TypeError("np.nan_to_num: copy=False would change a tensor in place; leave it out")
     plain = values(x)
@@ -101,13 +100,10 @@ def quantile(
     whole: float = 1.0,
     skip_nan: bool = False,
 ) -> Array:
-    """The value below which a share `q` of the values over `axis` lies; NaN propagates.
+    """The value below which a share ``q / whole`` of the values over `axis` lies; NaN propagates.
 
-    Between two values it is linear, type 7 of Hyndman and Fan, "Sample quantiles in statistical
-    packages" (1996).  q is a number or an array, whose axes come first, in parts of `whole`.
-
-    >>> quantile(np.array([1.0, 2.0, 4.0]), [0.25, 1.0])
-    array([1.5, 4. ])
+    Interpolates linearly: type 7 of Hyndman and Fan, "Sample quantiles in statistical packages"
+    (1996).  The axes of `q` come first in the result.
     """
     if isinstance(q, Node) and q.requires_grad:
         raise TypeError("quantile: q gets no gradient; pass .detach() of it")
@@ -143,7 +139,7 @@ nanmedian = functools.partial(quantile, q=0.5, skip_nan=True)
 
 
 def append(x: Array, more: Any, *, axis: int | None = None) -> Array:
-    """The values of `more` behind those of x along `axis`, of both raveled when it is None."""
+    """The values of x, then those of `more`, along `axis`; both are raveled when it is None."""
     parts = [x, more] if axis is not None else [shape.ravel(x), shape.ravel(more)]
     return join.concatenate(*parts, axis=axis or 0)
 
@@ -158,14 +154,8 @@ def hsplit(x: Array, *, indices_or_sections: Any) -> Any:
     return join.split(x, indices_or_sections=indices_or_sections, axis=min(x.ndim - 1, 1))
 
 
-def vsplit(x: Array, *, indices_or_sections: Any) -> Any:
-    """`split` along the first axis."""
-    return join.split(x, indices_or_sections=indices_or_sections, axis=0)
-
-
-def dsplit(x: Array, *, indices_or_sections: Any) -> Any:
-    """`split` along the third axis."""
-    return join.split(x, indices_or_sections=indices_or_sections, axis=2)
+vsplit = functools.partial(join.split, axis=0)
+dsplit = functools.partial(join.split, axis=2)
 
 
 def rot90(x: Array, *, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
@@ -199,24 +189,14 @@ def vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
     return reduce.sum(x * y, axis=axis)
 
 
-def matrix_diagonal(x: Array, *, offset: int = 0) -> Array:
-    """A diagonal of the last two axes."""
-    return pick.diagonal(x, offset=offset, axis1=-2, axis2=-1)
-
-
-def matrix_trace(x: Array, *, offset: int = 0) -> Array:
-    """The sum of a diagonal of the last two axes."""
-    return matrix.trace(x, offset=offset, axis1=-2, axis2=-1)
+matrix_diagonal = functools.partial(pick.diagonal, axis1=-2, axis2=-1)
+matrix_trace = functools.partial(matrix.trace, axis1=-2, axis2=-1)
+matrix_norm = functools.partial(matrix.norm, ord="fro", axis=(-2, -1))
 
 
 def vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
-    """Length of vectors along `axis`, of all values when it is None."""
+    """Length of vectors along `axis`, or of all values when None."""
     if axis is not None and not isinstance(axis, int):
         raise TypeError(f"np.linalg.vector_norm: axis must be None or an integer, got {axis!r}")
     out = matrix.norm(shape.ravel(x) if axis is None else x, ord=ord, axis=axis or 0)
     return reduce.reduced(out, x, axis, keepdims)
-
-
-def matrix_norm(x: Array, *, keepdims: bool = False, ord: Any = "fro") -> Array:
-    """Length of the matrices in the last two axes."""
-    return matrix.norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)

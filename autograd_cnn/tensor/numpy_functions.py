@@ -1,8 +1,8 @@
-"""NumPy's own functions on tensors: which op each becomes, which answers are constants.
+"""NumPy's own functions on tensors: the op that each becomes, and those with constant results.
 
-`apply_ufunc` and `apply_function` are what NumPy's protocols call.  A function in none of the
-tables raises TypeError: NumPy never cuts the graph in silence.  Add a function to `_NAMES`, or to
-`numpy_special.SPECIAL` where its arguments need work.
+NumPy's protocols call `apply_ufunc` and `apply_function`.  A function in none of the tables raises
+TypeError, because NumPy would cut the graph in silence.  Add a function to `_NAMES`, or to
+`numpy_special.SPECIAL` if its arguments need work.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ def full_name(function: Any) -> str:
 
 
 def apply_ufunc(ufunc: np.ufunc, method: str, args: Any, options: dict[str, Any]) -> Any:
-    """A ufunc on tensors: the op, or plain values where the answer is a constant.
+    """A ufunc on tensors: the op, or plain values where the result is a constant.
 
-    Raises TypeError for any other ufunc, for methods (reduce, at) and for options.
+    Methods (reduce, at) and options raise TypeError.
     """
     if method == "__call__" and not options:
         if ufunc in UFUNCS:
@@ -127,10 +127,7 @@ def apply_ufunc(ufunc: np.ufunc, method: str, args: Any, options: dict[str, Any]
 
 
 def apply_function(function: Any, args: Any, options: dict[str, Any]) -> Any:
-    """One of NumPy's other functions on tensors: an op, a composition, or plain values.
-
-    Raises TypeError for any other function and for options that no op has.
-    """
+    """One of NumPy's other functions on tensors: an op, a composition, or plain values."""
     if function in FUNCTIONS:
         inputs, settings = _sorted(function, args, options)
         return FUNCTIONS[function](*inputs, **settings)
@@ -142,7 +139,7 @@ def apply_function(function: Any, args: Any, options: dict[str, Any]) -> Any:
 
 
 def plain(x: Any) -> Any:
-    """`x` with arrays in the place of tensors, also inside lists, tuples and dictionaries."""
+    """`x` with arrays instead of tensors, also inside lists, tuples and dictionaries."""
     if isinstance(x, (list, tuple)):
         return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
     if isinstance(x, dict):
@@ -151,9 +148,9 @@ def plain(x: Any) -> Any:
 
 
 def _sorted(function: Any, args: Any, options: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of a NumPy function as inputs and settings of the op that it becomes.
+    """The arguments of a NumPy function as inputs and settings of its op.
 
-    Raises TypeError for an option that the op does not have, unless it holds its default.
+    An option that the op lacks must hold its default.
     """
     defaults, ours, inputs = _arguments(function)
     given = {**dict(zip(defaults, args)), **options}
@@ -170,7 +167,7 @@ def _sorted(function: Any, args: Any, options: dict[str, Any]) -> tuple[list[Any
 def _arguments(function: Any) -> tuple[dict[str, Any], dict[str, str], list[str]]:
     """NumPy's names with their defaults, NumPy's names with ours, and our names of the inputs.
 
-    Settings have the same names.  Other inputs are the first arguments, whatever NumPy calls them.
+    Settings share their names.  Inputs come first and may differ in name.
     """
     parameters = inspect.signature(FUNCTIONS[function]).parameters
     inputs = [name for name, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
@@ -186,7 +183,7 @@ def _arguments(function: Any) -> tuple[dict[str, Any], dict[str, str], list[str]
 
 
 def status(function: Any) -> str:
-    """'differentiable', 'constant' or 'unsupported': what becomes of a NumPy function here."""
+    """Whether a NumPy function is 'differentiable', 'constant' or 'unsupported' on tensors."""
     if function in UFUNCS or function in FUNCTIONS or function in SPECIAL:
         return "differentiable"
     return "constant" if function in CONSTANTS or function in CONSTANT_UFUNCS else "unsupported"

@@ -1,4 +1,4 @@
-"""NumPy's functions whose arguments do not map one by one to an op's, and the words of refusal."""
+"""NumPy's functions whose arguments need work, and the errors for functions without an op."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops import arithmetic, join, product
 from autograd_cnn.ops.shape import broadcast_to, ravel, reshape
 
-# What to use in the place of functions that have no op, without the leading "np.".
+# Alternatives to functions without an op, named without the leading "np.".
 _INSTEAD = {
     "np.sum": "add.reduce trapezoid apply_over_axes",
     "np.prod": "multiply.reduce",
@@ -59,14 +59,11 @@ _INSTEAD = {
 }
 ALTERNATIVES = {f"np.{n}": instead for instead, names in _INSTEAD.items() for n in names.split()}
 
-OWN_GRADIENT = "give it a gradient of its own with ag.custom_gradient"
+OWN_GRADIENT = "define its gradient with ag.custom_gradient"
 
 
 def refuse(name: str, problem: str = "", instead: str = "drop the option") -> NoReturn:
-    """Raise the TypeError for what would cut the graph, with an alternative.
-
-    Without a `problem` it is that there is no such op, and the alternative is the table's.
-    """
+    """Raise the TypeError for a function that would cut the graph, with an alternative."""
     if not problem:
         problem, instead = "no op of that name", OWN_GRADIENT
     if name in ALTERNATIVES:
@@ -78,10 +75,9 @@ def refuse(name: str, problem: str = "", instead: str = "drop the option") -> No
 
 
 def refuse_hidden_conversion() -> None:
-    """Raise TypeError when one of NumPy's own Python functions is about to take a tensor's values.
+    """Raise TypeError when NumPy's Python code converts a tensor, as in ``np.sum([t, u])``.
 
-    That is ``np.sum([t, u])``, which hands NumPy a list and asks no tensor what to do.  Whoever
-    writes ``np.asarray(t)`` asks for the values, and so does a test by ``np.testing``.
+    Such a list bypasses NumPy's protocols.  ``np.asarray(t)`` and ``np.testing`` are allowed.
     """
     frame, name = sys._getframe(2), ""
     while _module(frame).startswith("numpy.") and frame.f_back is not None:
@@ -100,18 +96,14 @@ def _module(frame: FrameType) -> str:
 
 
 def _only(name: str, options: dict[str, Any]) -> None:
-    """Refuse options that hold anything but what they hold by default."""
+    """Refuse options that do not hold their defaults."""
     for key, value in options.items():
         if not any(value is default for default in (None, False, "same_kind", "safe", "K")):
             refuse(name, f"no op takes {key}=")
 
 
 def copied(x: Array) -> Array:
-    """The same values in new memory.
-
-    >>> copied(np.array([1.0]))
-    array([1.])
-    """
+    """The same values in new memory."""
     return arithmetic.astype(x, dtype=x.dtype)
 
 

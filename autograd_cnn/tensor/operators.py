@@ -16,18 +16,17 @@ if TYPE_CHECKING:
     from autograd_cnn.tensor.types import Input, Tensor
 
 _PARTS = ("getitem", "transpose")
-"""Ops whose results are written to in order to change the whole, as in NumPy."""
+"""Ops whose results NumPy's users write to in order to change the whole array."""
 
 
 class Operators(Node):
-    """Arithmetic gives tensors; comparisons answer with plain boolean arrays, which are constants.
+    """Arithmetic gives tensors; comparisons give plain boolean arrays, which are constants.
 
     In-place arithmetic and item assignment write into a leaf, or into a tensor without gradients.
-    On anything that a graph records they rebind: ``x[i] = v`` makes x the result of an op (`put`),
-    differentiable in its old value and in v, and everything computed from the old value keeps it.
-    Views and detached tensors made before see the old value too, and arithmetic in place on a view
-    does not change the tensor that it is a part of; item assignment into such a part is refused.
-    Under `no_grad` the graph could not follow, and GraphError is raised.
+    Where a graph is recorded they rebind instead: ``x[i] = v`` makes x the result of an op (`put`),
+    differentiable in its old value and in v.  Earlier results, views and detached tensors keep the
+    old value.  In-place arithmetic on a view therefore does not change the whole tensor; item
+    assignment into a view raises GraphError, and so do changes of recorded results under `no_grad`.
     """
 
     __slots__ = ()
@@ -115,8 +114,7 @@ class Operators(Node):
         if recorded and self._is_part():
             raise GraphError(
                 "item assignment into a part of a tensor, such as x[0][1] = v or x.T[0] = v, would "
-                "not reach the whole; assign in one step, x[0, 1] = v, or make the part a tensor "
-                "of its own with .copy()"
+                "not reach the whole; assign in one step, x[0, 1] = v, or .copy() the part first"
             )
         if not recorded:
             self.array[index] = values(value)
@@ -134,7 +132,7 @@ class Operators(Node):
         self._become(assigned)
 
     def _recorded_with(self, what: str, value: Any) -> bool:
-        """Whether a change of this tensor by `value` concerns a graph, so that it must rebind."""
+        """Whether a graph records a change of this tensor by `value`, so that it must rebind."""
         recording = modes.is_grad_enabled()
         if watch.open_blocks:
             watch.tell("changing", self)
@@ -167,7 +165,7 @@ class Operators(Node):
         return isinstance(viewed, Node) and np.may_share_memory(self.array, viewed.array)
 
     def _become(self, change: Callable[[Node], Any]) -> None:
-        """Take over what `change` makes of the old value."""
+        """Become the result of `change` on the old value."""
         old = hidden_copy(self)
         take_over(self, old, change(old))
 
@@ -228,10 +226,9 @@ class Operators(Node):
     __hash__ = object.__hash__
 
 
-# A recorded tensor changes in place by taking over the result of an op.  Its old value lives on as
-# a hidden node for those that used it.  Results recorded before the change still hold the tensor
-# itself: they are older than its new version, which is how backward tells.  The old versions are
-# the first inputs of their successors.
+# A recorded tensor changes in place by taking over the result of an op.  A hidden node keeps its
+# old value for the results that used it.  These results still hold the tensor itself; backward sees
+# that they are older than its new version.  Each version is the first input of its successor.
 
 _STATE = tuple(name for name in Node.__slots__ if name != "__weakref__")
 
@@ -252,8 +249,7 @@ def _move(source: Node, target: Node) -> None:
 def take_over(node: Node, old: Node, result: Node) -> None:
     """Make `node` the newest version: the `result` of an op whose first input leads to `old`.
 
-    Hooks stay with the old value, whose gradient they were promised; the wish to keep the gradient
-    goes with the tensor.
+    Hooks stay with the old value; `retain_grad` moves to the new one.
     """
     _redirect(result, node, old)
     retains = old.attached is not None and old.attached.retains_grad
@@ -265,7 +261,7 @@ def take_over(node: Node, old: Node, result: Node) -> None:
 
 
 def _redirect(result: Node, node: Node, old: Node) -> None:
-    """Let what `result` is made of use `old` in the place of `node`, so that no cycle arises."""
+    """Replace `node` by `old` in the graph behind `result`, so that no cycle arises."""
     stack, seen = [result], {result.serial}
     while stack:
         for x in stack.pop().inputs or ():

@@ -14,7 +14,7 @@ Rebuild = Callable[[list[Any]], Any]
 
 
 def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
-    """The leaves of nested tuples, lists and dicts, in order, and what puts others in their places.
+    """The leaves of nested tuples, lists and dicts, and a function that replaces them by others.
 
     None has no leaves.  Named tuples and dicts keep their types and keys.
 
@@ -54,11 +54,7 @@ def _place(tree: Any, values: Iterator[Any]) -> Any:
 
 
 def matching(where: str, tree: Any, like: Any) -> list[Any]:
-    """The leaves of `tree`, which must have the structure of `like`; raises TypeError otherwise.
-
-    >>> matching("jvp", [1.0, 2.0], [3.0, 4.0])
-    [1.0, 2.0]
-    """
+    """The leaves of `tree`; raises TypeError unless it has the structure of `like`."""
     if _outline(tree) != _outline(like):
         raise TypeError(
             f"{where}: expected the structure {_outline(like)}, got {_outline(tree)} "
@@ -88,7 +84,7 @@ def floating(x: Any) -> bool:
 
 
 def pack(parts: Sequence[Tensor]) -> Tensor:
-    """Several tensors as one vector of their widest dtype; a single one as it is."""
+    """Several tensors as one vector of their widest dtype; a single tensor unchanged."""
     if len(parts) == 1:
         return parts[0]
     dtype = np.result_type(*(x.dtype for x in parts))
@@ -97,7 +93,7 @@ def pack(parts: Sequence[Tensor]) -> Tensor:
 
 
 def unpack(packed: Any, like: Sequence[Tensor]) -> list[Any]:
-    """The parts of what `pack` made of tensors of these shapes and dtypes."""
+    """The reverse of `pack`: parts with the shapes and dtypes of the tensors in `like`."""
     if len(like) == 1:
         return [packed]
     parts, start = [], 0

@@ -1,7 +1,7 @@
 """Convolution in NumPy.
 
-A convolution copies the offsets along W only: in (H, C, KW, OW, N) the KH rows of images that a row
-of windows sees are neighbours, one matrix without a copy, and BLAS computes a product for each row.
+A convolution copies the offsets along W only.  In (H, C, KW, OW, N) the KH rows of images that a
+row of windows sees are neighbours: one matrix without a copy, for one product of BLAS.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ __all__ = ["conv", "conv_input_grad", "conv_weight_grad", "fold", "unfold"]
 
 
 def _bands(x: np.ndarray, window: Window, groups: int) -> np.ndarray:
-    """What each row of windows of x (N, C, H, W) sees, with padding zeros: (G, OH, KH, C/G, KW,
-    OW, N), a view in which rows of windows that overlap share their memory.
+    """The cells of x (N, C, H, W) that each row of windows sees, with padding zeros: a view (G, OH,
+    KH, C/G, KW, OW, N) in which overlapping rows of windows share memory.
 
-    Only the offsets along the rows are copied, KW times x instead of KH * KW times.  The axes KH,
-    C/G, KW merge without a copy, unless a dilation parts the rows.
+    The axes KH, C/G, KW merge without a copy, unless a dilation parts the rows.
     """
     head, tail = window.split()
     n, c, *size = len(x), x.shape[1] // groups, *head.size, *tail.size

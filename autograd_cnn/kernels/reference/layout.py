@@ -1,4 +1,4 @@
-"""What the NumPy kernels share: the memory layout, and selection by a mask."""
+"""Helpers of the NumPy kernels: the memory layout, and selection by a mask."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ __all__ = ["batch_first", "batch_innermost", "laid_out", "relu", "relu_grad", "s
 
 
 def batch_innermost(x: np.ndarray) -> np.ndarray:
-    """(N, C, ...) seen as (C, ..., N); contiguous already when a kernel made it."""
+    """A view (C, ..., N) of (N, C, ...), which is contiguous if a kernel made the array."""
     return x.transpose(*range(1, x.ndim), 0)
 
 
 def batch_first(x: np.ndarray) -> np.ndarray:
-    """(C, ..., N) seen as (N, C, ...)."""
+    """A view (N, C, ...) of (C, ..., N)."""
     return x.transpose(-1, *range(x.ndim - 1))
 
 
 def laid_out(x: np.ndarray, /) -> np.ndarray:
-    """x (N, C, ...), or a copy of it that is batch-innermost if x is not."""
+    """x (N, C, ...) if it is batch-innermost, else a copy that is."""
     inner = batch_innermost(x)
     return x if inner.flags.c_contiguous else batch_first(np.ascontiguousarray(inner))
 
 
 def select(mask: np.ndarray, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """x where the mask holds, 0 elsewhere, whatever x is there (0 * inf would be NaN); in `out`.
+    """x where the mask holds, 0 elsewhere, even for infinite x.
 
     Multiplies bit patterns by 0 or 1: 13 times faster than np.where on 400,000 float32.
     """

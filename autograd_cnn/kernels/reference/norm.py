@@ -49,8 +49,8 @@ def running_affine(
     eps: float,
     /,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What normalising by fixed statistics, then by weight and bias, multiplies the values of each
-    channel by, and adds, if `before` was to be added to them; all are (C,).
+    """The scale and shift that normalise ``x + before`` by fixed statistics, then apply weight and
+    bias; all are (C,).
     """
     scale = (1.0 / np.sqrt(var + eps)).astype(mean.dtype, copy=False)
     scale = scale if weight is None else scale * weight
@@ -82,11 +82,10 @@ def batch_norm(
     pool: Window | None = None,
     /,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Normalise each channel of x (N, C, ...) over the rest; then, if wanted, the maximum of the
-    windows of `pool`, and relu.
+    """Normalise each channel of x (N, C, ...); then, if wanted, max pooling by `pool`, and relu.
 
-    Returns the result, the means (C,), biased variances (C,), and what was there before pooling,
-    for the gradient; None without pooling.
+    Returns the result, the means (C,), the biased variances (C,), and the values before pooling or
+    None.
     """
     rows = _rows(x)
     if not rows.size:  # an empty batch has no statistics
@@ -121,8 +120,7 @@ def batch_norm_grad(
     pool: Window | None = None,
     /,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients of batch_norm in x, weight and bias; with `relu`, g counts where the result was
-    positive, with `pool`, at the first largest value of each window.
+    """Gradients of batch_norm in x, weight and bias.
 
     With y = (x - mean) / sqrt(var + eps): dx = w / sqrt(var + eps) * (g - mean(g) - y * mean(g *
     y)). Ioffe and Szegedy, "Batch normalization" (2015), section 3.
@@ -149,5 +147,5 @@ def batch_norm_grad(
 
 
 def rows_count(x: np.ndarray) -> int:
-    """How many values of x (N, C, ...) each channel has."""
+    """The number of values in each channel of x (N, C, ...)."""
     return x.size // max(x.shape[1], 1)

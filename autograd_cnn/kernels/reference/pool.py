@@ -38,8 +38,8 @@ def window_max(x: np.ndarray, window: Window, /) -> np.ndarray:
 def _first_matches(
     x: np.ndarray, out: np.ndarray, window: Window
 ) -> Iterator[tuple[int, Slices, Slices, np.ndarray]]:
-    """The kernel offsets with their positions and cells, and at which of the positions the maximum
-    `out` of x (C, H, W, N) is reached there and at no offset before.
+    """The kernel offsets with their positions and cells, and a mask: the positions at which the
+    maximum `out` of x (C, H, W, N) is first reached.
     """
     broken = bool(np.isnan(out).any())
     found = np.zeros(out.shape, bool)
@@ -53,8 +53,8 @@ def _first_matches(
 
 
 def window_winners(x: np.ndarray, out: np.ndarray, window: Window) -> np.ndarray:
-    """The number of the kernel offset at which each window of x reaches its maximum `out`, the
-    first at a tie.  A window over nothing but padding gets a number that no offset has.
+    """The first kernel offset at which each window of x reaches its maximum `out`.  A window over
+    padding alone gets a number beyond all offsets.
     """
     x, out = batch_innermost(x), batch_innermost(out)
     count = math.prod(window.kernel)
@@ -74,9 +74,7 @@ def window_gather(x: np.ndarray, winners: np.ndarray, window: Window) -> np.ndar
 
 
 def window_scatter(g: np.ndarray, winners: np.ndarray, window: Window) -> np.ndarray:
-    """The adjoint of window_gather: each value of g (N, C, OH, OW) added at the winning offset of
-    its window.
-    """
+    """The adjoint of window_gather: g (N, C, OH, OW) added at the winning offset of each window."""
     out = np.zeros((g.shape[1], *window.size, g.shape[0]), g.dtype)
     g, winners = batch_innermost(g), batch_innermost(winners)
     for offset, positions, cells in window.overlaps():
@@ -85,9 +83,7 @@ def window_scatter(g: np.ndarray, winners: np.ndarray, window: Window) -> np.nda
 
 
 def window_max_grad(g: np.ndarray, x: np.ndarray, out: np.ndarray, window: Window, /) -> np.ndarray:
-    """The gradient of ``out = window_max(x)``: each value of g (N, C, OH, OW) added where its
-    window reaches its maximum first.
-    """
+    """The gradient of ``out = window_max(x)``: g (N, C, OH, OW) added at the first maxima."""
     dx = np.zeros((x.shape[1], *window.size, len(x)), g.dtype)
     g, x, out = batch_innermost(g), batch_innermost(x), batch_innermost(out)
     for _, positions, cells, first in _first_matches(x, out, window):

@@ -12,9 +12,7 @@ __all__ = ["adam", "cross_entropy", "cross_entropy_grad", "first_outside", "sgd"
 
 
 def first_outside(classes: np.ndarray, k: int, /) -> int | None:
-    """The position of the first class number outside of 0 ... k - 1, or None: positions count as
-    in ``classes.ravel()``.
-    """
+    """The position in ``classes.ravel()`` of the first number outside of 0 ... k - 1, or None."""
     wrong = ((classes < 0) | (classes >= k)).ravel()
     return int(wrong.argmax()) if wrong.any() else None
 
@@ -57,8 +55,8 @@ def sgd(
     maximize: bool,
     /,
 ) -> None:
-    """A step of gradient descent.  Each update is (p, g, buffer): changes the parameters p and, if
-    there is one, the buffer of momentum.
+    """A step of gradient descent.  Each update is (p, g, buffer): parameters p and the buffer of
+    momentum or None change in place.
 
     `numbers` are the learning rate, the momentum, the weight of the new gradient in the buffer, and
     the weight decay.
@@ -78,11 +76,11 @@ def sgd(
 def adam(
     updates: list[Any], numbers: tuple[float, float, float, float, float, float], maximize: bool, /
 ) -> None:
-    """A step of Adam.  Each update is (p, g, m, v, largest): changes the parameters p, the moments
-    m and v and, if given, the largest v.
+    """A step of Adam.  Each update is (p, g, m, v, largest): parameters p, moments m and v, and the
+    largest v or None change in place.
 
-    `numbers` are the rate and the epsilon, both with the corrections for the first steps, the two
-    betas, the weight decay that goes into the gradient, and the factor that shrinks p before.
+    `numbers` are the rate and the epsilon, both with bias correction, the two betas, the weight
+    decay added to the gradient, and the factor that first shrinks p.
     """
     rate, eps, beta1, beta2, decay, shrink = numbers
     for p, g, m, v, largest in updates:
