@@ -172,7 +172,7 @@ def test_changed_values_and_changed_functions_are_refused() -> None:
     y = ag.checkpoint(lambda x: (x * w).sum(), x)
     with ag.no_grad():
         w += 1.0
-    with pytest.raises(ag.GraphError, match="checkpoint: an input was changed in place"):
+    with pytest.raises(ag.GraphError, match="input of checkpoint .* changed in place"):
         y.backward()
     h = ag.exp(x)
     y = ag.checkpoint(lambda x: (x * h).sum(), x)
