@@ -1,4 +1,4 @@
-"""Tests of single arguments that code calls by hand, and the words of errors and warnings."""
+"""Checks of single arguments that functions call themselves, and the words of errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import reprlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -19,7 +19,7 @@ def _is_tensor(x: Any) -> bool:
 
 
 def shown(x: Any) -> str:
-    """`x` in an error message: short values as they are written, arrays by shape and dtype.
+    """`x` for an error message: short values as written, arrays by shape and dtype.
 
     >>> shown("text"), shown(np.zeros(2)), shown({1})
     ("'text'", 'an array of shape (2,) and dtype float64', 'an object of type set')
@@ -35,7 +35,7 @@ def shown(x: Any) -> str:
 
 
 def mistake(where: str, name: str, wanted: str, x: Any) -> TypeError:
-    """The error for an argument of a wrong kind."""
+    """The error for an argument of a wrong type."""
     return TypeError(f"{where}: {name} must be {wanted}, got {shown(x)}")
 
 
@@ -45,12 +45,12 @@ def misfit(where: str, problem: str, *arrays: Any) -> ValueError:
 
 
 def is_whole(x: Any) -> bool:
-    """Whether x is an integer; True and False are none."""
+    """Whether `x` is an integer and not a bool."""
     return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
 
 def integer(owner: str, name: str, value: Any, least: int) -> int:
-    """`value` as an int of at least `least`; TypeError or ValueError otherwise.
+    """`value` as an int of at least `least`.
 
     >>> integer("Linear", "in_features", 0, 1)
     Traceback (most recent call last):
@@ -65,7 +65,7 @@ def integer(owner: str, name: str, value: Any, least: int) -> int:
 
 
 def per_axis(owner: str, name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:
-    """An integer for all spatial axes alike, or one for each, as a tuple.
+    """An integer for all spatial axes, or one for each, as a tuple.
 
     >>> per_axis("Conv2d", "stride", 2, 1, axes=2)
     (2, 2)
@@ -88,7 +88,7 @@ def number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> Any:
-    """`value`, when it is a finite number within these bounds; TypeError or ValueError if not.
+    """`value` if it is a finite number within these bounds.
 
     >>> number("LinearLR", "start_factor", 0, above=0, most=1)
     Traceback (most recent call last):
@@ -108,13 +108,7 @@ def number(
 
 
 def single(owner: str, name: str, value: Any) -> float:
-    """`value`, a number or an array or tensor of one number, as a float; TypeError if not.
-
-    >>> single("Progress.update", "loss", np.ones(3))
-    Traceback (most recent call last):
-        ...
-    TypeError: Progress.update: loss must be a single number, got ndarray of shape (3,)
-    """
+    """`value`, a number or an array or tensor of one number, as a float."""
     array = np.asarray(value.array if _is_tensor(value) else value)
     if array.size != 1 or array.dtype.kind not in "biuf":
         found = type(value).__name__ + (f" of shape {array.shape}" if array.ndim else "")
@@ -123,19 +117,31 @@ def single(owner: str, name: str, value: Any) -> float:
 
 
 def choice(owner: str, name: str, value: Any, allowed: Sequence[str]) -> str:
-    """`value` if it is one of the `allowed` strings; ValueError otherwise.
-
-    >>> choice("MSELoss", "reduction", "sum", ("mean", "sum", "none"))
-    'sum'
-    """
+    """`value` if it is one of the `allowed` strings."""
     if value not in allowed:
         listed = " or ".join(map(repr, allowed))
         raise ValueError(f"{owner}: {name} must be {listed}, got {value!r}")
     return str(value)
 
 
+def same_state(
+    owner: str, mine: Mapping[str, Any], state: Any, settings: Iterable[str] = ()
+) -> None:
+    """Check that the `state` to load has the keys of `mine`, and its values for `settings`."""
+    if not isinstance(state, Mapping):
+        raise mistake(owner, "state_dict", "a dict", state)
+    if set(state) != set(mine):
+        raise ValueError(f"{owner}: expected the keys {list(mine)}, got {list(state)}")
+    for name in settings:
+        if state[name] != mine[name]:
+            raise ValueError(
+                f"{owner}: {name} is {mine[name]!r}, but {state[name]!r} in the state; create the "
+                "object with the settings of the saved one"
+            )
+
+
 def whole_numbers(name: str, argument: str, value: Any) -> tuple[int, ...]:
-    """An integer or several as a tuple; raises TypeError for anything else."""
+    """An integer or several as a tuple."""
     found = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if not all(map(is_whole, found)):
         raise mistake(name, argument, "an integer or a tuple of integers", value)
@@ -143,7 +149,7 @@ def whole_numbers(name: str, argument: str, value: Any) -> tuple[int, ...]:
 
 
 def normal_axis(name: str, axis: Any, ndim: int) -> int:
-    """`axis` counted from the front; raises TypeError or ValueError for what is none."""
+    """`axis` counted from the front."""
     if not is_whole(axis):
         raise mistake(name, "axis", "an integer", axis)
     if not -ndim <= axis < ndim:
@@ -165,7 +171,7 @@ PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def user_frame() -> tuple[FrameType, int]:
-    """The innermost frame outside this package, and how far it is from the caller's."""
+    """The innermost frame outside this package, and its distance from the function that asks."""
     frame, distance = sys._getframe(1), 1
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
         frame, distance = frame.f_back, distance + 1
@@ -173,5 +179,5 @@ def user_frame() -> tuple[FrameType, int]:
 
 
 def warn(message: str) -> None:
-    """A warning that points at the user's line, however deep in this package it arises."""
+    """Warn, pointing at the user's line and not at a line of this package."""
     warnings.warn(message, stacklevel=user_frame()[1])

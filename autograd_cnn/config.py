@@ -1,4 +1,4 @@
-"""What serves in this process: versions, kernels, threads, memory."""
+"""Settings of the process: threads, the default dtype, and a report of what is in use."""
 
 from __future__ import annotations
 
@@ -9,37 +9,31 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.checks import integer
 
 __version__ = "0.2.0"
 
 
 def set_num_threads(threads: int) -> None:
-    """Use `threads` threads in the compiled kernels and, where it is OpenBLAS on Linux, in NumPy's
-    BLAS.
+    """Set the number of threads in the compiled kernels, and in NumPy's OpenBLAS on Linux.
 
-    Results do not depend on the number beyond the rounding of matrix products.  The default is the
-    number of processors this process may use, or ``OMP_NUM_THREADS``.  Raises TypeError or
-    ValueError for anything but an int of 1 or more.
+    It changes results only by the rounding of matrix products.  The default is
+    ``OMP_NUM_THREADS``, or the number of processors that this process may use.
 
-    >>> import autograd_cnn as ag
     >>> before = ag.get_num_threads()
     >>> ag.set_num_threads(1)
     >>> ag.get_num_threads()
     1
     >>> ag.set_num_threads(before)
     """
-    if not isinstance(threads, int) or isinstance(threads, bool):
-        raise TypeError(f"set_num_threads: threads must be an integer, got {threads!r}")
-    if threads < 1:
-        raise ValueError(f"set_num_threads: threads must be 1 or more, got {threads}")
+    threads = integer("set_num_threads", "threads", threads, 1)
     kernels.set_threads(threads)
     kernels.threads.set_blas_threads(threads)
 
 
 def get_num_threads() -> int:
-    """How many threads the compiled kernels use; see `set_num_threads`.
+    """The number of threads that the compiled kernels use; see `set_num_threads`.
 
-    >>> import autograd_cnn as ag
     >>> ag.get_num_threads() >= 1
     True
     """
@@ -47,30 +41,23 @@ def get_num_threads() -> int:
 
 
 def show_config() -> str:
-    """Print, and return, what serves in this process and why: the first lines of a bug report.
+    """Print and return versions, kernels, threads and memory: the first lines of a bug report.
 
-    >>> import autograd_cnn as ag
     >>> text = ag.show_config()  # doctest: +ELLIPSIS
     autograd_cnn ..., NumPy ..., Python ...
     kernels   ...
     threads   ...
     memory    ...
     """
-    recycling = (
-        "freed memory stays in the process"
-        if kernels.memory.RECYCLING
-        else "as the C library has it"
-    )
-    text = "\n".join(
-        (
-            f"autograd_cnn {__version__}, NumPy {np.__version__}, Python "
-            f"{platform.python_version()}, "
-            f"{platform.machine()} {platform.system()}",
-            f"kernels   {kernels.REASON}",
-            f"threads   {get_num_threads()} of {os.cpu_count()} processors",
-            f"memory    {recycling}",
-        )
-    )
+    stays = kernels.memory.RECYCLING
+    python = f"Python {platform.python_version()}, {platform.machine()} {platform.system()}"
+    lines = [
+        f"autograd_cnn {__version__}, NumPy {np.__version__}, {python}",
+        f"kernels   {kernels.REASON}",
+        f"threads   {get_num_threads()} of {os.cpu_count()} processors",
+        f"memory    {'freed memory stays in the process' if stays else 'managed by the C library'}",
+    ]
+    text = "\n".join(lines)
     print(text)
     return text
 
@@ -79,7 +66,7 @@ _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
 
 def default_array(x: Any) -> np.ndarray:
-    """`x` as an array: arrays keep their dtype, Python floats take the default one."""
+    """`x` as an array: arrays keep their dtype, Python floats get the default one."""
     array = np.asarray(x)
     plain = not hasattr(x, "__array__") and array.dtype == np.float64
     return array.astype(_default_dtype) if plain else array
@@ -88,7 +75,6 @@ def default_array(x: Any) -> np.ndarray:
 def get_default_dtype() -> np.dtype[Any]:
     """The dtype that Python floats become in `tensor` (float32 unless changed).
 
-    >>> import autograd_cnn as ag
     >>> ag.get_default_dtype()
     dtype('float32')
     """
@@ -98,9 +84,6 @@ def get_default_dtype() -> np.dtype[Any]:
 def set_default_dtype(dtype: Any) -> None:
     """Make Python floats become `dtype` in `tensor` and in new layers: float16, float32 or float64.
 
-    Raises TypeError for other dtypes.
-
-    >>> import autograd_cnn as ag
     >>> ag.set_default_dtype("float64")
     >>> ag.tensor([1.0]).dtype
     dtype('float64')

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.checks import integer
+
 _shared: np.random.Generator | None = None  # made at first use: numpy.random takes 5 ms to load
 _making = threading.Lock()
 
 
 def generator() -> np.random.Generator:
-    """The generator that layers and dropout draw from; threads may draw at the same time.
+    """The generator that layers and dropout draw from; it is safe to use from several threads.
 
     >>> generator() is generator()
     True
@@ -32,27 +34,21 @@ def _first() -> np.random.Generator:
 
 
 def manual_seed(seed: int) -> np.random.Generator:
-    """Restart the generator from `seed`, so that what follows can be repeated, and return it.
-
-    Raises TypeError when the seed is not an integer and ValueError when it is negative.
+    """Restart the generator from `seed`, an integer of at least 0, and return it.
 
     >>> ag.manual_seed(0).random() == ag.manual_seed(0).random()
     True
     """
-    if not isinstance(seed, (int, np.integer)):
-        raise TypeError(f"manual_seed: seed must be an integer, got {seed!r}")
-    if seed < 0:
-        raise ValueError(f"manual_seed: seed must be 0 or more, got {seed}")
-    return _install(np.random.default_rng(seed), _block.get())
+    return _install(np.random.default_rng(integer("manual_seed", "seed", seed, 0)), _block.get())
 
 
 class Draws:
-    """What a block of code draws: a generator for this thread or task, which can be replayed.
+    """The generator of a block of code in this thread or task, which can be replayed.
 
-    The generator starts, at the first draw, in the state of the generator outside, which jumps far
-    ahead at that moment: other threads draw from there and never get the same numbers.  If nothing
-    else has drawn when the block ends, the generator outside continues where the block stopped, so
-    a program with one thread draws as if there were no block.
+    At the first draw it takes the state of the generator outside, which then jumps far ahead: other
+    threads draw from there and never get the same numbers.  If nothing else has drawn when the
+    block ends, the generator outside continues where the block stopped.  So a program with one
+    thread draws as if there were no block.
     """
 
     def __init__(self, replayed: Draws | None = None) -> None:
@@ -63,7 +59,7 @@ class Draws:
         self._ahead: Any = None  # where the generator outside has jumped to
 
     def generator(self) -> np.random.Generator:
-        """The generator of the block."""
+        """The block's generator, made at the first draw."""
         if self._own is None:
             bits = self._bits_outside()
             with bits.lock:
@@ -85,7 +81,7 @@ class Draws:
                     bits.state = self._own.bit_generator.state
 
     def seed(self, new: np.random.Generator) -> None:
-        """Draw from `new`; the generator outside takes its place too when the block ends."""
+        """Draw from `new`, which also replaces the generator outside when the block ends."""
         self._own, self._seeded = new, True
 
     def _bits_outside(self) -> Any:
@@ -108,7 +104,7 @@ def _install(new: np.random.Generator, block: Draws | None) -> np.random.Generat
 
 @contextmanager
 def record() -> Iterator[Draws]:
-    """Note what the ``with`` block draws, so that `replay` can draw it again.
+    """Record the draws of the ``with`` block, so that `replay` can repeat them.
 
     >>> with record() as draws:
     ...     first = generator().random()
@@ -127,9 +123,9 @@ def record() -> Iterator[Draws]:
 
 @contextmanager
 def replay(draws: Draws | None = None) -> Iterator[None]:
-    """Draw the same numbers again, or without `draws` those that come next.
+    """Draw the recorded numbers again, or without `draws` the next ones.
 
-    Outside of the ``with`` block it is as if nothing were drawn or seeded.
+    Draws and seeds in the ``with`` block do not affect the generator outside.
     """
     token = _block.set(Draws(replayed=draws or Draws()))
     try:

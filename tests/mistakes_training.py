@@ -4,10 +4,10 @@ from __future__ import annotations
 
 TABLE = r"""
 # settings of the whole
-ag.manual_seed(-1)  =>  ValueError: manual_seed: seed must be 0 or more, got -1
+ag.manual_seed(-1)  =>  ValueError: manual_seed: seed must be at least 0, got -1
 ag.set_default_dtype("int32")  =>  TypeError: set_default_dtype: ...got 'int32'
 ag.set_num_threads(True)  =>  TypeError: set_num_threads: threads must be an integer, got True
-ag.set_num_threads(0)  =>  ValueError: set_num_threads: threads must be 1 or more, got 0
+ag.set_num_threads(0)  =>  ValueError: set_num_threads: threads must be at least 1, got 0
 # functions of functions
 ag.custom_gradient(lambda g, out, x: g)(lambda x: 1)(x(2))
     =>  TypeError: <lambda>: the function must return one tensor, got 1
@@ -45,7 +45,7 @@ optim.SGD([x(1)], lr=0.1).step()
     =>  RuntimeError: SGD.step: no parameter has a gradient; call loss.backward
 optim.Optimizer([3], {})  =>  TypeError: Optimizer: parameter 0 must be a tensor
 optim.Optimizer([], {})  =>  ValueError: Optimizer: got no parameters
-sgd().add_param_group(3)  =>  TypeError: SGD: a parameter group is a dict ..."params"
+sgd().add_param_group(3)  =>  TypeError: SGD: a parameter group must be a dict ..."params"
 optim.Adam([x(1)], betas=0.9)  =>  ValueError: Adam: betas must be two numbers, got 0.9
 optim.AdamW([x(1)], eps=-1)  =>  ValueError: AdamW: eps must be at least 0, got -1
 optim.NAdam([x(1)], betas=(0.9, 1))  =>  ValueError: NAdam: betas[1] ... below 1, got 1
@@ -87,7 +87,7 @@ data.read_idx("no-such-file")
     =>  FileNotFoundError: [Errno 2] No such file or directory: 'no-such-file
 data.mnist("no-such-folder")  =>  FileNotFoundError: root: ...no-such-folder
 # augmentation
-augment.warp([[1.0]], rng())  =>  TypeError: warp: images must be an array, got list
+augment.warp([[1.0]], rng())  =>  TypeError: warp: images must be an array, such ...got [[1.0]]
 augment.warp(IMAGES.astype(int), rng())
     =>  TypeError: warp: images must be uint8 or floating, got int64
 augment.warp(IMAGES[0], rng())

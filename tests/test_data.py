@@ -185,7 +185,7 @@ def test_a_pass_left_early_counts_as_done_and_the_last_begun_counts() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 3}, "batch_size is 2, but 3 in the state; make the loader as it was"),
+        ({"batch_size": 3}, "batch_size is 2, but 3 in the state; create the object with"),
         ({"seed": 1}, "seed is 0, but 1"),
         ({"length": 8}, "length is 9, but 8"),
         ({"shuffle": True}, "shuffle is False, but True"),

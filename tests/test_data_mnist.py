@@ -154,7 +154,7 @@ def test_a_damaged_file_is_named_with_expected_found_and_fix(tmp_path: Path, dam
     with pytest.raises(data.DataError, match=message) as caught:
         load(source(), path)
     assert str(path / name) in str(caught.value)
-    assert "Delete it" in str(caught.value)
+    assert "Delete the file" in str(caught.value)
 
 
 # ------------------------------------------------------------------------------------------- places

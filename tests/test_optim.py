@@ -99,7 +99,7 @@ REFUSED = [
     ([ag.tensor([1.0])], ValueError, r"parameter 0 of shape \(1,\) does not require gradients"),
     ([X, X], ValueError, r"parameter 1 of shape .* is given twice"),
     ([{"params": [X]}, {"params": [X]}], ValueError, "given twice"),
-    ([{"params": [X], "l": 1}], ValueError, r"unknown setting 'l'.*there are lr, mom"),
+    ([{"params": [X], "l": 1}], ValueError, r"unknown setting 'l'.*the settings are lr, mom"),
     ([{"lr": 1}], TypeError, 'a dict with a key "params"'),
 ]
 

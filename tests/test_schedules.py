@@ -242,10 +242,10 @@ def test_a_saved_state_is_a_copy():
         (lambda o: optim.ReduceLROnPlateau(o, patience=-1), ValueError, "patience must be at least 0"),
         (lambda o: optim.ReduceLROnPlateau(o, threshold_mode="x"), ValueError, "threshold_mode must be 'rel' or 'abs', got 'x'"),
         (lambda o: optim.ReduceLROnPlateau(o, min_lr=[0]), ValueError, "min_lr must be one value"),
-        (lambda o: optim.ReduceLROnPlateau(o).step("a"), TypeError, "step: metrics must be a number"),
+        (lambda o: optim.ReduceLROnPlateau(o).step("a"), TypeError, "step: metrics must be a single number"),
         (lambda o: load(o, optim.StepLR(optim.SGD([leaf(1.0)]), 1).state_dict()), ValueError, "StepLR.load_state_dict: expected 2 parameter groups, got 1"),
         (lambda o: load(o, optim.ExponentialLR(o, 1).state_dict()), ValueError, "StepLR.load_state_dict: expected the keys"),
-        (lambda o: load(o, 3), TypeError, "StepLR.load_state_dict: expected a dict, got int"),
+        (lambda o: load(o, 3), TypeError, "StepLR.load_state_dict: state_dict must be a dict, got 3"),
     ],
 )  # fmt: skip
 def test_schedules_complain(make, error, message):

@@ -185,7 +185,7 @@ def without(parts: Parts, *names: str) -> Parts:
 MISFITS: dict[str, tuple[Callable[[Parts], Parts], str]] = {
     "shape": (
         lambda p: p | {"model": nn.Sequential(nn.Linear(2, 3, bias=False), *p["model"][1:])},
-        r"model is not what was saved.*\n.*weight: expected shape \(3, 2\), got \(1, 2\)",
+        r"model does not fit the saved one.*\n.*weight: expected shape \(3, 2\), got \(1, 2\)",
     ),
     "names": (lambda p: p | {"model": nn.Linear(2, 1)}, "missing: weight"),
     "optimizer": (
@@ -194,7 +194,7 @@ MISFITS: dict[str, tuple[Callable[[Parts], Parts], str]] = {
     ),
     "groups": (
         lambda p: p | {"optimizer": optim.SGD(list(p["model"].parameters())[1:], lr=1.0)},
-        r"optimizer is not what was saved.*expected groups of \[2\] .*got groups of \[3\]",
+        r"optimizer does not fit the saved one.*expected groups of \[2\] .*got groups of \[3\]",
     ),
     "schedule": (
         lambda p: p | {"schedule": optim.ExponentialLR(p["optimizer"], 0.5)},
@@ -202,15 +202,15 @@ MISFITS: dict[str, tuple[Callable[[Parts], Parts], str]] = {
     ),
     "loader": (
         lambda p: p | {"loader": data.DataLoader(np.zeros((9, 2)), 2, shuffle=True, seed=4)},
-        "loader is not what was saved.*batch_size is 2, but 3",
+        "loader does not fit the saved one.*batch_size is 2, but 3",
     ),
     "generator": (
         lambda p: p | {"rng": np.random.Generator(np.random.Philox(1))},
-        "rng is not what was saved",
+        "rng does not fit the saved one",
     ),
     "missing": (
         lambda p: p | {"ema": nn.Linear(1, 1)},
-        "no state of 'ema'; it has that of 'model', 'opt",
+        "no state of 'ema'; its states are: 'model', 'opt",
     ),
     "plain": (lambda p: p | {"history": nn.Linear(1, 1)}, "no state of 'history'"),
     "forgotten": (

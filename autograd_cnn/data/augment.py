@@ -1,9 +1,8 @@
-"""Random changes of image batches that leave their labels true: warping and noise.
+"""Random changes of image batches that keep their labels true: warping and noise.
 
 Every function takes images (N, C, H, W), a NumPy generator and settings, and returns new images of
-the same dtype.  Each image gets its own random numbers; the same generator state gives the same
-result.  With settings filled in, the functions fit `DataLoader(augment=...)`, whose generator
-depends on seed, epoch and step:
+the same dtype.  Each image gets its own random numbers.  Bind the settings with `partial` to use a
+function as `DataLoader(augment=...)`:
 
 >>> from functools import partial
 >>> train, _ = ag.data.digits()
@@ -13,7 +12,7 @@ depends on seed, epoch and step:
 >>> images.shape, images.dtype
 ((32, 1, 28, 28), dtype('uint8'))
 
-In memory the images of a result lie innermost, (C, H, W, N), as convolution wants them.
+Results lie in memory as (C, H, W, N), the order in which convolution is fastest.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import math
 
 import numpy as np
 
-from autograd_cnn.checks import number
+from autograd_cnn.checks import mistake, number
 
 __all__ = ["noise", "warp"]
 
@@ -39,22 +38,19 @@ def warp(
     smoothness: float = 4.0,
     fill: float = 0.0,
 ) -> np.ndarray:
-    """Images turned, moved, scaled, slanted and bent at random, in a single interpolation.
+    """Rotate, shift, scale, shear and bend images at random, in a single interpolation.
 
-    `images` (N, C, H, W) are uint8 or floating; the channels of an image move together.  Each image
-    draws uniformly: an angle within ``+-degrees``, counter-clockwise; a shift within ``+-shift``
-    pixels along each axis; a factor within ``1 +- scale``; a slant within ``+-shear`` degrees.
-    Turning, scaling and slanting leave the centre of the image where it is.
+    `images` (N, C, H, W) are uint8 or floating.  The channels of an image move together.  Each
+    image draws uniformly an angle within ``+-degrees`` (counter-clockwise), a shift within
+    ``+-shift`` pixels along each axis, a factor within ``1 +- scale`` and a slant within
+    ``+-shear`` degrees.  All but the shift leave the centre of the image in place.
 
-    `elastic` bends the image: it moves every pixel along each axis by a normal displacement with
-    this standard deviation in pixels.  Displacements of pixels at a distance of d pixels have a
-    correlation of about ``exp(-d**2 / (4 * smoothness**2))``: white noise smoothed by a Gaussian
-    of deviation `smoothness`.  Simard, Steinkraus and Platt (2003) is about ``elastic=1.4,
+    `elastic` bends the image: every pixel moves along each axis by a normal displacement with this
+    standard deviation in pixels.  The displacements are white noise smoothed by a Gaussian of
+    deviation `smoothness`.  Simard, Steinkraus and Platt (2003) use about ``elastic=1.4,
     smoothness=4``.
 
-    Each pixel of the result is interpolated bilinearly between the four around its origin.  Outside
-    the image all pixels are `fill`.  uint8 results are rounded to the nearest, half up.  With all
-    settings 0 every finite value stays as it is.
+    The interpolation is bilinear.  Pixels outside the image are `fill`.  uint8 results are rounded.
 
     >>> image = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
     >>> rng = np.random.default_rng(0)
@@ -78,7 +74,7 @@ def warp(
         raise ValueError(f"warp: fill must be a {images.dtype} value, got {fill!r}")
     n, _, h, w = images.shape
     dtype = np.result_type(images.dtype, np.float32)  # float32 for uint8 and float16
-    rows, columns = _affine_origins(rng, n, h, w, degrees, shift, scale, shear, dtype)
+    rows, columns = _affine_origins(rng, n, h, w, (degrees, shift, scale, shear), dtype)
     if elastic:
         bend = _smooth_noise(rng, n, h, w, smoothness, dtype)  # (2, H, W, N)
         bend *= elastic
@@ -88,10 +84,10 @@ def warp(
 
 
 def noise(images: np.ndarray, rng: np.random.Generator, deviation: float) -> np.ndarray:
-    """Images with normal noise of standard deviation `deviation` added to every value.
+    """Add normal noise of standard deviation `deviation` to every value.
 
-    `images` (N, C, H, W) are uint8 or floating, and `deviation` is in their units: 25.5 for uint8
-    is 0.1 for images in 0..1.  uint8 results are rounded and limited to 0..255.
+    `deviation` is in the units of the images: 25.5 for uint8 is 0.1 for images in 0..1.  uint8
+    results are rounded and limited to 0..255.
 
     >>> grey = np.full((2, 1, 28, 28), 100, np.uint8)
     >>> noisy = noise(grey, np.random.default_rng(0), deviation=10)
@@ -109,21 +105,14 @@ def noise(images: np.ndarray, rng: np.random.Generator, deviation: float) -> np.
 
 
 def _affine_origins(
-    rng: np.random.Generator,
-    n: int,
-    h: int,
-    w: int,
-    degrees: float,
-    shift: float,
-    scale: float,
-    shear: float,
-    dtype: np.dtype,
+    rng: np.random.Generator, n: int, h: int, w: int, ranges: tuple[float, ...], dtype: np.dtype
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where in its image each pixel comes from: rows and columns, each (H, W, N).
+    """The source rows and columns of each pixel, each (H, W, N).
 
     With p seen from the centre, the image moves by ``p -> R S K p + t`` (turn, scale, slant), so
     a pixel at q comes from ``K^-1 S^-1 R^-1 (q - t)``.
     """
+    degrees, shift, scale, shear = ranges
     turn, slant, factor, down, right = rng.uniform(-1.0, 1.0, (5, n))
     angle, slope = np.radians(degrees * turn), np.tan(np.radians(shear * slant))
     factor = 1.0 + scale * factor
@@ -152,8 +141,8 @@ def _smooth_noise(
 def _smoothing(size: int, smoothness: float) -> np.ndarray:
     """Weights (size, knots) that make values along an axis from noise at knots `smoothness` apart.
 
-    Gaussian in the distance, up to 3 deviations beyond the ends; rows of length 1, which keeps the
-    deviation at 1.
+    They are Gaussian in the distance and reach 3 deviations beyond the ends.  Each row has length
+    1, which keeps the deviation at 1.
     """
     knots = np.arange(-3, math.ceil((size - 1) / smoothness) + 4) * smoothness
     distance = np.arange(size)[:, None] - knots
@@ -164,9 +153,9 @@ def _smoothing(size: int, smoothness: float) -> np.ndarray:
 def _interpolated(
     images: np.ndarray, rows: np.ndarray, columns: np.ndarray, fill: float
 ) -> np.ndarray:
-    """The images' values at rows and columns (H, W, N), as (C, H, W, N) of their dtype."""
+    """The images' values at rows and columns (H, W, N), as (C, H, W, N) of the rows' dtype."""
     n, c, h, w = images.shape
-    # A frame of `fill`: one pixel before, two after, as places of exactly h and w have neighbours.
+    # A frame of `fill`: one pixel before and two after, because places up to h and w occur.
     framed = np.full((c, h + 3, w + 3, n), fill, rows.dtype)
     framed[:, 1 : h + 1, 1 : w + 1] = images.transpose(1, 2, 3, 0)
     row, down = _split(rows, h)
@@ -186,7 +175,7 @@ def _interpolated(
 
 
 def _split(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places along an axis as whole steps from the frame's edge, and the rest in 0..1."""
+    """Places along an axis as whole steps from the frame's edge and fractions in 0..1."""
     inside = np.clip(places, -1, size)
     whole = np.floor(inside)
     inside -= whole
@@ -214,14 +203,11 @@ def _like(images: np.ndarray, result: np.ndarray) -> np.ndarray:
 
 def _check_images(name: str, images: np.ndarray, rng: np.random.Generator) -> None:
     if not isinstance(images, np.ndarray):
-        hint = "; give its .numpy()" if hasattr(images, "numpy") else ""
-        raise TypeError(f"{name}: images must be an array, got {type(images).__name__}{hint}")
+        raise mistake(name, "images", "an array, such as tensor.numpy()", images)
     if images.dtype not in (np.uint8, np.float16, np.float32, np.float64):
         raise TypeError(f"{name}: images must be uint8 or floating, got {images.dtype}")
     if images.ndim != 4:
         hint = "; add a channel axis with x[:, None]" if images.ndim == 3 else ""
         raise ValueError(f"{name}: images must have shape (N, C, H, W), got {images.shape}{hint}")
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"{name}: rng must be a generator such as np.random.default_rng(seed), got {rng!r}"
-        )
+        raise mistake(name, "rng", "a generator such as np.random.default_rng(seed)", rng)

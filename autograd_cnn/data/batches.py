@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from autograd_cnn.checks import integer
+from autograd_cnn.checks import integer, same_state
 from autograd_cnn.data.datasets import Indices, as_dataset
 
 if TYPE_CHECKING:
@@ -20,18 +20,14 @@ class DataLoader(Generic[Batch]):
     """The batches of a dataset: every ``for images, labels in loader`` is one pass over it.
 
     `dataset` is an array (N, ...), a tuple of arrays of equal length such as a `Split`, a
-    `TensorDataset` or a `Subset`.  A batch is a tuple of arrays (B, ...), or a bare array for a
-    bare array.  The last batch is smaller if `batch_size` does not divide N; `drop_last` leaves it
-    out.  `augment(array, rng)` replaces the first array of a batch; the functions of `augment` fit.
-    The loader then yields the result of `transform(*batch)`.
+    `TensorDataset` or a `Subset`.  A batch is a tuple of arrays (B, ...), or an array if the
+    dataset is one.  The last batch may be smaller; `drop_last` leaves it out.  `augment(array,
+    rng)` replaces the first array of a batch.  `transform(*batch)` then replaces the batch.
 
     With `shuffle` the order is ``np.random.default_rng([seed, epoch]).permutation(N)``.  The `rng`
     of batch 1, 2, ... is ``np.random.default_rng([seed, epoch, 1])``, ...  So the same seed gives
-    the same passes.  `epoch` is the number of the next pass, and grows when a pass begins.  Passes
-    at the same time are independent of each other.
-
-    Batches in order are read-only: views of the arrays, or copies for a `Subset`.  Shuffled
-    batches are new arrays.
+    the same passes.  Passes at the same time do not influence each other.  Batches in order are
+    read-only; shuffled batches are new arrays.
 
     >>> loader = DataLoader((np.arange(5), np.arange(5) % 2), batch_size=2)
     >>> len(loader), loader.epoch
@@ -67,7 +63,7 @@ class DataLoader(Generic[Batch]):
 
     @property
     def epoch(self) -> int:
-        """The number of the next pass; set it to go on exactly where an earlier run ended.
+        """The number of the next pass; set it to continue where an earlier run ended.
 
         >>> loader = DataLoader(np.arange(4), batch_size=2)
         >>> _ = list(loader)
@@ -96,7 +92,7 @@ class DataLoader(Generic[Batch]):
         return self._batches(place)
 
     def _batches(self, place: list[int]) -> Iterator[Any]:
-        """The batches of a pass from `place`, its epoch and step, which moves on with them."""
+        """Yield the batches of a pass from `place`, an epoch and a step, and keep it up to date."""
         epoch, first = place
         order: np.ndarray | None = None
         if self.shuffle:
@@ -119,16 +115,16 @@ class DataLoader(Generic[Batch]):
             for array in arrays:
                 array.flags.writeable = False
         if self.augment is not None:
-            # NumPy takes [seed, epoch] and [seed, epoch, 0] for the same: 0 belongs to the order.
+            # NumPy treats [seed, epoch, 0] like [seed, epoch], which belongs to the order.
             rng = np.random.default_rng([self.seed, epoch, step + 1])
             arrays = (self.augment(arrays[0], rng), *arrays[1:])
             batch = arrays if isinstance(batch, tuple) else arrays[0]
         return batch if self.transform is None else self.transform(*arrays)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the next batch comes from, and the settings that the order depends on, as numbers.
+        """The place of the next batch, and the settings that the order depends on.
 
-        This is the place of the pass that began last.  A loop that was left early ends its pass.
+        The place is that of the pass that began last.  Leaving a loop early ends its pass.
 
         >>> loader = DataLoader(np.arange(6), batch_size=2)
         >>> for batch in loader:
@@ -141,7 +137,7 @@ class DataLoader(Generic[Batch]):
         return {**self._settings(), "epoch": epoch, "step": step}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Let the next pass go on where `state_dict` was taken: its first batch is the next one.
+        """Let the next pass continue where `state_dict` was taken.
 
         A state of a loader with other settings raises ValueError and changes nothing.
 
@@ -150,18 +146,7 @@ class DataLoader(Generic[Batch]):
         >>> list(loader), loader.epoch
         ([array([4, 5])], 4)
         """
-        mine = self._settings()
-        if set(state_dict) != {*mine, "epoch", "step"}:
-            raise ValueError(
-                f"DataLoader.load_state_dict: expected the keys {[*mine, 'epoch', 'step']}, got "
-                f"{list(state_dict)}"
-            )
-        for name, value in mine.items():
-            if state_dict[name] != value:
-                raise ValueError(
-                    f"DataLoader.load_state_dict: {name} is {value}, but {state_dict[name]} in the "
-                    f"state; make the loader as it was then"
-                )
+        same_state("DataLoader.load_state_dict", self.state_dict(), state_dict, self._settings())
         self._begin_at(state_dict["epoch"], state_dict["step"])
 
     def _settings(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Datasets as arrays of equal length: indexed by whole batches, never image by image."""
+"""Datasets as arrays of equal length, indexed a batch at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ Indices: TypeAlias = int | slice | np.ndarray
 
 class Split(NamedTuple):
     """One part of a labelled image set: `images` uint8 (N, 1, H, W) and `labels` int64 (N,).
-
-    A split is a tuple of two arrays: unpack it, or give it to a `DataLoader` as it is.
 
     >>> images, labels = Split(np.zeros((5, 1, 28, 28), np.uint8), np.arange(5))
     >>> images.shape, labels.dtype
@@ -39,9 +37,9 @@ class Dataset(NamedTuple):
 
 
 class TensorDataset:
-    """Arrays (N, ...) of equal length, taken together: `dataset[i]` is the tuple of ``array[i]``.
+    """Arrays (N, ...) of equal length: ``dataset[i]`` is the tuple of every ``array[i]``.
 
-    `i` is an int, a slice or an array of indices; NumPy's indexing decides between view and copy.
+    `i` is an int, a slice or an array of indices, as in NumPy.
 
     >>> dataset = TensorDataset(np.arange(6).reshape(3, 2), np.array([5, 6, 7]))
     >>> len(dataset), dataset[1]
@@ -66,9 +64,9 @@ class TensorDataset:
 
 
 class Subset:
-    """The elements of a dataset at `indices`, in that order; negative ones count from the end.
+    """The elements of a dataset at `indices`, in that order.
 
-    `dataset` is an array, a tuple of arrays, a `TensorDataset` or a `Subset`.
+    `dataset` is what `DataLoader` takes.  Negative indices count from the end.
 
     >>> part = Subset(np.array([10, 11, 12, 13]), [3, 0])
     >>> len(part), part[0], part[:]
@@ -99,8 +97,7 @@ def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[
     """Divide a dataset at random into disjoint `Subset`s; the same seed gives the same parts.
 
     `lengths` are integers that add up to the length of the dataset, or fractions that add up to 1.
-    A fraction gives its part the floor of its share; the first parts then get the elements that are
-    left, one each.
+    Fractions are rounded down; the first parts then get one more element each until none is left.
 
     >>> train, validation = random_split(np.arange(10), [0.8, 0.2])
     >>> len(train), len(validation)
@@ -115,7 +112,7 @@ def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[
 
 
 def _counts(lengths: Sequence[float], total: int) -> list[int]:
-    """How many of `total` elements each part gets."""
+    """The length of each part of `total` elements."""
     if not len(lengths) or any(not length >= 0 for length in lengths):
         raise ValueError(f"random_split: lengths must be at least 0, got {list(lengths)}")
     if all(float(length).is_integer() for length in lengths) and sum(lengths) == total:
@@ -132,7 +129,7 @@ def _counts(lengths: Sequence[float], total: int) -> list[int]:
 
 
 def as_dataset(dataset: Any) -> Any:
-    """The array, TensorDataset or Subset for what a user gives as a dataset."""
+    """The user's `dataset` as an array, a TensorDataset or a Subset."""
     if isinstance(dataset, TensorDataset | Subset):
         return dataset
     if isinstance(dataset, tuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DataError(ValueError):
-    """A data file is truncated, corrupt or another file than expected; the message names it.
+    """A data file is damaged or not the expected one; the message names it.
 
     >>> raise DataError("labels.gz: expected labels 0..9, found 12")
     Traceback (most recent call last):
@@ -12,7 +12,7 @@ class DataError(ValueError):
     """
 
 
-class DataUnavailable(OSError):  # noqa: N818  (the name says what is the matter)
+class DataUnavailable(OSError):  # noqa: N818
     """The data is not on this machine, and could not be downloaded or stored.
 
     >>> raise DataUnavailable("MNIST is not on this machine")

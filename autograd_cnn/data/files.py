@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole, old or new, whatever happens meanwhile."""
+"""Replacing a file in one step, so that a crash leaves the old or the new one whole."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A binary file to write to, which takes the place of `path` in one step when the block ends.
+    """Open a binary file that replaces `path` in one step when the ``with`` block ends.
 
     `path` keeps its old content if the block raises, the disk fills up, or the process or the
-    machine dies.  The new content grows as ``.NAME.*.part`` in the same folder; only a killed
+    machine dies.  The new content is written to ``.NAME.*.part`` in the same folder.  Only a killed
     process leaves that file behind.  If `path` is a link, its target is replaced.
 
     >>> import tempfile
@@ -52,10 +52,10 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def _sync(folder: Path) -> None:
-    """Let the disk have the folder's new entry, where the system and its file system do that.
+    """Write the folder's new entry to the disk, where the system can.
 
-    Some network file systems refuse, and some folders can be written to but not read.  The file is
-    in its place by then, so this is no failure.
+    Some network file systems refuse, and some folders cannot be read.  The file itself is already
+    in place, so errors are ignored.
     """
     if not hasattr(os, "O_DIRECTORY"):
         return

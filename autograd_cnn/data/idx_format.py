@@ -25,10 +25,9 @@ _CHUNK = 1 << 20
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array in an IDX file, plain or gzip-compressed (its first bytes tell, not its name).
+    """The array in an IDX file, plain or gzip-compressed.
 
-    The file announces shape and dtype: uint8, int8, int16, int32, float32 or float64.  The array
-    has the machine's byte order and is writable.  Nothing compares checksums, so other sets such as
+    The file's header gives the shape and the dtype: uint8, int8, int16, int32, float32 or float64.
     Fashion-MNIST and EMNIST work too.  A damaged file, and one that is shorter or longer than its
     header says, raises DataError.
 
@@ -45,8 +44,8 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """The array in an open, seekable IDX file; `name` is for messages.
 
-    With `shape`, a header of anything but uint8 values of that shape raises before they are read.
-    Reads no more than the header announces, and one byte to notice that there is more.
+    With `shape`, the header must announce uint8 values of that shape; it is checked before they are
+    read.  At most one byte more than the header announces is read.
     """
     start = file.read(2)
     file.seek(-len(start), os.SEEK_CUR)
@@ -90,7 +89,7 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]
 
 
 def _read_at_most(stream: BinaryIO, limit: int) -> bytearray:
-    """What `stream` has left, but no more than `limit` bytes; memory grows with what is read."""
+    """At most `limit` bytes of `stream`; memory grows with the bytes that arrive."""
     content = bytearray()
     while chunk := stream.read(min(_CHUNK, limit - len(content))):
         content += chunk

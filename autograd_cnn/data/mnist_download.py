@@ -1,4 +1,4 @@
-"""Download of the MNIST files: mirrors in turn, content checked before it is stored in one step."""
+"""Download of the MNIST files from mirrors, checked before they are stored."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def download(
 ) -> dict[str, np.ndarray]:
     """The content of `files` by name; each is verified, then stored as .gz in `folder`.
 
-    `looked` says where they were looked for before.  Raises DataUnavailable if no mirror has a
-    file, or it cannot be stored; files stored before stay.
+    `looked` lists the folders that were searched.  DataUnavailable is raised if no mirror has a
+    file, or if it cannot be stored.
     """
     arrays = {}
     mirrors, failures = list(source.mirrors), list[str]()
@@ -53,9 +53,9 @@ def download(
 def _fetch_from_any(
     mirrors: list[str], file: IdxFile, timeout: float, failures: list[str]
 ) -> tuple[bytes, np.ndarray] | None:
-    """The file as it came and the array in it, from the first mirror that has it.
+    """The compressed file and the array in it, from the first mirror that has it.
 
-    Adds each failure to `failures`, and takes a mirror without a connection off the list.
+    Failures are added to `failures`.  Mirrors without a connection are removed from `mirrors`.
     """
     for mirror in list(mirrors):
         url = f"{mirror}{file.name}.gz"
@@ -100,8 +100,8 @@ def _fetch(url: str, limit: int, timeout: float) -> bytes:
 def _open(url: str, timeout: float) -> HTTPResponse:
     """The response of the server at `url`, or TimeoutError after `timeout` seconds.
 
-    In a thread, because the time-out of `urlopen` covers neither the look-up of a name nor a host
-    with many addresses.
+    A thread waits, because the timeout of `urlopen` covers neither name look-up nor hosts with many
+    addresses.
     """
     outcome: list[HTTPResponse | BaseException] = []
     gave_up = threading.Event()
@@ -134,10 +134,9 @@ def _open(url: str, timeout: float) -> HTTPResponse:
 
 @contextmanager
 def _progress(url: str, total: int | None) -> Iterator[Callable[[int], object]]:
-    """Shows on stderr how far a download is; gives the function that takes the new bytes.
+    """Show progress on stderr; yields the function to call with the number of new bytes.
 
-    On a terminal this is a bar of tqdm, or a line where tqdm is not installed; elsewhere one line
-    with the name.
+    A terminal gets a bar of tqdm, or a counting line if tqdm is missing.  Files get one line.
     """
     name = url.rpartition("/")[2]
     label = f"{name} ({total / 1e6:.1f} MB)" if total else name
@@ -166,7 +165,7 @@ def _progress(url: str, total: int | None) -> Iterator[Callable[[int], object]]:
 
 
 def _store(path: Path, content: bytes) -> None:
-    """Write the file in one step, and make its folder."""
+    """Write the file in one step, and make its folder first."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as file:

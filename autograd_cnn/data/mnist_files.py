@@ -1,4 +1,4 @@
-"""MNIST: from files on this machine in any of their usual forms, else from the internet."""
+"""MNIST from files on this machine, or else from the internet."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ _NPZ, _NPZ_NAMES = "mnist.npz", ("x_train", "y_train", "x_test", "y_test")
 def mnist(root: str | os.PathLike[str] | None = None) -> Dataset:
     """The MNIST digits: 60,000 train and 10,000 test images with their labels.
 
-    Images are uint8 (N, 1, 28, 28), 0..255, white on black; labels int64 (N,), 0..9; in the
-    original order.  `mnist` compares the content with the SHA-256 of the original files.
+    Images are uint8 (N, 1, 28, 28), 0..255, white on black, in the original order.  Labels are
+    int64 (N,), 0..9.  `mnist` compares the content with the SHA-256 of the original files.
 
-    It looks in the folder `root`, then in ``$AUTOGRAD_CNN_DATA``, then in the user's cache folder
-    (on Linux ``~/.cache/autograd_cnn/mnist``), for the four IDX files (``train-images-idx3-ubyte``
-    or ``train-images.idx3-ubyte``, plain or .gz) or Keras's ``mnist.npz``.  If no folder has all
-    four, it downloads the missing .gz files (11 MB in all) into `root`, or without one into the
-    cache.
+    It searches the folder `root`, then ``$AUTOGRAD_CNN_DATA``, then the user's cache folder (on
+    Linux ``~/.cache/autograd_cnn/mnist``).  A folder may have the four IDX files
+    (``train-images-idx3-ubyte`` or ``train-images.idx3-ubyte``, plain or .gz) or Keras's
+    ``mnist.npz``.  If no folder has all, the missing .gz files (11 MB) are downloaded into `root`,
+    or into the cache without `root`.
 
     Raises FileNotFoundError or NotADirectoryError if `root` is not a folder, DataError for a
-    damaged or wrong file, which it names, and DataUnavailable, an OSError, if MNIST is not found,
-    not downloaded or not stored.
+    damaged or wrong file, and DataUnavailable if MNIST can be neither found nor downloaded.
 
     >>> (x_train, y_train), (x_test, y_test) = mnist()  # doctest: +SKIP
     >>> x_train.shape, y_test.shape  # doctest: +SKIP
@@ -44,7 +43,7 @@ def mnist(root: str | os.PathLike[str] | None = None) -> Dataset:
 
 
 def load(source: Source, root: str | os.PathLike[str] | None) -> Dataset:
-    """`mnist` for any source."""
+    """`mnist` from any source."""
     given = None if root is None else Path(root)
     if given is not None and not given.is_dir():
         kind = NotADirectoryError if given.exists() else FileNotFoundError
@@ -57,7 +56,7 @@ def load(source: Source, root: str | os.PathLike[str] | None) -> Dataset:
         if (folder / _NPZ).is_file():
             return _dataset(_read_npz(folder / _NPZ, source))
         looked.append(f"{folder} ({origin}): {_lacks(folder, missing)}")
-    # Here, because urllib would double the time that importing `data` takes.
+    # Imported here, because urllib would double the import time of `data`.
     from autograd_cnn.data.mnist_download import download
 
     target = given or _cache()
@@ -68,7 +67,7 @@ def load(source: Source, root: str | os.PathLike[str] | None) -> Dataset:
 
 
 def _places(root: Path | None) -> Iterator[tuple[str, Path]]:
-    """Where to look, in order, each with the reason why."""
+    """The folders to search, in order, each after the name of the setting it comes from."""
     if root is not None:
         yield "root", root
     if setting := os.environ.get("AUTOGRAD_CNN_DATA"):
@@ -77,7 +76,7 @@ def _places(root: Path | None) -> Iterator[tuple[str, Path]]:
 
 
 def _cache() -> Path:
-    """The folder of this user for data that can be fetched again."""
+    """The user's folder for data that can be downloaded again."""
     try:
         if sys.platform == "win32":
             base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
@@ -101,7 +100,7 @@ def _find(folder: Path, file: IdxFile) -> Path | None:
 
 
 def _lacks(folder: Path, missing: list[IdxFile]) -> str:
-    """What is not in `folder`, in words."""
+    """Words for what `folder` lacks."""
     if not folder.is_dir():
         return "no such folder"
     if len(missing) == 4:
@@ -110,39 +109,36 @@ def _lacks(folder: Path, missing: list[IdxFile]) -> str:
 
 
 def _read_file(folder: Path, file: IdxFile) -> np.ndarray:
-    """The content of one IDX file in `folder`, compared with its checksum."""
+    """The verified content of one IDX file in `folder`."""
     path = _find(folder, file) or folder / file.name
     with _advice(), open(path, "rb") as stream:
         return file.verified(decode_idx(stream, str(path), shape=file.shape), str(path))
 
 
 def _read_npz(path: Path, source: Source) -> list[np.ndarray]:
-    """The four arrays in Keras's npz file, compared with their checksums; never a pickled object.
-
-    Integers of any dtype pass, if their values are in 0..255.
-    """
+    """The four verified arrays in Keras's npz file: integers of any dtype with values 0..255."""
     with _advice():
         try:
             with zipfile.ZipFile(path) as archive:
                 sizes = {member.filename: member.file_size for member in archive.infolist()}
             for name, file in zip(_NPZ_NAMES, source.files):
                 size, limit = sizes.get(f"{name}.npy", 0), 8 * math.prod(file.shape) + (1 << 20)
-                if not 0 < size <= limit:  # before an archive that unpacks to too much is read
+                if not 0 < size <= limit:  # refuse an archive that would unpack to too much
                     raise DataError(f"expected {name} of at most {limit:,} bytes, found {size:,}")
             with np.load(path, allow_pickle=False) as members:
                 arrays = [_as_uint8(members[name], name) for name in _NPZ_NAMES]
         except OSError:
             raise
-        except Exception as error:  # a damaged archive makes its readers raise errors of any kind
+        except Exception as error:  # a damaged archive can raise any error
             raise DataError(
                 f"{path}: expected an npz file with the arrays {', '.join(_NPZ_NAMES)}; it is "
-                f"damaged or another ({error})"
+                f"damaged or a different file ({error})"
             ) from error
         return [file.verified(array, str(path)) for array, file in zip(arrays, source.files)]
 
 
 def _as_uint8(array: np.ndarray, name: str) -> np.ndarray:
-    """An integer array as uint8, if no value changes by it."""
+    """An array of integers in 0..255 as uint8."""
     if array.dtype.kind not in "iu":
         raise DataError(f"expected integers in {name}, found {array.dtype}")
     if array.size and (array.min() < 0 or array.max() > 255):
@@ -152,19 +148,16 @@ def _as_uint8(array: np.ndarray, name: str) -> np.ndarray:
 
 @contextmanager
 def _advice() -> Iterator[None]:
-    """Adds to a DataError what to do about it."""
+    """Add the fix to the message of a DataError."""
     try:
         yield
     except DataError as error:
         raise DataError(
-            f"{error}.  Delete it, so that it is downloaded again, or pass another root."
+            f"{error}.  Delete the file, so that it is downloaded again, or pass another root."
         ) from error.__cause__
 
 
 def _dataset(arrays: list[np.ndarray]) -> Dataset:
-    """Images with their channel axis, labels as int64."""
-    parts = [
-        Split(images[:, None], labels.astype(np.int64))  # (N, 1, H, W)
-        for images, labels in (arrays[:2], arrays[2:])
-    ]
-    return Dataset(*parts)
+    """The four arrays as a dataset: images (N, 1, H, W) and int64 labels."""
+    pairs = (arrays[:2], arrays[2:])
+    return Dataset(*(Split(images[:, None], labels.astype(np.int64)) for images, labels in pairs))

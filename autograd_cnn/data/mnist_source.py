@@ -1,4 +1,4 @@
-"""What MNIST is: its four files with their checksums, and where they are offered."""
+"""The four files of MNIST with their checksums, and the mirrors that offer them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class IdxFile(NamedTuple):
     sha256: str
 
     def spellings(self) -> tuple[str, ...]:
-        """The names under which the file is in use."""
+        """The names that the file may have."""
         dotted = ".idx".join(self.name.rsplit("-idx", 1))
         return (self.name, f"{self.name}.gz", dotted, f"{dotted}.gz")
 
     def largest_download(self) -> int:
-        """An upper bound, in bytes, of any gzip file of this content."""
+        """An upper bound, in bytes, for a gzip file with this content."""
         size = 4 + 4 * len(self.shape) + math.prod(self.shape)
         return size + size // 1000 + 1024
 
     def verified(self, array: np.ndarray, origin: str) -> np.ndarray:
-        """`array`, if it is exactly the content of this file; `origin` is for messages."""
+        """`array` if it is the content of this file, or DataError; `origin` is for messages."""
         if array.dtype != np.uint8 or array.shape != self.shape:
             raise DataError(
                 f"{origin}: expected {self.name} to be uint8 {self.shape}, found {array.dtype} "
@@ -41,7 +41,7 @@ class IdxFile(NamedTuple):
         if found != self.sha256:
             raise DataError(
                 f"{origin}: expected {self.name} with SHA-256 {self.sha256}, found {found}: "
-                "it was changed, or is another data set (which read_idx can read)"
+                "it was changed or is another data set; data.read_idx reads other sets"
             )
         return array
 

@@ -10,14 +10,12 @@ from autograd_cnn.data.datasets import Dataset, Split
 
 
 def digits() -> Dataset:
-    """1,797 real handwritten digits in MNIST's form; they come with the package, no download.
+    """1,797 real handwritten digits in MNIST's form, which come with the package.
 
-    Images are uint8 (N, 1, 28, 28), 0..255, white on black; labels int64 (N,), 0..9.  Every fifth
-    image of the original order, from the first on, is a test image (360; 1,437 train images).
-    Every call returns new arrays.
-
-    The originals have 8 x 8 pixels of 0..16, each counted over 4 x 4 pixels of a scan.  `digits`
-    enlarges them bilinearly to the 20 x 20 pixels in the middle that a digit of MNIST fills.
+    Images are uint8 (N, 1, 28, 28), 0..255, white on black.  Labels are int64 (N,), 0..9.  Every
+    fifth image is a test image, starting with the first (360; 1,437 train images).  The originals
+    have 8 x 8 pixels of 0..16; `digits` enlarges them bilinearly to the 20 x 20 pixels in the
+    middle that a digit of MNIST fills.
 
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
     Learning Repository, 1998, doi:10.24432/C50P49, CC BY 4.0 (its test part; see
@@ -39,10 +37,11 @@ def digits() -> Dataset:
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:
-    """uint8 (N, 8, 8) of 0..16 to uint8 (N, 1, 28, 28) of 0..255, bilinearly, 2.5 times as large.
+    """Enlarge uint8 (N, 8, 8) of 0..16 bilinearly 2.5 times: uint8 (N, 1, 28, 28) of 0..255.
 
-    Pixel p of 28 lies at (4 p - 19) / 10 of 8, and pixel k of 8 counts there by its distance d as
-    max(0, 1 - d).  In tenths these are whole numbers below 2**24, so float32 is exact.
+    Pixel p of 28 lies at (4 p - 19) / 10 of 8.  Pixel k of 8 at distance d has the weight
+    max(0, 1 - d).  In tenths these are integers, and all sums stay below 2**24, so float32 is
+    exact.
     """
     place, source = np.arange(28)[:, None], np.arange(8)
     weights = np.maximum(0, 10 - np.abs(4 * place - 19 - 10 * source)).astype(np.float32)  # (28, 8)

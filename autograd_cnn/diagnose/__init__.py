@@ -1,4 +1,4 @@
-"""Looking into a computation: where NaN comes from, where gradients get lost, what it costs."""
+"""Tools that look into a computation: sources of NaN, lost gradients, time and memory."""
 
 from autograd_cnn.diagnose.anomaly import detect_anomaly
 from autograd_cnn.diagnose.drawing import draw

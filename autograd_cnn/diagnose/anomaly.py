@@ -17,13 +17,13 @@ from autograd_cnn.engine.watch import unwatched_by, watch
 @contextmanager
 @checked
 def detect_anomaly(check_inf: bool = True) -> Iterator[None]:
-    """Raise in the ``with`` block as soon as an op or a backward rule gives NaN or infinity.
+    """Raise in the ``with`` block as soon as an op or a backward rule makes NaN or infinity.
 
     The FloatingPointError names the op, the layer, the line of your code that called it, and the
-    inputs.  For a backward rule it also says where the op was called, if that was inside the block.
-    `check_inf` False lets infinities pass, which some models use as masks.  Every result is
-    checked, so use this to find mistakes and not for training.  NumPy's own warnings are silent in
-    the block.  Other threads and async tasks are not checked.
+    inputs.  For a backward rule, run the forward in the block too, so that its line is known.
+    `check_inf=False` allows infinities, which some models use as masks.  NumPy's own warnings are
+    silent in the block.  Checks take time, so use them to find mistakes.  They cover this thread or
+    async task only.
 
     >>> x = ag.tensor([1.0, 0.0], requires_grad=True)
     >>> with ag.detect_anomaly():
@@ -40,7 +40,7 @@ class _Anomaly(Origins):
     def __init__(self, check_inf: bool) -> None:
         self.check_inf = check_inf
         self.inside = Origins()
-        """Watches the ops inside a backward rule, whose result is checked as a whole."""
+        """Watches the ops inside a backward rule; only the rule's result is checked."""
 
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
         super().made(node, op, args)

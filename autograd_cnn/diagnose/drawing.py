@@ -1,4 +1,4 @@
-"""Graphs as text that Mermaid and Graphviz draw."""
+"""Graphs as text for Mermaid and Graphviz."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def draw(
 ) -> str:
     """The graph behind a tensor, or several in a tuple or list, as text for Mermaid or Graphviz.
 
-    Data flows from top to bottom; every result shows its op and shape.  `names` labels tensors: a
-    module labels its parameters with their paths, a mapping goes from names to tensors.  `format`
-    is "mermaid", which GitHub and many editors draw inside a ```` ```mermaid ```` block, or "dot".
+    Every result shows its op and shape.  `names` labels tensors: it is a mapping from names to
+    tensors, or a module, whose parameters get their paths.  `format` is "mermaid", which GitHub
+    draws inside a ```` ```mermaid ```` block, or "dot".
 
     >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> print(ag.draw((w * 3.0).sum(), {"w": w}))
@@ -62,10 +62,9 @@ class _Picture:
         self.lines: list[str] = []
         self.numbers: dict[int, int] = {}
         self.count = 0
-        self.constants = False
 
     def add(self, node: Any) -> None:
-        """Draw a tensor after its inputs, with the constants that its op took."""
+        """Draw a tensor, whose inputs are drawn, with the constants among its inputs."""
         inputs = [x for x in node.inputs or () if x is not None]
         sources = [
             self.numbers[x.serial] if isinstance(x, Node) else self._place(_value(x), "constant")
@@ -85,7 +84,6 @@ class _Picture:
 
     def _place(self, label: str, kind: str) -> int:
         number, self.count = self.count, self.count + 1
-        self.constants = self.constants or kind == "constant"
         if self.dot:
             text = label.replace("\\", "\\\\").replace('"', '\\"')
             self.lines.append(f'n{number} [label="{text}", shape={_DOT[kind]}]')
@@ -97,7 +95,8 @@ class _Picture:
         """The finished text."""
         if self.dot:
             return "\n".join(["digraph {", *(f"    {line}" for line in self.lines), "}"])
-        style = ["classDef constant stroke-dasharray: 3 3"] if self.constants else []
+        constants = any(line.endswith(":::constant") for line in self.lines)
+        style = ["classDef constant stroke-dasharray: 3 3"] if constants else []
         return "\n    ".join(["graph TD", *self.lines, *style])
 
 

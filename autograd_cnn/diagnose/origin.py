@@ -1,4 +1,4 @@
-"""Where a tensor comes from: the user's source line, the layer, the tensors behind it."""
+"""The origin of a tensor: the user's source line, the layer, the tensors behind it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Origin(NamedTuple):
 
 
 def here(op: str) -> Origin:
-    """The origin of an op that runs now: the innermost line outside this package."""
+    """The origin of the running op: the innermost line outside this package."""
     frame, _ = user_frame()
     code = frame.f_code
     return Origin(op, code.co_filename, frame.f_lineno, code.co_name, watching.layers.get())
 
 
 def origin_of(node: Any) -> Origin | None:
-    """Where the op that made `node` was called, if a watcher noted it."""
+    """The call of the op that made `node`, or None if no watcher recorded it."""
     return node.attached.origin if node.attached is not None else None
 
 
@@ -53,7 +53,7 @@ def behind(outputs: Sequence[Any]) -> list[Any]:
 
 
 def layer_path(layers: Sequence[Any]) -> str:
-    """The innermost of the running `layers` by its path from the outermost.
+    """The path from the outermost to the innermost of the running `layers`.
 
     >>> net = nn.Sequential(nn.ReLU(), nn.Tanh())
     >>> layer_path([net, net[1]])
@@ -62,15 +62,15 @@ def layer_path(layers: Sequence[Any]) -> str:
     path, outer, steps = type(layers[0]).__name__, layers[0], None
     for inner in layers[1:]:
         steps = next((name for name, m in outer.named_modules() if m is inner), None)
-        if steps is None:  # the outer layer calls it without holding it
+        if steps is None:  # the outer layer calls a layer that it does not contain
             path, outer = f"{path}, {type(inner).__name__}", inner
     return f"{path}.{steps} ({type(layers[-1]).__name__})" if steps else path
 
 
 class Origins(Watcher):
-    """Notes on every recorded tensor where it was made."""
+    """Attaches an origin to every recorded tensor."""
 
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
-        """Note the line and layer on a tensor that backward may come to."""
+        """Attach the line and layer to a tensor that requires gradients."""
         if node.requires_grad:
             node.attach().origin = here(op.name)

@@ -1,4 +1,4 @@
-"""Where the time goes, op by op."""
+"""Time per op."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from autograd_cnn.engine.watch import Compute, Watcher, unwatched_by, watch
 
 
 def profile() -> Profile:
-    """Measure the time of every op in the ``with`` block, forward and backward; print the result.
+    """Measure the time of every op in the ``with`` block, forward and backward.
 
-    Times are those of an op's forward and of its backward rules, with the ops that a rule calls.
-    The rest of the block's time (recording, adding up, your own code) is shown as outside.  Only
-    this thread or async task is measured; several blocks add up.
+    The time of a backward rule includes the ops that it calls.  All other time in the block
+    (recording, adding gradients, your own code) counts as outside ops.  Only this thread or async
+    task is measured.  Several blocks with the same profile add up.
 
-    Neighbours in `nn.Sequential` run together, as they do without a profile.  The time of
-    ``batch_norm``, and under `no_grad` of ``conv_fused`` and ``linear_fused``, includes the
-    normalisation, relu and max pooling that these take in.
+    Layers that `nn.Sequential` fuses are measured as one op: ``batch_norm``, and under `no_grad`
+    ``conv_fused`` and ``linear_fused``, include the normalisation, relu and max pooling.
 
     >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> with ag.profile() as found:
@@ -66,7 +65,7 @@ class Profile(Watcher):
         return self._timed((node.op.name, "backward"), compute)
 
     def _timed(self, key: tuple[str, str], compute: Compute) -> Any:
-        with unwatched_by(self):  # what it calls inside belongs to it
+        with unwatched_by(self):  # the time of inner ops belongs to this one
             started = time.perf_counter()
             try:
                 return compute()

@@ -22,28 +22,22 @@ from autograd_cnn.tensor.tree import flatten
 
 @dataclass
 class Row:
-    """One layer of a `Summary`; counts are of the layer itself, not of those inside it.
-
-    Work and memory are those of all its calls.
-    """
+    """One layer of a `Summary`: counts over all its calls, without the layers inside it."""
 
     path: str
     kind: str
     shape: str = "-"
-    """Of its output, or ``in`` and the name of the layer that takes this one into its pass."""
+    """The shape of the output, or ``in`` and the name of the layer that this one is fused into."""
     parameters: int = 0
     multiply_adds: int = 0
     kept_bytes: int = 0
-    """Memory that stays for backward and was first needed in this layer."""
+    """Memory kept for backward that no earlier layer keeps."""
     calls: int = 0
-    """How often the layer ran; a shared one runs several times."""
 
 
 @dataclass
 class Summary:
-    """What `summary` found; ``print`` shows it as a table that fits the terminal.
-
-    A layer that ran twice is marked x2.
+    """The result of `summary`; ``print`` shows a table.  A layer that ran twice is marked x2.
 
     >>> found = ag.summary(ag.nn.Linear(3, 2), (1, 3))
     >>> found.parameters, found.multiply_adds
@@ -54,7 +48,7 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model trains or holds as parameters."""
+        """The number of values in all parameters."""
         return sum(row.parameters for row in self.rows)
 
     @property
@@ -64,7 +58,7 @@ class Summary:
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes kept from forward to backward, inputs included, parameters not."""
+        """Bytes kept from forward to backward, with inputs and without parameters."""
         return sum(row.kept_bytes for row in self.rows)
 
     def __str__(self) -> str:
@@ -85,7 +79,7 @@ class Summary:
 
 
 def _short(n: int) -> str:
-    """At most 9 characters: in full, or in thousands, millions and so on."""
+    """`n` in at most 9 characters: in full, or in thousands, millions and so on."""
     for unit in ("", " k", " M", " G"):
         if n < 1e6:
             return f"{n:,}{unit}"
@@ -94,14 +88,12 @@ def _short(n: int) -> str:
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
-    """Run a model once and tabulate its layers: output shapes, parameters, work, memory.
+    """Run a model once and tabulate its layers: output shapes, parameters, multiply-adds, memory.
 
     Each input is an array, a tensor, or a shape, which stands for zeros of the default dtype.  The
-    model runs in its mode, training or evaluation; buffers, gradients and the random generator are
-    the same afterwards.  The first of several layers counts a shared parameter.
-
-    Layers run as in any recorded call, neighbours in `nn.Sequential` together.  A layer that takes
-    others into its pass has their output and memory; they say ``in`` and its name.
+    model runs in its current mode.  Buffers, gradients and the random generator do not change.  A
+    shared parameter counts once, in its first layer.  If `nn.Sequential` fuses layers, the first
+    one has their output and memory, and the others say ``in`` and its name.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
     >>> found = summary(net, (1, 1, 4, 4))
@@ -138,7 +130,7 @@ def _input(x: Any) -> Any:
 
 
 class _Count(LayerWatcher):
-    """Attributes ops to the innermost running layer."""
+    """Counts each op for the innermost running layer."""
 
     def __init__(self, model: Module) -> None:
         self.rows: dict[int, Row] = {}
@@ -153,7 +145,7 @@ class _Count(LayerWatcher):
                     self._first_seen(p.array)
 
     def ran(self, together: Sequence[Module], output: Any) -> None:
-        """Note the shape of what a layer returns, and which layers it has taken into its pass."""
+        """Record a call and the output's shape; the layers after the first are fused into it."""
         shapes = [str(x.shape) for x in flatten(output)[0] if hasattr(x, "shape")]
         shape = " ".join(shapes) or "-"
         for row in [self.rows[id(module)] for module in together if id(module) in self.rows]:
@@ -173,7 +165,7 @@ class _Count(LayerWatcher):
                     row.kept_bytes += self._first_seen(values(x))
 
     def _first_seen(self, array: np.ndarray) -> int:
-        """The size of the memory behind `array` if nobody has counted it yet."""
+        """The size of the memory behind `array`, or 0 if it is counted already."""
         while isinstance(array.base, np.ndarray):
             array = array.base
         if id(array) in self.kept:
@@ -183,7 +175,7 @@ class _Count(LayerWatcher):
 
 
 def _multiply_adds(op: str, node: Any, args: Sequence[Any]) -> int:
-    """Multiply-adds in one call of an op; 0 for ops that are not products."""
+    """Multiply-adds in one call of an op; 0 for anything but products and convolutions."""
     arrays = [np.asarray(values(x)) for x in args[:2]]
     if op == "matmul":
         return int(values(node).size) * arrays[0].shape[-1]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     """Rows of cells as lines of at most 80 characters, or fewer in a narrow terminal.
 
-    The first `left` columns are aligned left and cut where there is no room, to 12 characters at
-    least; the others are aligned right.
+    The first `left` columns are aligned left and may be cut to 12 characters or more.  The others
+    are aligned right.
 
     >>> aligned([["op", "calls"], ["exp", "3"]])
     ['op  calls', 'exp     3']

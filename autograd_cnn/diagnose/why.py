@@ -1,4 +1,4 @@
-"""Why a parameter gets no gradient: where its path to the loss breaks."""
+"""Reasons why a parameter gets no gradient."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def why_no_grad(loss: Tensor | Callable[[], Any], parameter: Any) -> str:
 
     It finds a parameter that is frozen, of integers, or not a tensor; a loss that is not a tensor
     or was not recorded; an op on the way whose derivative is zero; a graph that an earlier backward
-    freed; and detached copies of the parameter.  In place of the loss you can give a function that
-    computes it: `why_no_grad` runs it and names the line of the first op that loses the path, also
-    under `no_grad`.  It cannot follow what passes through plain Python numbers.
+    freed; and detached copies of the parameter.  Instead of the loss you can pass a function that
+    computes it.  `why_no_grad` then runs it and names the line of the first op that loses the path.
+    It cannot follow plain Python numbers.
 
     >>> w, x = ag.tensor([2.0], requires_grad=True), ag.tensor([3.0], requires_grad=True)
     >>> print(ag.why_no_grad((w.detach() * x).sum(), w))
@@ -105,7 +105,7 @@ def _where_it_ends(loss: Tensor, parameter: Tensor) -> str:
         if node.inputs is None:
             return (
                 f"The graph behind a result of {node.op.name} ({describe(node)}) was freed by an "
-                "earlier backward, so nothing further back can be reached: compute it again, or "
+                "earlier backward, so the path behind it is gone: compute it again, or "
                 "pass retain_graph=True to the first backward."
             )
     for node in graph:
@@ -116,8 +116,8 @@ def _where_it_ends(loss: Tensor, parameter: Tensor) -> str:
     listed = "; ".join(leaves[:5]) + ("; ..." if len(leaves) > 5 else "")
     which = f"its {len(leaves)} leaves are" if len(leaves) > 1 else "its only leaf is"
     return (
-        f"No recorded op behind the loss uses the parameter; {which} {listed}. What went through "
-        "float(), .item() or NumPy cannot be followed."
+        f"No recorded op behind the loss uses the parameter; {which} {listed}. Values that went "
+        "through float(), .item() or NumPy cannot be followed."
     )
 
 
@@ -141,7 +141,7 @@ def _at(origin: Origin | None) -> str:
 
 
 class _Breaks(Watcher):
-    """Follows a parameter's values through ops, and notes where they leave the graph."""
+    """Follows a parameter's values through ops to where they leave the graph."""
 
     def __init__(self, parameter: Tensor) -> None:
         self.linked = {parameter.serial}
@@ -176,5 +176,5 @@ class _Breaks(Watcher):
         self.first = self.first or text
 
     def of(self, loss: Tensor) -> str:
-        """Where the path to this loss broke."""
+        """The sentence that says where the path to this loss broke, or ""."""
         return self.lost.get(loss.serial, self.first)

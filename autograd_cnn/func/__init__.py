@@ -1,7 +1,7 @@
 """Transforms of functions: gradients, Jacobians, Hessians and products with them, freely nested.
 
-Functions of arrays, tensors, numbers, and of tuples, lists and dicts of them.  Results have the
-kind of the argument: arrays for arrays, tensors for tensors.
+They take functions of arrays, tensors, numbers, and of tuples, lists and dicts of them.  Results
+are arrays for arrays and tensors for tensors.
 
 >>> ag.func.grad(lambda w: ag.sum(w**2))(np.array([1.0, 2.0]))
 array([2., 4.])

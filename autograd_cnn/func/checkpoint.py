@@ -1,4 +1,4 @@
-"""Less memory for more time: parts of a graph that are computed again when backward needs them."""
+"""Checkpoints in a graph: saving memory by computing parts again when backward needs them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from autograd_cnn.tensor.tree import flatten, floating, pack, unpack
 
 @checked
 def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
-    """``f(*args, **kwargs)``, keeping for backward only what went in: backward runs `f` once more.
+    """``f(*args, **kwargs)``, keeping only its inputs for backward, which runs `f` again.
 
-    `f` returns a tensor, or tuples, lists and dicts of them.  Shapes, dtypes and gradients are
-    those of a plain call, also the gradients of tensors that `f` closes over, such as parameters.
-    ``ag.random.generator()``, from which dropout draws, gives the same numbers again, also while
-    other threads draw; batch norm does not count the batch twice.  Checkpoints nest, and higher
-    derivatives are exact.  All else that `f` depends on must be the same when it runs again.  Chen,
-    Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost" (2016).
+    `f` returns a tensor, or tuples, lists and dicts of them.  Results and gradients are those of a
+    plain call, also for tensors that `f` closes over, such as parameters.  Dropout draws the same
+    numbers again, also while other threads draw.  Batch norm counts the batch once.  Checkpoints
+    nest, and higher derivatives are exact.  Everything else that `f` reads must be the same when it
+    runs again.  Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost"
+    (2016).
 
     Raises GraphError when `f` changes a tensor from outside in place.  Backward raises GraphError
-    when a tensor that `f` used was changed in place since, or when `f` gives other shapes or
-    values the second time.
+    when an input was changed in place since, or when `f` gives other shapes or values the second
+    time.
 
     >>> x = ag.tensor([0.0, 1.0], requires_grad=True)
     >>> y = ag.checkpoint(lambda x: ag.exp(ag.exp(x) * 2.0), x)
@@ -44,7 +44,7 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
     if not modes.is_grad_enabled():
         return f(*args, **kwargs)
     outside = _Outside(next_serial())
-    # Recording: `f` may ask for gradients.  Its graph is gone when this function returns.
+    # Ops record here, because `f` may ask for gradients.  The graph dies with this function.
     with random.record() as draws, watch(outside):
         result = f(*args, **kwargs)
         leaves, rebuild = flatten(result)
@@ -59,8 +59,8 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
         """Gradients of the inputs, from a second evaluation."""
         if any(x.serial >= outside.start for x in inputs):  # such a tensor has a newer version
             raise GraphError(
-                "an input of checkpoint was changed in place after it was used, and the function "
-                "would compute something else; write x = x + y instead of x += y"
+                "checkpoint: an input was changed in place after the function used it, so running "
+                "it again would give other values; write x = x + y instead of x += y"
             )
         targets = [x for x, want in zip(inputs, wanted) if want]
         found = _recomputed(lambda: f(*args, **kwargs), draws, targets, g, values(out))
@@ -73,7 +73,7 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
 
 
 class _Outside(Watcher):
-    """Collects the tensors that ops take from outside: those made before `start`."""
+    """Collects the inputs of ops that come from outside, which means from before `start`."""
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -108,8 +108,7 @@ def _recomputed(
     if packed is None or not _same(packed.array, expected):
         raise GraphError(
             "checkpoint: the function gave other shapes or values when it ran again for backward; "
-            "it must compute the same thing both times, so change no array that it reads before "
-            "backward"
+            "do not change arrays that it reads before backward"
         )
     return backpropagate(
         [packed],
@@ -122,7 +121,7 @@ def _recomputed(
 
 
 def _same(found: np.ndarray, expected: np.ndarray) -> bool:
-    """Whether two evaluations agree; threads may add in another order, which shifts last digits."""
+    """Whether two evaluations agree up to the last digits, as threads may add in another order."""
     if found.shape != expected.shape:
         return False
     share = float(np.sqrt(np.finfo(found.dtype).eps))
@@ -140,4 +139,4 @@ CHECKPOINT = Op(
     variadic=True,
     params=("again",),
 )
-"""The op of the tensors that `checkpoint` makes; what it computes is among its parameters."""
+"""The op of the tensors that `checkpoint` makes; its computation is among its parameters."""

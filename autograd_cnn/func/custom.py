@@ -1,4 +1,4 @@
-"""A given gradient for a whole function of tensors."""
+"""A custom gradient for a whole function of tensors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 def custom_gradient(rule: Function) -> Callable[[F], F]:
     """Decorate a function of tensors, made of any ops, so that `rule` gives its gradient.
 
-    The function has a fixed number of positional parameters, its inputs, and keyword-only ones,
-    plain values; it returns one tensor.  ``rule(g, out, *inputs, **params)`` returns a gradient per
-    input (None for zero; for one input just the gradient), written in ops, so that higher
-    derivatives follow from it.  Inside the function nothing is recorded: tensors that it closes
-    over get no gradient, and its inputs are read-only.  For an op on arrays with a formula per
-    input, see `op`.
+    The function returns one tensor.  Its positional parameters are its inputs, of a fixed number,
+    and its keyword-only parameters are plain values.  ``rule(g, out, *inputs, **params)`` returns a
+    gradient per input (None for zero), or just the gradient for one input.  The rule consists of
+    ops, so that higher derivatives follow from it.  The function is not recorded: tensors that it
+    closes over get no gradient, and its inputs are read-only.  See `op` for an op on arrays with a
+    formula per input.
 
     >>> @ag.custom_gradient(lambda g, out, x: -g)
     ... def reverse_gradient(x):
@@ -65,7 +65,7 @@ def custom_gradient(rule: Function) -> Callable[[F], F]:
 
 
 def _read_only(array: np.ndarray) -> Any:
-    """A tensor on the memory of `array` that cannot be written to."""
+    """A read-only tensor on the memory of `array`."""
     view = array.view()
     view.flags.writeable = False
     return wrap(view)

@@ -1,4 +1,4 @@
-"""Functions that give gradients, and products with the Jacobian from either side."""
+"""Gradients, and products of the Jacobian with vectors from either side."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from autograd_cnn.tensor.tree import matching
 def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The function that gives the gradient of `f`, a function with a single value.
 
-    `argnums` is the position of the argument to differentiate by, or a tuple of them (the result is
-    then a tuple).  An argument is an array, a tensor, a number, or tuples, lists and dicts of them.
-    A gradient has the same structure, shapes and dtypes: arrays for arrays, tensors for tensors, a
-    float for a number.  It is zero for an argument that has no influence.  With `has_aux`, `f`
-    returns ``(value, aux)`` and the new function ``(gradient, aux)``.
+    `argnums` is the position of the argument to differentiate by, or a tuple of positions, which
+    gives a tuple of gradients.  An argument is an array, a tensor, a number, or tuples, lists and
+    dicts of them.  Its gradient has the same structure, shapes and dtypes: arrays for arrays,
+    tensors for tensors, a float for a number.  Arguments without influence get zeros.  With
+    `has_aux`, `f` returns ``(value, aux)`` and the new function ``(gradient, aux)``.
 
     Transforms nest: inside another transform a result that depends on its variables is a tensor.
-    The new function neither reads nor writes `.grad`, and works under `no_grad` too.  It raises
-    TypeError for arguments that are not floating and when `f` cuts the graph, ValueError when the
-    result of `f` is not a single value.
+    The new function does not use `.grad`, and works under `no_grad` too.
 
     >>> ag.func.grad(lambda x: x**3)(2.0)
     12.0
@@ -52,8 +50,7 @@ def value_and_grad(
 ) -> Function:
     """The function that gives ``(value, gradient)`` of `f` from one evaluation; see `grad`.
 
-    With `has_aux` it gives ``((value, aux), gradient)``.  The value is a tensor if an argument that
-    is differentiated by holds a tensor.
+    With `has_aux` it gives ``((value, aux), gradient)``.
 
     >>> ag.func.value_and_grad(lambda x: x**3)(2.0)
     (8.0, 12.0)
@@ -75,7 +72,7 @@ def _evaluate(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> tuple[Traced, Any]:
-    """The evaluation of `f` and its gradients in the structure of the arguments."""
+    """The traced evaluation of `f`, and its gradients in the structure of the arguments."""
     positions = positions_of(where, argnums, len(args))
     traced = trace(where, f, args, positions, kwargs, has_aux)
     found = traced.pull(_one(where, traced), traced.connected, retain=traced.connected)
@@ -83,7 +80,7 @@ def _evaluate(
 
 
 def _one(where: str, traced: Traced) -> list[np.ndarray]:
-    """The cotangent 1 of a function with a single value; ValueError for other functions."""
+    """The cotangent 1 of a function with a single value."""
     if len(traced.outputs) != 1 or traced.outputs[0].size != 1:
         shapes = [o.shape for o in traced.outputs]
         raise ValueError(
@@ -95,10 +92,10 @@ def _one(where: str, traced: Traced) -> list[np.ndarray]:
 
 @checked
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
-    """``f(*primals)`` and the function that multiplies a cotangent with the Jacobian from the left.
+    """``f(*primals)``, and the function from a cotangent to the cotangent times the Jacobian.
 
-    The function takes a cotangent in the structure and shapes of the output, any number of times,
-    and returns a tuple with a gradient per primal; see `grad`.
+    A cotangent has the structure and shapes of the output.  The function returns a tuple with a
+    gradient per primal, and can be called many times; see `grad`.
 
     >>> out, pull = ag.func.vjp(ag.exp, np.array([0.0, 1.0]))
     >>> pull(np.array([1.0, 0.0]))
@@ -119,10 +116,9 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """``f(*primals)`` and the Jacobian times `tangents`: the exact derivative in a direction.
 
-    `tangents` has the structure and shapes of `primals`, the second result those of the output; see
-    `grad`.  The gradient is linear in the cotangent, so its own gradient by the cotangent, in the
-    direction of the tangents, is the derivative (Townsend, "A new trick for calculating Jacobian
-    vector products", 2017).
+    `tangents` has the structure and shapes of `primals`; the second result has those of the output.
+    The derivative is computed as the gradient, by the cotangent, of the gradient times the tangents
+    (Townsend, "A new trick for calculating Jacobian vector products", 2017).
 
     >>> ag.func.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 10.0))
     (6.0, 23.0)
@@ -137,7 +133,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
 def pushforward(traced: Traced, create_graph: bool, retain: bool = True) -> Function:
     """The function from tangents (one per variable) to tangents of the outputs."""
-    # The pullback is linear, so any cotangent will do; at 1 no 0 * inf comes up.
+    # The pullback is linear, so any cotangent works; 1 avoids 0 * inf.
     cotangents = [
         Tensor(np.ones_like(o.array), requires_grad=o.requires_grad) for o in traced.outputs
     ]
@@ -154,8 +150,7 @@ def pushforward(traced: Traced, create_graph: bool, retain: bool = True) -> Func
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
     """The Hessian of `f`, a function with a single value, times `tangents`: a tuple like `primals`.
 
-    Costs a few evaluations of `f`, however many values there are, and never forms the Hessian; see
-    `grad`.
+    It costs a few evaluations of `f` and never forms the Hessian.
 
     >>> ag.func.hvp(lambda x: x**3, (2.0,), (10.0,))
     (120.0,)
@@ -169,13 +164,13 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
 
 def _connected(traced: Traced, seeds: Sequence[Any]) -> bool:
-    """Whether results keep a graph: that of the evaluation, or that of a tangent or cotangent."""
+    """Whether results keep the graph of the evaluation, or of a tangent or cotangent."""
     tracked = any(isinstance(s, Tensor) and s.requires_grad for s in seeds)
     return traced.connected or (tracked and modes.is_grad_enabled())
 
 
 def _directions(where: str, given: Any, like: Any, targets: Sequence[Tensor]) -> list[Any]:
-    """Tangents or cotangents as a list, in the structure of `like`; shapes, dtypes of `targets`."""
+    """Tangents or cotangents as a flat list, checked against `like` and cast like `targets`."""
     seeds = matching(where, given, like)
     for n, (seed, x) in enumerate(zip(seeds, targets)):
         array = np.asarray(values(seed))

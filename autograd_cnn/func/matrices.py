@@ -19,11 +19,11 @@ Blocks = list[list[Any]]  # per output and variable, an array or tensor (*output
 
 @checked
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The function that gives all partial derivatives of `f`, forward or backward as is cheaper.
+    """The function that gives the Jacobian of `f`, by `jacrev` or `jacfwd`, whichever is cheaper.
 
     For an output of shape S and an argument of shape T the result has shape (*S, *T).  If outputs
     or arguments are tuples, lists or dicts, the result has the structure of the output, with the
-    structure of the argument in each place; a tuple of `argnums` gives tuples there.  See `grad`.
+    structure of the argument in each place.  A tuple of `argnums` gives tuples there.  See `grad`.
 
     >>> ag.func.jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -54,7 +54,7 @@ def jacfwd(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 @checked
 def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The function that gives all second derivatives of `f`: the Jacobian of its Jacobian.
+    """The function that gives the Hessian of `f`: the Jacobian of its Jacobian.
 
     For a single value and an argument of shape T the result has shape (*T, *T); see `jacobian`.
 
@@ -110,7 +110,7 @@ def _columns(traced: Traced) -> Blocks:
 
 
 def _units(tensors: Sequence[Tensor], n: int) -> Iterator[list[np.ndarray]]:
-    """For every element of tensor `n`: zeros shaped like all tensors, but 1 for that element."""
+    """For every element of tensor `n`: zeros shaped like all tensors, with 1 at that element."""
     for element in range(tensors[n].size):
         zeros = [np.zeros(x.shape, x.dtype) for x in tensors]
         zeros[n].flat[element] = 1.0

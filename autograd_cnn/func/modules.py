@@ -17,12 +17,12 @@ from autograd_cnn.tensor.tree import flatten
 def functional_call(
     module: Module, parameters: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
 ) -> Any:
-    """``module(*args, **kwargs)`` with other values in the place of some parameters and buffers.
+    """``module(*args, **kwargs)`` with other values for some parameters and buffers.
 
     `parameters` maps paths, as in ``named_parameters`` and ``named_buffers``, to tensors or arrays
-    of the same shapes; `args` is a tuple, or the one argument.  A shared parameter is replaced
-    wherever it stands.  Afterwards the module is as before, also after an exception; buffers given
-    as arrays take the updates of a training step.  Another thread must not use the module
+    of the same shapes.  `args` is a tuple, or a single argument.  A shared parameter is replaced
+    everywhere.  Afterwards, also after an exception, the module has its own values again.  Buffers
+    given as arrays receive the updates of a training step.  No other thread may use the module
     meanwhile.
 
     >>> layer = nn.Linear(2, 1)
@@ -42,7 +42,7 @@ def functional_call(
 
 
 def _substitutes(module: Module, parameters: Mapping[str, Any]) -> dict[int, Any]:
-    """What takes the place of each parameter and buffer, by the id of what it replaces."""
+    """The substitute of each parameter and buffer, by the id of the replaced object."""
     state: dict[str, Any] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     found: dict[int, Any] = {}
     for path, new in parameters.items():
@@ -58,14 +58,14 @@ def _substitutes(module: Module, parameters: Mapping[str, Any]) -> dict[int, Any
             )
         trained = isinstance(old, Node)
         if trained and not isinstance(new, Node):
-            new = wrap(new.copy())  # a graph may hold it
+            new = wrap(new.copy())  # a graph may keep it
         found[id(old)] = new if trained else values(new)
     return found
 
 
 @contextmanager
 def _replaced(module: Module, new: dict[int, Any]) -> Iterator[None]:
-    """Put the `new` objects in the place of modules' attributes, until the end of the block."""
+    """Replace attributes of the modules by the `new` objects during the ``with`` block."""
     before: list[tuple[Module, str, Any]] = []
     try:
         for m in list(module.modules()):
@@ -80,7 +80,7 @@ def _replaced(module: Module, new: dict[int, Any]) -> Iterator[None]:
 
 
 def _with(value: Any, new: dict[int, Any]) -> Any:
-    """`value`, or a copy of it with other objects in its lists, tuples and dicts."""
+    """`value`, or a copy with substitutes in its lists, tuples and dicts."""
     leaves, rebuild = flatten(value)
     if not any(id(x) in new for x in leaves):
         return value

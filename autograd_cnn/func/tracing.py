@@ -1,8 +1,7 @@
-"""One evaluation of a function at fresh variables: what every transform starts from.
+"""One evaluation of a function at fresh variables, the first step of every transform.
 
-A transform gives the function fresh tensors in place of its arguments.  A function of x that also
-closes over x therefore differentiates only the argument.  `Traced.connected` says whether results
-can be differentiated further.
+The function gets fresh tensors instead of its arguments.  So if it also closes over an argument,
+only the argument is differentiated.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ _variables: ContextVar[frozenset[int]] = ContextVar("autograd_cnn.variables", de
 
 @op(register=False, x=lambda g, out, x: g)
 def variable(x: Any) -> Any:
-    """`x` as a new tensor, which a transform differentiates by."""
+    """`x` as a new tensor to differentiate by."""
     return x
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument taken apart: its leaves, a variable for each, and how to put it together."""
+    """An argument in parts: its leaves, a variable for each, and the function that rebuilds it."""
 
     leaves: list[Any]
     variables: list[Tensor]
@@ -48,9 +47,9 @@ class Traced:
     outputs: list[Tensor]
     rebuild: Rebuild
     connected: bool
-    """Whether results keep their graph: something outside can still be differentiated by."""
+    """Whether results keep their graph, because they depend on tensors outside."""
     result_type: type
-    """What results without a graph are: Tensor, np.ndarray, or float where it fits."""
+    """The type of results without a graph: Tensor, np.ndarray, or float for single values."""
     aux: Any
 
     @property
@@ -63,13 +62,13 @@ class Traced:
         return gradients(self.outputs, cotangents, self.variables, create_graph, retain)
 
     def output(self) -> Any:
-        """What the function returned, as a result."""
+        """The output of the function as a result for the user."""
         return self.rebuild([result(o, self.result_type, self.connected) for o in self.outputs])
 
     def arranged(self, found: Sequence[Any], several: bool, connected: bool) -> Any:
-        """One array or tensor per variable as results in the structure of the arguments.
+        """One array or tensor per variable in the structure of the arguments.
 
-        A tuple of them if `several` arguments were asked for, else that of the only one.
+        The result is a tuple with an entry per argument if `several`, or else the only entry.
         """
         rest, parts = iter(found), []
         for argument in self.arguments:
@@ -89,7 +88,7 @@ def gradients(
     create_graph: bool,
     retain: bool,
 ) -> list[Any]:
-    """The gradients of ``sum(<cotangent, output>)``; None for a variable that has no part in it."""
+    """The gradients of ``sum(<cotangent, output>)``; None for a variable without influence."""
     pairs = [
         (o, c) for o, c in zip(outputs, cotangents) if isinstance(o, Tensor) and o.requires_grad
     ]
@@ -105,7 +104,7 @@ def gradients(
 
 
 def result(leaf: Any, kind: type, connected: bool) -> Any:
-    """A tensor or array as the user gets it: with its graph, or as a copy that is a `kind`."""
+    """A tensor or array as a result: with its graph if `connected`, or as a copy of type `kind`."""
     if not isinstance(leaf, (Tensor, np.ndarray, np.generic)):
         return leaf
     if connected:
@@ -137,7 +136,7 @@ def positions_of(where: str, argnums: Any, count: int) -> list[int]:
 
 
 def take_apart(where: str, argument: Any, recording: bool) -> Argument:
-    """An argument with its variables, linked to tensors outside while those are recorded."""
+    """An argument with its variables; when `recording`, they depend on the tensors outside."""
     leaves, rebuild = flatten(argument)
     variables = []
     for leaf in leaves:
@@ -164,16 +163,13 @@ def trace(
     kwargs: dict[str, Any],
     has_aux: bool = False,
 ) -> Traced:
-    """Evaluate ``f(*args)`` with variables in the given positions.
-
-    Raises TypeError when an output is not a tensor, because then the graph was cut.
-    """
+    """Evaluate ``f(*args)`` with variables in the given positions."""
     recording, around = modes.is_grad_enabled(), _variables.get()
     given = list(args)
     with modes.set_grad_enabled(True):
         arguments = [take_apart(where, args[n], recording) for n in positions]
         for n, argument in zip(positions, arguments):
-            # The function gets copies, so that changing its argument in place moves no variable.
+            # The function gets copies, so that it cannot change a variable in place.
             given[n] = argument.rebuild([variable(v) for v in argument.variables])
         own = frozenset(v.serial for argument in arguments for v in argument.variables)
         token = _variables.set(around | own)
@@ -194,8 +190,8 @@ def trace(
                 ".numpy() or float() cut the graph; wrap a result that is constant in ag.tensor()"
             )
     kind = result_type([leaf for argument in arguments for leaf in argument.leaves])
-    # Under another transform only its variables count, so that an array argument and a network's
-    # parameters do not turn results into tensors.
+    # For array arguments only the variables of transforms outside count: the parameters of a
+    # network do not turn results into tensors.
     outside = None if kind is Tensor else around
     connected = recording and (kind is Tensor or bool(around)) and _depend(outputs, own, outside)
     if has_aux:
@@ -207,7 +203,7 @@ def trace(
 
 
 def _depend(outputs: Iterable[Tensor], own: frozenset[int], wanted: frozenset[int] | None) -> bool:
-    """Whether the outputs depend on a variable in `wanted`; if None, on a leaf that is not own."""
+    """Whether outputs depend on a variable in `wanted`, or if None on a leaf not in `own`."""
     seen: set[int] = set()
     stack: list[Any] = [o for o in outputs if o.requires_grad]
     while stack:

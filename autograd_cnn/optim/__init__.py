@@ -1,10 +1,10 @@
-"""Optimizers, which change parameters by their gradients, and schedules of the learning rate.
+"""Optimizers and schedules of the learning rate.
 
 >>> net = nn.Linear(3, 2)
 >>> optimizer = ag.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
 >>> schedule = ag.optim.StepLR(optimizer, step_size=10)
 
-Gradients are clipped by `nn.utils.clip_grad_norm_`, between ``backward`` and ``optimizer.step``.
+To clip gradients, call `nn.utils.clip_grad_norm_` between ``backward`` and ``optimizer.step``.
 """
 
 from autograd_cnn.optim.adam import Adam, AdamW, NAdam

@@ -27,12 +27,10 @@ class Adam(Optimizer):
         v = beta2 * v + (1 - beta2) * g**2       (amsgrad: below, the largest v so far in its place)
         p = p - lr * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + eps)
 
-    m and v start at 0.  With `decoupled_weight_decay` the first line is p = p - lr * weight_decay *
-    p, as in `AdamW`.  Train in float32: float16 cannot hold small v and eps.  Kingma and Ba (2015),
-    Algorithm 1; amsgrad: Reddi et al. (2018); in PyTorch's form.
-
-    Keras has ``eps=1e-7`` and adds it to sqrt(v) before the division by 1 - beta2**t.  The formula
-    above would need 32 times that eps at t = 1, 3.2 times at 100 and 1.3 times at 1,000.
+    m and v start at 0.  `decoupled_weight_decay` decays as `AdamW` does.  Train in float32: float16
+    cannot hold small v and eps.  Kingma and Ba (2015), Algorithm 1; amsgrad: Reddi et al. (2018);
+    in PyTorch's form.  Keras has ``eps=1e-7`` and adds it to sqrt(v) before the division by
+    1 - beta2**t.
 
     >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -62,7 +60,7 @@ class Adam(Optimizer):
         t = state["step"] = state.get("step", 0) + 1
         m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
         largest = self._buffer(state, "max_exp_avg_sq", p) if group["amsgrad"] else None
-        # The corrections are numbers: taken out of the root, they cost no pass over the array.
+        # Corrections of the rate and of eps are numbers, which saves a pass over the arrays.
         root = (1 - beta2**t) ** 0.5
         rate, decay = group["lr"] * root / (1 - beta1**t), group["weight_decay"]
         shrink = 1.0
@@ -73,7 +71,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """`Adam` with weight decay that does not pass through the moments, before each step:
+    """`Adam` without weight decay in the gradient; each step starts with
 
         p = p - lr * weight_decay * p
 

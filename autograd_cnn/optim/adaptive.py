@@ -25,7 +25,7 @@ class Adagrad(Optimizer):
         p = p - lr / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + eps)      in step t = 1, 2, ...
 
     Duchi et al. (2011), in PyTorch's form.  Keras starts s at 0.1 and has an eps of 1e-7 inside the
-    root: from that start, steps here differ by less than a millionth of their length.
+    root.
 
     >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -70,11 +70,9 @@ class RMSprop(Optimizer):
         b = momentum * b + g / (sqrt(s - a**2) + eps)
         p = p - lr * b
 
-    s, a and b start at 0; a variance s - a**2 that rounding made negative counts as 0.  Tieleman
-    and Hinton (2012), centered: Graves (2013), in PyTorch's form.
-
-    Keras has ``lr=1e-3, alpha=0.9, eps=1e-7`` with eps inside the root, and multiplies g, not b, by
-    lr.
+    s, a and b start at 0.  Tieleman and Hinton (2012), centered: Graves (2013), in PyTorch's form.
+    Keras has ``lr=1e-3, alpha=0.9, eps=1e-7`` with eps inside the root, and multiplies g instead of
+    b by lr.
 
     >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -130,8 +128,8 @@ class Adadelta(Optimizer):
         a = rho * a + (1 - rho) * d**2
         p = p - lr * d
 
-    s and a start at 0.  Zeiler (2012), with the factor `lr`, in PyTorch's form.  Keras has the same
-    formula with the defaults ``lr=1e-3, rho=0.95, eps=1e-7``.
+    s and a start at 0.  Zeiler (2012), in PyTorch's form.  Keras has the same formula with the
+    defaults ``lr=1e-3, rho=0.95, eps=1e-7``.
 
     >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()

@@ -11,17 +11,16 @@ from autograd_cnn.optim.scheduler import LRScheduler, groups_of, per_group
 
 
 class OneCycleLR(LRScheduler):
-    """One cycle per training: up to `max_lr`, down to nearly nothing; momentum the other way round.
+    """Raise the learning rate to `max_lr` and lower it to almost 0, once per training.
 
-    From ``max_lr / div_factor`` to `max_lr` during the first `pct_start` of `total_steps` (or of
-    ``epochs * steps_per_epoch``), then to ``max_lr / div_factor / final_div_factor``; with
-    `three_phase` first back to the start in as many steps.  `anneal_strategy` is 'cos' or 'linear'.
-    With `cycle_momentum`, momentum (for Adam, AdamW and NAdam the first of the betas) goes from
-    `max_momentum` to `base_momentum` and back.  `max_lr` and the momenta may be lists, one value
-    per group.  Smith and Topin (2017), in PyTorch's form.
+    The rate starts at ``max_lr / div_factor`` and reaches `max_lr` after the first `pct_start` of
+    `total_steps` (or ``epochs * steps_per_epoch``).  Then it falls to ``max_lr / div_factor /
+    final_div_factor``; with `three_phase` it first returns to the start in as many steps.
+    `anneal_strategy` is 'cos' or 'linear'.  With `cycle_momentum`, momentum (the first of the betas
+    in Adam, AdamW and NAdam) goes from `max_momentum` to `base_momentum` and back.  `max_lr` and
+    the momenta may be lists with a value per group.  Smith and Topin (2017), in PyTorch's form.
 
-    Call `step` after every batch.  The call after the last step leaves the final values; a further
-    one raises ValueError.
+    Call `step` after every batch, at most `total_steps` times.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters())
     >>> schedule = ag.optim.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
@@ -66,10 +65,8 @@ class OneCycleLR(LRScheduler):
         self.anneal_strategy = choice(name, "anneal_strategy", anneal_strategy, ["cos", "linear"])
         self.cycle_momentum = cycle_momentum
         self.max_lrs = per_group(name, "max_lr", max_lr, optimizer, not_negative)
-        momenta = {"base_momentum": base_momentum, "max_momentum": max_momentum}
-        self.base_momenta, self.max_momenta = (
-            per_group(name, key, value, optimizer, from_0_to_1) for key, value in momenta.items()
-        )
+        self.base_momenta = per_group(name, "base_momentum", base_momentum, optimizer, from_0_to_1)
+        self.max_momenta = per_group(name, "max_momentum", max_momentum, optimizer, from_0_to_1)
         self.div_factor = number(name, "div_factor", div_factor, above=0)
         self.final_div_factor = number(name, "final_div_factor", final_div_factor, above=0)
         self.turns = [pct_start * total_steps - 1, float(total_steps - 1)]
@@ -101,7 +98,7 @@ class OneCycleLR(LRScheduler):
         return self._between(low, high, low / self.final_div_factor)
 
     def _between(self, start: float, peak: float, end: float) -> float:
-        """The value at `last_epoch` on the way from `start` to `peak` (and back) and `end`."""
+        """The value at `last_epoch` on the way from `start` over `peak` to `end`."""
         ends = [start, peak, end] if len(self.turns) == 2 else [start, peak, start, end]
         turns = [0.0, *self.turns]
         phase = sum(self.last_epoch > turn for turn in self.turns[:-1])

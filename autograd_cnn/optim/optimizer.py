@@ -18,15 +18,14 @@ T = TypeVar("T")
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 Check = Callable[[str, str, Any], Any]
-"""Takes the optimizer's name, a setting's name and its value; raises when the value is wrong."""
-
+"""Takes the names of an optimizer and a setting, and its value; raises for a wrong value."""
 
 not_negative: Check = partial(number, least=0)
 from_0_to_1: Check = partial(number, least=0, most=1)
 
 
 def at_least_0(*names: str) -> dict[str, Check]:
-    """Entries of `Optimizer.checks` for numbers that must not be negative."""
+    """Entries of `Optimizer.checks` for numbers of at least 0."""
     return dict.fromkeys(names, not_negative)
 
 
@@ -39,13 +38,9 @@ class Optimizer:
     """The base of optimizers: a subclass defines `_update` for one parameter.
 
     `params` is an iterable of tensors, or of dicts with a key "params" and settings that override
-    the `defaults`.  `param_groups` holds the dicts with all settings filled in; change a learning
-    rate there.  `state` holds what the optimizer remembers, by tensor.  Parameters change in place
-    and keep their dtype.
-
-    A subclass lists in `checks` what its settings must be.  Raises TypeError for a parameter that
-    is not a tensor and a setting that is not a number.  Raises ValueError for a setting out of
-    range, no parameters, a repeated one, and one that is not a leaf or requires no gradient.
+    the `defaults`.  `param_groups` holds the dicts with all settings; change a learning rate there.
+    `state` holds buffers and counts by tensor.  Parameters change in place and keep their dtype.  A
+    subclass lists the checks of its settings in `checks`.
 
     >>> class SignDescent(Optimizer):
     ...     checks = at_least_0("lr")
@@ -71,13 +66,11 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
 
-    # ----------------------------------------------------------------------- what subclasses define
-
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
-        """Change the values `p` in place, given the gradient `g`, which must not be changed.
+        """Change the values `p` in place, and leave the gradient `g` unchanged.
 
         `group` has the settings.  `state` is this parameter's dict, empty before its first step;
-        `state_dict` saves the arrays and numbers in it.
+        `state_dict` saves its arrays and numbers.
         """
         raise NotImplementedError(
             f"{type(self).__name__}: define _update(self, p, g, state, group)"
@@ -88,17 +81,15 @@ class Optimizer:
         for name, check in self.checks.items():
             check(type(self).__name__, name, group[name])
 
-    # ------------------------------------------------------------------------- what `_update` uses
-
     def _together(self, kernel: Callable[..., None], shared: tuple[Any, ...], *arrays: Any) -> None:
-        """At the end of the step, let one ``kernel([arrays, ...], *shared)`` update all parameters
-        with the same `shared` settings: one call for each took 3 us."""
+        """At the end of the step, update all parameters with equal `shared` settings by one call
+        ``kernel([arrays, ...], *shared)``: a call for each costs 3 us."""
         self._waiting.setdefault((kernel, shared), []).append(arrays)
 
     def _buffer(
         self, state: dict[str, Any], name: str, p: np.ndarray, start: float = 0
     ) -> np.ndarray:
-        """The array `name` of the state, shaped like `p`; full of `start` before the first step."""
+        """The array `name` of the state, shaped like `p` and at first filled with `start`."""
         found = state.get(name)
         if found is None:
             found = state[name] = np.full_like(p, start)
@@ -107,10 +98,10 @@ class Optimizer:
     def _decayed(
         self, p: np.ndarray, g: np.ndarray, group: Group
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The gradient with weight decay and two arrays to compute in, shaped like `p`.
+        """The gradient with weight decay, and two work arrays shaped like `p`.
 
-        It is ``g + weight_decay * p``, with the sign of g turned by `maximize`.  It stands in the
-        first of the two arrays, or is `g` itself.  Decoupled decay goes into `p`.
+        The gradient is ``g + weight_decay * p``, with ``-g`` if `maximize`.  It may be `g` itself,
+        or the first work array.  Decoupled decay changes `p` instead.
         """
         flat = self._workspace.get(p.dtype)
         if flat is None or flat.shape[1] < p.size:
@@ -124,8 +115,6 @@ class Optimizer:
             return (np.subtract if group["maximize"] else np.add)(out, g, out=out), out, work
         return (np.negative(g, out=out) if group["maximize"] else g), out, work
 
-    # --------------------------------------------------------------------------------------- in use
-
     @overload
     def step(self, closure: None = None) -> None: ...
     @overload
@@ -133,9 +122,8 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update all parameters that have a gradient, in place.
 
-        `closure`, if given, computes the loss and its gradients first; its result is returned.
-        Graphs recorded before refuse to run backward afterwards.  Raises RuntimeError when no
-        parameter has a gradient.
+        A `closure` computes the loss and its gradients first, and `step` returns its result.
+        Graphs recorded before the step cannot run backward after it.
 
         >>> x = ag.tensor([2.0], requires_grad=True)
         >>> (x * x).sum().backward()
@@ -167,7 +155,7 @@ class Optimizer:
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters: None, or zeros where there was one.
+        """Set the gradients of all parameters to None, or existing ones to zeros.
 
         >>> x = ag.tensor([2.0], requires_grad=True)
         >>> (x * x).sum().backward()
@@ -181,10 +169,9 @@ class Optimizer:
                     p._grad = None if set_to_none else Tensor(np.zeros_like(p.array))
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Add parameters with settings of their own: a dict with a key "params".
+        """Add a dict with a key "params" and settings, which default to those of the optimizer.
 
-        Settings that are not given take the defaults.  A "name" may be added; another unknown
-        setting raises ValueError.  The class describes the other errors.
+        A group may also have a "name".
 
         >>> a, b = (ag.tensor([1.0], requires_grad=True) for _ in range(2))
         >>> optimizer = ag.optim.SGD([a], lr=0.1)
@@ -195,12 +182,12 @@ class Optimizer:
         name = type(self).__name__
         if not isinstance(group, Mapping) or "params" not in group:
             raise TypeError(
-                f'{name}: a parameter group is a dict with a key "params", got {group!r}'
+                f'{name}: a parameter group must be a dict with a key "params", got {group!r}'
             )
         unknown = set(group) - set(self.defaults) - {"params", "name", "initial_lr"}
         if unknown:
             raise ValueError(
-                f"{name}: unknown setting {min(unknown)!r} in a parameter group; there are "
+                f"{name}: unknown setting {min(unknown)!r} in a parameter group; the settings are "
                 f"{', '.join(self.defaults)}"
             )
         given = group["params"]
@@ -220,10 +207,8 @@ class Optimizer:
         self._check(full)
         self.param_groups.append(full)
 
-    # ---------------------------------------------------------------------------- saving the state
-
     def state_dict(self) -> dict[str, Any]:
-        """Copies of state and settings, with positions in place of parameters, as in PyTorch.
+        """Copies of state and settings, with positions instead of parameters, as in PyTorch.
 
         ``{"state": {0: {...}, ...}, "param_groups": [{..., "params": [0, ...]}, ...]}``
 
@@ -242,7 +227,7 @@ class Optimizer:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Copy settings and state from `state_dict`, in each parameter's dtype.
 
-        Raises ValueError, and changes nothing, when the groups or the shapes of arrays do not fit.
+        If groups or shapes of arrays do not fit, ValueError is raised and nothing changes.
 
         >>> x = ag.tensor(1.0, requires_grad=True)
         >>> fast, slow = ag.optim.SGD([x], lr=1.0), ag.optim.SGD([x], lr=0.1)
@@ -286,13 +271,13 @@ class Optimizer:
 
 
 def move_mean(mean: np.ndarray, keep: float, new: np.ndarray, work: np.ndarray) -> None:
-    """``mean = keep * mean + (1 - keep) * new`` in place; writes to `work`, which may be `new`."""
+    """``mean = keep * mean + (1 - keep) * new`` in place; overwrites `work`, which may be `new`."""
     mean *= keep
     mean += np.multiply(new, 1 - keep, out=work)
 
 
 def _listed(name: str, params: Any) -> list[Any]:
-    """`params` as a list; TypeError, with the fix, for anything but an iterable of parameters."""
+    """`params` as a list."""
     if isinstance(params, Tensor):
         raise TypeError(
             f"{name}: params must be an iterable of tensors, got a tensor; pass [tensor]"

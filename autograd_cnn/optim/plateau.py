@@ -1,17 +1,17 @@
-"""ReduceLROnPlateau: the one schedule that looks at how training goes."""
+"""ReduceLROnPlateau: a schedule that follows a metric."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from autograd_cnn.checks import choice, number
+from autograd_cnn.checks import choice, number, single
 from autograd_cnn.optim.optimizer import Optimizer, not_negative
 from autograd_cnn.optim.scheduler import LRScheduler, per_group
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """Multiply the learning rate by `factor` when a metric has stopped getting better.
+    """Multiply the learning rate by `factor` when a metric has stopped improving.
 
     Call ``step(metric)`` after every epoch.  A metric is better than the best so far when it is
 
@@ -19,10 +19,10 @@ class ReduceLROnPlateau(LRScheduler):
         'min'   below best * (1 - threshold)       below best - threshold
         'max'   above best * (1 + threshold)       above best + threshold
 
-    ('rel' is for metrics above 0) and NaN is never better.  After more than `patience` epochs in a
-    row that were not better, every rate becomes ``max(lr * factor, min_lr)``, unless that lowers it
-    by `eps` or less; then `cooldown` epochs pass before they are counted again.  `min_lr` may be a
-    list with one value per parameter group.  PyTorch's rules.
+    NaN is never better, and 'rel' is for metrics above 0.  After more than `patience` epochs in a
+    row without a better one, every rate becomes ``max(lr * factor, min_lr)``, unless that lowers it
+    by `eps` or less.  Counting starts again after `cooldown` epochs.  `min_lr` may be a list with
+    one value per parameter group.  These are PyTorch's rules.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
@@ -62,9 +62,7 @@ class ReduceLROnPlateau(LRScheduler):
         super().__init__(optimizer)
 
     def step(self, metrics: float) -> None:  # type: ignore[override]  # it alone needs a value
-        """Note the metric of an epoch, and lower the learning rates when it is time.
-
-        `metrics` is a number or a tensor of one.
+        """Count an epoch with this metric, a single number, and lower the rates when it is time.
 
         >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
         >>> schedule = ag.optim.ReduceLROnPlateau(optimizer, patience=0)
@@ -73,12 +71,7 @@ class ReduceLROnPlateau(LRScheduler):
         >>> schedule.get_last_lr()
         [0.1]
         """
-        try:
-            metric = float(metrics)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"ReduceLROnPlateau.step: metrics must be a number, got {metrics!r}"
-            ) from None
+        metric = single("ReduceLROnPlateau.step", "metrics", metrics)
         self.last_epoch += 1
         self.num_bad_epochs += 1
         if self._is_better(metric):

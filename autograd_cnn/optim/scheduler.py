@@ -1,15 +1,16 @@
-"""LRScheduler: counting epochs, writing learning rates, and the state that can be saved."""
+"""LRScheduler: the base of schedules of the learning rate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from autograd_cnn.checks import same_state
 from autograd_cnn.optim.optimizer import Group, Optimizer
 
 
 def groups_of(owner: str, optimizer: Any) -> list[Group]:
-    """The parameter groups of `optimizer`; TypeError for anything else."""
+    """The parameter groups of `optimizer`."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{owner}: expected an optimizer, got {type(optimizer).__name__}")
     return optimizer.param_groups
@@ -18,7 +19,7 @@ def groups_of(owner: str, optimizer: Any) -> list[Group]:
 def per_group(
     owner: str, name: str, value: Any, optimizer: Any, check: Callable[[str, str, Any], Any]
 ) -> list[Any]:
-    """One value for all groups of `optimizer`, or a list with one for each, checked, as a list."""
+    """A value for all groups of `optimizer`, or a list with one per group, as a checked list."""
     count = len(groups_of(owner, optimizer))
     values = list(value) if isinstance(value, Sequence) else [value] * count
     if len(values) != count:
@@ -30,13 +31,12 @@ def per_group(
 
 
 class LRScheduler:
-    """The base of schedules: a subclass says in `_lr` what a learning rate is at `last_epoch`.
+    """The base of schedules: a subclass returns the learning rate at `last_epoch` from `_lr`.
 
-    `last_epoch` counts calls of `step` from 0 (an "epoch" is whatever passes between calls).  A new
-    schedule sets the learning rate of epoch 0 at once, takes each group's present one as its base
-    and stores that as "initial_lr" in the group; with another `last_epoch` than -1 it continues
-    after that epoch from the stored ones.  The schedule is a function of `last_epoch` alone, so a
-    learning rate changed by hand lasts until the next `step`.  Groups added later are left alone.
+    `last_epoch` counts calls of `step` from 0.  A new schedule takes each group's learning rate as
+    its base, stores it as "initial_lr" in the group, and sets the rate of epoch 0.  With a
+    `last_epoch` other than -1 it continues after that epoch from the stored bases.  A learning rate
+    changed by hand lasts until the next `step`.  Groups added later do not change.
 
     >>> class Halving(ag.optim.LRScheduler):
     ...     def _lr(self, position):
@@ -75,7 +75,7 @@ class LRScheduler:
             group["lr"] = float(self._lr(position))
 
     def step(self) -> None:
-        """Go on to the next epoch; call it after ``optimizer.step()``.
+        """Move on to the next epoch; call it after ``optimizer.step()``.
 
         >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
         >>> ag.optim.StepLR(optimizer, step_size=1).step()
@@ -95,7 +95,7 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer and functions: numbers, strings and lists of them.
+        """All settings and counts, without the optimizer and functions.
 
         >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
         >>> ag.optim.ExponentialLR(optimizer, 0.5).state_dict()
@@ -110,8 +110,8 @@ class LRScheduler:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue where `state_dict` was taken, and set that epoch's learning rates.
 
-        Raises ValueError, and changes nothing, when it was taken from another kind of schedule or
-        other groups.
+        A state of another class of schedule or of other groups raises ValueError and changes
+        nothing.
 
         >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
         >>> schedule = ag.optim.ExponentialLR(optimizer, 0.5)
@@ -119,12 +119,8 @@ class LRScheduler:
         >>> schedule.get_last_lr()
         [0.25]
         """
-        mine = self.state_dict()
         name = f"{type(self).__name__}.load_state_dict"
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"{name}: expected a dict, got {type(state_dict).__name__}")
-        if set(state_dict) != set(mine):
-            raise ValueError(f"{name}: expected the keys {sorted(mine)}, got {sorted(state_dict)}")
+        same_state(name, self.state_dict(), state_dict)
         count, got = len(self.base_lrs), len(state_dict["base_lrs"])
         if got != count:
             raise ValueError(f"{name}: expected {count} parameter groups, got {got}")

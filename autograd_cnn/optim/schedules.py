@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from autograd_cnn.checks import number
+from autograd_cnn.checks import mistake, number
 from autograd_cnn.optim.optimizer import Optimizer
 from autograd_cnn.optim.scheduler import LRScheduler, per_group
 
@@ -15,9 +15,7 @@ Factor = Callable[[int], float]
 
 
 class StepLR(LRScheduler):
-    """The base rate times `gamma` once per `step_size` epochs.
-
-    ``lr = base * gamma ** (epoch // step_size)``
+    """The rate ``base * gamma ** (epoch // step_size)``, which changes every `step_size` epochs.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.StepLR(optimizer, step_size=2)
@@ -41,9 +39,7 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """The base rate times `gamma` once per milestone that the epoch has reached.
-
-    ``lr = base * gamma ** (number of milestones <= epoch)``; a milestone given twice counts twice.
+    """The rate ``base * gamma ** n``, where the epoch has reached `n` of the `milestones`.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.MultiStepLR(optimizer, milestones=[1, 4])
@@ -60,7 +56,7 @@ class MultiStepLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if not isinstance(milestones, Iterable):
-            raise TypeError(f"MultiStepLR: milestones must be a list of epochs, got {milestones!r}")
+            raise mistake("MultiStepLR", "milestones", "a list of epochs", milestones)
         self.milestones = sorted(number("MultiStepLR", "a milestone", m, 0) for m in milestones)
         self.gamma = number("MultiStepLR", "gamma", gamma)
         super().__init__(optimizer, last_epoch)
@@ -71,7 +67,7 @@ class MultiStepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """The base rate times `gamma` once per epoch: ``lr = base * gamma ** epoch``.
+    """The rate ``base * gamma ** epoch``.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.ExponentialLR(optimizer, gamma=0.5)
@@ -89,10 +85,9 @@ class ExponentialLR(LRScheduler):
 
 
 class InverseTimeLR(LRScheduler):
-    """The base rate divided by a number that grows by `decay` with every epoch.
+    """The rate ``base / (1 + decay * epoch)``.
 
-    ``lr = base / (1 + decay * epoch)``, which is the argument `decay` of Keras' older optimizers
-    when `step` is called after every batch.  PyTorch has no such schedule.
+    Call `step` after every batch for the argument `decay` of Keras' older optimizers.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.InverseTimeLR(optimizer, decay=3.0)
@@ -141,9 +136,9 @@ class LinearLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """From the base rate to `eta_min` in `T_max` epochs along half a cosine, then back up.
+    """The rate ``eta_min + (base - eta_min) * (1 + cos(pi * epoch / T_max)) / 2``.
 
-    ``lr = eta_min + (base - eta_min) * (1 + cos(pi * epoch / T_max)) / 2``.  Loshchilov and Hutter,
+    It falls to `eta_min` in `T_max` epochs, and rises again after them.  Loshchilov and Hutter,
     "SGDR" (2017), without restarts.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
@@ -170,7 +165,7 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class LambdaLR(LRScheduler):
-    """The base rate times what a function of the epoch returns: ``lr = base * lr_lambda(epoch)``.
+    """The rate ``base * lr_lambda(epoch)``.
 
     `lr_lambda` may be a list with one function per parameter group.  `state_dict` does not hold the
     functions: to continue, build the schedule with the same ones.
@@ -196,5 +191,5 @@ class LambdaLR(LRScheduler):
 
 def _function(owner: str, name: str, value: Any) -> Any:
     if not callable(value):
-        raise TypeError(f"{owner}: {name} must be a function of the epoch, got {value!r}")
+        raise mistake(owner, name, "a function of the epoch", value)
     return value

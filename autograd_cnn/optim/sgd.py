@@ -18,8 +18,7 @@ class SGD(Optimizer):
         b = momentum * b + (1 - dampening) * g    (first step: b = g)
         p = p - lr * b                            (nesterov: p - lr * (g + momentum * b))
 
-    Without momentum ``p = p - lr * g``.  `nesterov` needs momentum and no dampening.  Sutskever et
-    al. (2013), in PyTorch's form.
+    `nesterov` needs momentum, and dampening must be 0.  Sutskever et al. (2013), in PyTorch's form.
 
     >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()

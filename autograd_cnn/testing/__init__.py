@@ -1,8 +1,8 @@
-"""Gradient checks for ops, layers and any function of tensors; this library uses them too.
+"""Gradient checks for ops, layers and any function of tensors.
 
-`gradcheck` and `gradgradcheck` compare first and second derivatives with numerical ones, `check_op`
-checks everything an op must do, and `autograd_cnn.testing.strategies` (needs hypothesis) generates
-inputs.
+`gradcheck` and `gradgradcheck` compare first and second derivatives with numerical ones.
+`check_op` checks everything an op must do.  `autograd_cnn.testing.strategies` (needs hypothesis)
+generates inputs.
 """
 
 from autograd_cnn.testing.differences import GradientError

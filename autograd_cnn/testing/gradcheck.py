@@ -40,13 +40,13 @@ def gradcheck(
     """Compare the gradients of ``func(*inputs)`` with central differences, in every input.
 
     `inputs` is a tensor or a sequence.  Those that require gradients are checked, with full
-    Jacobians, and should be float64; others warn, because differences of float32 say little.
+    Jacobians.  They should be float64; other dtypes warn, because their differences are inexact.
     `func` returns a tensor or a tuple of tensors.  Two backward passes must agree to `nondet_tol`,
-    and the gradients must be linear in the incoming one.  Inputs with overlapping memory, and
+    and gradients must be linear in the incoming gradient.  Inputs with overlapping memory, and
     points at a kink or tie, cannot be checked.
 
-    Returns True, or raises GradientError with input, element, both values and what it looks like (a
-    wrong rule, a kink, lost precision); with ``raise_exception=False`` it returns False instead.
+    Returns True, or raises GradientError with input, element, both values and the likely reason.
+    With ``raise_exception=False`` it returns False instead.
 
     >>> x = ag.tensor([0.5, 1.5], dtype="float64", requires_grad=True)
     >>> gradcheck(lambda x: ag.exp(x) * x, [x])
@@ -55,7 +55,7 @@ def gradcheck(
     step = _step("gradcheck", eps, atol, rtol)
     tensors = _prepared("gradcheck", inputs)
     check = partial(_check, func, func, tensors, step, nondet_tol, "gradient")
-    return _passes(check, raise_exception)
+    return _succeeds(check, raise_exception)
 
 
 @checked
@@ -72,8 +72,8 @@ def gradgradcheck(
 ) -> bool:
     """Compare second derivatives: `gradcheck` of the gradients, in the inputs and the cotangents.
 
-    `grad_outputs` are the cotangents, one per output; by default they are random, because mistakes
-    of a softmax and many others cancel under ones.  The other arguments are those of `gradcheck`.
+    `grad_outputs` are the cotangents, one per output.  They are random by default, because many
+    mistakes cancel if all cotangents are 1.  The other arguments are those of `gradcheck`.
 
     >>> x = ag.tensor([0.5, 1.5], dtype="float64", requires_grad=True)
     >>> gradgradcheck(lambda x: ag.exp(x) * x, [x])
@@ -95,7 +95,7 @@ def gradgradcheck(
     analytic, numerical = partial(gradients, True), partial(gradients, False)
     every = [*tensors, *cotangents]
     check = partial(_check, analytic, numerical, every, step, nondet_tol, what)
-    return _passes(check, raise_exception)
+    return _succeeds(check, raise_exception)
 
 
 def _step(name: str, eps: float, atol: float, rtol: float) -> Step:
@@ -134,7 +134,7 @@ def _outputs(what: str, result: Any) -> tuple[Tensor, ...]:
 
 
 def _prepared(name: str, inputs: Any) -> list[Any]:
-    """The inputs as a list with fresh leaves; raises for inputs that no check can judge."""
+    """The inputs as a list with fresh leaves; an error for inputs that cannot be checked."""
     given = [inputs] if isinstance(inputs, Tensor) else inputs
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise mistake(name, "inputs", "a tensor or a sequence of inputs", inputs)
@@ -147,13 +147,12 @@ def _prepared(name: str, inputs: Any) -> list[Any]:
             warn(f"{name}: input {position} is {t.dtype}; exact enough differences need float64")
         if not np.isfinite(t.array).all():
             raise ValueError(
-                f"{name}: input {position} {describe(t)} holds NaN or infinity, where nothing can "
-                "be checked"
+                f"{name}: input {position} {describe(t)} holds NaN or infinity; use finite values"
             )
     return [Tensor(t.array, requires_grad=True) if _wants(t) else t for t in given]
 
 
-def _passes(check: Callable[[], None], raise_exception: bool) -> bool:
+def _succeeds(check: Callable[[], None], raise_exception: bool) -> bool:
     try:
         check()
     except GradientError:
@@ -166,7 +165,7 @@ def _passes(check: Callable[[], None], raise_exception: bool) -> bool:
 def _check(
     func: Function, numerical: Function, inputs: list[Any], step: Step, nondet_tol: float, what: str
 ) -> None:
-    """Compare the Jacobians of `func` with differences of `numerical`, the same function."""
+    """Compare the Jacobians of `func` with differences of `numerical`, an equal function."""
     checked = [i for i, t in enumerate(inputs) if _wants(t)]
     wanted = [inputs[i] for i in checked]
     outputs = _outputs(what, func(*inputs))
@@ -189,9 +188,9 @@ def _check(
 def _check_linear(
     output: Tensor, inputs: list[Tensor], jacobians: list[np.ndarray], step: Step, where: str
 ) -> None:
-    """A random cotangent gives the same combination of the Jacobian's rows.
+    """Check that the gradient for a random cotangent combines the Jacobian's rows.
 
-    Each row belongs to a cotangent with a single 1, which hides a rule that squares or clips.
+    The rows come from cotangents with a single 1, which hide a rule that squares or clips.
     """
     if not output.requires_grad:
         return
@@ -208,14 +207,14 @@ def _check_linear(
 
 
 def _pull(output: Tensor, inputs: list[Tensor], cotangent: np.ndarray) -> list[np.ndarray]:
-    """The gradients for a flat cotangent, flat, zeros where the output does not depend."""
+    """The flat gradients for a flat cotangent; zeros for inputs without influence."""
     g = cotangent.reshape(output.shape)
     found = grad(output, inputs, g, retain_graph=True, allow_unused=True)
     return [np.zeros(x.size) if r is None else r.array.reshape(-1) for x, r in zip(inputs, found)]
 
 
 def _jacobian(output: Tensor, inputs: list[Tensor]) -> list[np.ndarray]:
-    """For each input a matrix (output.size, input.size), made row by row by backward passes."""
+    """For each input a matrix (output.size, input.size), computed by a backward pass per row."""
     matrices = [np.zeros((output.size, x.size)) for x in inputs]
     if not output.requires_grad:
         return matrices

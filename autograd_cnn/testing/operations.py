@@ -1,4 +1,4 @@
-"""What every op must do, checked on given inputs."""
+"""Checks of everything that an op must do."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from autograd_cnn.tensor import Tensor
 from autograd_cnn.testing.differences import GradientError
 from autograd_cnn.testing.gradcheck import gradcheck, gradgradcheck
 
-# Central differences in float64 with eps 1e-6 on values of order 1 are good to about 1e-9; 1e-6
-# leaves room for curvature and still sees every factor and sign.
+# Central differences in float64 with eps 1e-6 on values of order 1 have errors of about 1e-9;
+# 1e-6 leaves room for curvature and still finds every wrong factor and sign.
 TOLERANCE = 1e-6
 
 
@@ -33,16 +33,16 @@ def check_op(
     """Check everything an op, or any function of arrays and tensors, must do on these inputs.
 
     - The forward equals `reference`, a NumPy function of the same arguments.
-    - Tensors give what arrays give.
-    - Inputs, parameters, results and incoming gradients stay as they are.
-    - Transposed, sliced and reversed inputs and incoming gradients change nothing.
-    - float32 stays float32 in result and gradients, and so do float16 and float64.
+    - Tensors give the same result as arrays.
+    - The op does not change inputs, parameters, results or incoming gradients.
+    - Transposed, sliced and reversed inputs and incoming gradients give the same values.
+    - float16, float32 and float64 inputs give results and gradients of the same dtype.
     - Gradients are linear in the incoming gradient.
     - Derivatives up to `order`, 1 or 2, equal the numerical ones.
 
     Inputs are float64 arrays away from kinks and ties.  Positions in `constant` are not
-    differentiated.  `keeps_dtype` is False for conversions.  `params` are the op's keyword
-    parameters.  A failure raises GradientError with what was expected and what was found.
+    differentiated.  Pass ``keeps_dtype=False`` for conversions.  `params` are the op's keyword
+    parameters.  A failure raises GradientError.
 
     >>> check_op(ag.multiply, np.array([1.0, 2.0]), np.array([3.0, -1.0]), reference=np.multiply)
     """
@@ -101,7 +101,7 @@ def _gradients(
 ) -> list[np.ndarray]:
     tensors = _as_tensors(inputs, free)
     for i in free:
-        tensors[i].array = inputs[i]  # keep the strides that a copy would straighten
+        tensors[i].array = inputs[i]  # keep the strides, which a copy would change
     out = call(*tensors)
     given = {"the result": out.array, "the incoming gradient": g}
     before = {what: np.array(x) for what, x in given.items()}
@@ -111,7 +111,7 @@ def _gradients(
 
 
 def check_layout(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
-    """Results and gradients for the same values in transposed, sliced and reversed memory."""
+    """Check results and gradients for the same values in transposed, sliced, reversed memory."""
     out = np.asarray(call(*inputs))
     g = np.random.default_rng(1).standard_normal(out.shape).astype(out.dtype)
     expected = _gradients(call, inputs, free, g) if free else []
@@ -138,26 +138,26 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def check_linear(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
-    """Gradients for a sum of cotangents are the sum of the gradients.
+    """Check that gradients for a sum of cotangents are the sum of the gradients.
 
-    A full Jacobian, a row at a time, sees neither a square nor a rounding of the cotangent.
+    The rows of a Jacobian reveal neither a square nor a rounding of the cotangent.
     """
     out = np.asarray(call(*inputs))
     a, b = np.random.default_rng(4).standard_normal((2, *out.shape)).astype(out.dtype)
     found, parts, rest = (_gradients(call, inputs, free, g) for g in (a - 0.7 * b, a, b))
     for i, whole, part, other in zip(free, found, parts, rest):
         what = f"the gradient of input {i} for a sum of cotangents"
-        # Rounding of float64, as between layouts; single precision would be off by 1e-8.
+        # Rounding of float64 passes; single precision would be off by 1e-8.
         _equal(what, whole, part - 0.7 * other, 1e-10)
 
 
 def check_dtype(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
-    """float32 in, float32 out, float32 gradients; float16 and float64 likewise."""
+    """Check that results and gradients have the dtype of the inputs."""
     if not free:
         return
     for dtype in map(np.dtype, (np.float16, np.float32, np.float64)):
         cast = [x.astype(dtype) if _floating(x) else x for x in inputs]
-        with np.errstate(all="ignore"):  # values that float16 cannot hold are not the point here
+        with np.errstate(all="ignore"):  # only dtypes matter here
             out = np.asarray(call(*cast))
             gradients = _gradients(call, cast, free, np.ones(out.shape, dtype))
         found = {"result": out} | {f"gradient of input {i}": g for i, g in zip(free, gradients)}
@@ -168,7 +168,7 @@ def check_dtype(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> N
 
 @checked
 def check_adjoint(call: Function, inputs: Sequence[Any], position: int) -> None:
-    """For an op linear in one input, <g, f(x)> = <f^T g, x> to the last bit on whole numbers.
+    """Check that ``<g, f(x)> = <f^T g, x>`` exactly, for an op that is linear in one input.
 
     `inputs` hold whole-valued floats, small enough that every sum is exact.
 
@@ -192,7 +192,7 @@ def check_adjoint(call: Function, inputs: Sequence[Any], position: int) -> None:
 
 @checked
 def check_complex_step(call: Function, inputs: Sequence[Any], free: Sequence[int]) -> None:
-    """Gradients against the complex step Im f(x + ih) / h, exact to rounding.
+    """Compare gradients with the complex step ``Im f(x + ih) / h``, which is exact to rounding.
 
     The forward must be analytic in the inputs at the positions `free`.  Squire and Trapp, "Using
     complex variables to estimate derivatives of real functions" (1998).

@@ -2,6 +2,23 @@
 
 Values are permutations of evenly spaced numbers without 0, so no finite difference crosses a kink
 of relu or abs, or a tie of max.
+
+>>> from hypothesis import find
+>>> find(shapes(), lambda shape: shape == (1, 2))
+(1, 2)
+>>> find(arrays((2, 3)), lambda x: True).shape, find(tensors((2,)), lambda x: True).requires_grad
+((2, 3), True)
+>>> bool(find(positive((2,)), lambda x: True).min() > 0.0)
+True
+>>> x, y = find(broadcastable(), lambda xs: xs[0].shape != xs[1].shape)
+>>> (x + y).ndim == max(x.ndim, y.ndim)
+True
+>>> sorted(find(conv_settings(axes=2), lambda settings: True))
+['dilation', 'kernel', 'padding', 'size', 'stride']
+>>> len(find(transpose_settings(axes=1), lambda settings: True)["out"])
+1
+>>> len(find(pool_settings(axes=2), lambda settings: True)["padding"])
+2
 """
 
 from __future__ import annotations
@@ -21,12 +38,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 def shapes(
     min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 3
 ) -> Strategy[tuple[int, ...]]:
-    """Shapes with sides between `min_side` and `max_side`.
-
-    >>> from hypothesis import find
-    >>> find(shapes(), lambda shape: shape == (1, 2))
-    (1, 2)
-    """
+    """Shapes with sides between `min_side` and `max_side`."""
     sides = st.integers(min_side, max_side)
     return st.lists(sides, min_size=min_dims, max_size=max_dims).map(tuple)
 
@@ -42,7 +54,7 @@ def evenly_spaced(
     """
     n = math.prod(shape)
     rng = np.random.default_rng(seed)
-    # A random offset keeps two arrays free of ties; between 0.3 and 0.45 it never meets 0 in a
+    # A random offset prevents ties between arrays.  From 0.3 to 0.45 it never yields 0 in a
     # symmetric range.
     offset = rng.uniform(0.3, 0.45)
     return (low + (high - low) / max(n, 1) * (rng.permutation(n) + offset)).reshape(shape)
@@ -50,12 +62,7 @@ def evenly_spaced(
 
 @st.composite
 def arrays(draw: Any, shape: Any = None, low: float = -2.0, high: float = 2.0) -> np.ndarray:
-    """Evenly spaced float64 values in random order; `shape` may be a strategy, or None for any.
-
-    >>> from hypothesis import find
-    >>> find(arrays((2, 3)), lambda x: True).shape
-    (2, 3)
-    """
+    """Evenly spaced float64 values in random order; `shape` may be a strategy, None means any."""
     if shape is None:
         shape = shapes()
     if isinstance(shape, st.SearchStrategy):
@@ -64,22 +71,12 @@ def arrays(draw: Any, shape: Any = None, low: float = -2.0, high: float = 2.0) -
 
 
 def positive(shape: Any = None) -> Strategy[np.ndarray]:
-    """As `arrays`, with values between 0.3 and 3.
-
-    >>> from hypothesis import find
-    >>> bool(find(positive((2,)), lambda x: True).min() > 0.0)
-    True
-    """
+    """As `arrays`, with values between 0.3 and 3."""
     return arrays(shape, 0.3, 3.0)
 
 
 def tensors(shape: Any = None, low: float = -2.0, high: float = 2.0) -> Strategy[Tensor]:
-    """As `arrays`: float64 tensors that require gradients, ready for `gradcheck`.
-
-    >>> from hypothesis import find
-    >>> find(tensors((2,)), lambda x: True).requires_grad
-    True
-    """
+    """As `arrays`: float64 tensors that require gradients, ready for `gradcheck`."""
     return arrays(shape, low, high).map(lambda a: Tensor(a, requires_grad=True))
 
 
@@ -87,13 +84,7 @@ def tensors(shape: Any = None, low: float = -2.0, high: float = 2.0) -> Strategy
 def broadcastable(
     draw: Any, count: int = 2, low: float = -2.0, high: float = 2.0
 ) -> list[np.ndarray]:
-    """Arrays that broadcast together, with axes of size 1 and 0, and missing leading axes.
-
-    >>> from hypothesis import find
-    >>> x, y = find(broadcastable(), lambda xs: xs[0].shape != xs[1].shape)
-    >>> (x + y).ndim == max(x.ndim, y.ndim)
-    True
-    """
+    """Arrays that broadcast together, with axes of size 1 and 0, and missing leading axes."""
     full = draw(st.lists(st.sampled_from([1, 2, 3, 2, 3, 0]), max_size=3))
     seed = draw(SEEDS)
     found = []
@@ -115,12 +106,7 @@ def _per_axis(axes: int, low: int, high: int) -> Strategy[tuple[int, ...]]:
 def conv_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
     """Image size, kernel and settings of a small convolution over `axes` axes (None: one to three).
 
-    With any stride, padding and dilation, 1x1 kernels and leftover rows.  Keys: size, kernel,
-    stride, padding, dilation.
-
-    >>> from hypothesis import find
-    >>> sorted(find(conv_settings(axes=2), lambda settings: True))
-    ['dilation', 'kernel', 'padding', 'size', 'stride']
+    Keys: size, kernel, stride, padding, dilation.
     """
     axes = axes or draw(_AXES)
     spare, largest = (3, 3) if axes < 3 else (1, 2)  # volumes are kept small
@@ -141,10 +127,6 @@ def transpose_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
     """As `conv_settings`, for a transposed convolution whose input has the size `out`.
 
     Keys: out, kernel, stride, padding, output_padding, dilation.
-
-    >>> from hypothesis import find
-    >>> len(find(transpose_settings(axes=1), lambda settings: True)["kernel"])
-    1
     """
     axes = axes or draw(_AXES)
     largest = 3 if axes < 3 else 2
@@ -162,12 +144,7 @@ def transpose_settings(draw: Any, axes: int | None = None) -> dict[str, Any]:
 def pool_settings(draw: Any, axes: int | None = None, dilated: bool = True) -> dict[str, Any]:
     """Image size and settings of a small pooling that fits it.
 
-    With overlapping windows, padding, ceil_mode, and dilation unless `dilated` is False.  Keys:
-    size, kernel, stride, padding, dilation, ceil_mode.
-
-    >>> from hypothesis import find
-    >>> len(find(pool_settings(axes=2), lambda settings: True)["padding"])
-    2
+    Keys: size, kernel, stride, padding, dilation (1 unless `dilated`), ceil_mode.
     """
     axes = axes or draw(_AXES)
     kernel = draw(_per_axis(axes, 1, 3 if axes < 3 else 2))

@@ -1,7 +1,6 @@
-"""What a training loop needs besides: progress, metrics, early stopping, checkpoints.
+"""Helpers for your own training loop: progress, metrics, early stopping, checkpoints.
 
-Functions and small classes for any model; the loop stays yours.  With a checkpoint after every
-epoch, or every hundred steps, an interrupted run goes on with the same numbers:
+With a checkpoint after every epoch, an interrupted run continues with the same numbers:
 
 >>> import os, tempfile
 >>> def train(path, epochs):
@@ -10,9 +9,7 @@ epoch, or every hundred steps, an interrupted run goes on with the same numbers:
 ...     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(784, 10))
 ...     optimizer = ag.optim.SGD(model.parameters(), lr=0.1)
 ...     parts = {"model": model, "optimizer": optimizer, "loader": loader}
-...     history = []
-...     if os.path.exists(path):
-...         history = load_checkpoint(path, **parts)["history"]
+...     history = load_checkpoint(path, **parts)["history"] if os.path.exists(path) else []
 ...     for epoch in range(loader.epoch, epochs):
 ...         with Progress(f"epoch {epoch + 1}", len(loader)) as progress:
 ...             for images, labels in loader:

@@ -1,4 +1,4 @@
-"""Nested plain data in an .npz file: arrays as they are, the rest as JSON, no code."""
+"""Nested plain data in an .npz file: arrays as members, the rest as JSON, and no code."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from autograd_cnn.data.files import replace_file
 
 FORMAT, VERSION = "autograd_cnn checkpoint", 1
 INDEX = "checkpoint"  # the array with the JSON text
-RESERVED = ("file", "allow_pickle")  # np.savez's arguments, which no array can be named
+RESERVED = ("file", "allow_pickle")  # np.savez's own arguments, which cannot be names of arrays
 
 
 class CheckpointError(ValueError):
-    """A file is not a whole checkpoint, or not of what is to be loaded; the message names the file.
+    """A file is damaged, or does not fit the parts to load; the message names the file.
 
     >>> raise CheckpointError("run.npz: has no part 'schedule'")
     Traceback (most recent call last):
@@ -28,7 +28,7 @@ class CheckpointError(ValueError):
 
 
 def write_archive(path: str | os.PathLike[str], classes: Any, tree: Mapping[str, Any]) -> None:
-    """Write `classes`, which is JSON, and `tree`, plain data with arrays, in one step."""
+    """Write `classes`, which is JSON, and `tree`, plain data with arrays."""
     arrays: dict[str, np.ndarray] = {INDEX: np.empty(0, np.uint8)}
     encoded = _encode(tree, "", arrays)
     index = {"format": FORMAT, "version": VERSION, "classes": classes, "tree": encoded}
@@ -38,13 +38,12 @@ def write_archive(path: str | os.PathLike[str], classes: Any, tree: Mapping[str,
 
 
 def read_archive(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
-    """`classes` and `tree` as they were written; CheckpointError for a damaged or other file."""
+    """The `classes` and `tree` that `write_archive` wrote; CheckpointError for other files."""
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
             raise _refusal(path, "it is not an .npz file, or its end is missing")
         file.seek(0)
-        # NumPy, zipfile and json raise errors of a dozen types for damaged files; all mean the
-        # same here.
+        # NumPy, zipfile and json raise a dozen types of errors for damaged files.
         try:
             with np.load(file, allow_pickle=False) as members:
                 if INDEX not in members:
@@ -71,7 +70,7 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     """`value` as JSON that `_decode` understands; arrays go to `arrays` under their path."""
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.hasobject:
-            raise TypeError(f"save_checkpoint: {path} is an array of objects, which cannot be kept")
+            raise TypeError(f"save_checkpoint: {path} is an array of objects; save numbers instead")
         name = _member(path, arrays)
         arrays[name] = np.asarray(value)
         return {"scalar" if isinstance(value, np.generic) else "array": name}
@@ -97,9 +96,9 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def _member(path: str, taken: Mapping[str, Any]) -> str:
-    """A name for the array at `path` that np.savez and zip files keep as it is.
+    """A name for the array at `path` that survives np.savez and np.load.
 
-    Zip files cut names at a NUL, np.savez has arguments of its own, and np.load drops ".npy".
+    Zip files cut names at a NUL, np.savez has the arguments `RESERVED`, and np.load drops ".npy".
     """
     name = re.sub(r"[^\w./-]", "_", path[:200], flags=re.ASCII)
     while name in taken or name in RESERVED or name.endswith(".npy"):  # "a/b" beside "a": {"b"}

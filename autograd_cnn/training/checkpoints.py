@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on with the same numbers, in one file."""
+"""Checkpoints: one file with everything that a run needs to continue with the same numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autograd_cnn.nn import Module
 from autograd_cnn.optim import Optimizer
 from autograd_cnn.training.archive import CheckpointError, read_archive, write_archive
 
-RANDOM = "random"  # the part that is always there: the generator behind dropout
+RANDOM = "random"  # the name of the generator behind dropout, a part of every checkpoint
 
 
 def save_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> None:
@@ -21,11 +21,11 @@ def save_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> None:
 
     A part is anything with `state_dict` and `load_state_dict` (models, optimizers, schedules,
     `DataLoader`, `EarlyStopping`), a NumPy generator, or plain data: None, bools, numbers, strings,
-    arrays, and lists, tuples and dicts of them.  You choose the names; `load_checkpoint` takes the
-    same.  Between two steps, the run goes on bit for bit.  Gradients are not kept.
+    arrays, and lists, tuples and dicts of them.  Gradients are not kept, so save between two steps;
+    the run then continues bit for bit.
 
-    The file replaces `path` in one step: a crash or a full disk leaves the old one whole.  It is an
-    .npz file without pickles, which has the arrays under names such as "model/0.weight".
+    The file is an .npz file without pickles, with arrays under names such as "model/0.weight".  It
+    replaces `path` in one step: a crash or a full disk leaves the old file whole.
 
     >>> import tempfile
     >>> model = nn.Linear(2, 1)
@@ -47,13 +47,13 @@ def save_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> None:
 
 
 def load_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> dict[str, Any]:
-    """Put the parts, and the generator behind dropout, in the state that the file has.
+    """Load the parts, and the generator behind dropout, from a file; return its plain data.
 
-    Give the same parts with state as to `save_checkpoint`, made in the same way, in any order; None
-    leaves one out.  Returns the plain data.  Nothing in the file is run.
+    Give every part with a state that was saved, made in the same way; None leaves one out.  No code
+    in the file is run.
 
-    A damaged file, another file, and parts of other names, classes, settings or shapes raise
-    CheckpointError, a ValueError, and change nothing.  Only a model may have another class.
+    A damaged file, and parts of other names, classes, settings or shapes raise CheckpointError, a
+    ValueError, and change nothing.  Only a model may have another class.
 
     >>> load_checkpoint("no-such-file.npz")
     Traceback (most recent call last):
@@ -79,21 +79,21 @@ def _with_random(function: str, parts: dict[str, Any]) -> dict[str, Any]:
     if RANDOM in parts:
         raise ValueError(
             f"{function}: {RANDOM!r} is the name of the generator behind dropout, which is always "
-            f"kept; choose another name"
+            f"saved; choose another name"
         )
     return {**parts, RANDOM: random.generator()}
 
 
 def _misfit(wanted: Mapping[str, Any], known: Mapping[str, Any], classes: Mapping[str, str]) -> str:
-    """What keeps the parts from taking the states in a file, of parts of these `classes`; or "".
+    """Why the parts cannot load the states of a file, whose parts had these `classes`; or "".
 
-    The names and shapes of its arrays identify a model; its class identifies any other part.
+    A model is identified by the names and shapes of its arrays, any other part by its class.
     """
     for name, part in wanted.items():
         found = type(part).__name__
         if name not in classes:
-            there = ", ".join(repr(other) for other in classes if other != RANDOM) or "nothing"
-            return f"it has no state of {name!r}; it has that of {there}"
+            there = ", ".join(repr(other) for other in classes if other != RANDOM) or "none"
+            return f"it has no state of {name!r}; its states are: {there}"
         if classes[name] != found and not isinstance(part, Module):
             return f"the state of {name!r} is that of {classes[name]}, but {name} is {found}"
     for name in classes:
@@ -119,7 +119,8 @@ def _load_all(
             for other in order:
                 _load(parts[other], before[other])
             raise CheckpointError(
-                f"{os.fspath(path)}: {name} is not what was saved, so nothing was changed: {error}"
+                f"{os.fspath(path)}: {name} does not fit the saved one, so nothing was changed: "
+                f"{error}"
             ) from error
 
 

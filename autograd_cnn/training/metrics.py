@@ -1,4 +1,4 @@
-"""How often a classifier is right, and which classes it confuses."""
+"""Metrics of classifiers: accuracy, top-k accuracy and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from autograd_cnn.engine.node import values
 
 
 def accuracy(predicted: Any, labels: Any) -> float:
-    """The share of samples whose class was found; NaN for no samples.
+    """The share of samples whose class was predicted; NaN for no samples.
 
-    `predicted` holds classes, integers (N,), or scores (N, K), whose largest counts, the first of
-    several; NaN counts as infinity.  `labels` holds the true classes, integers (N,).  Both are
-    arrays or tensors.
+    `predicted` holds classes, integers (N,), or scores (N, K).  The first largest score counts, and
+    NaN counts as infinity.  `labels` holds the true classes, integers (N,).  Both are arrays or
+    tensors.
 
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]]), np.array([1, 0, 0]))
     0.6666666666666666
@@ -29,8 +29,8 @@ def accuracy(predicted: Any, labels: Any) -> float:
 def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> float:
     """The share of samples whose class is among the `k` highest scores; NaN for no samples.
 
-    `scores` (N, K) and `labels`, integers (N,), are arrays or tensors.  Of equal scores the first
-    counts as higher, so ``k=1`` is `accuracy`.  NaN counts as infinity.
+    Of equal scores the first counts as higher, so ``k=1`` is `accuracy`, where the arguments are
+    described.
 
     >>> top_k_accuracy(np.array([[0.1, 0.6, 0.3], [0.5, 0.3, 0.2]]), np.array([2, 2]), k=2)
     0.5
@@ -49,10 +49,10 @@ def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> float:
 
 
 def confusion_matrix(predicted: Any, labels: Any, classes: int | None = None) -> np.ndarray:
-    """How often each class (row) was taken for each class (column): integers (K, K).
+    """Counts (K, K) of samples by true class (row) and predicted class (column).
 
-    `predicted` and `labels` are those of `accuracy`.  K is `classes`, or else the number of scores
-    or what the largest class needs.
+    `predicted` and `labels` are those of `accuracy`.  K is `classes`; the default is the number of
+    scores, or one more than the largest class.
 
     >>> confusion_matrix(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
     array([[1, 1],
@@ -73,7 +73,7 @@ def confusion_matrix(predicted: Any, labels: Any, classes: int | None = None) ->
 
 
 def _classes(name: str, predicted: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Classes found and true classes, both int64 (N,)."""
+    """Predicted and true classes, both int64 (N,)."""
     truth = _labels(name, labels)
     found = _array(name, "predicted", predicted)
     if found.ndim == 2:
@@ -92,7 +92,7 @@ def _labels(name: str, labels: Any) -> np.ndarray:
     """True classes as int64 (N,)."""
     truth = _array(name, "labels", labels)
     if truth.ndim != 1 or truth.dtype.kind not in "iu":
-        hint = "; of one-hot rows give .argmax(axis=1)" if truth.ndim == 2 else ""
+        hint = "; for one-hot rows pass .argmax(axis=1)" if truth.ndim == 2 else ""
         raise TypeError(
             f"{name}: labels must be integers of shape (N,), got {truth.dtype} {truth.shape}{hint}"
         )

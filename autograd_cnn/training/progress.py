@@ -1,4 +1,4 @@
-"""Progress of a pass over the data: running means, and on a terminal a bar."""
+"""Progress of a pass over the data: running means, and a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress:
-    """A pass of `steps` steps: collects the means of measured values, and shows how far it is.
+    """The progress of `steps` steps: collects means of measured values, and shows a bar.
 
-    On a terminal, stderr shows a bar of tqdm, which vanishes when the block ends; without tqdm, a
-    line every five seconds.  Files and pipes get nothing: print `means` for a log.
+    A terminal shows a bar of tqdm on stderr, which vanishes when the block ends, or without tqdm a
+    line every five seconds.  Files and pipes show nothing: print `means` for a log.
 
     >>> with Progress("epoch 1", steps=2) as progress:
     ...     progress.update(3, loss=1.0)
@@ -60,7 +60,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """The time since the block began, up to its end.
+        """The time since the block began, or of the whole block after its end.
 
         >>> with Progress("short", steps=0) as progress:
         ...     pass
@@ -70,7 +70,7 @@ class Progress:
         return (self._end or time.perf_counter()) - self._start
 
     def update(self, count: int, /, **measured: Any) -> None:
-        """Count a step with `count` samples, and the means of what was `measured` on them.
+        """Count a step with `count` samples, and add values that are means over these samples.
 
         Values are numbers, or arrays or tensors of one number.
 

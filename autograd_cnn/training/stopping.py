@@ -1,4 +1,4 @@
-"""Early stopping: the weights of the best epoch, and when to wait no longer for a better one."""
+"""Early stopping: the weights of the best epoch, and when to stop waiting for a better one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from autograd_cnn.checks import choice, integer, single
+from autograd_cnn.checks import choice, integer, same_state, single
 
 
 class EarlyStopping:
-    """Keeps the weights of the best epoch, and says when `patience` epochs brought no better one.
+    """Keeps the weights of the best epoch, and stops after `patience` epochs without a better one.
 
     `model` is anything with `state_dict` and `load_state_dict`.  The best value is the lowest with
-    `mode` 'min' (for a loss) and the highest with 'max' (for an accuracy); the first of equal ones
-    counts, and NaN never does.  `best` is that value (None before the first), `waited` the number
-    of epochs since.  Prechelt, "Early stopping - but when?" (1998), the third criterion.
+    `mode` 'min' (for a loss) and the highest with 'max' (for an accuracy).  The first of equal
+    values counts, and NaN never counts.  `best` is that value, or None before the first; `waited`
+    is the number of epochs since.  Prechelt, "Early stopping - but when?" (1998), the third
+    criterion.
 
     >>> model = nn.Linear(1, 1)
     >>> stopping = EarlyStopping(model, patience=2)
@@ -41,7 +42,7 @@ class EarlyStopping:
         self._weights: Any = None
 
     def update(self, value: Any) -> bool:
-        """Count an epoch that reached `value`, a single number; returns whether to stop.
+        """Count an epoch that reached `value`, a single number; return whether to stop.
 
         >>> stopping = EarlyStopping(nn.Linear(1, 1), patience=1, mode="max")
         >>> [stopping.update(accuracy) for accuracy in (0.8, 0.9, 0.9)]
@@ -75,7 +76,7 @@ class EarlyStopping:
         self.model.load_state_dict(self._weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """The settings, where it stands, and the best weights; the model is not part of it.
+        """The settings, the counts and the best weights, without the model's current weights.
 
         >>> sorted(EarlyStopping(nn.Linear(1, 1), patience=3).state_dict())
         ['best', 'mode', 'patience', 'waited', 'weights']
@@ -89,7 +90,7 @@ class EarlyStopping:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken; the model itself stays as it is.
+        """Continue where `state_dict` was taken; the model does not change.
 
         A state of another `patience` or `mode` raises ValueError and changes nothing.
 
@@ -99,17 +100,7 @@ class EarlyStopping:
         >>> new.best
         1.0
         """
-        mine = self.state_dict()
-        if set(state_dict) != set(mine):
-            raise ValueError(
-                f"EarlyStopping.load_state_dict: expected the keys {sorted(mine)}, got "
-                f"{sorted(state_dict)}"
-            )
-        for name in ("patience", "mode"):
-            if state_dict[name] != mine[name]:
-                raise ValueError(
-                    f"EarlyStopping.load_state_dict: {name} is {mine[name]!r}, but "
-                    f"{state_dict[name]!r} in the state"
-                )
+        name = "EarlyStopping.load_state_dict"
+        same_state(name, self.state_dict(), state_dict, ("patience", "mode"))
         self.best, self.waited = state_dict["best"], state_dict["waited"]
         self._weights = copy.deepcopy(state_dict["weights"])
