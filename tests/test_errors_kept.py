@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
+from autograd_cnn import functional as F
+from autograd_cnn import nn
 from autograd_cnn.engine.op import COMPOSITIONS, composition
 
 
@@ -88,3 +90,66 @@ def test_falsy_gradients_given_to_grad_are_taken_as_they_are(falsy: Any) -> None
     assert ag.grad([y], x, [2.0 + 0 * np.asarray(falsy)], retain_graph=True)[0].tolist() == [12.0]
     with pytest.raises(TypeError, match="grad: grad_outputs must be a sequence, one per output"):
         ag.grad([y], x, falsy)
+
+
+class Index:
+    """A user's class that has the name of an annotation of the package."""
+
+
+def test_an_error_of_another_type_is_not_blamed_on_a_legal_argument() -> None:
+    @ag.op(register=False, x=lambda g, out, x, *, index, k: g)
+    def broken(x: Any, *, index: Index, k: float = 1.0) -> Any:
+        raise KeyError("boom")
+
+    for k in (1.0, True, np.array(2.0), ag.tensor(2.0)):
+        with pytest.raises(KeyError, match="boom"):
+            broken(X, index=Index(), k=k)
+
+    @ag.op(register=False, x=lambda g, out, x, *, index: g)
+    def misused(x: Any, *, index: Index) -> Any:
+        raise TypeError("not that way")
+
+    with pytest.raises(TypeError, match="^misused: not that way"):
+        misused(X, index=Index())
+
+
+def test_a_users_own_mistake_and_words_are_told_as_they_are() -> None:
+    rules = {"x": lambda g, out, x, s: g, "s": lambda g, out, x, s: g}
+
+    @ag.op(register=False, **rules)
+    def bug(x: Any, s: Any) -> Any:
+        return x * (None + s)
+
+    with pytest.raises(TypeError, match=r"^bug: unsupported operand type\(s\) for \+"):
+        bug(X, 2.0)
+
+    @ag.op(register=False, **rules)
+    def worded(x: Any, s: Any) -> Any:
+        raise ValueError("cannot broadcast a pizza ufunc")
+
+    with pytest.raises(ValueError, match="^worded: cannot broadcast a pizza ufunc"):
+        worded(X, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn.Linear(2, 2, biass=1), r"^Linear: unknown argument 'biass'.* Linear\(in_fea"),
+        (lambda: X.backward(grad=1), r"^Tensor.backward: unknown argument 'grad'"),
+        (lambda: nn.CrossEntropyLoss()(X), "^CrossEntropyLoss: expected input and target, got 1"),
+        (lambda: nn.MSELoss()(X, X, X), "^MSELoss: expected input and target, got 3 by position"),
+        (lambda: nn.MaxPool2d(2)(X, 3), "^MaxPool2d: expected input, got 2 by position"),
+        (lambda: nn.ReLU()(y=X), "^ReLU: expected input, got 0 by position, y"),
+        (lambda: F.conv2d(X, X, weight=X), "^conv2d: got multiple values for argument 'weight'"),
+    ],
+)
+def test_a_wrong_call_names_the_function_as_the_caller_knows_it(call: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_layers_take_their_inputs_by_name() -> None:
+    logits, target = ag.tensor([[0.0, 0.0]]), np.array([1])
+    by_name = nn.CrossEntropyLoss()(target=target, input=logits)
+    assert by_name == nn.CrossEntropyLoss()(logits, target=target)
+    assert nn.ReLU()(input=X).tolist() == nn.Flatten(0)(input=X).tolist() == [1.0, 2.0]

@@ -247,3 +247,49 @@ def test_every_result_on_the_memory_of_an_input_shares_its_record_of_writes(name
                         and np.shares_memory(part.array, x.array)
                     )
                     assert not shared or part.write_record() is x.write_record()
+
+
+@ag.op(x=lambda g, out, x, y: None, y=lambda g, out, x, y: None, register=False)
+def windows_of_second(x: Any, y: Any) -> Any:
+    return sliding_window_view(y, 2)
+
+
+@ag.op(xs=lambda g, out, *xs, position: g, register=False)
+def last_of(*xs: Any) -> Any:
+    return xs[-1]
+
+
+@pytest.mark.parametrize("kind", ["custom gradient", "windows", "last"])
+def test_a_view_of_another_input_than_the_first_learns_of_writes_too(kind: str) -> None:
+    base, other = ag.tensor([1.0, 2.0, 3.0, 4.0]), ag.tensor([9.0])
+    if kind == "custom gradient":
+        second = ag.custom_gradient(lambda g, out, p, q: (None, g))(lambda p, q: q)
+        seen = second(base[:2], base[2:])
+    elif kind == "windows":
+        seen = windows_of_second(other, base)
+    else:
+        seen = last_of(base[:2], base[2:])
+    w = ag.tensor(np.ones(seen.shape, np.float32), requires_grad=True)
+    z = (seen * w).sum()
+    base *= 100.0
+    with pytest.raises(ag.GraphError, match="changed in place"):
+        z.backward()
+
+
+def test_an_op_that_returns_the_callers_array_returns_a_copy() -> None:
+    @ag.op(x=lambda g, out, x, y: g, y=lambda g, out, x, y: g * 0.0, register=False)
+    def first(x: Any, y: Any) -> Any:
+        return x
+
+    given = np.array([1.0, 2.0])
+    y = ag.tensor([1.0, 1.0], requires_grad=True, dtype="float64")
+    w = ag.tensor([1.0, 1.0], requires_grad=True, dtype="float64")
+    out = first(given, y)
+    z = (out * w).sum()
+    given[:] = 100.0
+    z.backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [1.0, 2.0]
+    out = first(given, y.detach())
+    out += 5.0
+    assert given.tolist() == [100.0, 100.0]

@@ -11,7 +11,7 @@ import numpy as np
 from autograd_cnn.diagnose.origin import Origins, here, origin_of
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import describe, values
-from autograd_cnn.engine.watch import unwatched_by, watch
+from autograd_cnn.engine.watch import replaced_watcher, watch
 
 
 @contextmanager
@@ -51,7 +51,7 @@ class _Anomaly(Origins):
             )
 
     def rule(self, node: Any, name: str, g: Any, compute: Any) -> Any:
-        with unwatched_by(self, self.inside):
+        with replaced_watcher(self, self.inside):
             result = compute()
         several = isinstance(result, (tuple, list))
         for gradient in result if several else [result]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from autograd_cnn.diagnose.table import aligned
-from autograd_cnn.engine.watch import Compute, Watcher, unwatched_by, watch
+from autograd_cnn.engine.watch import Compute, Watcher, replaced_watcher, watch
 
 
 def profile() -> Profile:
@@ -65,7 +65,7 @@ class Profile(Watcher):
         return self._timed((node.op.name, "backward"), compute)
 
     def _timed(self, key: tuple[str, str], compute: Compute) -> Any:
-        with unwatched_by(self):  # the time of inner ops belongs to this one
+        with replaced_watcher(self):  # the time of inner ops belongs to this one
             started = time.perf_counter()
             try:
                 return compute()

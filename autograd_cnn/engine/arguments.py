@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from autograd_cnn.checks import mistake
 from autograd_cnn.config import default_array
-from autograd_cnn.engine.kinds import KINDS, NUMERIC, array_of, is_array, is_masked, kinds_of
+from autograd_cnn.engine.annotations import (
+    ANNOTATIONS,
+    NUMERIC,
+    array_of,
+    is_array,
+    is_masked,
+    read_annotations,
+)
 from autograd_cnn.engine.node import Node, describe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ARRAY = KINDS["Array"].words
-_TOLD = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.linalg.LinAlgError)
+_ARRAY = ANNOTATIONS["Array"].words
+_REWORDED = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.linalg.LinAlgError)
 """The errors whose messages are reworded.  All others pass unchanged."""
 _OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
 
@@ -53,9 +60,11 @@ class Arguments:
             elif p.kind is p.VAR_POSITIONAL and loose:
                 self.inputs += (p.name,)
                 self.variadic = True
-        self.kinds = kinds_of(getattr(function, "__annotations__", {}))
+        self.ours = (function.__module__ or "").startswith("autograd_cnn.")
+        known = getattr(function, "__globals__", {})
+        self.annotations = read_annotations(getattr(function, "__annotations__", {}), known)
         self.method = self.inputs[:1] == ("self",)
-        self.arrays = {n for n, kind in self.kinds.items() if kind.words.startswith(_ARRAY)}
+        self.arrays = {n for n, asks in self.annotations.items() if asks.words.startswith(_ARRAY)}
 
     def names(self, count: int) -> Sequence[str]:
         """The names of that many inputs."""
@@ -95,7 +104,7 @@ class Arguments:
     def fit(
         self, args: tuple[Any, ...], given: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of a call, each tested and converted by the kind of its annotation."""
+        """The arguments of a call, each tested and converted by its annotation."""
         if self.loose:
             args, given = self.bind(args, given)
             args = tuple(map(self._input, self.names(len(args)), args))
@@ -115,12 +124,12 @@ class Arguments:
         )
 
     def _fitting(self, where: str, name: str, x: Any) -> Any:
-        kind = self.kinds.get(name)
-        if kind is None or kind.holds(x):
+        asked = self.annotations.get(name)
+        if asked is None or asked.holds(x):
             return x
         if name in self.arrays:
             return as_input(where, name, x)
-        raise mistake(where, name, kind.words, x)
+        raise mistake(where, name, asked.words, x)
 
     # --------------------------------------------------------------------------------------- errors
 
@@ -131,12 +140,12 @@ class Arguments:
         own = type(args[0]).__name__
         return own if self.name in ("__init__", "forward") else f"{own}.{self.name}"
 
-    def misuse(self, problem: str) -> TypeError:
+    def misuse(self, problem: str, args: Sequence[Any] = ()) -> TypeError:
         """The error for a call that does not fit the signature."""
-        signature = inspect.signature(self.function)
+        where, signature = self._where(args), inspect.signature(self.function)
         bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
-        text = signature.replace(parameters=bare, return_annotation=signature.empty)
-        return TypeError(f"{self.name}: {problem}; the signature is {self.name}{text}")
+        text = signature.replace(parameters=bare[self.method :], return_annotation=signature.empty)
+        return TypeError(f"{where}: {problem}; the signature is {where}{text}")
 
     def explain(
         self, error: Exception, args: Sequence[Any], settings: dict[str, Any], inner: Any = ()
@@ -149,56 +158,62 @@ class Arguments:
         """
         text = str(error)
         if isinstance(error, TypeError) and text.startswith(f"{self.function.__qualname__}() "):
-            return self._of_python(len(args), settings, text)
-        told = _told_as(error)
+            return self._of_python(args, settings, text.partition("() ")[2])
+        reworded = _reworded_as(error)
         wrong = self._wrong(error, args, settings)
         if wrong is not None or not self.loose:
             return wrong
         given = [(name, x) for name, x in zip(self.names(len(args)), args) if x is not None]
         listed = ", ".join(f"{name} {describe(x)}" for name, x in given)
-        if told is None:
+        if reworded is None:
             error.add_note(f"in {self.name} (got {listed})")
             return None
         if text.startswith(f"{self.name}:"):
-            return told(text)
+            return reworded(text)
         name, _, problem = text.partition(": ")
         if name in inner:
-            return told(f"{self.name}: {problem}")
-        return told(f"{self.name}: {_in_our_words(text, args, settings)} (got {listed})")
+            return reworded(f"{self.name}: {problem}")
+        text = _in_our_words(text, args, settings) if self.ours else text
+        return reworded(f"{self.name}: {text} (got {listed})")
 
-    def _of_python(self, count: int, given: dict[str, Any], said: str) -> TypeError:
+    def _of_python(self, args: Sequence[Any], given: dict[str, Any], said: str) -> TypeError:
         """The error for a call that Python itself refused."""
+        count = len(args)
         known = (*self.inputs, *self.settings)
         needed = (*self.inputs[count : self.required], *(set(self.settings) - set(self.defaults)))
         problems = [f"unknown argument {name!r}" for name in given if name not in known]
         problems += [f"argument {n!r} is missing" for n in known if n in needed and n not in given]
-        return self.misuse((*problems, said)[0])
+        return self.misuse((*problems, said)[0], args)
 
     def _wrong(
         self, error: Exception, args: Sequence[Any], settings: dict[str, Any]
     ) -> TypeError | None:
         """The error for the first argument of a wrong kind."""
+        if not isinstance(error, (TypeError, ValueError, IndexError, AttributeError)):
+            return None
         where, by_place = self._where(args), zip(self.names(len(args)), args)
         for name, x in (*by_place, *settings.items())[self.method :]:
-            kind, array = self.kinds.get(name), x.array if isinstance(x, Node) else x
+            asked, array = self.annotations.get(name), x.array if isinstance(x, Node) else x
             if isinstance(array, (np.ndarray, np.generic)) and array.dtype.kind not in NUMERIC:
                 return mistake(where, name, "an array of numbers", x)
+            lacks = isinstance(error, AttributeError) and error.obj is x
+            refused = isinstance(error, TypeError) and f"'{type(x).__name__}'" in str(error)
             if self.loose and name in self.inputs:
-                refused = isinstance(error, TypeError) and f"'{type(x).__name__}'" in str(error)
-                lacks = isinstance(error, AttributeError) and error.obj is x
-                if (refused or lacks) and not isinstance(array, np.ndarray):
+                if self.ours and (refused or lacks) and not isinstance(array, np.ndarray):
                     return mistake(where, name, _ARRAY, x)
-            elif kind is not None and not kind.holds(x):
-                return mistake(where, name, kind.words, x)
+            elif isinstance(error, AttributeError) and not lacks:
+                continue
+            elif asked is not None and not asked.holds(x):
+                return mistake(where, name, asked.words, x)
         return None
 
 
-def _told_as(error: Exception) -> Callable[[str], Exception] | None:
+def _reworded_as(error: Exception) -> Callable[[str], Exception] | None:
     """The type of the reworded error, or None if it passes unchanged."""
-    if type(error) in _TOLD:
+    if type(error) in _REWORDED:
         return type(error)
     private = type(error).__module__.startswith("numpy.")  # such as UFuncTypeError
-    return next((kind for kind in _TOLD if private and isinstance(error, kind)), None)
+    return next((kind for kind in _REWORDED if private and isinstance(error, kind)), None)
 
 
 def _in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) -> str:
@@ -245,21 +260,12 @@ def as_input(where: str, name: str, x: Any) -> Any:
     return array if hasattr(x, "__array__") else default_array(x)
 
 
-def tensors(where: str, name: str, given: Any) -> list[Any]:
-    """A tensor or several, such as ``model.parameters()``, as a list."""
-    found = [given] if isinstance(given, Node) or not isinstance(given, Iterable) else list(given)
-    for x in found:
-        if not isinstance(x, Node):
-            raise mistake(where, name, "a tensor or a sequence of tensors", given)
-    return found
-
-
 def checked(function: F) -> F:
     """Decorate a function or a constructor, so that its arguments are checked.
 
-    Each must be of the kind of its annotation (`kinds.KINDS`); for an `Array`, lists and numbers
-    become arrays of the default dtype.  Functions run cheap tests at every call and the others
-    after a failure; constructors and methods run all tests first.
+    Each must be what its annotation asks (`ANNOTATIONS`).  For an `Array`, lists and numbers become
+    arrays of the default dtype.  Functions run cheap tests at every call and the others after a
+    failure; constructors and methods run all tests first.
 
     >>> from __future__ import annotations
     >>> @checked
@@ -275,12 +281,16 @@ def checked(function: F) -> F:
 
 def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
     """The function of these arguments, which are tested; `Arguments.explain` words its errors."""
-    function, kinds, places = arguments.function, arguments.kinds, arguments.inputs
+    function, annotations, places = arguments.function, arguments.annotations, arguments.inputs
     arity = -1 if arguments.variadic else len(places)
-    early = {n: (k.holds, k.sure) for n, k in kinds.items() if arguments.method or k.early}
+    early = {
+        n: (k.holds, k.exact_types)
+        for n, k in annotations.items()
+        if arguments.method or k.always_tested
+    }
     takes_tensors = arguments.arrays
     if arguments.loose:
-        early |= dict.fromkeys(places, (is_array, frozenset()))
+        early |= dict.fromkeys(places, (is_array, ()))
         takes_tensors = takes_tensors | {*places}
     tests = [(k, *early[n], n in takes_tensors) for k, n in enumerate(places) if n in early]
 
@@ -302,9 +312,9 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
         try:
             return function(*args, **given)
         except Exception as error:
-            told = arguments.explain(error, args, given, inner)
-            if told is None:
+            reworded = arguments.explain(error, args, given, inner)
+            if reworded is None:
                 raise
-            raise told from error
+            raise reworded from error
 
     return call

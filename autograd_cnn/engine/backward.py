@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd_cnn.checks import mistake
+from autograd_cnn.checks import mistake, tensors
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.arguments import as_numbers, checked, tensors
+from autograd_cnn.engine.arguments import as_numbers, checked
 from autograd_cnn.engine.node import Array, GraphError, Node, describe, fill_node, values, wrap
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import open_blocks, watched
@@ -205,9 +205,8 @@ def _apply(
     rule: Callable[..., Any], node: Node, name: str, g: Array, args: Any, params: dict[str, Any]
 ) -> Any:
     """The gradient by the rule for the input `name`; watchers see the call."""
-    if open_blocks:
-        return watched("rule", node, name, g, functools.partial(rule, g, *args, **params))
-    return rule(g, *args, **params)
+    compute = functools.partial(rule, g, *args, **params)
+    return watched("rule", compute, node, name, g) if open_blocks else compute()
 
 
 def _fitted(op: Op, x: Node, gx: Array) -> Array:

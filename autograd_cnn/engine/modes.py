@@ -92,15 +92,15 @@ def enable_grad() -> _Mode:
     return set_grad_enabled(True)
 
 
-again: ContextVar[bool] = ContextVar("autograd_cnn.again", default=False)
+recomputing: ContextVar[bool] = ContextVar("autograd_cnn.recomputing", default=False)
 """Whether a checkpoint is recomputing, so that running statistics must not move again."""
 
 
 @contextmanager
-def second_evaluation() -> Iterator[None]:
-    """Set `again` in the ``with`` block."""
-    token = again.set(True)
+def recomputation() -> Iterator[None]:
+    """Set `recomputing` in the ``with`` block."""
+    token = recomputing.set(True)
     try:
         yield
     finally:
-        again.reset(token)
+        recomputing.reset(token)

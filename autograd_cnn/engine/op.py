@@ -126,7 +126,7 @@ def _declare(
                 f"op {name!r}: input {optional!r} may only default to None; make it keyword-only "
                 "if it is a plain value"
             )
-    lasting = {name for name, kind in arguments.kinds.items() if kind.lasting}
+    immutable = {name for name, asked in arguments.annotations.items() if asked.immutable}
     return Op(
         name=name,
         forward=arguments.function,
@@ -137,7 +137,7 @@ def _declare(
         variadic=arguments.variadic,
         params=arguments.settings,
         defaults=arguments.defaults,
-        exposed=tuple(name for name in arguments.settings if name not in lasting),
+        exposed=tuple(name for name in arguments.settings if name not in immutable),
     )
 
 
@@ -168,7 +168,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
                     params = _plain_params(arguments, params)
                     break
         node = None
-        tracked = exposed = False
+        tracked = has_arrays = False
         arrays = []
         for x in args:
             if isinstance(x, Node):
@@ -176,14 +176,14 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
                 tracked = tracked or x.tracked
                 arrays.append(x.array)
             elif type(x) in known:
-                exposed = exposed or type(x) is np.ndarray
+                has_arrays = has_arrays or type(x) is np.ndarray
                 arrays.append(x)
             else:
                 return call(*_as_inputs(arguments, args), **params)
         try:
             if open_blocks:
                 compute = functools.partial(forward, *arrays, **params)
-                out = watch.watched("operation", record, args, compute)
+                out = watch.watched("operation", compute, record, args)
             else:
                 out = forward(*arrays, **params)
         except Exception as error:
@@ -199,7 +199,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
         returned = False  # whether the result is an input, as a user's op may have it
         for x in arrays:
             returned = returned or x is out
-        result = _result(record, out, args, params, saved, tracked, exposed, returned)
+        result = _result(record, out, args, params, saved, tracked, has_arrays, returned)
         if open_blocks:
             watch.tell("made", result, record, args)
         return result
@@ -240,7 +240,7 @@ def _result(
     params: dict[str, Any],
     saved: dict[str, Any] | None,
     tracked: bool,
-    exposed: bool,
+    has_arrays: bool,
     returned: bool,
 ) -> Any:
     """The tensor around `out`, which remembers its origin if an input is `tracked`.
@@ -262,22 +262,19 @@ def _result(
         odd = type(source) is not _ndarray
         for x in args:
             if isinstance(x, Node):
-                array = x.array
-                if (
-                    source is array
-                    or source is array.base
-                    or (odd and np.may_share_memory(out, array))
-                ):
-                    if x.written is None:  # as write_record does
-                        x.written = [0]
-                    result.written = x.written
+                shared = source is x.array or source is x.array.base
+                if shared or (odd and np.may_share_memory(out, x.array)):
+                    result.written = x.write_record()
                     break
+            elif type(x) is _ndarray and np.may_share_memory(out, x):
+                result.array = out = out.copy(order="K")  # the caller can write to x
+                break
     if tracked and out.dtype.kind in "fc" and _recording():
         result.tracked = True
         result.op = record
-        result.inputs = _kept_inputs(args) if exposed else args
+        result.inputs = _protected_inputs(args) if has_arrays else args
         if record.exposed:
-            params = _kept_params(params, record.exposed)
+            params = _protected_params(params, record.exposed)
         result.params = {**params, **saved} if saved else params
     else:
         result.tracked = False
@@ -288,7 +285,7 @@ def _result(
     return result
 
 
-def _kept_inputs(args: Sequence[Any]) -> tuple[Any, ...]:
+def _protected_inputs(args: Sequence[Any]) -> tuple[Any, ...]:
     """Inputs for backward: arrays that are still writable are copied."""
     kept = []
     for x in args:
@@ -307,20 +304,20 @@ _CHANGING = frozenset({np.ndarray, tuple, list})  # tuples may hold arrays
 _LASTING = frozenset({int, slice, type(None), type(...), bool, float, str})
 
 
-def _kept_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Parameters for backward: arrays and lists (targets, indices) that may change are copied."""
     for name in names:
         value = params[name]
         kind = type(value)
         if kind in _CHANGING and not (kind is tuple and _LASTING.issuperset(map(type, value))):
-            params = {**params, name: _kept(value)}
+            params = {**params, name: _protected(value)}
     return params
 
 
-def _kept(value: Any) -> Any:
+def _protected(value: Any) -> Any:
     if type(value) in (tuple, list):
-        return type(value)(map(_kept, value))
-    return _kept_inputs((value.array.copy() if isinstance(value, Node) else value,))[0]
+        return type(value)(map(_protected, value))
+    return _protected_inputs((value.array.copy() if isinstance(value, Node) else value,))[0]
 
 
 def composition(function: Callable[P, Any]) -> types.ArrayFunction[P]:

@@ -56,7 +56,7 @@ def watch(watcher: Watcher) -> Iterator[None]:
 
 
 @contextmanager
-def unwatched_by(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
+def replaced_watcher(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
     """Replace `watcher` by the watchers `instead` in the ``with`` block."""
     others = tuple(w for w in watchers.get() if w is not watcher)
     token = watchers.set((*others, *instead))
@@ -66,14 +66,10 @@ def unwatched_by(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
         watchers.reset(token)
 
 
-def watched(event: str, *about: Any) -> Any:
-    """The result of the computation that ends `about`; this thread's watchers see it as `event`.
-
-    Inner watchers are nearer to the computation than outer ones.
-    """
-    *subject, compute = about
+def watched(event: str, compute: Compute, *about: Any) -> Any:
+    """What ``compute()`` returns; the watchers here see it as `event`, inner ones nearest to it."""
     for watcher in reversed(watchers.get()):
-        compute = partial(getattr(watcher, event), *subject, compute)
+        compute = partial(getattr(watcher, event), *about, compute)
     return compute()
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from autograd_cnn import random
 from autograd_cnn.engine import modes
+from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.backward import backpropagate
-from autograd_cnn.engine.kinds import Function
 from autograd_cnn.engine.node import GraphError, describe, next_serial, values, wrap
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import Watcher, watch
@@ -102,7 +102,7 @@ def _recomputed(
 ) -> dict[int, Any]:
     """The gradients of `targets`, by serial, from a second evaluation that gives `expected`."""
     create_graph, start = modes.is_grad_enabled(), next_serial()
-    with modes.set_grad_enabled(True), random.replay(draws), modes.second_evaluation():
+    with modes.set_grad_enabled(True), random.replay(draws), modes.recomputation():
         parts = [x for x in flatten(compute())[0] if floating(x)]
         packed = pack(parts) if parts else None
     if packed is None or not _same(packed.array, expected):

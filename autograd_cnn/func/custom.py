@@ -10,8 +10,8 @@ import numpy as np
 
 from autograd_cnn.checks import shown
 from autograd_cnn.engine import modes
+from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.kinds import Function
 from autograd_cnn.engine.node import values, wrap
 from autograd_cnn.engine.op import op
 

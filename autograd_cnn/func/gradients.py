@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine import modes
+from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.kinds import Function
 from autograd_cnn.engine.node import describe, values, wrap
 from autograd_cnn.func.tracing import Traced, gradients, positions_of, result, trace
 from autograd_cnn.tensor import Tensor

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.kinds import Function
 from autograd_cnn.func.gradients import pushforward
 from autograd_cnn.func.tracing import Traced, positions_of, trace
 from autograd_cnn.ops import join, shape

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.modes import again
+from autograd_cnn.engine.modes import recomputing
 from autograd_cnn.engine.node import Array, Node
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops import arithmetic
@@ -80,7 +80,7 @@ def batch_norm_fused(
             "has no variance; use a larger batch, or eval()"
         )
     settings: Any = {"eps": eps, "relu": relu, "pool": window}
-    if running_mean is None or running_var is None or again.get():
+    if running_mean is None or running_var is None or recomputing.get():
         return ops.batch_norm(input, weight, bias, **settings)
     out, mean, var = ops.batch_norm_with_statistics(input, weight, bias, **settings)
     if count:
@@ -224,7 +224,7 @@ def instance_norm(
     out, mean, var = ops.batch_norm_with_statistics(
         rows, None, None, eps=eps, relu=False, pool=None
     )
-    if running_mean is not None and running_var is not None and n * count and not again.get():
+    if running_mean is not None and running_var is not None and n * count and not recomputing.get():
         mean, var = mean.reshape(n, c).mean(axis=0), var.reshape(n, c).mean(axis=0)
         _follow(running_mean, running_var, mean, var * (count / (count - 1)), momentum)
     return _scaled(out.reshape(input.shape), weight, bias, (1, c, *(1,) * len(rest)))

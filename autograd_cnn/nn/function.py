@@ -17,6 +17,8 @@ class FunctionModule(ArrayModule):
     """
 
     function: ClassVar[Callable[..., Any]]
+    inputs: ClassVar[tuple[str, ...]] = ()
+    """The names of the function's inputs, which come before its settings."""
     settings: ClassVar[tuple[str, ...]] = ()
     """The names of the settings, in the function's order."""
     hidden: ClassVar[tuple[str, ...]] = ()
@@ -32,12 +34,27 @@ class FunctionModule(ArrayModule):
             cls.axes = axes
         if function is not None:
             own = inspect.signature(cls.__init__).parameters
+            parameters = inspect.signature(function).parameters
             cls.function = staticmethod(function)
-            cls.settings = tuple(n for n in inspect.signature(function).parameters if n in own)
+            inputs = [n for n, p in parameters.items() if p.default is p.empty and n not in own]
+            # Ops call their input x, and layers call it input, as PyTorch does.
+            cls.inputs = tuple("input" if name == "x" else name for name in inputs)
+            cls.settings = tuple(n for n in parameters if n in own)
 
-    def forward(self, *inputs: Any) -> Any:
-        """See the class."""
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Apply the function of the class to the inputs, by position or by name."""
+        if named or len(inputs) != len(self.inputs):
+            inputs = self._bound(inputs, named)
         return self.function(*inputs, *map(self.__getattribute__, self.settings))
+
+    def _bound(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        given = {**named, **dict(zip(self.inputs, inputs))}
+        count = len(inputs) + len(named)
+        if count != len(self.inputs) or given.keys() != set(self.inputs):
+            wanted = " and ".join(self.inputs)
+            got = ", ".join([f"{len(inputs)} by position", *named])
+            raise TypeError(f"{type(self).__name__}: expected {wanted}, got {got}")
+        return tuple(given[name] for name in self.inputs)
 
     def extra_repr(self) -> str:
         """The settings."""

@@ -70,6 +70,7 @@ def _modules(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
             joins = (
                 module._hooks is None
                 and "forward" not in vars(module)
+                and "function" not in vars(module)
                 and _AS_WRITTEN.get(kind) == (kind.forward, kind.__call__)
             )
             modules.append(module)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 
+from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.kinds import Function
 from autograd_cnn.engine.node import Handle
 from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn.error_notes import note_layer

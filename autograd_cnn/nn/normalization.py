@@ -11,7 +11,7 @@ from autograd_cnn import kernels
 from autograd_cnn.checks import integer, number
 from autograd_cnn.config import get_default_dtype
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.modes import again
+from autograd_cnn.engine.modes import recomputing
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.functional.normalization import batch_norm_fused
@@ -122,7 +122,7 @@ class _BatchNorm(_ChannelNorm):
         by_batch = self.training or self.running_mean is None
         out = batch_norm_fused(x, *state, by_batch, momentum, self.eps, relu, pool)
         counts = self.training and self.num_batches_tracked is not None
-        if counts and array.size and not again.get():
+        if counts and array.size and not recomputing.get():
             self.num_batches_tracked += 1
         return out
 

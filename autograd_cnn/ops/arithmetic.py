@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.kinds import DType, Numbers
+from autograd_cnn.engine.annotations import DType, Numbers
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.ops.formulas import binary, composed, unary

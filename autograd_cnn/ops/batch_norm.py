@@ -153,7 +153,7 @@ def batch_norm_with_statistics(
         return out, out.params["mean_"], out.params["var_"]
     # An unrecorded op keeps only its result, so its forward is called here.
     compute = functools.partial(record.forward, *map(values, args), **settings)
-    out, saved = watch.watched("operation", record, args, compute)
+    out, saved = watch.watched("operation", compute, record, args)
     if not all(v is values(v) for v in args):
         out = wrap(out)
         watch.tell("made", out, record, args)

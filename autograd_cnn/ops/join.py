@@ -8,7 +8,7 @@ from operator import index
 import numpy as np
 
 from autograd_cnn.checks import misfit, normal_axis, whole_numbers
-from autograd_cnn.engine.kinds import Axis, Integers, Pads
+from autograd_cnn.engine.annotations import Axis, Integers, Pads
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.formulas import composed

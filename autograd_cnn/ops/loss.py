@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.kinds import Axis, Numbers
+from autograd_cnn.engine.annotations import Axis, Numbers
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.ops import reduce

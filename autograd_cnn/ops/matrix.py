@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from autograd_cnn.checks import misfit, normal_axes
-from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops import arithmetic, reduce

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import misfit, mistake, normal_axis
-from autograd_cnn.engine.kinds import Index, Integers, holds_numbers
+from autograd_cnn.engine.annotations import Index, Integers, holds_numbers
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import normal_axes, normal_axis
-from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where

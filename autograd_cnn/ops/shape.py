@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import misfit, normal_axes, normal_axis
-from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
 

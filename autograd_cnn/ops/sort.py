@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_cnn.checks import normal_axis
-from autograd_cnn.engine.kinds import Axis
+from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
 from autograd_cnn.ops.pick import take_along_axis

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_cnn.engine.kinds import Function
+from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.node import values
 from autograd_cnn.tensor import Tensor
 
