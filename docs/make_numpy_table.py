@@ -30,14 +30,13 @@ Called with a tensor, a NumPy function is one of three things:
 `np.asarray(t)` and `t.numpy()` always give the values, for which all of NumPy works. Methods of
 ufuncs (`np.add.reduce`) are unsupported.
 
-Tensors **inside a list** are hidden from all but the functions that join arrays: `np.sum([t, u])`
-raises a TypeError while a graph is being recorded, as NumPy's other functions that are written in
-Python do. Ufuncs and the few functions in C (`np.exp([t, u])`, `np.dot`, `np.where`) cannot be told
-from `np.asarray([t, u])` and take the values: join the tensors first, `np.exp(ag.stack([t, u]))`.
+Only functions that join arrays see tensors **inside a list**. `np.sum([t, u])` raises a TypeError
+while a graph is recorded. Ufuncs and functions in C (`np.exp([t, u])`) use the values only. Join
+first: `np.exp(ag.stack([t, u]))`.
 
 Written by `docs/make_numpy_table.py` from the tables in
-`autograd_cnn/tensor/numpy_functions.py`, for the public functions and ufuncs of NumPy that ask
-their arguments what to do; a function with two names has two rows.
+`autograd_cnn/tensor/numpy_functions.py`, for the public ufuncs of NumPy and its functions that
+support NumPy's dispatch protocols. A function with two names has two rows.
 
 | function | on a tensor | instead |
 |---|---|---|
@@ -45,7 +44,7 @@ their arguments what to do; a function with two names has two rows.
 
 
 def public_functions() -> dict[str, object]:
-    """NumPy's ufuncs, and its functions that ask their arguments what to do, by name."""
+    """NumPy's ufuncs, and its functions that support NumPy's dispatch protocols, by name."""
     found: dict[str, object] = {}
     modules: list[tuple[str, ModuleType]] = [
         ("np", np),

@@ -1,20 +1,22 @@
-"""Train a small convolutional network to read handwritten digits, and look at what it learned.
+"""Train a small convolutional network on handwritten digits.
 
-    python examples/mnist.py                  3 epochs on MNIST, downloaded if need be
-    python examples/mnist.py --data FOLDER    the four MNIST .gz files lie in that folder
-    python examples/mnist.py --data digits    the small digits that come with the package
-    python examples/mnist.py --model best     the most accurate recipe: takes minutes
-    python examples/mnist.py --resume         go on with a run that was interrupted
+  python examples/mnist.py                  3 epochs on MNIST, downloaded if
+                                            need be
+  python examples/mnist.py --data FOLDER    the MNIST files are in that folder
+  python examples/mnist.py --data digits    the digits of the package
+  python examples/mnist.py --model best     the most accurate recipe: minutes
+  python examples/mnist.py --resume         go on with an interrupted run
 
-If MNIST is neither on this machine nor on the network, it trains on those small digits
-and says so.
+If MNIST is neither on this machine nor on the network, it trains on the small
+digits that come with the package and says so.
 
-The result is the accuracy on held-out images after the last epoch, and weights.npz
-holds those weights.  best.npz holds the weights of the epoch with the highest held-out
-accuracy.  The held-out images chose that epoch, so its accuracy is not a fair estimate
-and is not the result.  --resume goes on from checkpoint.npz with the numbers that the
-uninterrupted run would have had.  All files are complete after every epoch, also when
-Ctrl-C ends the run.  The same seed gives the same numbers on the same machine.
+The result is the accuracy on held-out images after the last epoch, and
+weights.npz holds those weights.  best.npz holds the weights of the epoch with
+the highest held-out accuracy.  The held-out images chose that epoch, so its
+accuracy is not a fair estimate and is not the result.  --resume goes on from
+checkpoint.npz with the numbers that the uninterrupted run would have had.  All
+files are complete after every epoch, also when Ctrl-C ends the run.  The same
+seed gives the same numbers on the same machine.
 """
 
 import argparse
@@ -33,6 +35,7 @@ import autograd_cnn as ag
 from autograd_cnn import data, nn, optim
 from autograd_cnn.training import CheckpointError, confusion_matrix
 
+MNIST_FILES = ("*-ubyte", "*-ubyte.gz", "mnist.npz")
 KEPT_OPTIONS = ("model", "batch_size", "lr", "seed")  # the same numbers need the same options
 
 # ------------------------------------------------------------------------------------------ options
@@ -73,6 +76,8 @@ def load(where: str | None) -> tuple[str, data.Dataset]:
             f"argument --data: expected 'digits' or a folder with MNIST files, found no folder at "
             f"{where}"
         )
+    elif not any(file.match(name) for file in Path(where).iterdir() for name in MNIST_FILES):
+        parser().error(f"no MNIST files in {where}; --data digits needs none")
     try:
         return "MNIST", data.mnist(where)
     except data.DataUnavailable as error:

@@ -1,6 +1,7 @@
-"""One case per registered op: generated inputs, parameters, and a NumPy reference written without the op.
+"""One case per registered op: generated inputs, parameters, and a reference without the op.
 
-`CASES[name]` generates a `Case`; the tests run over the registry, so an op without a case fails the suite.
+`CASES[name]` generates a `Case`.  The tests run over the registry, so an op without a case fails
+the suite.
 """
 
 from __future__ import annotations

@@ -268,6 +268,14 @@ def test_bad_options_are_explained_in_one_line(tmp_path, capsys, options, messag
     assert message in refused(mnist.main, [*common, *options], capsys)
 
 
+def test_a_folder_without_mnist_is_refused_and_stays_empty(tmp_path, capsys):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    line = refused(mnist.main, ["--data", str(folder), "--out", str(tmp_path)], capsys)
+    assert f"no MNIST files in {folder}; --data digits needs none" in line
+    assert not list(folder.iterdir())
+
+
 def test_damaged_files_are_explained_in_one_line(tmp_path, capsys):
     for part in ("train", "t10k"):
         for kind in ("images-idx3", "labels-idx1"):

@@ -59,13 +59,15 @@ def test_every_public_function_has_a_row(short: str) -> None:
     """One in the table, or a call whose arguments test_bad_values.py replaces by nonsense."""
     # A few names stand in F and in ag.
     of_both = {name for name, entry in public(short).items() if entry in public("F").values()}
-    assert public(short).keys() - NAMED - CALLS.keys() - NO_INPUT - of_both == set()
+    missing = sorted(public(short).keys() - NAMED - CALLS.keys() - NO_INPUT - of_both)
+    assert missing == [], "no row: add one to the TABLE of a file tests/mistakes_*.py"
 
 
 def test_every_op_and_composition_has_a_row() -> None:
     last = {name.rsplit(".", 1)[-1] for name in NAMED if name.startswith(("ag.", "ops.", "F."))}
     own = {n for n, o in ag.OPS.items() if o.forward.__module__.startswith("autograd_cnn.")}
-    assert (own | COMPOSITIONS.keys()) - last == set()
+    missing = sorted((own | COMPOSITIONS.keys()) - last)
+    assert missing == [], "no row: add one to TABLE or PAIRS in tests/mistakes_ops.py"
 
 
 def test_what_is_let_off_exists_and_needs_it() -> None:

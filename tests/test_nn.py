@@ -124,7 +124,16 @@ def expected(layer: Any, x: Any, settings: tuple[Any, ...]) -> Any:
 def test_every_layer_has_a_row() -> None:
     classes = {n for n in nn.__all__ if inspect.isclass(getattr(nn, n))}
     layers = {n for n in classes if issubclass(getattr(nn, n), nn.Module) and "Loss" not in n}
-    assert layers - ELSEWHERE == {name for name, *_ in LAYERS}
+    rows = {name for name, *_ in LAYERS}
+    missing, left_over = sorted(layers - ELSEWHERE - rows), sorted(rows - (layers - ELSEWHERE))
+    assert missing == [], "layers without a row: add one to LAYERS in tests/test_nn.py"
+    assert left_over == [], "rows without a layer: delete them from LAYERS in tests/test_nn.py"
+
+
+def test_every_activation_has_a_layer() -> None:
+    with_layer = {getattr(nn, name).function for name in nn.activations.__all__}
+    missing = [n for n in F.activations.__all__ if getattr(F, n) not in with_layer]
+    assert missing == [], "activations without a layer: add one in autograd_cnn/nn/activations.py"
 
 
 @every_layer
@@ -219,7 +228,9 @@ LOSSES: list[tuple[nn.Module, Any, tuple[Any, ...]]] = [
 
 def test_losses_are_their_functions() -> None:
     x, values = spaced(4, 3), np.abs(spaced(4, 3, seed=1))
-    assert {type(loss).__name__ for loss, _, _ in LOSSES} == {n for n in nn.__all__ if "Loss" in n}
+    rows, names = {type(loss).__name__ for loss, _, _ in LOSSES}, nn.losses.__all__
+    missing = sorted(set(names) - rows)
+    assert missing == [], "losses without a row: add one to LOSSES in tests/test_nn.py"
     for loss, classes, settings in LOSSES:
         x_, target = (x, values) if classes is None else (x[: len(classes)], classes)
         expected = FUNCTIONS[type(loss).__name__.lower()](x_, target, *settings)

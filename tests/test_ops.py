@@ -45,14 +45,24 @@ INTERNAL = {
 
 
 def test_every_op_and_composition_has_a_case_and_no_case_is_left_over() -> None:
-    assert set(CASES) == set(OPS) == set(FUNCTIONS)
-    assert set(COMPOSITION_CASES) == set(COMPOSITIONS)
-    assert not set(COMPOSITIONS) & set(OPS)
+    missing, left_over = sorted(OPS.keys() - CASES), sorted(CASES - OPS.keys())
+    assert missing == [], "ops without a case: add one to CASES in tests/cases.py"
+    assert left_over == [], "cases without an op: delete them from CASES in tests/cases*.py"
+    missing = sorted(OPS.keys() ^ FUNCTIONS)
+    assert missing == [], "ops that no module in autograd_cnn/ops has under their name"
+    missing = sorted(COMPOSITIONS.keys() - COMPOSITION_CASES)
+    left_over = sorted(COMPOSITION_CASES.keys() - COMPOSITIONS)
+    assert missing == [], "compositions without a case: add one in tests/cases_compositions.py"
+    assert left_over == [], "cases without a composition: delete them in cases_compositions.py"
+    assert sorted(COMPOSITIONS.keys() & OPS) == [], "names of both an op and a composition"
 
 
 def test_every_op_is_exported_or_internal() -> None:
     public = {*ag.__all__, *ag.functional.__all__}
-    assert {*OPS, *COMPOSITIONS} - public == set(INTERNAL)
+    hidden = {*OPS, *COMPOSITIONS} - public
+    missing, left_over = sorted(hidden - INTERNAL.keys()), sorted(INTERNAL.keys() - hidden)
+    assert missing == [], "neither in __all__ of their module nor in INTERNAL in tests/test_ops.py"
+    assert left_over == [], "exported or gone: delete them from INTERNAL in tests/test_ops.py"
 
 
 def test_a_new_op_without_a_case_or_export_fails_the_suite() -> None:
@@ -62,17 +72,25 @@ def test_a_new_op_without_a_case_or_export_fails_the_suite() -> None:
         return x
 
     try:
-        with pytest.raises(AssertionError):
+        with pytest.raises(AssertionError, match="add one to CASES in tests/cases.py"):
             test_every_op_and_composition_has_a_case_and_no_case_is_left_over()
-        with pytest.raises(AssertionError):
+        with pytest.raises(AssertionError, match="INTERNAL in tests/test_ops.py"):
             test_every_op_is_exported_or_internal()
+        with pytest.raises(AssertionError, match="forgotten has no reference: add one to REF"):
+            reference("forgotten")
     finally:
         del OPS["forgotten"]
 
 
 def reference(name: str) -> Any:
-    table = cases.REFERENCES if name in OPS else cases_compositions.REFERENCES
-    return table.get(name) or getattr(np, name)
+    table, file = (
+        (cases.REFERENCES, "cases.py")
+        if name in OPS
+        else (cases_compositions.REFERENCES, "cases_compositions.py")
+    )
+    found = table.get(name) or getattr(np, name, None)
+    assert found is not None, f"{name} has no reference: add one to REFERENCES in tests/{file}"
+    return found
 
 
 def check(name: str, case: Any) -> None:
