@@ -15,7 +15,7 @@ import numpy as np
 
 
 def _is_tensor(x: Any) -> bool:
-    return isinstance(getattr(x, "array", None), np.ndarray)
+    return isinstance(getattr(x, "array", None), (np.ndarray, np.generic))
 
 
 def shown(x: Any) -> str:
