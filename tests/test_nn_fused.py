@@ -332,7 +332,9 @@ def test_a_forward_takes_its_input_alone(name: str) -> None:
     make, shape = FUSED[name]
     layer = make()[0]
     for flag in ({"relu": True}, {"pool": (2,)}, {"norm": None}):
-        with pytest.raises(TypeError, match="unexpected keyword|unknown argument|expected input, got"):
+        with pytest.raises(
+            TypeError, match="unexpected keyword|unknown argument|expected input, got"
+        ):
             layer(normal(*shape), **flag)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,11 @@ _REWORDED = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.lina
 _OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
 
 
+def parameter_count(code: CodeType) -> int:
+    """How many of a function's names are parameters, without ``*args`` and ``**kwargs``."""
+    return code.co_argcount + code.co_kwonlyargcount
+
+
 class Arguments:
     """The arguments of a function, read from its signature.
 
@@ -42,24 +48,18 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any], loose: bool = True) -> None:
         self.function, self.name, self.loose = function, function.__name__, loose
-        self.inputs: tuple[str, ...] = ()
-        self.settings: tuple[str, ...] = ()
-        self.defaults: dict[str, Any] = {}
-        self.optional: set[str] = set()  # arguments that may be None
-        self.required, self.variadic = 0, False
-        for p in inspect.signature(function).parameters.values():
-            if p.default is None:
-                self.optional.add(p.name)
-            if p.kind is p.KEYWORD_ONLY:
-                self.settings += (p.name,)
-                if p.default is not p.empty:
-                    self.defaults[p.name] = p.default
-            elif p.kind is p.POSITIONAL_OR_KEYWORD or p.kind is p.POSITIONAL_ONLY:
-                self.inputs += (p.name,)
-                self.required += p.default is p.empty
-            elif p.kind is p.VAR_POSITIONAL and loose:
-                self.inputs += (p.name,)
-                self.variadic = True
+        plain: Any = inspect.unwrap(function)
+        code, defaults = plain.__code__, plain.__defaults__ or ()
+        names, count, end = code.co_varnames, code.co_argcount, parameter_count(code)
+        self.inputs: tuple[str, ...] = names[:count]
+        self.settings: tuple[str, ...] = names[count:end]
+        self.required = count - len(defaults)
+        self.defaults: dict[str, Any] = dict(plain.__kwdefaults__ or {})
+        given = self.defaults | dict(zip(self.inputs[self.required :], defaults))
+        self.optional = {name for name, x in given.items() if x is None}
+        self.variadic = loose and bool(code.co_flags & inspect.CO_VARARGS)
+        if self.variadic:
+            self.inputs += (names[end],)
         self.ours = (function.__module__ or "").startswith("autograd_cnn.")
         known = getattr(function, "__globals__", {})
         self.annotations = read_annotations(getattr(function, "__annotations__", {}), known)
