@@ -44,15 +44,6 @@ def misfit(where: str, problem: str, *arrays: Any) -> ValueError:
     return ValueError(f"{where}: {problem}, got {' and '.join(map(shown, arrays))}")
 
 
-def tensors(where: str, name: str, given: Any) -> list[Any]:
-    """A tensor or several, such as ``model.parameters()``, as a list."""
-    found = [given] if _is_tensor(given) or not isinstance(given, Iterable) else list(given)
-    for x in found:
-        if not _is_tensor(x):
-            raise mistake(where, name, "a tensor or a sequence of tensors", given)
-    return found
-
-
 def is_whole(x: Any) -> bool:
     """Whether `x` is an integer and not a bool."""
     return isinstance(x, (int, np.integer)) and not isinstance(x, bool)

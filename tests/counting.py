@@ -40,13 +40,18 @@ def count_calls(work: Callable[[], Any]) -> Counter[str]:
             return
         found[f"{Path(code.co_filename).relative_to(PACKAGE)}:{code.co_qualname}"] += 1
 
+    _profiled(work, note)
+    return found
+
+
+def _profiled(work: Callable[[], Any], note: Callable[[Any, str, Any], None]) -> None:
+    """Run `work`; `note` hears of every call."""
     before = sys.getprofile()
     sys.setprofile(note)
     try:
         work()
     finally:
         sys.setprofile(before)
-    return found
 
 
 def count_hops(work: Callable[[], Any]) -> int:
@@ -57,12 +62,7 @@ def count_hops(work: Callable[[], Any]) -> int:
         nonlocal found
         found += event == "call" and frame.f_code.co_filename.startswith(PACKAGE)
 
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
+    _profiled(work, note)
     return found
 
 

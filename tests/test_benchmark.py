@@ -139,7 +139,7 @@ def test_a_framework_is_taken_from_the_environment_that_was_named(tmp_path: Path
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal to send")
 def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path: Path) -> None:
-    options = [*OURS, "--cells", "MLP/1/train", "--rounds", "300", "--seconds", "0.01"]
+    options = [*OURS, "--cells", "MLP/1/train", "--rounds", "1000", "--seconds", "0.01"]
     command = [sys.executable, SCRIPT, *options, "--out", str(tmp_path)]
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as running:

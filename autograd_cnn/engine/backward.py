@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd_cnn.checks import mistake, tensors
+from autograd_cnn.checks import mistake
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.arguments import as_numbers, checked
+from autograd_cnn.engine.arguments import as_numbers, checked, tensors
 from autograd_cnn.engine.node import Array, GraphError, Node, describe, fill_node, values, wrap
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import open_blocks, watched
@@ -205,8 +205,9 @@ def _apply(
     rule: Callable[..., Any], node: Node, name: str, g: Array, args: Any, params: dict[str, Any]
 ) -> Any:
     """The gradient by the rule for the input `name`; watchers see the call."""
-    compute = functools.partial(rule, g, *args, **params)
-    return watched("rule", compute, node, name, g) if open_blocks else compute()
+    if open_blocks:
+        return watched("rule", functools.partial(rule, g, *args, **params), node, name, g)
+    return rule(g, *args, **params)
 
 
 def _fitted(op: Op, x: Node, gx: Array) -> Array:
@@ -283,8 +284,6 @@ def _distinct(g: Any, old: Any = None) -> Any:
 
 
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda g: math.nan)
-
-
 _ALONE = (lambda g: _references(g))(np.empty(1))  # the count of an array with one holder
 
 

@@ -187,19 +187,16 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
             else:
                 out = forward(*arrays, **params)
         except Exception as error:
-            told = arguments.explain(error, arrays, params)
-            if told is None:
+            reworded = arguments.explain(error, arrays, params)
+            if reworded is None:
                 raise
-            raise told from error
+            raise reworded from error
         saved = None
         if saves:
             out, saved = out
         if node is None:
             return out
-        returned = False  # whether the result is an input, as a user's op may have it
-        for x in arrays:
-            returned = returned or x is out
-        result = _result(record, out, args, params, saved, tracked, has_arrays, returned)
+        result = _result(record, out, args, arrays, params, saved, tracked, has_arrays)
         if open_blocks:
             watch.tell("made", result, record, args)
         return result
@@ -237,15 +234,15 @@ def _result(
     record: Op,
     out: Any,
     args: Any,
+    arrays: Sequence[Any],
     params: dict[str, Any],
     saved: dict[str, Any] | None,
     tracked: bool,
     has_arrays: bool,
-    returned: bool,
 ) -> Any:
     """The tensor around `out`, which remembers its origin if an input is `tracked`.
 
-    Where inputs are `exposed`, those that the caller can write to are copied for backward.  A view
+    Plain arrays among the inputs are copied for backward if the caller can write to them.  A view
     shares the record of writes to its memory.
     """
     if type(out) is not _ndarray:
@@ -256,14 +253,17 @@ def _result(
     result.written = None
     result.attached = None
     base = out.base
-    if base is not None or returned:
+    shared = base is not None
+    for array in arrays:
+        shared = shared or array is out  # as a user's op may return it
+    if shared:
         # Views of views have the owner of the memory as their base, but for as_strided.
         source = out if base is None else base
         odd = type(source) is not _ndarray
         for x in args:
             if isinstance(x, Node):
-                shared = source is x.array or source is x.array.base
-                if shared or (odd and np.may_share_memory(out, x.array)):
+                same = source is x.array or source is x.array.base
+                if same or (odd and np.may_share_memory(out, x.array)):
                     result.written = x.write_record()
                     break
             elif type(x) is _ndarray and np.may_share_memory(out, x):

@@ -135,7 +135,6 @@ CHECKPOINT = Op(
     inputs=("inputs",),
     rules=(None,),
     joint=lambda g, out, *inputs, again, wanted: again(g, out, wanted),
-    saves=(),
     variadic=True,
     params=("again",),
 )

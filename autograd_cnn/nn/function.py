@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from autograd_cnn.engine.arguments import parameter_count
+from autograd_cnn.engine.arguments import parameter_names
 from autograd_cnn.nn.module import ArrayModule
 
 
@@ -35,12 +34,12 @@ class FunctionModule(ArrayModule):
             cls.axes = axes
         if function is not None:
             cls.function = staticmethod(function)
-            own, names = _parameters(cls.__init__), _parameters(function)
-            cls.settings = tuple(name for name in names if name in own)
-            plain: Any = inspect.unwrap(function)
-            inputs = names[: plain.__code__.co_argcount - len(plain.__defaults__ or ())]
+            positional, keyword, required = parameter_names(function)
+            own = {name for names in parameter_names(cls.__init__)[:2] for name in names}
+            cls.settings = tuple(name for name in (*positional, *keyword) if name in own)
+            inputs = [name for name in positional[:required] if name not in own]
             # Ops call their input x, and layers call it input, as PyTorch does.
-            cls.inputs = tuple("input" if n == "x" else n for n in inputs if n not in own)
+            cls.inputs = tuple("input" if name == "x" else name for name in inputs)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Apply the function of the class to the inputs, by position or by name."""
@@ -61,9 +60,3 @@ class FunctionModule(ArrayModule):
         """The settings."""
         shown = [name for name in self.settings if name not in self.hidden]
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
-
-
-def _parameters(function: Any) -> tuple[str, ...]:
-    """The names of a function's parameters, read from its code: inspect takes ten times as long."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return code.co_varnames[: parameter_count(code)] if code else ()

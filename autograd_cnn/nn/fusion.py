@@ -23,7 +23,7 @@ from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn.activations import ReLU
 from autograd_cnn.nn.convolution import Conv1d, Conv2d, Conv3d
 from autograd_cnn.nn.error_notes import note_layer
-from autograd_cnn.nn.hooks import watched
+from autograd_cnn.nn.hooks import watched_layers
 from autograd_cnn.nn.layers import Linear
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
@@ -86,7 +86,7 @@ def _run_together(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> tuple
         try:
             if not open_blocks:
                 return layer._run_fused(x, **settings), count
-            return watched(modules[:count], lambda: layer._run_fused(x, **settings)), count
+            return watched_layers(modules[:count], lambda: layer._run_fused(x, **settings)), count
         except (TypeError, ValueError):
             pass  # run one by one, so that the layer at fault raises the error
         except Exception as error:

@@ -39,7 +39,7 @@ class LayerWatcher(Watcher):
         """After a layer has computed `output`, or several have together, in one pass."""
 
 
-def watched(together: Sequence[Module], compute: Callable[[], Any]) -> Any:
+def watched_layers(together: Sequence[Module], compute: Callable[[], Any]) -> Any:
     """The result of ``compute()``; watchers see the first of the layers compute it for all."""
     token = layers.set((*layers.get(), together[0]))
     try:

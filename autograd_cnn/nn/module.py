@@ -13,7 +13,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Handle
 from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn.error_notes import note_layer
-from autograd_cnn.nn.hooks import ModuleHooks, forward_with_hooks, watched
+from autograd_cnn.nn.hooks import ModuleHooks, forward_with_hooks, watched_layers
 from autograd_cnn.nn.tree import ModuleTree
 from autograd_cnn.tensor import Tensor
 
@@ -64,7 +64,7 @@ class Module(ModuleTree):
             if self._hooks is None and not open_blocks:  # type: ignore[attr-defined]
                 return self.forward(*args, **kwargs)
             module: Any = self
-            return watched((module,), lambda: forward_with_hooks(module, args, kwargs))
+            return watched_layers((module,), lambda: forward_with_hooks(module, args, kwargs))
         except Exception as error:
             note_layer(error, self)  # type: ignore[arg-type]
             raise

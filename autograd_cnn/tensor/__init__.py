@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import tensors
 from autograd_cnn.config import default_array
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.annotations import DType
-from autograd_cnn.engine.arguments import as_numbers, checked
+from autograd_cnn.engine.arguments import as_numbers, checked, tensors
 from autograd_cnn.engine.backward import accumulate_gradients, backpropagate, seed_gradient
 from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
 from autograd_cnn.tensor import numpy_functions
