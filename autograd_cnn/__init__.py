@@ -22,7 +22,7 @@ from autograd_cnn.config import get_num_threads as get_num_threads
 from autograd_cnn.config import set_default_dtype as set_default_dtype
 from autograd_cnn.config import set_num_threads as set_num_threads
 from autograd_cnn.config import show_config as show_config
-from autograd_cnn.engine.backward import grad as grad
+from autograd_cnn.engine.gradients import grad as grad
 from autograd_cnn.engine.modes import enable_grad as enable_grad
 from autograd_cnn.engine.modes import is_grad_enabled as is_grad_enabled
 from autograd_cnn.engine.modes import no_grad as no_grad

@@ -129,7 +129,7 @@ def test_random_graphs_of_sums_and_products_match_dual_numbers(data: Any) -> Non
 def test_grad_leaves_grad_alone_and_skips_what_nobody_asked_for() -> None:
     calls = []
 
-    @ag.op(register=False, x=lambda g, out, x: calls.append("x") or g, y=lambda g, out, x, y: g)
+    @ag.op(register=False, x=lambda g, out, x, y: calls.append("x") or g, y=lambda g, out, x, y: g)
     def bad_rule_arity(x: Any, y: Any) -> Any:
         """Its rule for x would fail if it ran."""
         return x + y

@@ -13,8 +13,8 @@ from autograd_cnn.testing import GradientError, check_adjoint, check_complex_ste
 
 
 def registered(forward: Any, rule: Any = lambda g, out, x: g * 2.0) -> Any:
-    """A throw-away op ``bad`` that is not in the registry."""
-    forward.__name__ = "bad"
+    """A throw-away op ``bad``, unguarded like those of the package, that is not in the registry."""
+    forward.__name__, forward.__module__ = "bad", "autograd_cnn.ops.bad"
     function = ag.op(register=False, x=rule)(forward)
     return function
 
@@ -103,11 +103,10 @@ def test_check_op_finds_a_rule_that_writes_into_what_it_was_given(
 
 
 def test_check_op_finds_a_modified_parameter() -> None:
-    @ag.op(register=False, x=lambda g, out, x, *, factors: g * factors)
-    def bad(x: Any, *, factors: Any) -> Any:
-        """An op that sorts its parameter."""
+    def forward(x: Any, *, factors: Any) -> Any:
         factors.sort()
         return x * factors
 
+    bad = registered(forward, lambda g, out, x, *, factors: g * factors)
     with pytest.raises(GradientError, match="parameter 'factors' was modified"):
         check_op(bad, GOOD, keeps_dtype=False, factors=np.array([3.0, 1.0, 2.0]))

@@ -1,26 +1,29 @@
-"""The walk over the graph from outputs back to gradients, and the functions that start it."""
+"""The walk over the graph from outputs back to gradients."""
 
 from __future__ import annotations
 
 import functools
-import math
 import operator
-import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd_cnn.checks import mistake
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.arguments import as_numbers, checked, tensors
-from autograd_cnn.engine.node import Array, GraphError, Node, describe, fill_node, values, wrap
+from autograd_cnn.engine.node import (
+    Array,
+    GraphError,
+    Node,
+    Writes,
+    describe,
+    next_serial,
+    values,
+)
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import open_blocks, watched
 
 if TYPE_CHECKING:
-    from autograd_cnn.tensor.types import Input, Outputs, Tensor
+    pass
 
 _serial = operator.attrgetter("serial")
 
@@ -42,6 +45,7 @@ def backpropagate(
     graph that leads to a target and stops at nodes older than the serial `since`.  It frees the
     graph on the way unless `retain_graph` is set.
     """
+    started = next_serial()
     order = _ancestors(outputs, targets, since)
     wanted = None if targets is None else set(map(_serial, targets))
     pending: dict[int, Array] = {}
@@ -68,6 +72,8 @@ def backpropagate(
                 found[node.serial] = (node, g)
             if node.op is None or node.serial < since:
                 continue
+            if Writes.last > started:  # a hook, or another thread
+                _refuse_stale(node)
             if g is not None:
                 _differentiate(node, g, needed, create_graph, pending, owned)
             if not retain_graph:
@@ -96,13 +102,13 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: i
                 f"the graph behind this result of {node.op.name} {describe(node)} has been freed "
                 "by an earlier backward pass; pass retain_graph=True to it, or compute it again"
             )
-        if node.written is not None and node.written[0] > node.serial:
+        if node.written is not None and node.written.serial > node.serial:
             raise _stale("the result", node, node)
         for x in node.inputs:
             if isinstance(x, Node):
                 if x.serial > node.serial:
                     x = _version_used(x, node)
-                if x.written is not None and x.written[0] > node.serial:
+                if x.written is not None and x.written.serial > node.serial:
                     raise _stale("an input", node, x)
                 if x.tracked and x.serial >= oldest:
                     stack.append(x)
@@ -119,6 +125,15 @@ def _version_used(x: Node, node: Node) -> Node:
         current = current.inputs[0]
     node.inputs = tuple(current if part is x else part for part in node.inputs or ())
     return current
+
+
+def _refuse_stale(node: Node) -> None:
+    """Raise GraphError when a value that the rules of `node` see changed during the walk."""
+    for x in (node, *(node.inputs or ())):
+        if isinstance(x, Node) and (
+            x.serial > node.serial or (x.written and x.written.serial > node.serial)
+        ):
+            raise _stale("the result" if x is node else "an input", node, x)
 
 
 def _stale(what: str, node: Node, x: Node) -> GraphError:
@@ -217,133 +232,12 @@ def _fitted(op: Op, x: Node, gx: Array) -> Array:
     if array.dtype != x.array.dtype:
         gx = gx.astype(x.array.dtype)
     if array.shape != x.array.shape:
+        cure = "a gradient has its input's shape"
+        ends = zip(reversed(x.array.shape), reversed(array.shape))
+        if x.array.ndim <= array.ndim and all(n in (1, m) for n, m in ends):
+            cure = "sum it over the axes of broadcasting, with ops.shape.unbroadcast(gradient, x)"
         raise GraphError(
             f"{op.name}: a backward rule gave a gradient of shape {array.shape} for an input of "
-            f"shape {x.array.shape}; a gradient has its input's shape"
+            f"shape {x.array.shape}; {cure}"
         )
     return gx
-
-
-def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) -> Any:
-    """The gradient that starts a backward pass from `output`."""
-    shape = output.array.shape
-    if not output.tracked:
-        raise GraphError(
-            f"{name}: the tensor {describe(output)} does not require gradients: no input of its "
-            "computation has requires_grad=True, or it was computed under no_grad or from "
-            ".detach(), .data or .numpy()"
-        )
-    if gradient is None and output.array.size != 1:
-        raise ValueError(
-            f"{name}: the output has shape {shape}, and only a single value has a gradient by "
-            f"itself; reduce it with .sum() or .mean(), or pass gradient= an array of shape {shape}"
-        )
-    seed: Any = np.ones_like(output.array) if gradient is None else gradient
-    if isinstance(seed, Node):
-        array = seed.array
-    else:
-        array = as_numbers(name, "gradient", seed).astype(output.array.dtype, copy=False)
-    if array.shape != shape:
-        raise ValueError(
-            f"{name}: gradient must have the output's shape {shape}, got {array.shape}"
-        )
-    if not create_graph:
-        return array
-    return seed if isinstance(seed, Node) else wrap(array.copy())  # the graph will hold it
-
-
-_accumulating = threading.RLock()
-_new = object.__new__
-
-
-def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
-    """Add the gradients that backward found to `.grad`, each in a buffer that is not shared."""
-    with _accumulating:  # so that threads sharing parameters lose no addition
-        for serial in list(found):
-            node, g = found.pop(serial)
-            if g is None:
-                g = np.zeros_like(node.array)
-            old = node._grad
-            if isinstance(g, Node):
-                node._grad = _distinct(g, old)
-                continue
-            if old is not None:
-                g = old.array + g
-            elif not (isinstance(g, np.ndarray) and g.base is None and _references(g) == _ALONE):
-                g = np.array(g, order="K")
-            node._grad = fill_node(_new(Node.result_type), np.asarray(g))
-
-
-def _distinct(g: Any, old: Any = None) -> Any:
-    """A copy of `g`, or its sum with `old`, as a tensor that may change in place."""
-    token = modes.recording.set(True)
-    try:
-        return g.copy() if old is None else old + g
-    finally:
-        modes.recording.reset(token)
-
-
-_references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda g: math.nan)
-_ALONE = (lambda g: _references(g))(np.empty(1))  # the count of an array with one holder
-
-
-@checked
-def grad(
-    outputs: Outputs,
-    inputs: Outputs,
-    grad_outputs: Input | Sequence[Input | None] | None = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    allow_unused: bool = False,
-) -> tuple[Tensor, ...]:
-    """A tuple of gradients of the (sum of the) outputs in the inputs; `.grad` does not change.
-
-    Outputs and inputs are a tensor or a sequence of them; inputs may be intermediate results.
-    `grad_outputs` gives a gradient per output, of its shape; outputs of one value need none.  With
-    `create_graph` the gradients can be differentiated again.  `retain_graph` (by default the same)
-    keeps the graph for another pass.
-
-    An input that no output depends on raises GraphError, or has the gradient None with
-    `allow_unused`.
-
-    >>> x = ag.tensor(3.0, requires_grad=True)
-    >>> (dx,) = ag.grad(x ** 3, x, create_graph=True)
-    >>> ag.grad(dx, x)
-    (tensor(18.),)
-    """
-    outs, ins = tensors("grad", "outputs", outputs), tensors("grad", "inputs", inputs)
-    given = [grad_outputs] if isinstance(outputs, Node) else grad_outputs
-    if given is None:
-        given = [None] * len(outs)
-    if not isinstance(given, (tuple, list)):
-        raise mistake("grad", "grad_outputs", "a sequence, one per output", grad_outputs)
-    if len(given) != len(outs):
-        raise ValueError(
-            f"grad: expected {len(outs)} grad_outputs, one per output, got {len(given)}"
-        )
-    for position, x in enumerate(ins):
-        if not x.tracked:
-            raise GraphError(
-                f"grad: input {position} {describe(x)} does not require gradients; create it with "
-                "requires_grad=True"
-            )
-    seeds = [seed_gradient("grad", out, c, create_graph) for out, c in zip(outs, given)]
-    retain = create_graph if retain_graph is None else retain_graph
-    found = backpropagate(outs, seeds, create_graph=create_graph, retain_graph=retain, targets=ins)
-    results: list[Any] = []
-    for position, x in enumerate(ins):
-        if x.serial not in found and not allow_unused:
-            raise GraphError(
-                f"grad: the outputs do not depend on input {position} {describe(x)}; pass "
-                "allow_unused=True to get None for it, or look for a .detach(), .numpy() or "
-                "no_grad on the way"
-            )
-        g = found[x.serial][1] if x.serial in found else None
-        if g is None:  # the derivative is zero, or there is no path
-            results.append(wrap(np.zeros_like(x.array)) if x.serial in found else None)
-        elif isinstance(g, Node):
-            shared = any(g is other for other in (*results, *seeds))
-            results.append(_distinct(g) if shared else g)
-        else:
-            results.append(wrap(g.copy(order="K")))
-    return tuple(results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,9 +38,8 @@ class Node:
 
     Users know `tracked` as requires_grad.  `op` is None for a leaf.  `inputs` is None once backward
     has freed the graph behind the node.  `serial` counts creations, so it orders any graph
-    topologically.  `written` holds the serial number at the last in-place write, if there was one:
-    older consumers saw another value.  Nodes on the same memory (views, `detach`) share it from the
-    start.  `attached` holds hooks and the like.
+    topologically.  `written` records the in-place writes to its memory, if there were any or
+    other nodes share the memory.  `attached` holds hooks and the like.
     """
 
     __slots__ = (
@@ -62,7 +62,7 @@ class Node:
     inputs: tuple[Any, ...] | None
     params: dict[str, Any]
     serial: int
-    written: list[int] | None
+    written: Writes | None
     attached: Attached | None
     _grad: Any
 
@@ -95,13 +95,60 @@ class Node:
 
     def touch(self) -> None:
         """Note that `array` has been written to: graphs recorded before must not use it."""
-        self.write_record()[0] = next_serial()
+        self.write_record().note()
 
-    def write_record(self) -> list[int]:
+    def write_record(self) -> Writes:
         """The record of in-place writes to this memory, created at first use."""
         if self.written is None:
-            self.written = [0]
+            self.written = Writes(self)
         return self.written
+
+    def share(self, view: Node) -> None:
+        """Let `view`, on the same memory, share the record of writes."""
+        record = self.written or self.write_record()
+        if len(record.views) >= record.limit:
+            record.forget_the_dead()
+        record.views.append(weakref.ref(view))
+        view.written = record
+
+
+class Writes:
+    """The in-place writes to memory that a tensor and its views share.
+
+    `serial` is the serial number at the last write that no graph followed: older consumers saw
+    another value.  A write that a graph follows gives the views new versions instead.  A detached
+    tensor has a record of its own, which learns of every write; so has a view of a tensor with a
+    graph that was made without recording.
+    """
+
+    __slots__ = ("__weakref__", "limit", "serial", "sharing", "views")
+    last = 0
+    """The serial number of the last write to any memory."""
+
+    def __init__(self, node: Node, sharing: list[weakref.ref[Writes]] | None = None) -> None:
+        self.serial = 0
+        self.views = [weakref.ref(node)]
+        self.limit = 16
+        self.sharing = [] if sharing is None else sharing  # all records of this memory
+        self.sharing.append(weakref.ref(self))
+
+    def forget_the_dead(self) -> None:
+        """Drop the references to views that are gone."""
+        self.views = [known for known in self.views if known() is not None]
+        self.limit = 16 + 2 * len(self.views)
+
+    def add_detached(self, node: Node) -> None:
+        """Give `node`, on the same memory but without a graph, a record that learns of writes."""
+        self.sharing[:] = [known for known in self.sharing if known() is not None]
+        node.written = Writes(node, self.sharing)
+
+    def note(self, followed: bool = False) -> None:
+        """Note a write, which a graph has `followed` in the tensors of this record."""
+        Writes.last = serial = next_serial()
+        for known in self.sharing:
+            record = known()
+            if record is not None and not (followed and record is self):
+                record.serial = serial
 
 
 _new = object.__new__
@@ -186,13 +233,16 @@ class Hooks:
 
 
 class Attached:
-    """Extras that few tensors have: hooks, the wish to keep the gradient, an origin."""
+    """Extras that few tensors have: hooks, the wish to keep the gradient, an origin.
 
-    __slots__ = ("hooks", "origin", "retains_grad")
+    `overwritten` says that the values were changed through another tensor on the same memory.
+    """
+
+    __slots__ = ("hooks", "origin", "overwritten", "retains_grad")
 
     def __init__(self) -> None:
         self.hooks = Hooks()
-        self.retains_grad = False
+        self.retains_grad = self.overwritten = False
         self.origin: Any = None
 
     def final_gradient(self, node: Node, g: Array | None, create_graph: bool) -> Array | None:

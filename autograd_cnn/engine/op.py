@@ -17,6 +17,7 @@ import numpy as np
 
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.arguments import Arguments, as_input, guarded
+from autograd_cnn.engine.guests import guest_forward, guest_rule
 from autograd_cnn.engine.node import Array, Node, next_serial
 
 if TYPE_CHECKING:
@@ -127,11 +128,22 @@ def _declare(
                 "if it is a plain value"
             )
     immutable = {name for name, asked in arguments.annotations.items() if asked.immutable}
+    forward, kept = arguments.function, tuple(rules.get(i) for i in inputs)
+    if not arguments.ours:
+        forward = guest_forward(name, forward, saves)
+        more = (*arguments.settings, *saves)
+        place = ("position",) if arguments.variadic else ()
+        given = ("x",) if arguments.variadic else inputs
+        kept = tuple(
+            rule and guest_rule(name, i, rule, given, (*more, *place))
+            for i, rule in zip(inputs, kept)
+        )
+        joint = joint and guest_rule(name, "its inputs", joint, inputs, (*more, "wanted"))
     return Op(
         name=name,
-        forward=arguments.function,
+        forward=forward,
         inputs=inputs,
-        rules=tuple(rules.get(i) for i in inputs),
+        rules=kept,
         joint=joint,
         saves=saves,
         variadic=arguments.variadic,
@@ -242,7 +254,7 @@ def _result(
 ) -> Any:
     """The tensor around `out`, which remembers its origin if an input is `tracked`.
 
-    Plain arrays among the inputs are copied for backward if the caller can write to them.  A view
+    Plain arrays among the inputs are copied for backward, as the caller can write to them.  A view
     shares the record of writes to its memory.
     """
     if type(out) is not _ndarray:
@@ -252,10 +264,11 @@ def _result(
     result._grad = None
     result.written = None
     result.attached = None
+    recorded = tracked and out.dtype.kind in "fc" and _recording()
     base = out.base
     shared = base is not None
     for array in arrays:
-        shared = shared or array is out  # as a user's op may return it
+        shared = shared or array is out  # as an op may return it
     if shared:
         # Views of views have the owner of the memory as their base, but for as_strided.
         source = out if base is None else base
@@ -264,15 +277,18 @@ def _result(
             if isinstance(x, Node):
                 same = source is x.array or source is x.array.base
                 if same or (odd and np.may_share_memory(out, x.array)):
-                    result.written = x.write_record()
+                    if x.tracked and not recorded:
+                        x.write_record().add_detached(result)
+                    else:
+                        x.share(result)
                     break
             elif type(x) is _ndarray and np.may_share_memory(out, x):
                 result.array = out = out.copy(order="K")  # the caller can write to x
                 break
-    if tracked and out.dtype.kind in "fc" and _recording():
+    if recorded:
         result.tracked = True
         result.op = record
-        result.inputs = _protected_inputs(args) if has_arrays else args
+        result.inputs = _copied(args) if has_arrays else args
         if record.exposed:
             params = _protected_params(params, record.exposed)
         result.params = {**params, **saved} if saved else params
@@ -285,22 +301,11 @@ def _result(
     return result
 
 
-def _protected_inputs(args: Sequence[Any]) -> tuple[Any, ...]:
-    """Inputs for backward: arrays that are still writable are copied."""
-    kept = []
-    for x in args:
-        if type(x) is np.ndarray:
-            owner: Any = x
-            while isinstance(owner, np.ndarray):  # a read-only view may hide writable memory
-                if owner.flags.writeable:
-                    x = x.copy(order="K")
-                    break
-                owner = owner.base
-        kept.append(x)
-    return tuple(kept)
+def _copied(args: Sequence[Any]) -> tuple[Any, ...]:
+    """Inputs for backward: arrays, whose memory others can write to, are copied."""
+    return tuple([x.copy(order="K") if type(x) is np.ndarray else x for x in args])
 
 
-_CHANGING = frozenset({np.ndarray, tuple, list})  # tuples may hold arrays
 _LASTING = frozenset({int, slice, type(None), type(...), bool, float, str})
 
 
@@ -309,15 +314,20 @@ def _protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str,
     for name in names:
         value = params[name]
         kind = type(value)
-        if kind in _CHANGING and not (kind is tuple and _LASTING.issuperset(map(type, value))):
+        if kind not in _LASTING and not (kind is tuple and _LASTING.issuperset(map(type, value))):
             params = {**params, name: _protected(value)}
     return params
 
 
 def _protected(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _protected(part) for key, part in value.items()}
     if type(value) in (tuple, list):
         return type(value)(map(_protected, value))
-    return _protected_inputs((value.array.copy() if isinstance(value, Node) else value,))[0]
+    if isinstance(value, Node):
+        return value.array.copy()
+    memory = isinstance(value, (np.ndarray, memoryview)) or hasattr(value, "__array_interface__")
+    return np.array(value) if memory and not isinstance(value, np.generic) else value
 
 
 def composition(function: Callable[P, Any]) -> types.ArrayFunction[P]:

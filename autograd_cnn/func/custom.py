@@ -43,7 +43,7 @@ def custom_gradient(rule: Function) -> Callable[[F], F]:
 
         @functools.wraps(function)
         def forward(*arrays: Any, **params: Any) -> Any:
-            inputs = [_read_only(x) if isinstance(x, np.ndarray) else x for x in arrays]
+            inputs = [wrap(x) if isinstance(x, np.ndarray) else x for x in arrays]
             with modes.set_grad_enabled(False):
                 out = values(function(*inputs, **params))
             if not isinstance(out, (np.ndarray, np.generic)):
@@ -62,10 +62,3 @@ def custom_gradient(rule: Function) -> Callable[[F], F]:
         return op(register=False, joint=joint)(forward)  # type: ignore[return-value]
 
     return decorate
-
-
-def _read_only(array: np.ndarray) -> Any:
-    """A read-only tensor on the memory of `array`."""
-    view = array.view()
-    view.flags.writeable = False
-    return wrap(view)

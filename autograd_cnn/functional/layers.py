@@ -9,7 +9,7 @@ import numpy as np
 from autograd_cnn import random
 from autograd_cnn.checks import number
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.signatures import array_function
@@ -77,8 +77,7 @@ def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int
     kept = random.generator().random(shape, np.float32) >= p
     factor = 1.0 / (1.0 - p) if p < 1.0 else 0.0
     mask = np.asarray(kept * values(input).dtype.type(factor))
-    mask.flags.writeable = False  # so that the graph need not copy it
-    return input * mask
+    return input * (wrap(mask) if isinstance(input, Node) else mask)  # a graph would copy an array
 
 
 @array_function

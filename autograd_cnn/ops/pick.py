@@ -29,7 +29,10 @@ def plain_index(index: Any) -> Any:
         if not holds_numbers(index, "iub"):
             raise mistake("an index", "a list", "of integers or bools", index)
         return np.asarray(index, dtype=None if index else int)
-    return np.asarray(index) if isinstance(index, np.ndarray) else values(index)
+    index = values(index)
+    whole = hasattr(index, "__index__") and not isinstance(index, np.ndarray)
+    plain = whole or index is None or index is ... or isinstance(index, slice)
+    return index if plain else np.asarray(index)
 
 
 def _may_repeat(index: Any) -> bool:

@@ -11,7 +11,8 @@ from autograd_cnn.config import default_array
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.annotations import DType
 from autograd_cnn.engine.arguments import as_numbers, checked, tensors
-from autograd_cnn.engine.backward import accumulate_gradients, backpropagate, seed_gradient
+from autograd_cnn.engine.backward import backpropagate
+from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
 from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
 from autograd_cnn.tensor import numpy_functions
 from autograd_cnn.tensor.array import ArrayAttributes
@@ -113,7 +114,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         tensor([2.])
         """
         detached: Tensor = wrap(self.array)
-        detached.written = self.write_record()
+        self.write_record().add_detached(detached)
         return detached
 
     @checked

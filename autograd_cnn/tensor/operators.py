@@ -3,30 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from autograd_cnn.engine import modes, watch
-from autograd_cnn.engine.node import Attached, GraphError, Node, describe, values
+from autograd_cnn.engine.node import Node, values
 from autograd_cnn.ops import arithmetic, exponential, pick, product
+from autograd_cnn.tensor import writes
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import Input, Tensor
-
-_PARTS = ("getitem", "transpose")
-"""Ops whose results NumPy's users write to in order to change the whole array."""
 
 
 class Operators(Node):
     """Arithmetic gives tensors; comparisons give plain boolean arrays, which are constants.
 
-    In-place arithmetic and item assignment write into a leaf, or into a tensor without gradients.
-    Where a graph is recorded they rebind instead: ``x[i] = v`` makes x the result of an op (`put`),
-    differentiable in its old value and in v.  Earlier results, views and detached tensors keep the
-    old value.  In-place arithmetic on a view therefore does not change the whole tensor; item
-    assignment into a view raises GraphError, and so do changes of recorded results under `no_grad`.
+    In-place arithmetic and item assignment write into memory: views and detached tensors see the
+    new values, as in NumPy.  Where a graph is recorded, the tensor and its views become results of
+    ops, differentiable in their old values and in the new ones; results computed before keep the
+    old value.  Changes of leaves that require gradients, and changes of recorded results under
+    `no_grad`, raise GraphError.
     """
 
     __slots__ = ()
@@ -105,87 +102,10 @@ class Operators(Node):
     # ----------------------------------------------------------------------------- changes in place
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        index = pick.plain_index(index)
-        if isinstance(value, (list, tuple)):
-            if any(isinstance(part, Node) for part in value):
-                raise TypeError("item assignment: got a list of tensors; join them with ag.stack")
-            value = np.asarray(value, self.array.dtype)
-        recorded = self._recorded_with("item assignment", value)
-        if recorded and self._is_part():
-            raise GraphError(
-                "item assignment into a part of a tensor, such as x[0][1] = v or x.T[0] = v, would "
-                "not reach the whole; assign in one step, x[0, 1] = v, or .copy() the part first"
-            )
-        if not recorded:
-            self.array[index] = values(value)
-            self.touch()
-            return
+        writes.assign(self, index, value)
 
-        def assigned(old: Node) -> Any:
-            new: Any = old if value is self else value
-            rank = np.ndim(values(new))
-            surplus = rank - np.ndim(self.array[index]) if rank else 0
-            if surplus > 0 and all(n == 1 for n in new.shape[:surplus]):
-                new = new.reshape(new.shape[surplus:])  # as NumPy does, but an op need not
-            return pick.put(old, new, index=index)
-
-        self._become(assigned)
-
-    def _recorded_with(self, what: str, value: Any) -> bool:
-        """Whether a graph records a change of this tensor by `value`, so that it must rebind."""
-        recording = modes.is_grad_enabled()
-        if watch.open_blocks:
-            watch.tell("changing", self)
-        if self.op is not None and self.requires_grad:
-            if not recording:
-                raise GraphError(
-                    f"{what} under no_grad on a result of {self.op.name} would leave its graph "
-                    "with a value that it cannot differentiate; change x = x.detach(), or record "
-                    "the change"
-                )
-            return True
-        if self.requires_grad and recording:
-            raise GraphError(
-                f"{what} on a leaf that requires gradients would lose the leaf; write x = x + y "
-                "instead of x += y, or wrap an update of a leaf in ag.no_grad()"
-            )
-        tracked = recording and isinstance(value, Node) and value.requires_grad
-        if tracked and self.array.dtype.kind != "f":
-            raise TypeError(
-                f"{what}: a tensor of dtype {self.array.dtype} cannot take gradients; convert it "
-                "first, for example with .astype('float32')"
-            )
-        return tracked
-
-    def _is_part(self) -> bool:
-        """Whether this is a view made by indexing, or without recording, of another tensor."""
-        if self.op is None:
-            return self.array.base is not None and self.written is not None
-        viewed = self.inputs[0] if self.op.name in _PARTS and self.inputs else None
-        return isinstance(viewed, Node) and np.may_share_memory(self.array, viewed.array)
-
-    def _become(self, change: Callable[[Node], Any]) -> None:
-        """Become the result of `change` on the old value."""
-        old = hidden_copy(self)
-        take_over(self, old, change(old))
-
-    def _update(self, function: Any, ufunc: np.ufunc, other: Any) -> Any:
-        if not self._recorded_with(f"in-place {ufunc.__name__}", other):
-            ufunc(self.array, values(other), out=self.array, casting="same_kind")
-            self.touch()
-            return self
-
-        def updated(old: Node) -> Any:
-            result = function(old, old if other is self else other)
-            if result.array.shape != self.array.shape:
-                raise ValueError(
-                    f"in-place {ufunc.__name__}: the result has shape {result.array.shape}, but "
-                    f"the tensor is {describe(self)}; write x = x + y instead of x += y"
-                )
-            same = result.array.dtype == self.array.dtype
-            return result if same else arithmetic.astype(result, dtype=self.array.dtype)
-
-        self._become(updated)
+    def _update(self, function: Any, ufunc: np.ufunc, other: Any) -> Self:
+        writes.update(self, function, ufunc, other)
         return self
 
     def __iadd__(self, other: Input) -> Self:
@@ -224,51 +144,3 @@ class Operators(Node):
         return self.array != values(other)
 
     __hash__ = object.__hash__
-
-
-# A recorded tensor changes in place by taking over the result of an op.  A hidden node keeps its
-# old value for the results that used it.  These results still hold the tensor itself; backward sees
-# that they are older than its new version.  Each version is the first input of its successor.
-
-_STATE = tuple(name for name in Node.__slots__ if name != "__weakref__")
-
-
-def hidden_copy(node: Node) -> Node:
-    """A second node with the state of `node`: the same array, origin and place in the order."""
-    copy = object.__new__(type(node))
-    _move(node, copy)
-    return copy
-
-
-def _move(source: Node, target: Node) -> None:
-    for name in _STATE:
-        if hasattr(source, name):
-            setattr(target, name, getattr(source, name))
-
-
-def take_over(node: Node, old: Node, result: Node) -> None:
-    """Make `node` the newest version: the `result` of an op whose first input leads to `old`.
-
-    Hooks stay with the old value; `retain_grad` moves to the new one.
-    """
-    _redirect(result, node, old)
-    retains = old.attached is not None and old.attached.retains_grad
-    _move(result, node)
-    if retains and old.attached is not None:
-        old.attached.retains_grad = False
-        node.attached = Attached()
-        node.attached.retains_grad = True
-
-
-def _redirect(result: Node, node: Node, old: Node) -> None:
-    """Replace `node` by `old` in the graph behind `result`, so that no cycle arises."""
-    stack, seen = [result], {result.serial}
-    while stack:
-        for x in stack.pop().inputs or ():
-            if isinstance(x, Node) and x is not node and x.serial > old.serial:
-                if x.serial in seen:
-                    continue
-                seen.add(x.serial)
-                if x.inputs and any(part is node for part in x.inputs):
-                    x.inputs = tuple(old if part is node else part for part in x.inputs)
-                stack.append(x)

@@ -11,7 +11,7 @@ import numpy as np
 from autograd_cnn.checks import mistake, number, warn
 from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import as_numbers, checked
-from autograd_cnn.engine.backward import grad
+from autograd_cnn.engine.gradients import grad
 from autograd_cnn.engine.node import describe
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.testing.differences import (

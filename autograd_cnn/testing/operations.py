@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.backward import grad
+from autograd_cnn.engine.gradients import grad
 from autograd_cnn.engine.node import values
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.testing.differences import GradientError
