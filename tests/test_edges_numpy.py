@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
+from autograd_cnn import func, kernels
 from autograd_cnn import functional as F
 from tests.test_edges import INF, NAN, gradient
 
@@ -32,6 +33,8 @@ from tests.test_edges import INF, NAN, gradient
         (lambda x: ag.norm(x, ord=1.5), [[0.0, 4.0]], [[0.0, 1.0]]),
         (lambda x: ag.norm(x, ord=1), [[0.0, -4.0]], [[0.0, -1.0]]),
         (lambda x: ag.norm(x, ord=INF), [[-4.0, 4.0]], [[-0.5, 0.5]]),
+        (lambda b: 0.0**b, [[0.0, 0.5, 2.0, INF]], [[0.0, 0.0, 0.0, 0.0]]),
+        (lambda b: ag.power([0.0, -0.0], b), [[0.0, 2.0]], [[0.0, 0.0]]),
         (ag.prod, [[2.0, 0.0, 3.0]], [[0.0, 6.0, 0.0]]),
         (ag.prod, [[0.0, 0.0, 3.0]], [[0.0, 0.0, 0.0]]),
         (ag.cumprod, [[2.0, 0.0, 3.0]], [[1.0, 8.0, 0.0]]),
@@ -58,6 +61,55 @@ def test_gradient_at_a_kink_tie_or_edge(function: Any, inputs: Any, expected: An
         warnings.simplefilter("error")
         found = gradient(function, *inputs)
     assert np.allclose(found, expected, rtol=1e-12, atol=0.0)
+
+
+NORMALISED: dict[str, Any] = {
+    "softmax": ag.softmax,
+    "log_softmax": ag.log_softmax,
+    "cross_entropy": lambda x: F.cross_entropy(x, [0], reduction="none"),
+    "cross_entropy of the last class": lambda x: F.cross_entropy(x, [2], reduction="none"),
+    "cross_entropy of shares": lambda x: F.cross_entropy(x, [[0.2, 0.3, 0.5]], reduction="none"),
+    "smoothed cross_entropy": lambda x: F.cross_entropy(
+        x, [0], reduction="none", label_smoothing=0.1
+    ),
+    "nll_loss": lambda x: F.nll_loss(F.log_softmax(x, 1), [2], reduction="none"),
+}
+
+
+@pytest.mark.parametrize("serving", [kernels.reference, None])
+@pytest.mark.parametrize("name", NORMALISED)
+def test_a_row_with_inf_or_of_minus_inf_has_no_softmax(name: str, serving: Any) -> None:
+    """NaN everywhere, the gradient too, whichever kernels serve; without a warning."""
+    rows = ([0.0, INF, 1.0], [INF, INF, 0.0], [-INF, INF, 0.0], [-INF] * 3, [NAN, 1.0, INF])
+    with pytest.MonkeyPatch.context() as patch:
+        for kernel in ("cross_entropy", "cross_entropy_grad") if serving else ():
+            patch.setattr(kernels, kernel, getattr(serving, kernel))
+        for row in rows:
+            x = ag.tensor(np.array([row]), requires_grad=True)
+            out = NORMALISED[name](x)
+            (g,) = ag.grad(out, x, np.arange(1.0, 1.0 + out.size).reshape(out.shape))
+            assert np.isnan(out.numpy()).all(), row
+            assert np.isnan(g.numpy()).all(), row
+        finite = NORMALISED[name](ag.tensor([[0.0, -INF, 1.0]]))
+        assert not np.isnan(finite.numpy()).any()
+
+
+def test_logsumexp_of_infinities_is_their_maximum() -> None:
+    for row, expected in (([0.0, INF], INF), ([-INF, -INF], -INF), ([-INF, INF], INF)):
+        assert ag.logsumexp(np.array(row)) == expected
+
+
+def test_slopes_of_a_power_of_zero_are_infinite_for_negative_exponents() -> None:
+    """As PyTorch has it: 0 ** b falls from inf to 0 where b rises through 0."""
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert gradient(lambda b: 0.0**b, [-2.0, -1.0]) == [[-INF, -INF]]
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert gradient(lambda b: ag.power(-0.0, b), [-2.0, -1.0]) == [[-INF, INF]]
+
+
+def test_second_derivatives_of_a_square_and_of_the_square_of_a_length_differ_at_0() -> None:
+    for function, expected in ((lambda x: ag.norm(x) ** 2, 0.0), (lambda x: (x * x).sum(), 2.0)):
+        assert func.hessian(function)(ag.tensor([0.0])).tolist() == [[expected]]
 
 
 def test_slopes_at_the_end_of_a_domain_are_infinite() -> None:
