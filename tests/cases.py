@@ -75,7 +75,7 @@ def joined(draw: Any, new_axis: bool) -> Case:
     rank = len(shape) + new_axis
     axis = draw(st.integers(-rank, rank - 1))
     parts = []
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(draw(st.integers(2, 3))):
         if not new_axis:
             shape[axis] = draw(st.integers(0, 3))
         parts.append(draw(ag_st.arrays(tuple(shape))))

@@ -176,6 +176,9 @@ def _differentiate(
                 rule, name = op.rules[place], op.inputs[place]
                 if rule is None:
                     continue
+                if x.serial in owned and hasattr(rule, "adds"):
+                    rule.adds(pending[x.serial], g, *args, **params)
+                    continue
                 if op.variadic:
                     params = {**params, "position": position}
                 if open_blocks:

@@ -38,7 +38,8 @@ class Op:
 
     A rule of None means that the derivative is zero.  `joint` replaces the rules: it returns the
     gradients of all inputs at once, which share work.  `variadic` ops take any number of inputs;
-    `position` tells their one rule which input is meant.
+    `position` tells their one rule which input is meant.  A rule may have an attribute `adds`: the
+    function of (total, g, out, *inputs) that adds the gradient to a total in place.
 
     >>> multiply = ag.OPS["multiply"]
     >>> multiply.inputs, multiply.params
@@ -112,8 +113,8 @@ def _declare(
     saves: tuple[str, ...],
 ) -> Op:
     name, inputs = arguments.name, arguments.inputs
-    if arguments.variadic and (len(inputs) > 1 or joint):
-        raise TypeError(f"op {name!r}: *{inputs[-1]} must be its only input, with one rule")
+    if arguments.variadic and len(inputs) > 1:
+        raise TypeError(f"op {name!r}: *{inputs[-1]} must be its only input")
     if joint and rules:
         raise TypeError(f"op {name!r}: give either one joint rule or a rule per input")
     if not joint and set(rules) != set(inputs):

@@ -48,6 +48,14 @@ def getitem(x: Array, *, index: Index) -> Array:
     return x[index if type(index) is slice else plain_index(index)]
 
 
+def _add_picked(total: np.ndarray, g: Any, out: Any, x: Any, *, index: Any) -> None:
+    """Add the gradient of ``x[index]`` in place: the work of a piece, not of all of x."""
+    _add_at(total, plain_index(index), values(g))
+
+
+getitem.op.rules[0].adds = _add_picked  # type: ignore[attr-defined]
+
+
 @op(g=lambda gx, out, g, *, index, shape: gx[index])
 def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     """Zeros of `shape` with `g` added at `index`: the adjoint of `getitem`.
@@ -60,18 +68,27 @@ def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     index = plain_index(index)
     out = np.zeros(shape, g.dtype)
     try:
-        if not _may_repeat(index):
-            out[index] = g
-        elif isinstance(index, np.ndarray) and g.shape == index.shape + out.shape[1:]:
-            _add_rows(out, index, g)
+        if _may_repeat(index):
+            _add_at(out, index, g)
         else:
-            np.add.at(out, index, g)
+            out[index] = g
     except ValueError:
         raise ValueError(
             f"scatter_add: g of shape {g.shape} does not fit what the index selects from shape "
             f"{shape}"
         ) from None
     return out
+
+
+def _add_at(out: np.ndarray, index: Any, g: np.ndarray) -> None:
+    """Add `g` to ``out[index]`` in place, at a repeated position as often as it occurs."""
+    rows = isinstance(index, np.ndarray) and g.shape == index.shape + out.shape[1:]
+    if not _may_repeat(index):
+        out[index] += g
+    elif rows and out.flags.c_contiguous:
+        _add_rows(out, index, g)
+    else:
+        np.add.at(out, index, g)
 
 
 def _add_rows(out: np.ndarray, index: np.ndarray, g: np.ndarray) -> None:

@@ -141,7 +141,7 @@ nanmedian = functools.partial(quantile, q=0.5, skip_nan=True)
 def append(x: Array, more: Any, *, axis: int | None = None) -> Array:
     """The values of x, then those of `more`, along `axis`; both are raveled when it is None."""
     parts = [x, more] if axis is not None else [shape.ravel(x), shape.ravel(more)]
-    return join.concatenate(*parts, axis=axis or 0)
+    return join.concatenate(parts, axis=axis or 0)
 
 
 def dstack(parts: Sequence[Any]) -> Array:
