@@ -190,10 +190,97 @@ def test_the_power_0_of_a_matrix_is_the_identity_whatever_it_holds() -> None:
     assert gradient(lambda x: ag.matrix_power(x, 0), x) == [np.zeros((1, 2, 2)).tolist()]
 
 
-def test_a_single_value_has_the_axes_that_numpy_gives_it() -> None:
-    for function in (ag.sum, ag.mean, ag.max, ag.min, ag.logsumexp, ag.nansum):
-        for axis in (0, -1, None, ()):
+WITH_AXIS: dict[str, dict[str, Any]] = {
+    name: {}
+    for name in """amax amin average cumprod cumsum diff flip max mean median min nanmean nansum
+        prod ptp roll sort squeeze std sum take_along_axis var repeat take array_split split nanprod
+        nancumsum nancumprod nanmax nanmin nanvar nanstd nanmedian quantile stack
+        concatenate argmax argmin argsort all any""".split()
+} | {
+    "array_split": {"indices_or_sections": 1},
+    "quantile": {"q": 0.5},
+    "repeat": {"repeats": 2},
+    "roll": {"shift": 1},
+    "split": {"indices_or_sections": 1},
+    "take": {"indices": [0, 0]},
+    "take_along_axis": {"indices": np.array([0])},
+}
+LENIENT = {"mean", "average", "var", "std", "median", "nanvar", "nanstd", "nanmedian", "quantile"}
+"""NumPy's versions refuse the axes that its sum and max take."""
+
+
+@pytest.mark.parametrize("name", WITH_AXIS)
+def test_a_single_value_has_the_axes_that_numpy_gives_it(name: str) -> None:
+    """0 and -1 where NumPy's function takes them, and for every reduction."""
+
+    def outcome(function: Any, x: Any, axis: Any) -> Any:
+        try:
+            found = function(x, axis=axis, **WITH_AXIS[name])
+        except (ValueError, TypeError, IndexError):
+            return "an error"
+        return np.shape(found), np.asarray(found).tolist()
+
+    numpys, x = getattr(np, name), np.array(3.0)
+    for axis in (0, -1, 1, -2):
+        expected = outcome(numpys, x, None if name in LENIENT and axis in (0, -1) else axis)
+        for function in (numpys, getattr(ag, name, numpys)):
+            assert outcome(function, ag.tensor(x), axis) == expected, axis
+
+
+def test_gradients_of_a_single_value_along_its_axis() -> None:
+    for function in (ag.sum, ag.mean, ag.max, ag.min, ag.prod, ag.median, ag.cumprod, ag.cumsum):
+        for axis in (0, -1):
             assert gradient(lambda x: function(x, axis=axis), 3.0) == [1.0]  # noqa: B023
+    for function in (ag.logsumexp, ag.nansum, ag.squeeze, ag.norm):
+        assert gradient(function, 3.0) == [1.0]
+    assert gradient(lambda x: ag.repeat(x, 3, axis=0), 3.0) == [3.0]
+    assert gradient(lambda x: ag.take(x, [0, 0], axis=-1), 3.0) == [2.0]
+    for function in (ag.var, ag.std):
+        assert gradient(lambda x: function(x, axis=0), 3.0) == [0.0]  # noqa: B023
+
+
+def test_clip_by_bounds_that_broadcast_and_have_gradients() -> None:
+    bounds = [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]], [[2.0], [0.5]]  # the last row: max < min
+    found = gradient(ag.clip, [-1.0, 1.0, 3.0], *bounds)
+    assert found == [[0.0, 1.0, 0.0], [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], [[1.0], [3.0]]]
+    for call in (np.clip, ag.clip, lambda x, *b: x.clip(*b)):
+        assert np.array_equal(
+            call(ag.tensor([-1.0, 1.0, 3.0]), *bounds).numpy(),
+            np.clip([-1.0, 1.0, 3.0], *bounds),
+        )
+        assert gradient(call, [0.0, 1.0, NAN], 0.0, 1.0) == [[1.0, 1.0, 0.0], 0.0, 0.0]
+
+
+def test_settings_that_numpy_and_pytorch_take() -> None:
+    x = np.arange(1.0, 7.0).reshape(3, 2)
+    t = ag.tensor(x)
+    for call in (ag.std, ag.var, np.std, np.var, lambda x, ddof: x.std(ddof=ddof)):
+        assert np.allclose(call(t, ddof=0.5).numpy(), call(x, ddof=0.5))
+    for axis in ((0, 1), (1, 0), (-1,), 0, None, ()):
+        for order in (2, 1, INF, 3):
+            found = np.linalg.vector_norm(t, axis=axis, ord=order, keepdims=True)
+            assert np.allclose(
+                found.numpy(), np.linalg.vector_norm(x, axis=axis, ord=order, keepdims=True)
+            )
+    assert F.hardtanh(np.array([-1.0, 0.0, 2.0]), 1.0, 1.0).tolist() == [1.0, 1.0, 1.0]
+    assert gradient(lambda x: F.hardtanh(x, 0.0, 0.0), [-1.0, 0.0, 1.0]) == [[0.0, 0.0, 0.0]]
+
+
+def test_what_numpy_refuses() -> None:
+    square = ag.tensor(np.eye(2))
+    for axes in ((1, 1), (0, -2), (0,), (0, 1, 1), (0, 2)):
+        for x in (square, square.numpy()):
+            with pytest.raises((ValueError, TypeError)):
+                np.rot90(x, axes=axes)
+    for parts in ([square], [square, square[0], square], [square, square, square[None]]):
+        for given in (parts, [x.numpy() for x in parts]):
+            with pytest.raises(ValueError, match=r"multi_dot: parts|two arrays|dimension"):
+                np.linalg.multi_dot(given)
+    nothing = ag.tensor(np.zeros((0, 2)))
+    for name in ("argmax", "argmin", "max", "min"):
+        with pytest.raises(ValueError, match=f"^{name}: no values to choose from over axis 0"):
+            getattr(nothing, name)(axis=0)
+        assert getattr(nothing, name)(axis=1).shape == (0,)
 
 
 def test_equal_values_share_one_gradient_also_where_half_precision_cannot_count_them() -> None:

@@ -15,7 +15,7 @@ from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import plain_index
-from autograd_cnn.ops.shape import along, broadcast_to, ravel
+from autograd_cnn.ops.shape import along, broadcast_to, line, ravel
 from autograd_cnn.ops.signatures import join_function, list_function
 
 __all__ = [
@@ -116,9 +116,7 @@ def repeat(x: Array, *, repeats: Integers, axis: int | None = None) -> Array:
     >>> ag.repeat(np.array([1.0, 2.0]), 2)
     array([1., 1., 2., 2.])
     """
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = normal_axis("repeat", axis, x.ndim)
+    x, axis = line("repeat", x, axis)
     times, size = np.asarray(plain_index(repeats)), x.shape[axis]
     if times.shape not in ((), (1,), (size,)) or (times < 0).any():
         raise ValueError(

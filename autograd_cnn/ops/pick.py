@@ -12,7 +12,7 @@ from autograd_cnn.engine.annotations import Index, Integers, holds_numbers
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where
-from autograd_cnn.ops.shape import along, unbroadcast
+from autograd_cnn.ops.shape import along, line, unbroadcast
 
 __all__ = [
     "diag", "diagonal", "getitem", "put", "scatter_add", "take", "take_along_axis", "tril", "triu",
@@ -141,9 +141,8 @@ def take(x: Array, *, indices: Integers, axis: int | None = None) -> Array:
     index = np.asarray(plain_index(indices))
     if index.dtype.kind not in "iu":
         raise TypeError(f"take: indices must be integers, got dtype {index.dtype}")
-    if axis is None:
-        return x.reshape((x.size,))[index]
-    return x[along(normal_axis("take", axis, x.ndim), index)]
+    x, axis = line("take", x, axis)
+    return x[along(axis, index)]
 
 
 @composition

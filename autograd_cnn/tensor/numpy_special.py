@@ -129,10 +129,7 @@ def _clip(
         None if bound is np._NoValue else bound
         for bound in (a_min if min is None else min, a_max if max is None else max)
     )
-    if not any(isinstance(bound, Node) and bound.requires_grad for bound in (low, high)):
-        return arithmetic.clip(a, min=values(low), max=values(high))
-    a = a if low is None else arithmetic.maximum(a, low)
-    return a if high is None else arithmetic.minimum(a, high)
+    return arithmetic.clip(a, low, high)
 
 
 def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
