@@ -167,7 +167,7 @@ ag.clip(x(3), x(2))  =>  ValueError: clip: ...do not broadcast
 x(3).backward()  =>  ValueError: backward: the output has shape (3,)....sum() or .mean()
 ag.tensor([1.0]).backward()  =>  ag.GraphError: backward: ...does not require gradients
 x(3).backward(np.ones(2))
-    =>  ValueError: backward: gradient must have the output's shape (3,), got (2,)
+    =>  ValueError: backward: gradient must have shape (3,), got (2,)
 ag.grad(x(1), ag.tensor([1.0]))  =>  ag.GraphError: grad: input 0 ...does not require gradients
 ag.grad([x(1), x(1)], x(1), [None])  =>  ValueError: grad: expected 2 grad_outputs
 setattr(x(2), "grad", np.ones(3))  =>  ValueError: grad: expected ...(2,), got (3,)

@@ -190,13 +190,11 @@ def test_the_power_0_of_a_matrix_is_the_identity_whatever_it_holds() -> None:
     assert gradient(lambda x: ag.matrix_power(x, 0), x) == [np.zeros((1, 2, 2)).tolist()]
 
 
-WITH_AXIS: dict[str, dict[str, Any]] = {
-    name: {}
-    for name in """amax amin average cumprod cumsum diff flip max mean median min nanmean nansum
-        prod ptp roll sort squeeze std sum take_along_axis var repeat take array_split split nanprod
-        nancumsum nancumprod nanmax nanmin nanvar nanstd nanmedian quantile stack
-        concatenate argmax argmin argsort all any""".split()
-} | {
+NAMES = """amax amin average cumprod cumsum diff flip max mean median min nanmean nansum prod ptp
+    roll sort squeeze std sum take_along_axis var repeat take array_split split nanprod nancumsum
+    nancumprod nanmax nanmin nanvar nanstd nanmedian quantile stack concatenate argmax argmin
+    argsort all any"""
+WITH_AXIS: dict[str, dict[str, Any]] = {name: {} for name in NAMES.split()} | {
     "array_split": {"indices_or_sections": 1},
     "quantile": {"q": 0.5},
     "repeat": {"repeats": 2},

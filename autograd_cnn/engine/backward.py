@@ -217,19 +217,19 @@ def _fitted(op: Op, x: Node, gx: Array) -> Array:
     """`gx` with the dtype of `x`; its shape must be right already."""
     gx = gx if hasattr(gx, "dtype") else np.asarray(gx)  # a rule may give a Python number
     array = values(gx)
-    if array.dtype != x.array.dtype:
-        gx = gx.astype(x.array.dtype)
-    if array.shape != x.array.shape:
+    if array.shape != x.array.shape or array.dtype.kind not in "biuf":
         raise GraphError(
             f"{op.name}: a backward rule gave a gradient of shape {array.shape} for an input of "
-            f"shape {x.array.shape}; a gradient has its input's shape"
+            f"shape {x.array.shape}; a gradient has its input's shape and holds real numbers"
         )
+    if array.dtype != x.array.dtype:
+        gx = gx.astype(x.array.dtype)
     return gx
 
 
 def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) -> Any:
     """The gradient that starts a backward pass from `output`."""
-    shape = output.array.shape
+    shape, dtype = output.array.shape, output.array.dtype
     if not output.tracked:
         raise GraphError(
             f"{name}: the tensor {describe(output)} does not require gradients: no input of its "
@@ -242,14 +242,12 @@ def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) ->
             f"itself; reduce it with .sum() or .mean(), or pass gradient= an array of shape {shape}"
         )
     seed: Any = np.ones_like(output.array) if gradient is None else gradient
-    if isinstance(seed, Node):
+    if isinstance(seed, Node) and seed.array.dtype.kind != "c":
         array = seed.array
     else:
-        array = as_numbers(name, "gradient", seed).astype(output.array.dtype, copy=False)
+        array = as_numbers(name, "gradient", seed, dtype).astype(dtype, copy=False)
     if array.shape != shape:
-        raise ValueError(
-            f"{name}: gradient must have the output's shape {shape}, got {array.shape}"
-        )
+        raise ValueError(f"{name}: gradient must have shape {shape}, got {array.shape}")
     if not create_graph:
         return array
     return seed if isinstance(seed, Node) else wrap(array.copy())  # the graph will hold it

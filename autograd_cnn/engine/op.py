@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from autograd_cnn.checks import mistake, unfit
 from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine.annotations import NUMERIC
 from autograd_cnn.engine.arguments import Arguments, as_input, guarded
 from autograd_cnn.engine.node import Array, Node, next_serial
 
@@ -38,8 +40,8 @@ class Op:
 
     A rule of None means that the derivative is zero.  `joint` replaces the rules: it returns the
     gradients of all inputs at once, which share work.  `variadic` ops take any number of inputs;
-    `position` tells their one rule which input is meant.  A rule may have an attribute `adds`: the
-    function of (total, g, out, *inputs) that adds the gradient to a total in place.
+    `position` tells their one rule which input is meant.  ``rule.adds(total, g, ...)``, if there
+    is one, adds the gradient to a total in place.
 
     >>> multiply = ag.OPS["multiply"]
     >>> multiply.inputs, multiply.params
@@ -58,10 +60,6 @@ class Op:
     """Values of the parameters that have one."""
     exposed: tuple[str, ...] = ()
     """The parameters that may hold arrays or lists, which the caller could change later."""
-
-    def rule(self, position: int) -> Rule | None:
-        """The backward rule of the input at `position`."""
-        return self.rules[0 if self.variadic else position]
 
 
 def op(
@@ -142,7 +140,8 @@ def _declare(
     )
 
 
-_PLAIN = frozenset({np.ndarray, bool, int, float, complex, *np.sctypeDict.values()})
+_NUMBERS = {t for t in np.sctypeDict.values() if np.dtype(t).kind in NUMERIC}
+_PLAIN = frozenset({np.ndarray, bool, int, float, complex} | _NUMBERS)
 """The types of inputs, besides tensors, that a forward takes as they are."""
 
 
@@ -270,7 +269,13 @@ def _result(
             elif type(x) is _ndarray and np.may_share_memory(out, x):
                 result.array = out = out.copy(order="K")  # the caller can write to x
                 break
-    if tracked and out.dtype.kind in "fc" and _recording():
+    kind = out.dtype.kind
+    for x in args if has_arrays else ():
+        if type(x) is _ndarray and x.dtype.kind not in NUMERIC:
+            raise mistake(record.name, "an input", "an array of numbers", x)
+    if kind != "f" and (kind not in NUMERIC or (kind == "c" and tracked and _recording())):
+        raise unfit(record.name, out)
+    if tracked and kind == "f" and _recording():
         result.tracked = True
         result.op = record
         result.inputs = _protected_inputs(args) if has_arrays else args

@@ -6,6 +6,7 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.engine.annotations import DType
+from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.ops.formulas import binary, composed, unary
@@ -133,10 +134,8 @@ def _clip_share(g: Array, out: Array, inputs: tuple[Array, ...], k: int) -> Arra
     """The gradient of x, min or max, the input `k`: that of the results which are its values."""
     x, low, high = map(values, inputs)
     above = high is not None and (x if low is None else np.maximum(x, low)) > high
-    if k == 2:
-        chosen = above
-    else:
-        chosen = (x < low if k else x == values(out)) & np.logical_not(above)
+    taken = x < low if k == 1 else x == values(out)
+    chosen = above if k == 2 else taken & np.logical_not(above)
     return unbroadcast(where(chosen, g, 0.0), inputs[k])
 
 
@@ -166,4 +165,4 @@ def astype(x: Array, *, dtype: DType) -> Array:
     >>> ag.astype(np.array([1.5, 2.0]), dtype="float32")
     array([1.5, 2. ], dtype=float32)
     """
-    return np.asarray(x).astype(dtype)
+    return as_numbers("astype", "x", x, dtype).astype(dtype)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import misfit, mistake, normal_axis, whole_numbers
+from autograd_cnn.checks import misfit, mistake, normal_axis, single, whole_numbers
 from autograd_cnn.engine.annotations import Axis, Integers, Pads, is_array
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
@@ -104,6 +104,7 @@ def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
         raise ValueError(
             f"pad: widths must be {x.ndim} pairs (before, after) of sizes >= 0, got {widths}"
         )
+    value = single("pad", "value", value)
     out = np.full([n + a + b for n, (a, b) in zip(x.shape, widths)], value, x.dtype)
     out[_inside(x.shape, widths)] = x
     return out

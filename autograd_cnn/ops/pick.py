@@ -125,6 +125,8 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
     """
     index = plain_index(index)
     out = np.array(x)
+    if np.iscomplexobj(v) and not np.iscomplexobj(x):
+        raise mistake("put", "v", "real where x is real", v)
     if np.ndim(v) > out[index].ndim:
         raise misfit("put", f"the values must fit into shape {out[index].shape}", v)
     out[index] = v

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from autograd_cnn.engine.node import Array, Node, values
+from autograd_cnn.engine.node import Array, values
 from autograd_cnn.ops import arithmetic, join, product
 from autograd_cnn.ops.shape import broadcast_to, ravel, reshape
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Attached, GraphError, Node, describe, values
 from autograd_cnn.ops import arithmetic, exponential, pick, product
 
@@ -106,9 +107,8 @@ class Operators(Node):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         index = pick.plain_index(index)
+        as_numbers("item assignment", "the value", value, self.array.dtype)
         if isinstance(value, (list, tuple)):
-            if any(isinstance(part, Node) for part in value):
-                raise TypeError("item assignment: got a list of tensors; join them with ag.stack")
             value = np.asarray(value, self.array.dtype)
         recorded = self._recorded_with("item assignment", value)
         if recorded and self._is_part():
@@ -171,6 +171,7 @@ class Operators(Node):
 
     def _update(self, function: Any, ufunc: np.ufunc, other: Any) -> Any:
         if not self._recorded_with(f"in-place {ufunc.__name__}", other):
+            as_numbers(f"in-place {ufunc.__name__}", "the value", other)
             ufunc(self.array, values(other), out=self.array, casting="same_kind")
             self.touch()
             return self
