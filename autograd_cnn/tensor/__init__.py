@@ -34,6 +34,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
 
     __slots__ = ()
     __array_priority__ = 1000
+    __pandas_priority__ = 5000  # pandas leaves ``series * t`` to the tensor
 
     @checked
     def __init__(self, data: Any, requires_grad: bool = False, dtype: DType | None = None) -> None:
