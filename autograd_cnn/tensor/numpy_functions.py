@@ -148,7 +148,7 @@ def plain(x: Any) -> Any:
     if isinstance(x, dict):
         return {key: plain(value) for key, value in x.items()}
     if isinstance(x, Node):
-        x = x.array.view()
+        x = np.asarray(x.array).view()
         x.flags.writeable = False  # the caller may keep it
     return x
 
