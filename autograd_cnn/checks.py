@@ -44,9 +44,19 @@ def misfit(where: str, problem: str, *arrays: Any) -> ValueError:
     return ValueError(f"{where}: {problem}, got {' and '.join(map(shown, arrays))}")
 
 
+def unfit(where: str, out: np.ndarray) -> TypeError:
+    """The error for a result that no tensor holds, or that gradients do not pass."""
+    if out.dtype.kind != "c":
+        return TypeError(f"{where}: the result has dtype {out.dtype}, but a tensor holds numbers")
+    return TypeError(
+        f"{where}: the result is complex, and gradients pass real numbers only; keep real and "
+        "imaginary parts in two tensors, or .detach() the inputs"
+    )
+
+
 def is_whole(x: Any) -> bool:
-    """Whether `x` is an integer and not a bool."""
-    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+    """Whether `x` is an integer and not a bool or a span of time."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.timedelta64))
 
 
 def integer(owner: str, name: str, value: Any, least: int) -> int:
@@ -96,6 +106,8 @@ def number(
     ValueError: LinearLR: start_factor must be above 0 and at most 1, got 0
     """
     try:
+        if np.iscomplexobj(value):  # NumPy orders complex numbers
+            raise TypeError
         fits, finite = least <= value <= most and above < value < below, abs(value) < math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{owner}: {name} must be a number, got {value!r}") from None

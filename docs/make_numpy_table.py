@@ -34,6 +34,9 @@ Only functions that join arrays see tensors **inside a list**. `np.sum([t, u])` 
 while a graph is recorded. Ufuncs and functions in C (`np.exp([t, u])`) use the values only. Join
 first: `np.exp(ag.stack([t, u]))`.
 
+The operator of **another library's object** on the left, such as a pandas `series * t`, gives a
+tensor or raises a TypeError. The method `a.dot(t)` of an array uses the values only: write `a @ t`.
+
 Written by `docs/make_numpy_table.py` from the tables in
 `autograd_cnn/tensor/numpy_functions.py`, for the public ufuncs of NumPy and its functions that
 support NumPy's dispatch protocols. A function with two names has two rows.

@@ -37,6 +37,9 @@ def wheres(draw: Any) -> Case:
 
 @st.composite
 def clips(draw: Any) -> Case:
+    if draw(st.booleans()):
+        x, low, high = draw(ag_st.broadcastable(3))
+        return make(x, *draw(st.sampled_from([(low, high), (low,), (None, high)])))
     low, high = draw(st.sampled_from([(-0.5, 0.7), (None, 0.3), (-1.0, None)]))
     return make(draw(any_array), min=low, max=high)
 
@@ -75,7 +78,7 @@ def joined(draw: Any, new_axis: bool) -> Case:
     rank = len(shape) + new_axis
     axis = draw(st.integers(-rank, rank - 1))
     parts = []
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(draw(st.integers(2, 3))):
         if not new_axis:
             shape[axis] = draw(st.integers(0, 3))
         parts.append(draw(ag_st.arrays(tuple(shape))))
@@ -238,7 +241,7 @@ def _same(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 REFERENCES: dict[str, Any] = {
     **cases_network.REFERENCES,
     "astype": lambda x, dtype: x.astype(dtype),
-    "clip": lambda x, min, max: np.clip(x, min, max),
+    "clip": lambda x, min=None, max=None: np.clip(x, min, max),
     "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
     "getitem": lambda x, index: x[index],
     "linear": lambda x, w, b=0.0: np.einsum("...k,fk->...f", x, w) + b,

@@ -8,7 +8,7 @@ from autograd_cnn import nn
 TABLE = r"""
 # activations
 F.gelu(x(2), "erf")  =>  ValueError: gelu: approximate must be 'none' or 'tanh'
-F.hardtanh(x(2), 2, 1)  =>  ValueError: hardtanh: min_val 2 must be less than max_val 1
+F.hardtanh(x(2), 2, 1)  =>  ValueError: hardtanh: min_val 2 must be at most max_val 1
 F.softplus(x(2), beta=0)  =>  ValueError: softplus: beta must not be 0
 nn.GELU("erf")  =>  ValueError: GELU: approximate must be ...'erf'
 nn.Softplus(beta=0)  =>  ValueError: Softplus: beta must not be 0

@@ -13,7 +13,8 @@ ag.exp(x(1), 2)  =>  TypeError: exp: got 1 arguments too many
 ag.sum(x(1), axes=0)  =>  TypeError: sum: unknown argument 'axes'; the signature is sum
 ag.sum(x(1), 0, axis=0)  =>  TypeError: sum: got 'axis' twice
 ag.reshape(x(1))  =>  TypeError: reshape: argument 'shape' is missing
-ag.clip(x(1), min=x(1))  =>  TypeError: clip: argument 'min' is a plain value....detach() of it
+ag.round(x(1), decimals=x())
+    =>  TypeError: round: argument 'decimals' is a plain value....detach() of it
 ag.exp([x(1), x(1)])  =>  TypeError: exp: x is a list of tensors, ...ag.stack
 x(2) * [x(), x()]  =>  TypeError: multiply: y is a list of tensors, ...ag.stack
 # shapes
@@ -156,12 +157,17 @@ np.quantile(x(2, 2), 0.5, axis=3)  =>  ValueError: quantile: axis 3 is out of ra
 np.nan_to_num(x(2, 2), copy=False)  =>  TypeError: np.nan_to_num: copy=False would change
 np.kron(x(2, 2), "a")  =>  TypeError: kron: b must be an array of numbers, got 'a'
 np.hsplit(x(2, 2), 3)  =>  ValueError: split: axis 1 does not divide into 3 equal parts
-np.linalg.vector_norm(x(2, 2), axis=(0, 1))  =>  TypeError: np.linalg.vector_norm: axis must be
+np.linalg.vector_norm(x(2, 2), axis=2)  =>  ValueError: vector_norm: axis 2 is out of range
+np.linalg.multi_dot([x(2, 2)])  =>  ValueError: multi_dot: parts must be two matrices or more
+np.rot90(x(2, 2), axes=(1, 1))  =>  ValueError: rot90: axis (1, 1) names an axis twice
+np.rot90(x(2, 2), axes=(0, 1, 1))  =>  ValueError: rot90: axis (0, 1, 1) names an axis twice
+x(0).argmax()  =>  ValueError: argmax: no values to choose from
+ag.clip(x(3), x(2))  =>  ValueError: clip: ...do not broadcast
 # gradients
 x(3).backward()  =>  ValueError: backward: the output has shape (3,)....sum() or .mean()
 ag.tensor([1.0]).backward()  =>  ag.GraphError: backward: ...does not require gradients
 x(3).backward(np.ones(2))
-    =>  ValueError: backward: gradient must have the output's shape (3,), got (2,)
+    =>  ValueError: backward: gradient must have shape (3,), got (2,)
 ag.grad(x(1), ag.tensor([1.0]))  =>  ag.GraphError: grad: input 0 ...does not require gradients
 ag.grad([x(1), x(1)], x(1), [None])  =>  ValueError: grad: expected 2 grad_outputs
 setattr(x(2), "grad", np.ones(3))  =>  ValueError: grad: expected ...(2,), got (3,)

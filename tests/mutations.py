@@ -207,7 +207,7 @@ def _moved_plainly(value: Any) -> Any:
 
 
 def _parameter_faults(op: Op, rule: Any) -> Iterator[tuple[str, Any]]:
-    for name in (*op.params, *op.saves, *(("position",) if op.variadic else ())):
+    for name in (*op.params, *op.saves, *(("position",) if op.variadic and not op.joint else ())):
 
         def wrong(*args: Any, name: str = name, **params: Any) -> Any:
             params[name] = _moved(name, params[name], args, params)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
+from autograd_cnn import func, kernels
 from autograd_cnn import functional as F
 from tests.test_edges import INF, NAN, gradient
 
@@ -32,6 +33,8 @@ from tests.test_edges import INF, NAN, gradient
         (lambda x: ag.norm(x, ord=1.5), [[0.0, 4.0]], [[0.0, 1.0]]),
         (lambda x: ag.norm(x, ord=1), [[0.0, -4.0]], [[0.0, -1.0]]),
         (lambda x: ag.norm(x, ord=INF), [[-4.0, 4.0]], [[-0.5, 0.5]]),
+        (lambda b: 0.0**b, [[0.0, 0.5, 2.0, INF]], [[0.0, 0.0, 0.0, 0.0]]),
+        (lambda b: ag.power([0.0, -0.0], b), [[0.0, 2.0]], [[0.0, 0.0]]),
         (ag.prod, [[2.0, 0.0, 3.0]], [[0.0, 6.0, 0.0]]),
         (ag.prod, [[0.0, 0.0, 3.0]], [[0.0, 0.0, 0.0]]),
         (ag.cumprod, [[2.0, 0.0, 3.0]], [[1.0, 8.0, 0.0]]),
@@ -58,6 +61,55 @@ def test_gradient_at_a_kink_tie_or_edge(function: Any, inputs: Any, expected: An
         warnings.simplefilter("error")
         found = gradient(function, *inputs)
     assert np.allclose(found, expected, rtol=1e-12, atol=0.0)
+
+
+NORMALISED: dict[str, Any] = {
+    "softmax": ag.softmax,
+    "log_softmax": ag.log_softmax,
+    "cross_entropy": lambda x: F.cross_entropy(x, [0], reduction="none"),
+    "cross_entropy of the last class": lambda x: F.cross_entropy(x, [2], reduction="none"),
+    "cross_entropy of shares": lambda x: F.cross_entropy(x, [[0.2, 0.3, 0.5]], reduction="none"),
+    "smoothed cross_entropy": lambda x: F.cross_entropy(
+        x, [0], reduction="none", label_smoothing=0.1
+    ),
+    "nll_loss": lambda x: F.nll_loss(F.log_softmax(x, 1), [2], reduction="none"),
+}
+
+
+@pytest.mark.parametrize("serving", [kernels.reference, None])
+@pytest.mark.parametrize("name", NORMALISED)
+def test_a_row_with_inf_or_of_minus_inf_has_no_softmax(name: str, serving: Any) -> None:
+    """NaN everywhere, the gradient too, whichever kernels serve; without a warning."""
+    rows = ([0.0, INF, 1.0], [INF, INF, 0.0], [-INF, INF, 0.0], [-INF] * 3, [NAN, 1.0, INF])
+    with pytest.MonkeyPatch.context() as patch:
+        for kernel in ("cross_entropy", "cross_entropy_grad") if serving else ():
+            patch.setattr(kernels, kernel, getattr(serving, kernel))
+        for row in rows:
+            x = ag.tensor(np.array([row]), requires_grad=True)
+            out = NORMALISED[name](x)
+            (g,) = ag.grad(out, x, np.arange(1.0, 1.0 + out.size).reshape(out.shape))
+            assert np.isnan(out.numpy()).all(), row
+            assert np.isnan(g.numpy()).all(), row
+        finite = NORMALISED[name](ag.tensor([[0.0, -INF, 1.0]]))
+        assert not np.isnan(finite.numpy()).any()
+
+
+def test_logsumexp_of_infinities_is_their_maximum() -> None:
+    for row, expected in (([0.0, INF], INF), ([-INF, -INF], -INF), ([-INF, INF], INF)):
+        assert ag.logsumexp(np.array(row)) == expected
+
+
+def test_slopes_of_a_power_of_zero_are_infinite_for_negative_exponents() -> None:
+    """As PyTorch has it: 0 ** b falls from inf to 0 where b rises through 0."""
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert gradient(lambda b: 0.0**b, [-2.0, -1.0]) == [[-INF, -INF]]
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert gradient(lambda b: ag.power(-0.0, b), [-2.0, -1.0]) == [[-INF, INF]]
+
+
+def test_second_derivatives_of_a_square_and_of_the_square_of_a_length_differ_at_0() -> None:
+    for function, expected in ((lambda x: ag.norm(x) ** 2, 0.0), (lambda x: (x * x).sum(), 2.0)):
+        assert func.hessian(function)(ag.tensor([0.0])).tolist() == [[expected]]
 
 
 def test_slopes_at_the_end_of_a_domain_are_infinite() -> None:
@@ -138,10 +190,95 @@ def test_the_power_0_of_a_matrix_is_the_identity_whatever_it_holds() -> None:
     assert gradient(lambda x: ag.matrix_power(x, 0), x) == [np.zeros((1, 2, 2)).tolist()]
 
 
-def test_a_single_value_has_the_axes_that_numpy_gives_it() -> None:
-    for function in (ag.sum, ag.mean, ag.max, ag.min, ag.logsumexp, ag.nansum):
-        for axis in (0, -1, None, ()):
+NAMES = """amax amin average cumprod cumsum diff flip max mean median min nanmean nansum prod ptp
+    roll sort squeeze std sum take_along_axis var repeat take array_split split nanprod nancumsum
+    nancumprod nanmax nanmin nanvar nanstd nanmedian quantile stack concatenate argmax argmin
+    argsort all any"""
+WITH_AXIS: dict[str, dict[str, Any]] = {name: {} for name in NAMES.split()} | {
+    "array_split": {"indices_or_sections": 1},
+    "quantile": {"q": 0.5},
+    "repeat": {"repeats": 2},
+    "roll": {"shift": 1},
+    "split": {"indices_or_sections": 1},
+    "take": {"indices": [0, 0]},
+    "take_along_axis": {"indices": np.array([0])},
+}
+LENIENT = {"mean", "average", "var", "std", "median", "nanvar", "nanstd", "nanmedian", "quantile"}
+"""NumPy's versions refuse the axes that its sum and max take."""
+
+
+@pytest.mark.parametrize("name", WITH_AXIS)
+def test_a_single_value_has_the_axes_that_numpy_gives_it(name: str) -> None:
+    """0 and -1 where NumPy's function takes them, and for every reduction."""
+
+    def outcome(function: Any, x: Any, axis: Any) -> Any:
+        try:
+            found = function(x, axis=axis, **WITH_AXIS[name])
+        except (ValueError, TypeError, IndexError):
+            return "an error"
+        return np.shape(found), np.asarray(found).tolist()
+
+    numpys, x = getattr(np, name), np.array(3.0)
+    for axis in (0, -1, 1, -2):
+        expected = outcome(numpys, x, None if name in LENIENT and axis in (0, -1) else axis)
+        for function in (numpys, getattr(ag, name, numpys)):
+            assert outcome(function, ag.tensor(x), axis) == expected, axis
+
+
+def test_gradients_of_a_single_value_along_its_axis() -> None:
+    for function in (ag.sum, ag.mean, ag.max, ag.min, ag.prod, ag.median, ag.cumprod, ag.cumsum):
+        for axis in (0, -1):
             assert gradient(lambda x: function(x, axis=axis), 3.0) == [1.0]  # noqa: B023
+    for function in (ag.logsumexp, ag.nansum, ag.squeeze, ag.norm):
+        assert gradient(function, 3.0) == [1.0]
+    assert gradient(lambda x: ag.repeat(x, 3, axis=0), 3.0) == [3.0]
+    assert gradient(lambda x: ag.take(x, [0, 0], axis=-1), 3.0) == [2.0]
+    for function in (ag.var, ag.std):
+        assert gradient(lambda x: function(x, axis=0), 3.0) == [0.0]  # noqa: B023
+
+
+def test_clip_by_bounds_that_broadcast_and_have_gradients() -> None:
+    bounds = [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]], [[2.0], [0.5]]  # the last row: max < min
+    found = gradient(ag.clip, [-1.0, 1.0, 3.0], *bounds)
+    assert found == [[0.0, 1.0, 0.0], [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], [[1.0], [3.0]]]
+    for call in (np.clip, ag.clip, lambda x, *b: x.clip(*b)):
+        assert np.array_equal(
+            call(ag.tensor([-1.0, 1.0, 3.0]), *bounds).numpy(),
+            np.clip([-1.0, 1.0, 3.0], *bounds),
+        )
+        assert gradient(call, [0.0, 1.0, NAN], 0.0, 1.0) == [[1.0, 1.0, 0.0], 0.0, 0.0]
+
+
+def test_settings_that_numpy_and_pytorch_take() -> None:
+    x = np.arange(1.0, 7.0).reshape(3, 2)
+    t = ag.tensor(x)
+    for call in (ag.std, ag.var, np.std, np.var, lambda x, ddof: x.std(ddof=ddof)):
+        assert np.allclose(call(t, ddof=0.5).numpy(), call(x, ddof=0.5))
+    for axis in ((0, 1), (1, 0), (-1,), 0, None, ()):
+        for order in (2, 1, INF, 3):
+            found = np.linalg.vector_norm(t, axis=axis, ord=order, keepdims=True)
+            assert np.allclose(
+                found.numpy(), np.linalg.vector_norm(x, axis=axis, ord=order, keepdims=True)
+            )
+    assert F.hardtanh(np.array([-1.0, 0.0, 2.0]), 1.0, 1.0).tolist() == [1.0, 1.0, 1.0]
+    assert gradient(lambda x: F.hardtanh(x, 0.0, 0.0), [-1.0, 0.0, 1.0]) == [[0.0, 0.0, 0.0]]
+
+
+def test_what_numpy_refuses() -> None:
+    square = ag.tensor(np.eye(2))
+    for axes in ((1, 1), (0, -2), (0,), (0, 1, 1), (0, 2)):
+        for x in (square, square.numpy()):
+            with pytest.raises((ValueError, TypeError)):
+                np.rot90(x, axes=axes)
+    for parts in ([square], [square, square[0], square], [square, square, square[None]]):
+        for given in (parts, [x.numpy() for x in parts]):
+            with pytest.raises(ValueError, match=r"multi_dot: parts|two arrays|dimension"):
+                np.linalg.multi_dot(given)
+    nothing = ag.tensor(np.zeros((0, 2)))
+    for name in ("argmax", "argmin", "max", "min"):
+        with pytest.raises(ValueError, match=f"^{name}: no values to choose from over axis 0"):
+            getattr(nothing, name)(axis=0)
+        assert getattr(nothing, name)(axis=1).shape == (0,)
 
 
 def test_equal_values_share_one_gradient_also_where_half_precision_cannot_count_them() -> None:

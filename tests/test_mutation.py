@@ -35,7 +35,7 @@ EQUIVALENT = {
 # Faults in arguments and formulas of which the examples must show a difference.
 SHOWN = {
     ("arctan2", "y", "x detached"),
-    ("concatenate", "xs", "position moved"),
+    ("concatenate", "xs", "axis moved"),
     ("contract", "xs", "inputs backwards"),
     ("divide", "y", "y detached"),
     ("getitem", "x", "index moved"),

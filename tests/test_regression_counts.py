@@ -184,3 +184,74 @@ def test_a_count_that_grows_is_reported_and_one_that_falls_is_not() -> None:
     check(100, 100, "calls")
     with pytest.raises(AssertionError, match="calls: 101, where 100 was enough"):
         check(101, 100, "calls")
+
+
+# --------------------------------------------------------------------------------- many pieces of one
+
+
+def looped(pick: Callable[[Any, int], Any]) -> Callable[[Any, int], Any]:
+    """A sum of pieces, each picked by itself."""
+
+    def total(x: Any, n: int) -> Any:
+        return sum((pick(x, k) * 2.0).sum() for k in range(n))
+
+    return total
+
+
+def listed(join: Callable[[list[Any]], Any]) -> Callable[[Any, int], Any]:
+    """The pieces of x, joined; each is a tensor of its own."""
+    return lambda x, n: (join([x[k] * 2.0 for k in range(n)]) * 3.0).sum()
+
+
+PIECES: dict[str, Callable[[Any, int], Any]] = {
+    "concatenate": listed(ag.concatenate),
+    "stack": listed(lambda parts: ag.stack(parts, axis=-1)),
+    "hstack": listed(ag.hstack),
+    "vstack": listed(ag.vstack),
+    "column_stack": listed(ag.column_stack),
+    "dstack": listed(np.dstack),
+    "concatenate, first derivatives kept": lambda x, n: (
+        ag.grad(listed(ag.concatenate)(x * x, n), x, create_graph=True)[0] * 2.0
+    ).sum(),
+    "one array n times": lambda x, n: ag.concatenate([x[:1]] * n).sum(),
+    "split": lambda x, n: sum((p * p).sum() for p in ag.split(x, n)),
+    "array_split": lambda x, n: sum((p * p).sum() for p in ag.array_split(x, n)),
+    "np.split": lambda x, n: sum((p * p).sum() for p in np.split(x, n)),
+    "rows": lambda x, n: sum((row * row).sum() for row in x),
+    "x[k]": looped(lambda x, k: x[k]),
+    "x[k : k + 1]": looped(lambda x, k: x[k : k + 1]),
+    "x[:, k]": lambda x, n: looped(lambda x, k: x[:, k])(x.T, n),
+    "x[k, 0]": looped(lambda x, k: x[k, 0]),
+    "x[[k, k]]": looped(lambda x, k: x[[k, k]]),
+    "x[..., [k, k]]": lambda x, n: looped(lambda x, k: x[..., [k, k]])(x.T, n),
+    "take": looped(lambda x, k: ag.take(x, [k], axis=0)),
+    "sum of many": lambda x, n: sum([x[:1]] * n).sum(),
+}
+
+
+@pytest.mark.parametrize("name", [n for n in PIECES if "kept" not in n])
+def test_pieces_cost_their_own_size_not_that_of_the_whole(name: str) -> None:
+    """Four times as many take about four times the memory and calls, in backward too."""
+
+    def costs(n: int) -> tuple[int, int]:
+        x = ag.tensor(np.ones((n, 50), "f4"), requires_grad=True)
+
+        def work() -> None:
+            PIECES[name](x, n).backward()
+
+        work()
+        return sum(allocated_sizes(work)), count_hops(work)
+
+    few, many = costs(50), costs(200)
+    for what, less, more in zip(("bytes", "calls"), few, many):
+        check(more, 5 * less, f"{what} of {name}, 200 pieces beside {less} for 50")
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_gradients_of_pieces_add_up(name: str) -> None:
+    """Each piece by itself, in a graph where nothing adds in place, gives the same gradient."""
+    x = ag.tensor(np.arange(1.0, 13.0).reshape(4, 3), requires_grad=True)
+    (found,) = ag.grad(PIECES[name](x, 4), x)
+    (expected,) = ag.grad(PIECES[name](x, 4), x, create_graph=True)
+    assert np.array_equal(found.numpy(), expected.numpy())
+    assert found.numpy().all() or name in ("one array n times", "sum of many", "x[k, 0]")

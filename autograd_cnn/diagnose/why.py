@@ -78,7 +78,8 @@ def _path(loss: Tensor, parameter: Tensor, zeros: bool) -> list[Any]:
         for position, x in enumerate(node.inputs or ()):
             if not isinstance(x, Tensor) or not x.requires_grad or x.serial in before:
                 continue
-            if zeros or node.op.joint is not None or node.op.rule(position) is not None:
+            rule = node.op.joint or node.op.rules[0 if node.op.variadic else position]
+            if zeros or rule is not None:
                 before[x.serial] = node
                 queue.append(x)
     return []

@@ -52,7 +52,7 @@ def is_masked(x: Any) -> bool:
 
 def _is_number(x: Any) -> bool:
     """Whether x is a real number other than True and False."""
-    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
+    return is_whole(x) or isinstance(x, (float, np.floating))
 
 
 def _are_whole(x: Any) -> bool:

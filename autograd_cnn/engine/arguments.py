@@ -230,8 +230,8 @@ def _in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) ->
     return text
 
 
-def as_numbers(where: str, name: str, x: Any) -> np.ndarray:
-    """x as a NumPy array; raises TypeError unless it holds plain numbers."""
+def as_numbers(where: str, name: str, x: Any, dtype: Any = None) -> np.ndarray:
+    """x as an array; raises TypeError unless it holds numbers, real ones for a real `dtype`."""
     if isinstance(x, (list, tuple)) and any(isinstance(part, Node) for part in x):
         raise TypeError(
             f"{where}: {name} is a list of tensors, which would be cut off from their graph; join "
@@ -245,6 +245,8 @@ def as_numbers(where: str, name: str, x: Any) -> np.ndarray:
     array = array_of(x)
     if array is None or array.dtype.kind not in NUMERIC:
         raise mistake(where, name, "an array of numbers", x)
+    if dtype is not None and array.dtype.kind == "c" != np.dtype(dtype).kind:
+        raise mistake(where, name, "real", x)
     return array
 
 

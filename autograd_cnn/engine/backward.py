@@ -191,6 +191,9 @@ def _differentiate(
                 rule, name = op.rules[place], op.inputs[place]
                 if rule is None:
                     continue
+                if x.serial in owned and hasattr(rule, "adds"):
+                    rule.adds(pending[x.serial], g, *args, **params)
+                    continue
                 if op.variadic:
                     params = {**params, "position": position}
                 if open_blocks:
@@ -229,15 +232,16 @@ def _fitted(op: Op, x: Node, gx: Array) -> Array:
     """`gx` with the dtype of `x`; its shape must be right already."""
     gx = gx if hasattr(gx, "dtype") else np.asarray(gx)  # a rule may give a Python number
     array = values(gx)
-    if array.dtype != x.array.dtype:
-        gx = gx.astype(x.array.dtype)
-    if array.shape != x.array.shape:
-        cure = "a gradient has its input's shape"
+    if array.shape != x.array.shape or array.dtype.kind not in "biuf":
+        cure = "a gradient has its input's shape and holds real numbers"
         ends = zip(reversed(x.array.shape), reversed(array.shape))
-        if x.array.ndim <= array.ndim and all(n in (1, m) for n, m in ends):
+        broadcast = array.shape != x.array.shape and x.array.ndim <= array.ndim
+        if broadcast and all(n in (1, m) for n, m in ends):
             cure = "sum it over the axes of broadcasting, with ops.shape.unbroadcast(gradient, x)"
         raise GraphError(
             f"{op.name}: a backward rule gave a gradient of shape {array.shape} for an input of "
             f"shape {x.array.shape}; {cure}"
         )
+    if array.dtype != x.array.dtype:
+        gx = gx.astype(x.array.dtype)
     return gx

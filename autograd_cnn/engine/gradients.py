@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) -> Any:
     """The gradient that starts a backward pass from `output`."""
-    shape = output.array.shape
+    shape, dtype = output.array.shape, output.array.dtype
     if not output.tracked:
         raise GraphError(
             f"{name}: the tensor {describe(output)} does not require gradients: no input of its "
@@ -35,14 +35,12 @@ def seed_gradient(name: str, output: Node, gradient: Any, create_graph: bool) ->
             f"itself; reduce it with .sum() or .mean(), or pass gradient= an array of shape {shape}"
         )
     seed: Any = np.ones_like(output.array) if gradient is None else gradient
-    if isinstance(seed, Node):
+    if isinstance(seed, Node) and seed.array.dtype.kind != "c":
         array = seed.array
     else:
-        array = as_numbers(name, "gradient", seed).astype(output.array.dtype, copy=False)
+        array = as_numbers(name, "gradient", seed, dtype).astype(dtype, copy=False)
     if array.shape != shape:
-        raise ValueError(
-            f"{name}: gradient must have the output's shape {shape}, got {array.shape}"
-        )
+        raise ValueError(f"{name}: gradient must have shape {shape}, got {array.shape}")
     if not create_graph:
         return array
     return seed if isinstance(seed, Node) else wrap(array.copy())  # the graph will hold it

@@ -262,11 +262,11 @@ class Attached:
                 raise
             if answer is None:
                 continue
-            new: Any = answer if isinstance(answer, Node) else np.asarray(answer, node.array.dtype)
-            if new.shape != node.array.shape:
+            new: Any = answer if isinstance(answer, Node) else np.asarray(answer)
+            if new.shape != node.array.shape or new.dtype.kind not in "biuf":
                 raise ValueError(
-                    f"a hook on a tensor {describe(node)} returned a gradient of shape "
-                    f"{new.shape}; it must have the tensor's shape"
+                    f"a hook on a tensor {describe(node)} returned a gradient of shape {new.shape} "
+                    f"and dtype {new.dtype}; it must be real and have the tensor's shape"
                 )
             new = new if create_graph else values(new)
             g = new if new.dtype == node.array.dtype else new.astype(node.array.dtype)

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
+from autograd_cnn.checks import mistake, unfit
 from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine.annotations import NUMERIC
 from autograd_cnn.engine.arguments import Arguments, as_input, guarded
 from autograd_cnn.engine.guests import guest_forward, guest_rule
 from autograd_cnn.engine.node import Array, Node, next_serial
@@ -39,7 +41,8 @@ class Op:
 
     A rule of None means that the derivative is zero.  `joint` replaces the rules: it returns the
     gradients of all inputs at once, which share work.  `variadic` ops take any number of inputs;
-    `position` tells their one rule which input is meant.
+    `position` tells their one rule which input is meant.  ``rule.adds(total, g, ...)``, if there
+    is one, adds the gradient to a total in place.
 
     >>> multiply = ag.OPS["multiply"]
     >>> multiply.inputs, multiply.params
@@ -58,10 +61,6 @@ class Op:
     """Values of the parameters that have one."""
     exposed: tuple[str, ...] = ()
     """The parameters that may hold arrays or lists, which the caller could change later."""
-
-    def rule(self, position: int) -> Rule | None:
-        """The backward rule of the input at `position`."""
-        return self.rules[0 if self.variadic else position]
 
 
 def op(
@@ -113,8 +112,8 @@ def _declare(
     saves: tuple[str, ...],
 ) -> Op:
     name, inputs = arguments.name, arguments.inputs
-    if arguments.variadic and (len(inputs) > 1 or joint):
-        raise TypeError(f"op {name!r}: *{inputs[-1]} must be its only input, with one rule")
+    if arguments.variadic and len(inputs) > 1:
+        raise TypeError(f"op {name!r}: *{inputs[-1]} must be its only input")
     if joint and rules:
         raise TypeError(f"op {name!r}: give either one joint rule or a rule per input")
     if not joint and set(rules) != set(inputs):
@@ -138,7 +137,7 @@ def _declare(
             rule and guest_rule(name, i, rule, given, (*more, *place))
             for i, rule in zip(inputs, kept)
         )
-        joint = joint and guest_rule(name, "its inputs", joint, inputs, (*more, "wanted"))
+        joint = joint and guest_rule(name, "its inputs", joint, given, (*more, "wanted"))
     return Op(
         name=name,
         forward=forward,
@@ -153,7 +152,8 @@ def _declare(
     )
 
 
-_PLAIN = frozenset({np.ndarray, bool, int, float, complex, *np.sctypeDict.values()})
+_NUMBERS = {t for t in np.sctypeDict.values() if np.dtype(t).kind in NUMERIC}
+_PLAIN = frozenset({np.ndarray, bool, int, float, complex} | _NUMBERS)
 """The types of inputs, besides tensors, that a forward takes as they are."""
 
 
@@ -264,7 +264,10 @@ def _result(
     result._grad = None
     result.written = None
     result.attached = None
-    recorded = tracked and out.dtype.kind in "fc" and _recording()
+    kind = out.dtype.kind
+    if kind != "f" and (kind not in NUMERIC or (kind == "c" and tracked and _recording())):
+        raise unfit(record.name, out)
+    recorded = tracked and kind == "f" and _recording()
     base = out.base
     shared = base is not None
     for array in arrays:
@@ -285,6 +288,9 @@ def _result(
             elif type(x) is _ndarray and np.may_share_memory(out, x):
                 result.array = out = out.copy(order="K")  # the caller can write to x
                 break
+    for x in args if has_arrays else ():
+        if type(x) is _ndarray and x.dtype.kind not in NUMERIC:
+            raise mistake(record.name, "an input", "an array of numbers", x)
     if recorded:
         result.tracked = True
         result.op = record

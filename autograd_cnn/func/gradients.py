@@ -9,8 +9,8 @@ import numpy as np
 
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.annotations import Function
-from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.node import describe, values, wrap
+from autograd_cnn.engine.arguments import as_numbers, checked
+from autograd_cnn.engine.node import describe, wrap
 from autograd_cnn.func.tracing import Traced, gradients, positions_of, result, trace
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tensor.tree import matching
@@ -173,11 +173,11 @@ def _directions(where: str, given: Any, like: Any, targets: Sequence[Tensor]) ->
     """Tangents or cotangents as a flat list, checked against `like` and cast like `targets`."""
     seeds = matching(where, given, like)
     for n, (seed, x) in enumerate(zip(seeds, targets)):
-        array = np.asarray(values(seed))
+        array = as_numbers(where, f"direction {n}", seed, x.dtype)
         if array.shape != x.shape:
             raise ValueError(f"{where}: direction {n} {describe(array)} must have shape {x.shape}")
         if not isinstance(seed, Tensor):
-            seeds[n] = wrap(np.asarray(seed, x.dtype))
+            seeds[n] = wrap(np.asarray(array, x.dtype))
         elif seed.dtype != x.dtype:
             seeds[n] = seed.astype(x.dtype)
     return seeds

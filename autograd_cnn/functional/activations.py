@@ -155,8 +155,8 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array
     >>> hardtanh(np.array([-2.0, 0.5, 3.0]))
     array([-1. ,  0.5,  1. ])
     """
-    if not min_val < max_val:
-        raise ValueError(f"hardtanh: min_val {min_val} must be less than max_val {max_val}")
+    if not min_val <= max_val:
+        raise ValueError(f"hardtanh: min_val {min_val} must be at most max_val {max_val}")
     plain = values(input)
     dtype = np.result_type(plain, min_val, max_val)
     limit = np.where(plain <= min_val, min_val, max_val).astype(dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from autograd_cnn.checks import number, warn
 from autograd_cnn.config import get_default_dtype
+from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.activations import log_softmax
 from autograd_cnn.functional.layers import one_hot
@@ -42,11 +43,12 @@ def _warn_of_probabilities(name: str, input: Array) -> None:
             warn(f"{name}: the input is the result of {input.op.name}, {advice}")
 
 
-def _constant(name: str, argument: str, value: Any) -> Any:
-    """The array behind weights, which get no gradient."""
+def _settings(name: str, argument: str, value: Any, input: Array) -> np.ndarray:
+    """The array behind weights, which get no gradient, in the dtype of the input."""
     if isinstance(value, Node) and value.requires_grad:
         raise TypeError(f"{name}: {argument} gets no gradient; pass .detach() of it")
-    return values(value)
+    dtype = _floating(input)
+    return np.asarray(as_numbers(name, argument, value, dtype), dtype)
 
 
 def _floating(input: Array) -> Any:
@@ -57,7 +59,7 @@ def _floating(input: Array) -> Any:
 def _class_weight(name: str, weight: Any, logits: Array) -> Any:
     if weight is None:
         return None
-    weight = np.asarray(_constant(name, "weight", weight), _floating(logits))
+    weight = _settings(name, "weight", weight, logits)
     if weight.shape != (logits.shape[1],):
         raise ValueError(
             f"{name}: weight must have shape ({logits.shape[1]},), one per class, got "
@@ -109,6 +111,7 @@ def _of_probabilities(input: Array, target: Array, weight: Any, smoothing: float
     uniform distribution: (N, ...).
     """
     logs = log_softmax(input, 1)
+    as_numbers("cross_entropy", "target", target, logs.dtype)
     target = target.astype(logs.dtype)
     if smoothing:
         target = target * (1.0 - smoothing) + smoothing / input.shape[1]
@@ -203,6 +206,7 @@ def binary_cross_entropy_with_logits(
     check_shapes(name, input, target)
     _warn_of_probabilities(name, input)
     if values(target).dtype != _floating(input):
+        as_numbers(name, "target", target, _floating(input))
         target = target.astype(_floating(input))
     factor = None if weight is None else _factor(name, "weight", weight, input)
     positive = 1.0 if pos_weight is None else _factor(name, "pos_weight", pos_weight, input)
@@ -212,7 +216,7 @@ def binary_cross_entropy_with_logits(
 
 def _factor(name: str, argument: str, value: Any, input: Array) -> np.ndarray:
     """A constant array that broadcasts against the input, in its dtype."""
-    array = np.asarray(_constant(name, argument, value), _floating(input))
+    array = _settings(name, argument, value, input)
     try:
         fits = np.broadcast_shapes(array.shape, input.shape) == input.shape
     except ValueError:

@@ -66,7 +66,7 @@ def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
 
 def _huber(difference: Array, delta: float) -> Array:
     """d^2 / 2 up to |d| = delta, then its tangent: c * (d - c / 2) with c = clip(d)."""
-    clipped = clip(difference, min=-delta, max=delta)
+    clipped = clip(difference, -delta, delta)
     return clipped * (difference - 0.5 * clipped)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.annotations import DType, Numbers
+from autograd_cnn.engine.annotations import DType
+from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.ops.formulas import binary, composed, unary
@@ -131,39 +130,32 @@ def _winning(won: Array, tied: Array, g: Array) -> Array:
     return where(won, g, where(tied, 0.5 * g, 0.0))
 
 
-@op(x=lambda g, out, x, *, min, max: where(_within(x, min, max), g, 0.0))
-def clip(x: Array, *, min: Numbers | None = None, max: Numbers | None = None) -> Array:
-    """x limited to [min, max]; the gradient is 1 inside and at a bound, 0 outside.
+def _clip_share(g: Array, out: Array, inputs: tuple[Array, ...], k: int) -> Array:
+    """The gradient of x, min or max, the input `k`: that of the results which are its values."""
+    x, low, high = map(values, inputs)
+    above = high is not None and (x if low is None else np.maximum(x, low)) > high
+    taken = x < low if k == 1 else x == values(out)
+    chosen = above if k == 2 else taken & np.logical_not(above)
+    return unbroadcast(where(chosen, g, 0.0), inputs[k])
 
-    `min` and `max` are None, numbers, or arrays that broadcast to the shape of `x`.
+
+@op(
+    x=lambda g, out, *inputs: _clip_share(g, out, inputs, 0),
+    min=lambda g, out, *inputs: _clip_share(g, out, inputs, 1),
+    max=lambda g, out, *inputs: _clip_share(g, out, inputs, 2),
+)
+def clip(x: Array, min: Array | None = None, max: Array | None = None) -> Array:
+    """x limited to [min, max], which broadcast; None is no limit.  Where min > max it is max.
+
+    At a bound x has the gradient 1 and the bound 0; outside, the bound has it.
 
     >>> ag.clip([-2.0, 0.5, 3.0], min=-1.0, max=1.0)
     array([-1. ,  0.5,  1. ], dtype=float32)
     """
     if min is None and max is None:
         raise ValueError("clip: give min, max or both")
-    bounds = [np.shape(bound) for bound in (min, max) if bound is not None]
-    try:
-        fits = np.broadcast_shapes(np.shape(x), *bounds) == np.shape(x)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"clip: min and max must broadcast to the shape {np.shape(x)} of x, got shapes "
-            f"{' and '.join(map(str, bounds))}"
-        )
     out = x if min is None else np.maximum(x, min)
     return out if max is None else np.minimum(out, max)
-
-
-def _within(x: Array, low: Any, high: Any) -> Any:
-    x = values(x)
-    inside = np.ones(x.shape, bool)
-    if low is not None:
-        inside &= x >= low
-    if high is not None:
-        inside &= x <= high
-    return inside
 
 
 @op(x=lambda g, out, x, *, dtype: g.astype(x.dtype))
@@ -173,4 +165,4 @@ def astype(x: Array, *, dtype: DType) -> Array:
     >>> ag.astype(np.array([1.5, 2.0]), dtype="float32")
     array([1.5, 2. ], dtype=float32)
     """
-    return np.asarray(x).astype(dtype)
+    return as_numbers("astype", "x", x, dtype).astype(dtype)

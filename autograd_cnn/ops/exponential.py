@@ -86,13 +86,13 @@ def sigmoid(x: Array) -> Array:
 
 @op(
     x=lambda g, out, x, y: _power_x(g, x, y),
-    y=lambda g, out, x, y: unbroadcast(_power_y(g, out, x), y),
+    y=lambda g, out, x, y: unbroadcast(_power_y(g, out, x, y), y),
 )
 def power(x: Array, y: Array) -> Array:
     """x ** y.  The slope in x is y * x ** (y - 1); where y is 0 it is 0, even at x = 0.
 
-    Whole Python exponents multiply, so bases may be negative or 0.  The slope in y is 0 at base 0
-    and NaN at negative bases.
+    Whole Python exponents multiply, so bases may be negative or 0.  The slope in y is NaN at
+    negative bases.  At base 0 it is 0, and infinite for negative y.
 
     >>> ag.power([2.0, -3.0], 3)
     array([  8., -27.], dtype=float32)
@@ -124,8 +124,8 @@ def _power_x(g: Array, x: Array, y: Array) -> Array | None:
     return unbroadcast(g * slope, x)
 
 
-def _power_y(g: Array, out: Array, x: Array) -> Array:
-    zero = values(x) == 0
+def _power_y(g: Array, out: Array, x: Array, y: Array) -> Array:
+    zero = (values(x) == 0) & (values(y) >= 0)
     with np.errstate(invalid="ignore"):
         return where(zero, 0.0, g * out * log(where(zero, 1.0, x)))
 

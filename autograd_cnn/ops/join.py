@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import accumulate
 from operator import index
+from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import misfit, normal_axis, whole_numbers
-from autograd_cnn.engine.annotations import Axis, Integers, Pads
+from autograd_cnn.checks import misfit, mistake, normal_axis, single, whole_numbers
+from autograd_cnn.engine.annotations import Axis, Integers, Pads, is_array
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import plain_index
-from autograd_cnn.ops.shape import along, broadcast_to, ravel
+from autograd_cnn.ops.shape import along, broadcast_to, line, ravel
 from autograd_cnn.ops.signatures import join_function, list_function
 
 __all__ = [
@@ -22,11 +24,24 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _part(xs: tuple[Array, ...], position: int, axis: int) -> tuple[slice, ...]:
-    """Where input `position` lies in the concatenation along `axis`."""
-    ends = list(accumulate(x.shape[axis] for x in xs))
-    start = ends[position - 1] if position else 0
-    return along(axis % xs[0].ndim, slice(start, ends[position]))
+def _of_parts(join: Any) -> Any:
+    """Let a single array stand for the list of its parts along the first axis, as in NumPy."""
+
+    @functools.wraps(join)
+    def call(*xs: Any, **settings: Any) -> Any:
+        if len(xs) == 1 and is_array(xs[0]):
+            if not xs[0].ndim:
+                raise mistake(join.__name__, "xs", "a list of arrays, or one with axes", xs[0])
+            xs = (list(xs[0]),)
+        return join(*xs, **settings)
+
+    return call
+
+
+def _parts(g: Array, xs: tuple[Array, ...], axis: int) -> list[Array]:
+    """The gradients of arrays joined along `axis`, which together cost what one costs."""
+    ends = list(accumulate(x.shape[axis] for x in xs[:-1]))
+    return array_split(g, indices_or_sections=ends, axis=axis)
 
 
 def _misjoined(name: str, xs: tuple[Array, ...], axis: int, new: int) -> ValueError:
@@ -41,9 +56,12 @@ def _misjoined(name: str, xs: tuple[Array, ...], axis: int, new: int) -> ValueEr
 
 
 @join_function
-@op(xs=lambda g, out, *xs, position, axis: g[_part(xs, position, axis)])
+@_of_parts
+@op(joint=lambda g, out, *xs, axis, wanted: _parts(g, xs, axis))
 def concatenate(*xs: Array, axis: int = 0) -> Array:
     """Join along an existing axis.  Takes the arrays one by one or as one list.
+
+    A single array stands for the list of its parts along the first axis, as in NumPy.
 
     >>> ag.concatenate([np.zeros((1, 2)), np.ones((1, 2))], axis=1)
     array([[0., 0., 1., 1.]])
@@ -55,9 +73,10 @@ def concatenate(*xs: Array, axis: int = 0) -> Array:
 
 
 @join_function
-@op(xs=lambda g, out, *xs, position, axis: g[along(axis % g.ndim, position)])
+@_of_parts
+@op(joint=lambda g, out, *xs, axis, wanted: [g[along(axis % g.ndim, k)] for k in range(len(xs))])
 def stack(*xs: Array, axis: int = 0) -> Array:
-    """Join along a new axis.  Takes the arrays one by one or as one list.
+    """Join along a new axis.  Takes the arrays one by one or as one list; see `concatenate`.
 
     >>> ag.stack([np.zeros(2), np.ones(2)], axis=1)
     array([[0., 1.],
@@ -85,6 +104,7 @@ def pad(x: Array, *, widths: Pads, value: float = 0.0) -> Array:
         raise ValueError(
             f"pad: widths must be {x.ndim} pairs (before, after) of sizes >= 0, got {widths}"
         )
+    value = single("pad", "value", value)
     out = np.full([n + a + b for n, (a, b) in zip(x.shape, widths)], value, x.dtype)
     out[_inside(x.shape, widths)] = x
     return out
@@ -97,9 +117,7 @@ def repeat(x: Array, *, repeats: Integers, axis: int | None = None) -> Array:
     >>> ag.repeat(np.array([1.0, 2.0]), 2)
     array([1., 1., 2., 2.])
     """
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = normal_axis("repeat", axis, x.ndim)
+    x, axis = line("repeat", x, axis)
     times, size = np.asarray(plain_index(repeats)), x.shape[axis]
     if times.shape not in ((), (1,), (size,)) or (times < 0).any():
         raise ValueError(
@@ -192,24 +210,25 @@ def _at_least(x: Array, ndim: int) -> Array:
 
 
 @join_function
+@_of_parts
 @composition
 def vstack(*xs: Array) -> Array:
-    """Arrays on top of each other, vectors as rows.  Takes the arrays one by one or as one list.
+    """Arrays on top of each other, vectors as rows; for the arguments see `concatenate`.
 
     >>> ag.vstack([np.zeros(2), np.ones(2)])
     array([[0., 0.],
            [1., 1.]])
     """
-    return concatenate(*(_at_least(x, 2) for x in xs), axis=0)
+    return concatenate([_at_least(x, 2) for x in xs], axis=0)
 
 
 # fmt: off
-hstack = join_function(composed(
-    lambda *xs: concatenate(*(_at_least(x, 1) for x in xs), axis=int(bool(xs) and xs[0].ndim > 1)),
+hstack = join_function(_of_parts(composed(
+    lambda *xs: concatenate([_at_least(x, 1) for x in xs], axis=int(bool(xs) and xs[0].ndim > 1)),
     "Arrays side by side: along axis 1, vectors along axis 0.",
-    "hstack([[0.0, 0.0], [1.0]]) -> [0., 0., 1.]"))
-column_stack = join_function(composed(
-    lambda *xs: concatenate(*(x if x.ndim > 1 else x.reshape((x.size, 1)) for x in xs), axis=1),
+    "hstack([[0.0, 0.0], [1.0]]) -> [0., 0., 1.]")))
+column_stack = join_function(_of_parts(composed(
+    lambda *xs: concatenate([x if x.ndim > 1 else x.reshape((x.size, 1)) for x in xs], axis=1),
     "Arrays side by side along axis 1, vectors as columns.",
-    "column_stack([[0.0], [1.0]]) -> [[0., 1.]]"))
+    "column_stack([[0.0], [1.0]]) -> [[0., 1.]]")))
 # fmt: on

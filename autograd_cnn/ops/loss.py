@@ -20,10 +20,9 @@ __all__ = ["log_softmax", "logsumexp", "softmax", "softmax_cross_entropy"]
 
 
 def _peak(x: np.ndarray, axis: Axis) -> Any:
-    """The maximum to subtract before exponentials; 0 where it is infinite and would give NaN."""
+    """The maximum to subtract before exponentials."""
     x = np.asarray(x, np.result_type(x, np.float16))  # integers have no infinity
-    peak = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
-    return np.where(np.isinf(peak), x.dtype.type(0), peak)
+    return np.max(x, axis=axis, keepdims=True, initial=-np.inf)
 
 
 @op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * exp(x - expand(out, x, axis)))
@@ -37,21 +36,22 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     1000.6931471805599
     """
     peak = _peak(x, axis)
+    peak = np.where(np.isinf(peak), peak.dtype.type(0), peak)  # inf - inf would give NaN
     with np.errstate(divide="ignore"):
         out = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
-    return out if keepdims else out.reshape(np.sum(x, axis=axis).shape)
+    return out if keepdims else np.squeeze(out, axis=axis)
 
 
 @op(x=lambda g, out, x, *, axis: out * (g - reduce.sum(g * out, axis=axis, keepdims=True)))
 def softmax(x: Array, *, axis: Axis = -1) -> Array:
-    """exp(x) / sum(exp(x)) over `axis`; a row of -inf gives NaN.
+    """exp(x) / sum(exp(x)) over `axis`; NaN for a row of -inf, or one that holds inf.
 
     >>> ag.softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    e = np.exp(x - _peak(x, axis))
     with np.errstate(invalid="ignore"):
+        e = np.exp(x - _peak(x, axis))
         e /= np.sum(e, axis=axis, keepdims=True)
     return e
 
@@ -63,8 +63,8 @@ def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
     >>> ag.log_softmax(np.array([[0.0, -1000.0]]))
     array([[    0., -1000.]])
     """
-    shifted = x - _peak(x, axis)
     with np.errstate(divide="ignore", invalid="ignore"):
+        shifted = x - _peak(x, axis)
         return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 

@@ -199,7 +199,7 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
 
     Vectors: `ord` 2 (default), 1, inf, -inf, or any p > 0: sum(|x|^p)^(1/p).  Matrices (`axis` of
     two axes, or `ord` given for 2-D x): 'fro' (default), 1, -1, inf, -inf.  The gradient of a
-    length of 0 is 0.
+    length of 0 is 0, so norm(x) ** 2 has the second derivative 0 there; that of sum(x * x) is 2.
 
     >>> ag.norm(np.array([3.0, 4.0])).item()
     5.0

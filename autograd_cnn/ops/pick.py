@@ -12,7 +12,7 @@ from autograd_cnn.engine.annotations import Index, Integers, holds_numbers
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where
-from autograd_cnn.ops.shape import along, unbroadcast
+from autograd_cnn.ops.shape import along, line, unbroadcast
 
 __all__ = [
     "diag", "diagonal", "getitem", "put", "scatter_add", "take", "take_along_axis", "tril", "triu",
@@ -51,6 +51,14 @@ def getitem(x: Array, *, index: Index) -> Array:
     return x[index if type(index) is slice else plain_index(index)]
 
 
+def _add_picked(total: np.ndarray, g: Any, out: Any, x: Any, *, index: Any) -> None:
+    """Add the gradient of ``x[index]`` in place: the work of a piece, not of all of x."""
+    _add_at(total, plain_index(index), values(g))
+
+
+getitem.op.rules[0].adds = _add_picked  # type: ignore[attr-defined]
+
+
 @op(g=lambda gx, out, g, *, index, shape: gx[index])
 def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     """Zeros of `shape` with `g` added at `index`: the adjoint of `getitem`.
@@ -63,18 +71,27 @@ def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     index = plain_index(index)
     out = np.zeros(shape, g.dtype)
     try:
-        if not _may_repeat(index):
-            out[index] = g
-        elif isinstance(index, np.ndarray) and g.shape == index.shape + out.shape[1:]:
-            _add_rows(out, index, g)
+        if _may_repeat(index):
+            _add_at(out, index, g)
         else:
-            np.add.at(out, index, g)
+            out[index] = g
     except ValueError:
         raise ValueError(
             f"scatter_add: g of shape {g.shape} does not fit what the index selects from shape "
             f"{shape}"
         ) from None
     return out
+
+
+def _add_at(out: np.ndarray, index: Any, g: np.ndarray) -> None:
+    """Add `g` to ``out[index]`` in place, at a repeated position as often as it occurs."""
+    rows = isinstance(index, np.ndarray) and g.shape == index.shape + out.shape[1:]
+    if not _may_repeat(index):
+        out[index] += g
+    elif rows and out.flags.c_contiguous:
+        _add_rows(out, index, g)
+    else:
+        np.add.at(out, index, g)
 
 
 def _add_rows(out: np.ndarray, index: np.ndarray, g: np.ndarray) -> None:
@@ -111,6 +128,8 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
     """
     index = plain_index(index)
     out = np.array(x)
+    if np.iscomplexobj(v) and not np.iscomplexobj(x):
+        raise mistake("put", "v", "real where x is real", v)
     if np.ndim(v) > out[index].ndim:
         raise misfit("put", f"the values must fit into shape {out[index].shape}", v)
     out[index] = v
@@ -127,9 +146,8 @@ def take(x: Array, *, indices: Integers, axis: int | None = None) -> Array:
     index = np.asarray(plain_index(indices))
     if index.dtype.kind not in "iu":
         raise TypeError(f"take: indices must be integers, got dtype {index.dtype}")
-    if axis is None:
-        return x.reshape((x.size,))[index]
-    return x[along(normal_axis("take", axis, x.ndim), index)]
+    x, axis = line("take", x, axis)
+    return x[along(axis, index)]
 
 
 @composition

@@ -18,7 +18,7 @@ from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.join import concatenate
-from autograd_cnn.ops.shape import along, broadcast_to, flip
+from autograd_cnn.ops.shape import along, broadcast_to, flip, line
 
 __all__ = [
     "amax", "amin", "average", "cumprod", "cumsum", "diff", "max", "mean", "min", "nanmean",
@@ -30,8 +30,10 @@ _add_up: Any = np.add.reduce  # np.sum calls it after 2 us of checks
 
 def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """`shape` after a reduction over `axis` with keepdims."""
-    if axis is None or not shape:  # NumPy lets a single value have the axes 0 and -1
+    if axis is None:
         return (1,) * len(shape)
+    if not shape:  # NumPy lets a single value have the axes 0 and -1
+        return normal_axes("", axis, 1)[:0]
     axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
@@ -76,10 +78,10 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
         return np.sum(x, axis=axis, keepdims=keepdims) * np.nan
     if x.dtype.char in "fd":  # np.mean does the same 3 us slower
         return _add_up(x, axis=axis, keepdims=keepdims) / values
-    return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.mean(x, axis=axis if x.ndim else None, keepdims=keepdims)
 
 
-def _deviation(x: Array, axis: Axis, ddof: int) -> Array:
+def _deviation(x: Array, axis: Axis, ddof: float) -> Array:
     """(x - mean) / (count - ddof): half the derivative of the variance."""
     divisor = builtins.max(count(x.shape, axis) - ddof, 1)
     return (x - mean(x, axis=axis, keepdims=True)) * (1.0 / divisor)
@@ -90,7 +92,7 @@ def _deviation(x: Array, axis: Axis, ddof: int) -> Array:
         expand(g * 2.0, x, axis) * _deviation(x, axis, ddof)
     )
 )
-def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Array:
+def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:
     """Variance over `axis`: the sum of squared deviations divided by (count - ddof).
 
     The variance of nothing is NaN.
@@ -105,7 +107,7 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -
             f"var: axis {axis} of shape {x.shape} has {count(x.shape, axis)} values; ddof={ddof} "
             "needs more"
         )
-    return np.var(x, axis=axis, keepdims=keepdims, ddof=ddof)
+    return np.var(x, axis=axis if x.ndim else None, keepdims=keepdims, ddof=ddof)
 
 
 def guarded_sqrt(square: Array) -> Array:
@@ -115,7 +117,7 @@ def guarded_sqrt(square: Array) -> Array:
 
 
 @composition
-def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Array:
+def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:
     """Standard deviation over `axis`, the square root of `var`, with gradient 0 at 0.
 
     >>> ag.std(np.array([1.0, 3.0])).item()
@@ -135,7 +137,7 @@ def _tied(x: Array, out: Array, axis: Axis) -> np.ndarray:
     return tied * np.asarray(1.0 / np.sum(tied, axis=axis, keepdims=True), x.dtype)
 
 
-def _check_some(name: str, x: Any, axis: Axis) -> None:
+def check_some(name: str, x: Any, axis: Axis) -> None:
     if np.size(x) == 0 and count(np.shape(x), axis) == 0:
         raise ValueError(f"{name}: no values to choose from over axis {axis} of shape {x.shape}")
 
@@ -147,7 +149,7 @@ def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.max(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     array([5., 7.])
     """
-    _check_some("max", x, axis)
+    check_some("max", x, axis)
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
@@ -158,7 +160,7 @@ def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.min(np.array([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     array([1., 2.])
     """
-    _check_some("min", x, axis)
+    check_some("min", x, axis)
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
@@ -177,7 +179,9 @@ def ptp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 def last(name: str, x: Array, axis: Axis) -> Array:
     """x with the axes of a reduction flattened into one, at the end."""
-    axes = normal_axes(name, axis, x.ndim)
+    axes = normal_axes(name, axis, builtins.max(x.ndim, 1))
+    if not x.ndim:
+        return x.reshape((1,))
     rest = tuple(i for i in range(x.ndim) if i not in axes)
     size = int(np.prod([x.shape[a] for a in axes], dtype=int))
     return x.transpose((*rest, *axes)).reshape((*(x.shape[i] for i in rest), size))
@@ -236,9 +240,7 @@ def cumprod(x: Array, *, axis: int | None = None) -> Array:
     >>> ag.cumprod(np.array([2.0, 0.0, 3.0]))
     array([2., 0., 0.])
     """
-    if axis is None:
-        x, axis = x.reshape((x.size,)), 0
-    axis = normal_axis("cumprod", axis, x.ndim)
+    x, axis = line("cumprod", x, axis)
     x, step = _wide(x), 1
     while step < x.shape[axis]:
         head, tail = along(axis, slice(None, step)), along(axis, slice(step, None))

@@ -125,6 +125,16 @@ def ravel(x: Array) -> Array:
     return x.reshape((x.size,))
 
 
+def line(name: str, x: Array, axis: int | None) -> tuple[Array, int]:
+    """x, or all its values in a row when `axis` is None, and the axis counted from the front.
+
+    A single value is a row of one, as in NumPy.
+    """
+    if axis is None or not x.ndim:
+        x, axis = x.reshape((x.size,)), axis or 0
+    return x, normal_axis(name, axis, x.ndim)
+
+
 @composition
 def squeeze(x: Array, *, axis: Axis = None) -> Array:
     """x without its axes of size 1, or only without those in `axis`.
@@ -134,8 +144,8 @@ def squeeze(x: Array, *, axis: Axis = None) -> Array:
     """
     if axis is None:
         return x.reshape(tuple(n for n in x.shape if n != 1))
-    axes = normal_axes("squeeze", axis, x.ndim)
-    if any(x.shape[a] != 1 for a in axes):
+    axes = normal_axes("squeeze", axis, max(x.ndim, 1))  # a single value has an axis, as in NumPy
+    if any(x.shape[a] != 1 for a in axes if x.ndim):
         raise misfit("squeeze", f"axis {axis} must have size 1", x)
     return x.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
 

@@ -35,10 +35,11 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
 
     __slots__ = ()
     __array_priority__ = 1000
+    __pandas_priority__ = 5000  # pandas leaves ``series * t`` to the tensor
 
     @checked
     def __init__(self, data: Any, requires_grad: bool = False, dtype: DType | None = None) -> None:
-        plain = as_numbers(type(self).__name__, "data", data)
+        plain = as_numbers(type(self).__name__, "data", data, dtype)
         if dtype is None:
             plain = default_array(values(data))
         fill_node(self, np.array(plain, dtype))
@@ -77,10 +78,10 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        if value is None or isinstance(value, Tensor):
-            new = value
-        else:
-            new = Tensor(as_numbers("Tensor.grad", "the new value", value), dtype=self.dtype)
+        new = value
+        if value is not None:
+            plain = as_numbers("Tensor.grad", "the new value", value, self.dtype)
+            new = value if isinstance(value, Tensor) else Tensor(plain, dtype=self.dtype)
         if new is not None and new.shape != self.shape:
             raise ValueError(
                 f"grad: expected None or a gradient of shape {self.shape}, got {new.shape}"

@@ -44,7 +44,8 @@ class ArrayAttributes(Node):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = np.array(as_numbers("Tensor.data", "the new value", value), dtype=self.dtype)
+        plain = as_numbers("Tensor.data", "the new value", value, self.dtype)
+        array = np.array(plain, dtype=self.dtype)
         if array.shape != self.shape:
             raise ValueError(
                 f"Tensor.data: expected values of shape {self.shape}, got {array.shape}"

@@ -101,11 +101,11 @@ class ArrayMethods(Node):
         """Mean over `axis`; see `mean`."""
         return ops.reduce.mean(self, axis=axis, keepdims=keepdims)
 
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
         """Variance over `axis`; see `var`."""
         return ops.reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
         """Standard deviation over `axis`; see `std`."""
         return ops.reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
 
@@ -149,6 +149,7 @@ class ArrayMethods(Node):
         >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
         array([1, 0])
         """
+        ops.reduce.check_some("argmax", self.array, axis)
         return np.argmax(self.array, axis=axis, keepdims=keepdims)
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
@@ -157,6 +158,7 @@ class ArrayMethods(Node):
         >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
         array([0, 1])
         """
+        ops.reduce.check_some("argmin", self.array, axis)
         return np.argmin(self.array, axis=axis, keepdims=keepdims)
 
     def argsort(self, axis: int | None = -1) -> Any:
@@ -227,7 +229,7 @@ class ArrayMethods(Node):
 
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """Values limited to [min, max]; see `clip`."""
-        return ops.arithmetic.clip(self, min=min, max=max)
+        return ops.arithmetic.clip(self, min, max)
 
 
 for _method in vars(ArrayMethods).values():

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.checks import mistake, normal_axes
 from autograd_cnn.engine.arguments import as_input
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops import join, matrix, pick, product, reduce, shape
@@ -141,7 +142,7 @@ nanmedian = functools.partial(quantile, q=0.5, skip_nan=True)
 def append(x: Array, more: Any, *, axis: int | None = None) -> Array:
     """The values of x, then those of `more`, along `axis`; both are raveled when it is None."""
     parts = [x, more] if axis is not None else [shape.ravel(x), shape.ravel(more)]
-    return join.concatenate(*parts, axis=axis or 0)
+    return join.concatenate(parts, axis=axis or 0)
 
 
 def dstack(parts: Sequence[Any]) -> Array:
@@ -160,7 +161,9 @@ dsplit = functools.partial(join.split, axis=2)
 
 def rot90(x: Array, *, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     """x turned `k` times from the first of the two `axes` towards the second."""
-    first, second = axes
+    if len(pair := normal_axes("rot90", axes, x.ndim)) != 2:
+        raise mistake("rot90", "axes", "two axes", axes)
+    first, second = pair
     for _ in range(k % 4):
         x = shape.flip(x.swapaxes(first, second), axis=first)
     return x
@@ -181,6 +184,12 @@ def kron(x: Array, y: Array) -> Array:
 
 def multi_dot(parts: Sequence[Any]) -> Array:
     """The product of several matrices, from left to right."""
+    ranks = [np.ndim(x) for x in parts]
+    if len(ranks) < 2 or not ({2} >= {*ranks[1:-1]} and {1, 2} >= {ranks[0], ranks[-1]}):
+        raise ValueError(
+            "multi_dot: parts must be two matrices or more, the first and the last may be vectors; "
+            f"got arrays with {ranks} axes"
+        )
     return functools.reduce(product.matmul, parts)
 
 
@@ -195,8 +204,6 @@ matrix_norm = functools.partial(matrix.norm, ord="fro", axis=(-2, -1))
 
 
 def vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
-    """Length of vectors along `axis`, or of all values when None."""
-    if axis is not None and not isinstance(axis, int):
-        raise TypeError(f"np.linalg.vector_norm: axis must be None or an integer, got {axis!r}")
-    out = matrix.norm(shape.ravel(x) if axis is None else x, ord=ord, axis=axis or 0)
+    """Length of the vectors over `axis`: the values of one axis, of several, or all."""
+    out = matrix.norm(last("vector_norm", x, axis), ord=ord, axis=-1)
     return reduce.reduced(out, x, axis, keepdims)

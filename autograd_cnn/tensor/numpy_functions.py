@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ from autograd_cnn.ops import (
     trigonometry,
 )
 from autograd_cnn.tensor import numpy_compositions as composed
-from autograd_cnn.tensor.numpy_special import SPECIAL, copied, refuse
+from autograd_cnn.tensor.numpy_special import SPECIAL, copied, plots, refuse
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     getattr(np, name): getattr(module, name)
@@ -128,6 +129,8 @@ def apply_ufunc(ufunc: np.ufunc, method: str, args: Any, options: dict[str, Any]
 
 def apply_function(function: Any, args: Any, options: dict[str, Any]) -> Any:
     """One of NumPy's other functions on tensors: an op, a composition, or plain values."""
+    if plots(sys._getframe(2)):
+        return function(*plain(args), **plain(options))
     if function in FUNCTIONS:
         inputs, settings = _sorted(function, args, options)
         return FUNCTIONS[function](*inputs, **settings)
@@ -144,7 +147,10 @@ def plain(x: Any) -> Any:
         return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
     if isinstance(x, dict):
         return {key: plain(value) for key, value in x.items()}
-    return values(x) if isinstance(x, Node) else x
+    if isinstance(x, Node):
+        x = np.asarray(x.array).view()
+        x.flags.writeable = False  # the caller may keep it
+    return x
 
 
 def _sorted(function: Any, args: Any, options: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -51,7 +51,7 @@ _INSTEAD = {
         fft.ifftn fft.rfft fft.rfft2 fft.rfftn fft.irfft fft.irfft2 fft.irfftn fft.hfft
         fft.ihfft""",
     "ag.functional.conv1d": "convolve correlate",
-    "ag.functional.interpolate": "interp",
+    "fp[i] + (x - xp[i]) * slope[i] with i = np.searchsorted(xp, x) - 1": "interp",
     "np.linalg.solve": "linalg.pinv linalg.lstsq linalg.tensorsolve polyfit polydiv",
     "np.linalg.inv": "linalg.tensorinv linalg.cond",
     "np.diag": "diagflat",
@@ -75,20 +75,46 @@ def refuse(name: str, problem: str = "", instead: str = "drop the option") -> No
 
 
 def refuse_hidden_conversion() -> None:
-    """Raise TypeError when NumPy's Python code converts a tensor, as in ``np.sum([t, u])``.
+    """Raise TypeError when NumPy's Python code converts a tensor, as in ``np.sum([t, u])``, or the
+    operator of a foreign object on its left.
 
-    Such a list bypasses NumPy's protocols.  ``np.asarray(t)`` and ``np.testing`` are allowed.
+    Such a list bypasses NumPy's protocols.  ``np.asarray(t)``, ``np.testing`` and plots are
+    allowed.
     """
     frame, name = sys._getframe(2), ""
     while _module(frame).startswith("numpy.") and frame.f_back is not None:
         if _module(frame).startswith("numpy.testing"):
             return
         frame, name = frame.f_back, frame.f_code.co_name
-    if name:
+    if name and not plots(frame):
+        taker = "numpy.ma" if name == "wrapper" else f"NumPy's {name}"
         raise TypeError(
-            f"NumPy's {name} would take a tensor's values and cut the graph; join the tensors of a "
-            "list with ag.stack, or take .numpy() for plain values"
+            f"{taker} would take a tensor's values and cut the graph; take .numpy() for plain "
+            "values, or join the tensors of a list with ag.stack"
         )
+    caller: FrameType | None = frame
+    while caller is not None:
+        code = caller.f_code
+        if code.co_name in _OPERATORS:
+            names = code.co_varnames[: code.co_argcount + 1]  # and *args, if there are any
+            left, *others = (caller.f_locals.get(n) for n in names)
+            listed = [x for other in others for x in (other if type(other) is tuple else (other,))]
+            if any(isinstance(x, Node) for x in listed) and not isinstance(left, Node):
+                raise TypeError(
+                    f"{type(left).__name__}.{code.co_name} would take a tensor's values and cut "
+                    "the graph; put the tensor first, or take .numpy() for plain values"
+                )
+        caller = caller.f_back
+
+
+_NAMES = "add sub mul truediv floordiv mod pow matmul iadd isub imul itruediv ifloordiv ipow"
+_OPERATORS = {f"__{name}__" for name in [*_NAMES.split(), "array_ufunc"]}
+_OPERATORS |= {"dot", "multiply", "_flex_arith_method"}  # the last stands for pandas' df.add
+
+
+def plots(frame: FrameType) -> bool:
+    """Whether this is Matplotlib, which asks for values in many ways."""
+    return _module(frame).startswith("matplotlib.")
 
 
 def _module(frame: FrameType) -> str:
@@ -129,10 +155,7 @@ def _clip(
         None if bound is np._NoValue else bound
         for bound in (a_min if min is None else min, a_max if max is None else max)
     )
-    if not any(isinstance(bound, Node) and bound.requires_grad for bound in (low, high)):
-        return arithmetic.clip(a, min=values(low), max=values(high))
-    a = a if low is None else arithmetic.maximum(a, low)
-    return a if high is None else arithmetic.minimum(a, high)
+    return arithmetic.clip(a, low, high)
 
 
 def _pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:

@@ -89,7 +89,7 @@ def pack(parts: Sequence[Tensor]) -> Tensor:
         return parts[0]
     dtype = np.result_type(*(x.dtype for x in parts))
     flat = [shape.reshape(arithmetic.astype(x, dtype=dtype), shape=(x.size,)) for x in parts]
-    return join.concatenate(*flat, axis=0)
+    return join.concatenate(flat, axis=0)
 
 
 def unpack(packed: Any, like: Sequence[Tensor]) -> list[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Attached, GraphError, Node, describe, fill_node, values
 from autograd_cnn.engine.op import OPS
 from autograd_cnn.ops import arithmetic, pick
@@ -26,9 +27,8 @@ from autograd_cnn.ops import arithmetic, pick
 def assign(target: Node, index: Any, value: Any) -> None:
     """``target[index] = value``."""
     index = pick.plain_index(index)
+    as_numbers("item assignment", "the value", value, target.array.dtype)
     if isinstance(value, (list, tuple)):
-        if any(isinstance(part, Node) for part in value):
-            raise TypeError("item assignment: got a list of tensors; join them with ag.stack")
         value = np.asarray(value, target.array.dtype)
     if isinstance(value, Node) and value.written is not None and value.written is target.written:
         part = target.array[index]
@@ -58,6 +58,7 @@ def assign(target: Node, index: Any, value: Any) -> None:
 def update(target: Node, function: Any, ufunc: np.ufunc, other: Any) -> None:
     """Replace the values of `target` by ``function(target, other)``."""
     what = f"in-place {ufunc.__name__}"
+    as_numbers(what, "the value", other)
 
     def direct() -> None:
         ufunc(target.array, values(other), out=target.array, casting="same_kind")

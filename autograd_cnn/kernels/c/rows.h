@@ -175,7 +175,6 @@ static void NAME(cross_entropy)(const Call *call, long begin, long end) {
     for (long l = begin * BLOCK; l < last; l++) {
         T peak = -(T)INFINITY, total = 0;
         for (long k = 0; k < classes; k++) peak = x[k * m + l] > peak || x[k * m + l] != x[k * m + l] ? x[k * m + l] : peak;
-        if (isinf(peak)) peak = 0;
         for (long k = 0; k < classes; k++) total += p[k * m + l] = EXP(x[k * m + l] - peak);
         for (long k = 0; k < classes; k++) p[k * m + l] /= total;
         losses[l] = LOG(total) - (x[target[l] * m + l] - peak);

@@ -20,11 +20,10 @@ def first_outside(classes: np.ndarray, k: int, /) -> int | None:
 def cross_entropy(logits: np.ndarray, target: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
     """-log(softmax(logits)) of the target classes (N, ...), and softmax(logits) (N, K, ...).
 
-    The maximum is subtracted before exponentials, unless it is infinite and would give NaN.
+    The maximum is subtracted before exponentials; all is NaN where it is infinite.
     """
-    peak = np.max(logits, axis=1, keepdims=True, initial=-np.inf)
-    shifted = logits - np.where(np.isinf(peak), logits.dtype.type(0), peak)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shifted = logits - np.max(logits, axis=1, keepdims=True, initial=-np.inf)
         probabilities = np.exp(shifted)
         total = probabilities.sum(axis=1, keepdims=True)  # (N, 1, ...)
         probabilities /= total
