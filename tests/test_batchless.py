@@ -254,7 +254,9 @@ def test_an_input_of_another_rank_is_told_both_shapes(name: str) -> None:
     settings = [normal(2, 2, *(1,) * axes)] if name.startswith("conv") else [1]
     for count in (0, axes, axes + 3):
         x = normal(*(2,) * count)
-        words = f"{name}: input must have shape {wanted.get(axes, '(N, C, D, H, W) or (C, D, H, W)')}"
+        words = (
+            f"{name}: input must have shape {wanted.get(axes, '(N, C, D, H, W) or (C, D, H, W)')}"
+        )
         with pytest.raises(ValueError, match=re.escape(f"{words}, got {x.shape}")):
             getattr(F, name)(x, *settings)
 

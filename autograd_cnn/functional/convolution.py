@@ -8,8 +8,8 @@ from typing import Any
 from autograd_cnn import kernels
 from autograd_cnn.checks import per_axis
 from autograd_cnn.engine.node import Array, Node, wrap
-from autograd_cnn.functional.geometry import check_images, shape_of, window_of
-from autograd_cnn.kernels.window import Window, conv_window, kept, transpose_window
+from autograd_cnn.functional.geometry import batch_of_one, check_images, kept, shape_of
+from autograd_cnn.kernels.window import Window, conv_window, transpose_window
 from autograd_cnn.ops import conv
 from autograd_cnn.ops.signatures import array_function
 
@@ -62,8 +62,8 @@ def conv_geometry(
         )
     if transposed:
         settings = (stride, padding, output_padding, dilation)
-        return window_of(name, transpose_window, x[2:], w[2:], *settings)
-    return window_of(name, conv_window, x[2:], w[2:], stride, padding, dilation)
+        return transpose_window(x[2:], w[2:], *settings, name)
+    return conv_window(x[2:], w[2:], stride, padding, dilation, name)
 
 
 def _conv(axes: int, x: Any, w: Any, b: Any, *settings: Any) -> Array:
@@ -71,6 +71,8 @@ def _conv(axes: int, x: Any, w: Any, b: Any, *settings: Any) -> Array:
     images = x.array if isinstance(x, Node) else x
     filters = w.array if isinstance(w, Node) else w
     bias = b.array if isinstance(b, Node) else b
+    if images.ndim == axes + 1:
+        return batch_of_one(_conv, axes, x, w, b, *settings)
     shape = None if bias is None else bias.shape
     window = conv_geometry(axes, images.shape, filters.shape, shape, *settings)
     if filters is not w and (images is x or not x.tracked):
@@ -151,6 +153,8 @@ def _transpose(
 ) -> Array:
     """`settings` are stride, padding and dilation."""
     shapes = x.shape, w.shape, shape_of(b)
+    if len(shapes[0]) == axes + 1:
+        return batch_of_one(_transpose, axes, x, w, b, groups, output_padding, *settings)
     window = conv_geometry(axes, *shapes, *settings, groups, True, output_padding)
     out = conv.conv_input_grad(x, w, window=window, groups=groups)
     return out if b is None else out + b.reshape((1, -1, *(1,) * axes))
@@ -242,10 +246,23 @@ def unfold(
            [3., 4.],
            [4., 5.]])
     """
-    check_images("unfold", input.shape, 2)
-    kernel = per_axis("unfold", "kernel_size", kernel_size, 1, 2)
-    geometry = (input.shape[2:], kernel, stride, padding, dilation)
-    return conv.unfold(input, window=window_of("unfold", conv_window, *geometry))
+    return _unfold(2, input, kernel_size, stride, padding, dilation)
+
+
+def _unfold(axes: int, x: Any, *settings: Any) -> Array:
+    """`settings` are kernel size, stride, padding and dilation."""
+    shape = x.shape
+    if len(shape) == axes + 1:
+        return batch_of_one(_unfold, axes, x, *settings)
+    check_images("unfold", shape, axes)
+    return conv.unfold(x, window=_column_geometry("unfold", shape[2:], *settings))
+
+
+@kept
+def _column_geometry(name: str, size: Shape, kernel_size: Any, *settings: Any) -> Window:
+    """The window of `unfold` and `fold`; `settings` are stride, padding and dilation."""
+    kernel = per_axis(name, "kernel_size", kernel_size, 1, len(size))
+    return conv_window(size, kernel, *settings, name)
 
 
 @array_function
@@ -264,13 +281,20 @@ def fold(
     array([[1., 2., 1.],
            [1., 2., 1.]])
     """
-    kernel = per_axis("fold", "kernel_size", kernel_size, 1, 2)
     size = per_axis("fold", "output_size", output_size, 1, 2)
-    window = window_of("fold", conv_window, size, kernel, stride, padding, dilation)
+    window = _column_geometry("fold", size, kernel_size, stride, padding, dilation)
+    kernel = window.kernel
     cells, positions = math.prod(kernel), math.prod(window.out)
-    if input.ndim != 3 or input.shape[1] % cells or input.shape[2] != positions:
+    if input.ndim not in (2, 3) or input.shape[-2] % cells or input.shape[-1] != positions:
         raise ValueError(
             f"fold: input must have shape (N, C * {cells}, {positions}) for an image of "
             f"{size[0]}x{size[1]} and a kernel of {kernel[0]}x{kernel[1]}, got {input.shape}"
         )
-    return conv.fold(input, window=window)
+    return _fold(1, input, window)
+
+
+def _fold(axes: int, x: Any, window: Window) -> Array:
+    """Columns have one spatial axis, the positions."""
+    return (
+        batch_of_one(_fold, axes, x, window) if x.ndim == axes + 1 else conv.fold(x, window=window)
+    )

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.node import Array, Node
-from autograd_cnn.functional.geometry import check_images, window_of
-from autograd_cnn.kernels.window import Window, kept, pool_window
+from autograd_cnn.functional.geometry import batch_of_one, check_images, kept
+from autograd_cnn.kernels.window import Window, pool_window
 from autograd_cnn.ops import pool
 from autograd_cnn.ops.signatures import array_function, pool_function
 
@@ -40,12 +40,13 @@ def pool_geometry(
     """The window of 'max' or 'avg' pooling over that many axes, for images of shape x."""
     name = f"{kind}_pool{axes}d"
     check_images(name, x, axes)
-    settings = (kernel_size, stride, padding, dilation, ceil_mode)
-    return window_of(name, pool_window, x[2:], *settings)
+    return pool_window(x[2:], kernel_size, stride, padding, dilation, ceil_mode, name)
 
 
 def _max_pool(axes: int, x: Any, return_indices: bool, *settings: Any) -> Any:
     shape = (x.array if isinstance(x, Node) else x).shape
+    if len(shape) == axes + 1:
+        return batch_of_one(_max_pool, axes, x, return_indices, *settings)
     window = pool_geometry("max", axes, shape, *settings)
     out = pool.max_pool(x, window=window)
     return (out, winning_cells(x, out, window)) if return_indices else out
@@ -118,9 +119,12 @@ def _avg_pool(
     axes: int, x: Any, ceil_mode: bool, counted: bool, divisor: int | None, *sizes: Any
 ) -> Array:
     """`sizes` are the kernel size, the stride and the padding."""
+    shape = x.shape
+    if len(shape) == axes + 1:
+        return batch_of_one(_avg_pool, axes, x, ceil_mode, counted, divisor, *sizes)
     if divisor == 0:
         raise ValueError(f"avg_pool{axes}d: divisor_override must not be 0")
-    window = pool_geometry("avg", axes, x.shape, *sizes, 1, ceil_mode)
+    window = pool_geometry("avg", axes, shape, *sizes, 1, ceil_mode)
     return pool.avg_pool(x, window=window, count_include_pad=counted, divisor_override=divisor)
 
 
