@@ -57,7 +57,8 @@ def integer(owner: str, name: str, value: Any, least: int) -> int:
         ...
     ValueError: Linear: in_features must be at least 1, got 0
     """
-    if isinstance(value, bool) or getattr(value, "ndim", 0) or not hasattr(value, "__index__"):
+    single = hasattr(value, "__index__") and not getattr(value, "shape", ())
+    if not single or isinstance(value, bool):
         raise mistake(owner, name, "an integer", value)
     if value < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}")

@@ -113,6 +113,14 @@ F.embedding([-1], x(3, 2))  =>  ValueError: embedding: index -1 is out of range
 F.embedding([0.5], x(3, 2))  =>  TypeError: embedding: input must hold integers
 F.embedding([0], x(3))  =>  ValueError: embedding: weight must have shape (K, D)
 F.embedding([0], x(3, 2), 3)  =>  ValueError: embedding: padding_idx 3 is not among the 3 rows
+F.gather(x(2, 3), 1, np.array([[3]]))
+    =>  ValueError: gather: index 3 is out of range; axis 1 has 3 values, 0 to 2
+F.gather(x(2, 3), 1, np.array([[-1]]))  =>  ValueError: gather: index -1 is out of range
+F.gather(x(2, 3), 1, np.array([[0.5]]))  =>  TypeError: gather: index must hold integers
+F.gather(x(2, 3), 1, np.zeros((3, 1), int))
+    =>  ValueError: gather: index must fit into ...(2, 3) along all axes but 1, got (3, 1)
+F.gather(x(2, 3), 1, np.array([0]))  =>  ValueError: gather: index must fit
+F.gather(x(2, 3), 2, np.array([[0]]))  =>  ValueError: gather: axis 2 is out of range for 2 axes
 F.unflatten(x(2, 6), 1, (4, -1))  =>  ValueError: unflatten: axis 1 of shape (2, 6) ...(4, -1)
 F.unflatten(x(2, 6), 2, (6,))  =>  ValueError: unflatten: dim=2 is out of range
 F.dropout2d(x(2), 0.5)  =>  ValueError: dropout2d: ...(N, C, ...)

@@ -202,6 +202,13 @@ def test_batch_norm_needs_a_batch_fused_or_not(axes: int, eval_: bool, recording
         net(normal(3, *(5, 4, 3)[:axes]))
 
 
+def test_vectors_are_a_batch_for_batch_norm_and_one_sequence_for_pooling() -> None:
+    """(N, C) and (C, L) are both two axes; the statistics move once, although the layers do not fuse."""
+    net, x = nn.Sequential(nn.BatchNorm1d(4), nn.MaxPool1d(2)), normal(3, 4)
+    assert np.array_equal(net(x), F.max_pool1d(F.batch_norm(x, training=True)[None], 2)[0])
+    assert net[0].num_batches_tracked == 1
+
+
 # ----------------------------------------------------------------------------------------- settings
 
 SETTINGS: dict[str, tuple[tuple[int, ...], dict[str, int]]] = {

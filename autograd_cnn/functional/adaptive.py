@@ -36,13 +36,11 @@ def output_sizes(name: str, given: Any, axes: int) -> tuple[int | None, ...]:
 
 
 def _output_size(name: str, axes: int, x: tuple[int, ...], given: Any) -> tuple[int, ...]:
-    """The size of the result, for images of shape x."""
     check_images(name, x, axes)
-    sides = x[2:]
-    if not all(sides):
-        raise ValueError(f"{name}: images of {'x'.join(map(str, sides))} have no cells")
+    if not all(x[2:]):
+        raise ValueError(f"{name}: images of {'x'.join(map(str, x[2:]))} have no cells")
     wanted = output_sizes(name, given, axes)
-    return tuple(n if v is None else index(v) for n, v in zip(sides, wanted))
+    return tuple(n if v is None else index(v) for n, v in zip(x[2:], wanted))
 
 
 def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,11 +49,11 @@ def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
     return places * size // out, -(-(places + 1) * size // out)
 
 
-def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
+def _adaptive_avg_pool(x: Any, axes: int, output_size: Any) -> Array:
     """Means of equal parts where the sizes divide, else an averaging matrix along each axis."""
     shape = x.shape
     if len(shape) == axes + 1:
-        return batch_of_one(_adaptive_avg_pool, axes, x, output_size)
+        return batch_of_one(_adaptive_avg_pool, x, axes, output_size)
     out = _output_size(f"adaptive_avg_pool{axes}d", axes, shape, output_size)
     if not any(n % o for n, o in zip(shape[2:], out)):
         parts = [side for n, o in zip(shape[2:], out) for side in (o, n // o)]
@@ -76,7 +74,7 @@ def adaptive_avg_pool1d(input: Array, output_size: int | tuple[int | None, ...] 
     >>> F.adaptive_avg_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
     array([[[1., 3.]]])
     """
-    return _adaptive_avg_pool(1, input, output_size)
+    return _adaptive_avg_pool(input, 1, output_size)
 
 
 @array_function
@@ -89,7 +87,7 @@ def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] 
     >>> F.adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, None))
     array([[[[6., 7., 8., 9.]]]])
     """
-    return _adaptive_avg_pool(2, input, output_size)
+    return _adaptive_avg_pool(input, 2, output_size)
 
 
 @array_function
@@ -99,14 +97,14 @@ def adaptive_avg_pool3d(input: Array, output_size: int | tuple[int | None, ...] 
     >>> F.adaptive_avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
     3.5
     """
-    return _adaptive_avg_pool(3, input, output_size)
+    return _adaptive_avg_pool(input, 3, output_size)
 
 
-def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool) -> Any:
+def _adaptive_max_pool(x: Any, axes: int, output_size: Any, return_indices: bool) -> Any:
     """Max pooling over equal windows: shorter ones repeat their last cell, which loses ties."""
     shape = x.shape
     if len(shape) == axes + 1:
-        return batch_of_one(_adaptive_max_pool, axes, x, output_size, return_indices)
+        return batch_of_one(_adaptive_max_pool, x, axes, output_size, return_indices)
     sides: tuple[int, ...] = shape[2:]
     picked, kernel = [], []
     out = _output_size(f"adaptive_max_pool{axes}d", axes, shape, output_size)
@@ -137,7 +135,7 @@ def adaptive_max_pool1d(
     >>> F.adaptive_max_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
     array([[[2., 4.]]])
     """
-    return _adaptive_max_pool(1, input, output_size, return_indices)
+    return _adaptive_max_pool(input, 1, output_size, return_indices)
 
 
 @pool_function
@@ -152,7 +150,7 @@ def adaptive_max_pool2d(
     array([[ 7.,  9.],
            [12., 14.]])
     """
-    return _adaptive_max_pool(2, input, output_size, return_indices)
+    return _adaptive_max_pool(input, 2, output_size, return_indices)
 
 
 @pool_function
@@ -164,4 +162,4 @@ def adaptive_max_pool3d(
     >>> F.adaptive_max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
     7.0
     """
-    return _adaptive_max_pool(3, input, output_size, return_indices)
+    return _adaptive_max_pool(input, 3, output_size, return_indices)

@@ -22,21 +22,15 @@ def check_images(name: str, shape: tuple[int, ...], axes: int) -> None:
         raise ValueError(f"{name}: input must have shape {SHAPES[axes]} or {single}, got {shape}")
 
 
-def batch_of_one(function: Callable[..., Any], axes: int, x: Array, *settings: Any) -> Any:
-    """``function(axes, x, *settings)`` of one image x (C, ...): its results lose the batch axis.
+def batch_of_one(function: Callable[..., Any], x: Array, *settings: Any) -> Any:
+    """``function(x, *settings)`` of x (C, ...) without a batch axis: the results have none either.
 
-    Functions call this themselves when x has ``axes + 1`` axes.  A decorator would cost a call for
-    images with a batch axis too.
+    Functions call this themselves, because a decorator would cost other inputs a call.
     """
-    out = function(axes, x.reshape((1, *x.shape)), *settings)
+    out = function(x.reshape((1, *x.shape)), *settings)
     if isinstance(out, tuple):
         return tuple(part.reshape(part.shape[1:]) for part in out)
     return out.reshape(out.shape[1:])
-
-
-def shape_of(x: Array | None) -> tuple[int, ...] | None:
-    """The shape of an optional argument."""
-    return None if x is None else x.shape
 
 
 def kept(make: Callable[..., Window]) -> Callable[..., Window]:

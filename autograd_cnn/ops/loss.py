@@ -182,10 +182,9 @@ def check_classes(
         wrong &= target != ignore_index
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        place = f"row {where[0]}" if len(where) == 1 else f"position {where}"
-        place = f" in {place}" if where else ""
+        place = f" in row {where[0]}" if len(where) == 1 else f" in position {where}"
         raise ValueError(
-            f"{name}: target {int(target[where])}{place} is not a class; the input has {k} "
-            f"classes, 0 to {k - 1}"
+            f"{name}: target {int(target[where])}{place * bool(where)} is not a class; the input "
+            f"has {k} classes, 0 to {k - 1}"
         )
     return False
