@@ -254,10 +254,12 @@ def unfold(
 
 
 @kept
-def _column_geometry(name: str, size: Shape, kernel_size: Any, *settings: Any) -> Window:
-    """The window of `unfold` and `fold`; `settings` are stride, padding and dilation."""
+def _column_geometry(
+    name: str, size: Shape, kernel_size: Any, stride: Any, padding: Any, dilation: Any
+) -> Window:
+    """The window of `unfold` and `fold`."""
     kernel = per_axis(name, "kernel_size", kernel_size, 1, len(size))
-    return conv_window(size, kernel, *settings, name=name)
+    return conv_window(size, kernel, stride, padding, dilation, name)
 
 
 @array_function
