@@ -60,14 +60,15 @@ def is_whole(x: Any) -> bool:
 
 
 def integer(owner: str, name: str, value: Any, least: int) -> int:
-    """`value` as an int of at least `least`.
+    """`value`, an integer or an array of one, as an int of at least `least`.
 
     >>> integer("Linear", "in_features", 0, 1)
     Traceback (most recent call last):
         ...
     ValueError: Linear: in_features must be at least 1, got 0
     """
-    if not is_whole(value):
+    single = hasattr(value, "__index__") and not getattr(value, "shape", ())
+    if not single or isinstance(value, bool):
         raise mistake(owner, name, "an integer", value)
     if value < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}")
@@ -75,18 +76,18 @@ def integer(owner: str, name: str, value: Any, least: int) -> int:
 
 
 def per_axis(owner: str, name: str, value: Any, least: int, axes: int) -> tuple[int, ...]:
-    """An integer for all spatial axes, or one for each, as a tuple.
+    """An integer for all spatial axes, alone or in a tuple, or one for each, as a tuple.
 
     >>> per_axis("Conv2d", "stride", 2, 1, axes=2)
     (2, 2)
     """
-    if not isinstance(value, (tuple, list)):
-        value = (value,) * axes
-    if len(value) != axes:
+    given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if len(given) not in (1, axes):
         raise ValueError(
             f"{owner}: {name} must be an integer or one for each of {axes} axes, got {value!r}"
         )
-    return tuple(integer(owner, name, v, least) for v in value)
+    found = tuple(integer(owner, name, v, least) for v in given)
+    return found if len(found) == axes else found * axes
 
 
 def number(

@@ -112,14 +112,15 @@ ops.loss.sigmoid_cross_entropy(x(2), x(3))
     =>  ValueError: sigmoid_cross_entropy: ...same shape, got (2,) and (3,)
 ops.arithmetic.relu_grad(x(2), x(3))  =>  ValueError: relu_grad: ...(2,)...(3,)
 ops.conv.conv_input_grad(x(1, 1, 4), x(1, 1, 2), window=WINDOW)
-    =>  ValueError: conv_input_grad: g must have shape (N, 1, 3)
+    =>  ValueError: conv_input_grad: the shapes must fit images of (4,), ...(1, 1, 4)...(1, 1, 2)
 ops.conv.unfold(x(1, 1, 5), window=WINDOW)  =>  ValueError: unfold: x must have shape (N, C, 4)
-ops.conv.conv(x(1, 1, 5), x(1, 1, 2), window=WINDOW)  =>  ValueError: conv: x must have
-ops.conv.conv(x(1, 1, 4), x(1, 1, 3), window=WINDOW)  =>  ValueError: conv: w must have
-ops.conv.conv(x(1, 1, 4), x(1, 1, 2), x(2), window=WINDOW)
-    =>  ValueError: conv: b must have shape (1,), got (2,)
+ops.conv.conv(x(1, 1, 5), x(1, 1, 2), window=WINDOW)
+    =>  ValueError: conv: the shapes must fit images of (4,), ...(1, 1, 5)...(1, 1, 2)
+ops.conv.conv(x(1, 1, 4), x(1, 1, 3), window=WINDOW)  =>  ValueError: conv: ...filters of (2,)
+ops.conv.conv(x(1, 1, 4), x(1, 1, 2), x(2), window=WINDOW)  =>  ValueError: conv: ...shape (2,)
+ops.conv.conv(x(1, 1, 4), x(1, 1, 2), window=WINDOW, groups=0)  =>  ValueError: conv: ...0 groups
 ops.conv.conv_weight_grad(x(2, 1, 4), x(1, 1, 3), window=WINDOW)
-    =>  ValueError: conv_weight_grad: g must have shape (2, F, 3)
+    =>  ValueError: conv_weight_grad: ...results of (3,) and 1 groups
 ops.conv.fold(x(1, 3, 3), window=WINDOW)  =>  ValueError: fold: g ...(N, C * 2, 3), got (1, 3, 3)
 ops.pool.max_pool(x(1, 1, 5), window=POOL)  =>  ValueError: max_pool: x ...(N, C, 4)
 # settings that do not go together

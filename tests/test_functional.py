@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
@@ -127,6 +129,34 @@ def test_embedding_adds_up_repeated_rows_and_spares_the_padding() -> None:
     expected = np.zeros((4, 2))
     np.add.at(expected, index, np.where((index == 0)[..., None], 0.0, g))
     close(found, expected)
+
+
+@given(ag_st.shapes(), st.data())
+def test_gather_picks_by_an_index_that_may_be_shorter(shape: tuple[int, ...], data: Any) -> None:
+    dim = data.draw(st.integers(-len(shape), len(shape) - 1)) if shape else 0
+    lengths = [data.draw(st.integers(0, n)) for n in shape]
+    if shape:
+        lengths[dim] = data.draw(st.integers(0, 4))
+    x, index = normal(*shape), RNG(0).integers(0, shape[dim] if shape else 1, lengths)
+    g, scattered, expected = normal(*lengths), np.zeros(shape), np.empty(lengths)
+    for place in np.ndindex(index.shape):
+        cell = list(place)
+        if shape:
+            cell[dim] = index[place]
+        expected[place] = x[tuple(cell)]
+        scattered[tuple(cell)] += g[place]
+    assert np.array_equal(F.gather(x, dim, index), expected)
+    check_op(lambda x: F.gather(x, dim, index), x)
+    tensor = ag.tensor(x, requires_grad=True)
+    close(ag.grad(F.gather(tensor, dim, index), tensor, ag.tensor(g))[0], scattered)
+
+
+def test_a_number_gathers_from_a_row_and_take_along_axis_still_broadcasts() -> None:
+    assert F.gather(normal(3), 0, np.array(2)) == normal(3)[2]
+    assert F.gather(np.array(5.0), 0, np.array([0, 0])).tolist() == [5.0, 5.0]
+    x, index = normal(3, 4), np.array([[2, 0]])
+    assert F.gather(x, 1, index).tolist() == [[x[0, 2], x[0, 0]]]
+    assert np.array_equal(ag.take_along_axis(x, index, 1), np.take_along_axis(x, index, 1))
 
 
 def test_unflatten_reverses_flatten() -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.node import Array, values
-from autograd_cnn.functional.geometry import check_images
-from autograd_cnn.functional.pooling import winning_cells
+from autograd_cnn.functional.geometry import batch_of_one, check_images
+from autograd_cnn.functional.pooling import pool_geometry, winning_cells
 from autograd_cnn.functional.resampling import multiplied_along
-from autograd_cnn.kernels.window import pool_window
 from autograd_cnn.ops import pool
 from autograd_cnn.ops.shape import along
 from autograd_cnn.ops.signatures import array_function, pool_function
@@ -36,12 +35,12 @@ def output_sizes(name: str, given: Any, axes: int) -> tuple[int | None, ...]:
     return found
 
 
-def _output_size(name: str, axes: int, x: Array, given: Any) -> tuple[int, ...]:
-    check_images(name, x.shape, axes)
-    if not all(x.shape[2:]):
-        raise ValueError(f"{name}: input of shape {x.shape} has no cells")
+def _output_size(name: str, axes: int, x: tuple[int, ...], given: Any) -> tuple[int, ...]:
+    check_images(name, x, axes)
+    if not all(x[2:]):
+        raise ValueError(f"{name}: images of {'x'.join(map(str, x[2:]))} have no cells")
     wanted = output_sizes(name, given, axes)
-    return tuple(n if v is None else index(v) for n, v in zip(x.shape[2:], wanted))
+    return tuple(n if v is None else index(v) for n, v in zip(x[2:], wanted))
 
 
 def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,14 +49,17 @@ def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
     return places * size // out, -(-(places + 1) * size // out)
 
 
-def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Array:
+def _adaptive_avg_pool(x: Any, axes: int, output_size: Any) -> Array:
     """Means of equal parts where the sizes divide, else an averaging matrix along each axis."""
-    out = _output_size(f"adaptive_avg_pool{axes}d", axes, x, output_size)
-    if not any(n % o for n, o in zip(x.shape[2:], out)):
-        parts = [side for n, o in zip(x.shape[2:], out) for side in (o, n // o)]
-        split = x.reshape((*x.shape[:2], *parts))  # (N, C, OH, H/OH, OW, W/OW)
+    shape = x.shape
+    if len(shape) == axes + 1:
+        return batch_of_one(_adaptive_avg_pool, x, axes, output_size)
+    out = _output_size(f"adaptive_avg_pool{axes}d", axes, shape, output_size)
+    if not any(n % o for n, o in zip(shape[2:], out)):
+        parts = [side for n, o in zip(shape[2:], out) for side in (o, n // o)]
+        split = x.reshape((*shape[:2], *parts))  # (N, C, OH, H/OH, OW, W/OW)
         return split.mean(axis=tuple(range(3, 3 + 2 * axes, 2)))
-    for axis, (n, o) in enumerate(zip(x.shape[2:], out), 2):
+    for axis, (n, o) in enumerate(zip(shape[2:], out), 2):
         start, end = _bounds(n, o)
         cell = np.arange(n)
         inside = (cell >= start[:, None]) & (cell < end[:, None])  # (O, size)
@@ -72,7 +74,7 @@ def adaptive_avg_pool1d(input: Array, output_size: int | tuple[int | None, ...] 
     >>> F.adaptive_avg_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
     array([[[1., 3.]]])
     """
-    return _adaptive_avg_pool(1, input, output_size)
+    return _adaptive_avg_pool(input, 1, output_size)
 
 
 @array_function
@@ -85,7 +87,7 @@ def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] 
     >>> F.adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, None))
     array([[[[6., 7., 8., 9.]]]])
     """
-    return _adaptive_avg_pool(2, input, output_size)
+    return _adaptive_avg_pool(input, 2, output_size)
 
 
 @array_function
@@ -95,14 +97,17 @@ def adaptive_avg_pool3d(input: Array, output_size: int | tuple[int | None, ...] 
     >>> F.adaptive_avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
     3.5
     """
-    return _adaptive_avg_pool(3, input, output_size)
+    return _adaptive_avg_pool(input, 3, output_size)
 
 
-def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool) -> Any:
+def _adaptive_max_pool(x: Any, axes: int, output_size: Any, return_indices: bool) -> Any:
     """Max pooling over equal windows: shorter ones repeat their last cell, which loses ties."""
-    sides: tuple[int, ...] = x.shape[2:]
+    shape = x.shape
+    if len(shape) == axes + 1:
+        return batch_of_one(_adaptive_max_pool, x, axes, output_size, return_indices)
+    sides: tuple[int, ...] = shape[2:]
     picked, kernel = [], []
-    out = _output_size(f"adaptive_max_pool{axes}d", axes, x, output_size)
+    out = _output_size(f"adaptive_max_pool{axes}d", axes, shape, output_size)
     for axis, (n, o) in enumerate(zip(sides, out), 2):
         start, end = _bounds(n, o)
         longest = int((end - start).max())
@@ -111,7 +116,7 @@ def _adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: bool
         kernel.append(longest)
         if len(cells) != n:
             x = x[along(axis, cells)]
-    window = pool_window(x.shape[2:], tuple(kernel), None, 0, 1, False)
+    window = pool_geometry("max", axes, x.shape, tuple(kernel))
     pooled = pool.max_pool(x, window=window)
     if not return_indices:
         return pooled
@@ -130,7 +135,7 @@ def adaptive_max_pool1d(
     >>> F.adaptive_max_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
     array([[[2., 4.]]])
     """
-    return _adaptive_max_pool(1, input, output_size, return_indices)
+    return _adaptive_max_pool(input, 1, output_size, return_indices)
 
 
 @pool_function
@@ -145,7 +150,7 @@ def adaptive_max_pool2d(
     array([[ 7.,  9.],
            [12., 14.]])
     """
-    return _adaptive_max_pool(2, input, output_size, return_indices)
+    return _adaptive_max_pool(input, 2, output_size, return_indices)
 
 
 @pool_function
@@ -157,4 +162,4 @@ def adaptive_max_pool3d(
     >>> F.adaptive_max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
     7.0
     """
-    return _adaptive_max_pool(3, input, output_size, return_indices)
+    return _adaptive_max_pool(input, 3, output_size, return_indices)

@@ -71,11 +71,22 @@ def _class_weight(name: str, weight: Any, logits: Array) -> Any:
 def _classes(name: str, input: Array, target: Any, ignore_index: int) -> tuple[np.ndarray, Any]:
     """Integer targets, with class 0 for the ignored ones, and where these are (None: nowhere)."""
     target = np.asarray(values(target))
-    every = check_classes(name, input, target, ignore_index)
+    every = check_classes(name, input, target, ignore_index, single=True)
     if every and not 0 <= ignore_index < input.shape[1]:
         return target, None
     ignored = target == ignore_index
     return (np.where(ignored, 0, target), ignored) if ignored.any() else (target, None)
+
+
+def _loss_of_one(
+    loss: Any, input: Array, target: Any, weight: Any, ignored: int, reduction: str, *more: Any
+) -> Array:
+    """The loss of a single sample, with logits (K,)."""
+    if loss is nll_loss or np.shape(values(target)) != input.shape:
+        check_classes(loss.__name__, input, target, ignored, single=True)
+    batch = input.reshape((1, *input.shape)), target.reshape((1, *target.shape))
+    out = loss(*batch, weight, ignored, reduction, *more)
+    return out.reshape(()) if reduction == "none" else out
 
 
 def _reduce_classes(
@@ -132,7 +143,8 @@ def cross_entropy(
 ) -> Array:
     """Softmax cross entropy of logits (N, K, ...) with targets.  Do not apply softmax first.
 
-    `target` holds integer classes (N, ...), or probabilities or one-hot rows (N, K, ...).  `weight`
+    `target` holds integer classes (N, ...), or probabilities or one-hot rows (N, K, ...).  Logits
+    (K,) of a single sample go with a 0-d target or with probabilities (K,).  `weight`
     (K,) weighs classes, and the mean divides by the sum of the weights of the targets.  Targets
     equal to `ignore_index` do not count; if all are ignored, the mean is NaN, with a warning.
     `label_smoothing` in [0, 1] mixes the target with the uniform distribution (Szegedy et al.,
@@ -145,7 +157,10 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         number(name, "label_smoothing", label_smoothing, 0, 1)
     _warn_of_probabilities(name, input)
-    if np.shape(values(target)) == input.shape and input.ndim > 1:
+    if input.ndim == 1:
+        settings = (weight, ignore_index, reduction, label_smoothing)
+        return _loss_of_one(cross_entropy, input, target, *settings)
+    if np.shape(values(target)) == input.shape and input.ndim:
         weight = _class_weight(name, weight, input)
         return reduced(name, _of_probabilities(input, target, weight, label_smoothing), reduction)
     target, ignored = _classes(name, input, target, ignore_index)
@@ -168,7 +183,8 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Array:
-    """Negative log likelihood: minus the log-probability (N, K, ...) of the target class (N, ...).
+    """Negative log likelihood: minus the log-probability (N, K, ...) of the target class (N, ...),
+    or (K,) of a 0-d target.
 
     ``nll_loss(log_softmax(input, 1), target)`` is `cross_entropy`, with the same settings.
 
@@ -176,6 +192,8 @@ def nll_loss(
     2.0
     """
     _warn_of_probabilities("nll_loss", input)
+    if input.ndim == 1:
+        return _loss_of_one(nll_loss, input, target, weight, ignore_index, reduction)
     target, ignored = _classes("nll_loss", input, target, ignore_index)
     weight = _class_weight("nll_loss", weight, input)
     n, *rest = np.indices(target.shape, sparse=True)

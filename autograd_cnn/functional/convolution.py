@@ -8,8 +8,8 @@ from typing import Any
 from autograd_cnn import kernels
 from autograd_cnn.checks import per_axis
 from autograd_cnn.engine.node import Array, Node, wrap
-from autograd_cnn.functional.geometry import check_images, shape_of, window_of
-from autograd_cnn.kernels.window import Window, conv_window, kept, transpose_window
+from autograd_cnn.functional.geometry import batch_of_one, check_images, kept
+from autograd_cnn.kernels.window import Window, conv_window, transpose_window
 from autograd_cnn.ops import conv
 from autograd_cnn.ops.signatures import array_function
 
@@ -61,16 +61,17 @@ def conv_geometry(
             f"{name}: bias must have one value per filter, shape {(filters,)}, got {b}"
         )
     if transposed:
-        settings = (stride, padding, output_padding, dilation)
-        return window_of(name, transpose_window, x[2:], w[2:], *settings)
-    return window_of(name, conv_window, x[2:], w[2:], stride, padding, dilation)
+        return transpose_window(x[2:], w[2:], stride, padding, output_padding, dilation, name)
+    return conv_window(x[2:], w[2:], stride, padding, dilation, name)
 
 
-def _conv(axes: int, x: Any, w: Any, b: Any, *settings: Any) -> Array:
+def _conv(x: Any, axes: int, w: Any, b: Any, *settings: Any) -> Array:
     """`settings` are stride, padding, dilation and groups."""
     images = x.array if isinstance(x, Node) else x
     filters = w.array if isinstance(w, Node) else w
     bias = b.array if isinstance(b, Node) else b
+    if images.ndim == axes + 1:
+        return batch_of_one(_conv, x, axes, w, b, *settings)
     shape = None if bias is None else bias.shape
     window = conv_geometry(axes, images.shape, filters.shape, shape, *settings)
     if filters is not w and (images is x or not x.tracked):
@@ -97,7 +98,7 @@ def conv1d(
     >>> F.conv1d(np.arange(5.0).reshape(1, 1, 5), np.ones((1, 1, 3)))
     array([[[3., 6., 9.]]])
     """
-    return _conv(1, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(input, 1, weight, bias, stride, padding, dilation, groups)
 
 
 @array_function
@@ -116,7 +117,8 @@ def conv2d(
     `stride` and `dilation` are an int or one each for rows and columns; `padding` too, or 'valid'
     (none), or 'same' (OH = ceil(H / stride), an odd padding row goes to the bottom, an odd column
     to the right).  Otherwise ``OH = (H + 2 * padding - dilation * (KH - 1) - 1) // stride + 1``.
-    `groups` splits the channels into parts that are convolved separately.
+    `groups` splits the channels into parts that are convolved separately.  An input (C, H, W) gives
+    (F, OH, OW); so do all convolutions and poolings without a batch axis.
 
     >>> F.conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), padding="same")[0, 0]
     array([[4., 6., 6., 4.],
@@ -124,7 +126,7 @@ def conv2d(
            [6., 9., 9., 6.],
            [4., 6., 6., 4.]])
     """
-    return _conv(2, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(input, 2, weight, bias, stride, padding, dilation, groups)
 
 
 @array_function
@@ -143,14 +145,16 @@ def conv3d(
     >>> F.conv3d(np.ones((1, 1, 3, 3, 3)), np.ones((1, 1, 3, 3, 3))).item()
     27.0
     """
-    return _conv(3, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(input, 3, weight, bias, stride, padding, dilation, groups)
 
 
 def _transpose(
-    axes: int, x: Any, w: Any, b: Any, groups: int, output_padding: Any, *settings: Any
+    x: Any, axes: int, w: Any, b: Any, groups: int, output_padding: Any, *settings: Any
 ) -> Array:
     """`settings` are stride, padding and dilation."""
-    shapes = x.shape, w.shape, shape_of(b)
+    shapes = x.shape, w.shape, getattr(b, "shape", None)
+    if len(shapes[0]) == axes + 1:
+        return batch_of_one(_transpose, x, axes, w, b, groups, output_padding, *settings)
     window = conv_geometry(axes, *shapes, *settings, groups, True, output_padding)
     out = conv.conv_input_grad(x, w, window=window, groups=groups)
     return out if b is None else out + b.reshape((1, -1, *(1,) * axes))
@@ -173,7 +177,7 @@ def conv_transpose1d(
     >>> F.conv_transpose1d(np.ones((1, 1, 2)), np.ones((1, 1, 3)), stride=2)
     array([[[1., 1., 2., 1., 1.]]])
     """
-    return _transpose(1, input, weight, bias, groups, output_padding, stride, padding, dilation)
+    return _transpose(input, 1, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @array_function
@@ -200,7 +204,7 @@ def conv_transpose2d(
            [2., 4., 2.],
            [1., 2., 1.]])
     """
-    return _transpose(2, input, weight, bias, groups, output_padding, stride, padding, dilation)
+    return _transpose(input, 2, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @array_function
@@ -220,7 +224,7 @@ def conv_transpose3d(
     >>> F.conv_transpose3d(np.ones((1, 1, 1, 2, 2)), np.ones((1, 1, 1, 2, 2)))[0, 0, 0, 1]
     array([2., 4., 2.])
     """
-    return _transpose(3, input, weight, bias, groups, output_padding, stride, padding, dilation)
+    return _transpose(input, 3, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @array_function
@@ -242,10 +246,20 @@ def unfold(
            [3., 4.],
            [4., 5.]])
     """
+    if input.ndim == 3:
+        return batch_of_one(unfold, input, kernel_size, dilation, padding, stride)
     check_images("unfold", input.shape, 2)
-    kernel = per_axis("unfold", "kernel_size", kernel_size, 1, 2)
-    geometry = (input.shape[2:], kernel, stride, padding, dilation)
-    return conv.unfold(input, window=window_of("unfold", conv_window, *geometry))
+    settings = (kernel_size, stride, padding, dilation)
+    return conv.unfold(input, window=_column_geometry("unfold", input.shape[2:], *settings))
+
+
+@kept
+def _column_geometry(
+    name: str, size: Shape, kernel_size: Any, stride: Any, padding: Any, dilation: Any
+) -> Window:
+    """The window of `unfold` and `fold`."""
+    kernel = per_axis(name, "kernel_size", kernel_size, 1, len(size))
+    return conv_window(size, kernel, stride, padding, dilation, name)
 
 
 @array_function
@@ -264,13 +278,15 @@ def fold(
     array([[1., 2., 1.],
            [1., 2., 1.]])
     """
-    kernel = per_axis("fold", "kernel_size", kernel_size, 1, 2)
     size = per_axis("fold", "output_size", output_size, 1, 2)
-    window = window_of("fold", conv_window, size, kernel, stride, padding, dilation)
+    window = _column_geometry("fold", size, kernel_size, stride, padding, dilation)
+    kernel = window.kernel
     cells, positions = math.prod(kernel), math.prod(window.out)
-    if input.ndim != 3 or input.shape[1] % cells or input.shape[2] != positions:
+    if input.ndim not in (2, 3) or input.shape[-2] % cells or input.shape[-1] != positions:
         raise ValueError(
             f"fold: input must have shape (N, C * {cells}, {positions}) for an image of "
             f"{size[0]}x{size[1]} and a kernel of {kernel[0]}x{kernel[1]}, got {input.shape}"
         )
+    if input.ndim == 2:
+        return batch_of_one(conv.fold, input, window)
     return conv.fold(input, window=window)

@@ -14,7 +14,6 @@ from autograd_cnn import kernels
 from autograd_cnn.engine.node import Array, GraphError
 from autograd_cnn.engine.op import op
 from autograd_cnn.functional.convolution import conv_geometry
-from autograd_cnn.functional.geometry import shape_of
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops.product import check_linear
 
@@ -46,7 +45,7 @@ def conv_fused(
            [1.5, 0. ]])
     """
     axes = w.ndim - 2
-    window = conv_geometry(axes, x.shape, w.shape, shape_of(b), *settings)
+    window = conv_geometry(axes, x.shape, w.shape, getattr(b, "shape", None), *settings)
     pooled = None if pool is None else pool_geometry("max", axes, (0, 0, *window.out), *pool)
     return kernels.conv(x, w, b, window, settings[-1], relu, pooled, scale)
 
@@ -59,5 +58,5 @@ def linear_fused(
 
     `scale` (out,) multiplies the product before the bias is added.
     """
-    check_linear(x.shape, w.shape, shape_of(b))
+    check_linear(x.shape, w.shape, getattr(b, "shape", None))
     return kernels.linear(x, w, b, relu, scale)

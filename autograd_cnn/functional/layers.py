@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from autograd_cnn import random
-from autograd_cnn.checks import number
+from autograd_cnn.checks import normal_axis, number
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.signatures import array_function
 
-__all__ = ["dropout", "dropout2d", "embedding", "flatten", "linear", "one_hot", "unflatten"]
+__all__ = [
+    "dropout", "dropout2d", "embedding", "flatten", "gather", "linear", "one_hot", "unflatten",
+]  # fmt: skip
 
 
 @array_function
@@ -68,6 +71,44 @@ def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
     return input.reshape((*input.shape[:dim], *sides, *input.shape[dim + 1 :]))
 
 
+def _positions(name: str, argument: str, given: Any, count: int, known: str) -> np.ndarray:
+    """`given` as an array of integers from 0 to `count` - 1."""
+    index = np.asarray(values(given), None if np.size(values(given)) else np.intp)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}: {argument} must hold integers, got dtype {index.dtype}")
+    wrong = (index < 0) | (index >= count)
+    if wrong.any():
+        known += f", 0 to {count - 1}" if count else ""
+        raise ValueError(f"{name}: index {index[wrong].flat[0]} is out of range; {known}")
+    return index
+
+
+@array_function
+def gather(input: Array, dim: int, index: Array) -> Array:
+    """The values at the integers `index` along axis `dim`, in the shape of `index`.
+
+    ``out[i, j] = input[i, index[i, j]]`` for `dim` 1.  `index` has as many axes as the input and
+    may be shorter along all of them; along `dim` it may be longer.  `take_along_axis` broadcasts
+    instead.  A value picked several times adds up its gradients.
+
+    >>> F.gather(np.array([[1.0, 2.0], [3.0, 4.0]]), 1, np.array([[1, 0, 1]]))
+    array([[2., 1., 2.]])
+    """
+    x, given = input.reshape(input.shape or (1,)), np.atleast_1d(values(index))
+    dim = normal_axis("gather", dim, x.ndim)
+    n = x.shape[dim]
+    at = _positions("gather", "index", given, n, f"axis {dim} has {n} values")
+    longer = [d for d, (k, n) in enumerate(zip(at.shape, x.shape)) if k > n and d != dim]
+    if at.ndim != x.ndim or (longer and at.size):
+        raise ValueError(
+            f"gather: index must fit into the input of shape {input.shape} along all axes but "
+            f"{dim}, got {index.shape}"
+        )
+    places = list(np.ogrid[tuple(map(slice, at.shape))])
+    places[dim] = at
+    return x[tuple(places)].reshape(index.shape)
+
+
 def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int, ...]) -> Array:
     """`input` times a random mask of `shape` that keeps its mean."""
     if not 0.0 <= p <= 1.0:
@@ -118,18 +159,10 @@ def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Ar
     array([[5., 6.],
            [1., 2.]])
     """
-    index = np.asarray(values(input), None if np.size(values(input)) else np.intp)
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"embedding: input must hold integers, got dtype {index.dtype}")
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must have shape (K, D), got {weight.shape}")
     rows = weight.shape[0]
-    wrong = (index < 0) | (index >= rows)
-    if wrong.any():
-        raise ValueError(
-            f"embedding: index {index[wrong].flat[0]} is out of range; the weight has {rows} rows"
-            + (f", 0 to {rows - 1}" if rows else "")
-        )
+    index = _positions("embedding", "input", input, rows, f"the weight has {rows} rows")
     out = weight[index]
     if padding_idx is None:
         return out

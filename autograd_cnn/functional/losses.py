@@ -127,6 +127,5 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
     losses = where(nothing, 0.0, share * (logs - input))
     if reduction != "batchmean":
         return reduced("kl_div", losses, reduction)
-    if not input.ndim:
-        raise ValueError("kl_div: reduction='batchmean' needs a batch axis")
-    return losses.sum() * (1.0 / input.shape[0] if input.shape[0] else np.nan)
+    n = input.shape[0] if input.ndim else 1
+    return losses.sum() * (1.0 / n if n else np.nan)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine.node import Array, Node
-from autograd_cnn.functional.geometry import check_images, window_of
-from autograd_cnn.kernels.window import Window, kept, pool_window
+from autograd_cnn.functional.geometry import batch_of_one, check_images, kept
+from autograd_cnn.kernels.window import Window, pool_window
 from autograd_cnn.ops import pool
 from autograd_cnn.ops.signatures import array_function, pool_function
 
@@ -40,12 +40,13 @@ def pool_geometry(
     """The window of 'max' or 'avg' pooling over that many axes, for images of shape x."""
     name = f"{kind}_pool{axes}d"
     check_images(name, x, axes)
-    settings = (kernel_size, stride, padding, dilation, ceil_mode)
-    return window_of(name, pool_window, x[2:], *settings)
+    return pool_window(x[2:], kernel_size, stride, padding, dilation, ceil_mode, name)
 
 
-def _max_pool(axes: int, x: Any, return_indices: bool, *settings: Any) -> Any:
+def _max_pool(x: Any, axes: int, return_indices: bool, *settings: Any) -> Any:
     shape = (x.array if isinstance(x, Node) else x).shape
+    if len(shape) == axes + 1:
+        return batch_of_one(_max_pool, x, axes, return_indices, *settings)
     window = pool_geometry("max", axes, shape, *settings)
     out = pool.max_pool(x, window=window)
     return (out, winning_cells(x, out, window)) if return_indices else out
@@ -66,7 +67,7 @@ def max_pool1d(
     >>> F.max_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
     array([[[3., 4.]]])
     """
-    return _max_pool(1, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(input, 1, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @pool_function
@@ -81,7 +82,8 @@ def max_pool2d(
 ) -> Any:
     """The largest value in each window of input (N, C, H, W): (N, C, OH, OW).
 
-    Settings are an int or one each for rows and columns; `stride` defaults to `kernel_size`.
+    Settings are an int, alone or in a tuple, or one each for rows and columns; `stride` defaults to
+    `kernel_size`.
     Padding (at most half the kernel) never wins, NaN propagates, and a tie goes to the first cell.
     With `ceil_mode` a last window may reach beyond the padded image, if it starts inside.
     `return_indices` adds an array of the cells of the values, counted row by row in the (H, W)
@@ -92,7 +94,7 @@ def max_pool2d(
     array([[ 5,  7],
            [13, 15]])
     """
-    return _max_pool(2, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(input, 2, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @pool_function
@@ -111,16 +113,19 @@ def max_pool3d(
     >>> F.max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
     7.0
     """
-    return _max_pool(3, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool(input, 3, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def _avg_pool(
-    axes: int, x: Any, ceil_mode: bool, counted: bool, divisor: int | None, *sizes: Any
+    x: Any, axes: int, ceil_mode: bool, counted: bool, divisor: int | None, *sizes: Any
 ) -> Array:
     """`sizes` are the kernel size, the stride and the padding."""
+    shape = x.shape
+    if len(shape) == axes + 1:
+        return batch_of_one(_avg_pool, x, axes, ceil_mode, counted, divisor, *sizes)
     if divisor == 0:
         raise ValueError(f"avg_pool{axes}d: divisor_override must not be 0")
-    window = pool_geometry("avg", axes, x.shape, *sizes, 1, ceil_mode)
+    window = pool_geometry("avg", axes, shape, *sizes, 1, ceil_mode)
     return pool.avg_pool(x, window=window, count_include_pad=counted, divisor_override=divisor)
 
 
@@ -138,7 +143,7 @@ def avg_pool1d(
     >>> F.avg_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
     array([[[2., 3.]]])
     """
-    return _avg_pool(1, input, ceil_mode, count_include_pad, None, kernel_size, stride, padding)
+    return _avg_pool(input, 1, ceil_mode, count_include_pad, None, kernel_size, stride, padding)
 
 
 @array_function
@@ -161,7 +166,7 @@ def avg_pool2d(
            [10.5, 12.5]])
     """
     sizes = (kernel_size, stride, padding)
-    return _avg_pool(2, input, ceil_mode, count_include_pad, divisor_override, *sizes)
+    return _avg_pool(input, 2, ceil_mode, count_include_pad, divisor_override, *sizes)
 
 
 @array_function
@@ -180,4 +185,4 @@ def avg_pool3d(
     3.5
     """
     sizes = (kernel_size, stride, padding)
-    return _avg_pool(3, input, ceil_mode, count_include_pad, divisor_override, *sizes)
+    return _avg_pool(input, 3, ceil_mode, count_include_pad, divisor_override, *sizes)

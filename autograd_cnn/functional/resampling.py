@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.geometry import SHAPES
-from autograd_cnn.kernels.window import pool_window
+from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops.pool import avg_pool_grad
 from autograd_cnn.ops.product import linear
 from autograd_cnn.ops.shape import along
@@ -131,7 +131,7 @@ def _nearest(x: Array, out: list[int], steps: list[float]) -> Array:
     ]
     times = tuple(o // n for n, o in zip(sides, out))
     if all(np.array_equal(p, np.arange(n).repeat(t)) for p, n, t in zip(picked, sides, times)):
-        window = pool_window(tuple(out), times, None, 0, 1, False)
+        window = pool_geometry("avg", len(out), (*x.shape[:2], *out), times)
         return avg_pool_grad(x, window=window, divisor_override=1)
     for axis, cells in enumerate(picked, 2):
         x = x[along(axis, cells)]

@@ -5,12 +5,13 @@ An image has any number of spatial axes: one (L), two (H, W) or three (D, H, W) 
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from autograd_cnn.checks import choice, per_axis
 
 Sizes = tuple[int, ...]
 Slices = tuple[slice, ...]
@@ -78,61 +79,25 @@ def _overlaps(window: Window) -> tuple[tuple[int, Slices, Slices], ...]:
     return tuple(found)
 
 
-def sizes(name: str, value: Any, low: int, axes: int) -> Sizes:
-    """An int for all axes, or one for each, as a tuple, checked to be at least `low`."""
-    if type(value) is int:
-        found: Any = (value,) * axes
-    elif isinstance(value, (tuple, list)):
-        found = tuple(value)
-    else:
-        found = (value,) * axes
-    if len(found) != axes or not all(_whole(v) for v in found):
-        several = "an int" if axes == 1 else f"an int or {axes} ints"
-        raise TypeError(f"{name} must be {several}, got {value!r}")
-    if min(found) < low:
-        raise ValueError(f"{name} must be at least {low}, got {value!r}")
-    return tuple(map(int, found))
-
-
-def _whole(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
-
-
 def _shape(values: Iterable[int]) -> str:
     return "x".join(map(str, values))
 
 
-def kept(make: Callable[..., Window]) -> Callable[..., Window]:
-    """Cache windows by their settings, unless these are unhashable, such as lists.
-
-    Checking settings takes 3.4 us of a convolution's 16.
-    """
-    cached = lru_cache(maxsize=4096, typed=True)(make)
-
-    @functools.wraps(make)
-    def window(*settings: Any, **named: Any) -> Window:
-        try:
-            return cached(*settings, **named)
-        except TypeError:
-            return make(*settings, **named)
-
-    return window
-
-
-@kept
-def conv_window(size: Sizes, kernel: Sizes, stride: Any, padding: Any, dilation: Any) -> Window:
-    """The window of a convolution.
+def conv_window(
+    size: Sizes, kernel: Sizes, stride: Any, padding: Any, dilation: Any, name: str = "conv"
+) -> Window:
+    """The window of a convolution; errors start with `name`.
 
     `stride`, `dilation` and `padding` are an int or one per axis; `padding` may also be 'valid'
     (none) or 'same' (output ceil(size / stride), an odd cell goes behind the image).
     """
     axes = len(size)
-    if not isinstance(padding, str):
-        padding = sizes("padding", padding, 0, axes)
-    elif padding not in ("same", "valid"):
-        raise ValueError(f"padding must be an int, {axes} ints, 'same' or 'valid', got {padding!r}")
-    stride = sizes("stride", stride, 1, axes)
-    dilation = sizes("dilation", dilation, 1, axes)
+    if isinstance(padding, str):
+        choice(name, "padding", padding, ("valid", "same"))
+    else:
+        padding = per_axis(name, "padding", padding, 0, axes)
+    stride = per_axis(name, "stride", stride, 1, axes)
+    dilation = per_axis(name, "dilation", dilation, 1, axes)
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
     if padding == "same":
         total = [max(0, (-(-n // s) - 1) * s + r - n) for n, s, r in zip(size, stride, reach)]
@@ -143,16 +108,30 @@ def conv_window(size: Sizes, kernel: Sizes, stride: Any, padding: Any, dilation:
     spans = [n - r for n, r in zip(padded, reach)]
     if min(spans) < 0:
         raise ValueError(
-            f"the kernel reaches over {_shape(reach)} cells, more than the padded image of "
+            f"{name}: the kernel reaches over {_shape(reach)} cells, more than the padded image of "
             f"{_shape(padded)}; use more padding, a smaller kernel or a larger image"
         )
     out = tuple(span // s + 1 for span, s in zip(spans, stride))
     return Window(size, kernel, stride, dilation, before, after, out)
 
 
-@kept
+def check_output_padding(name: str, extra: Sizes, stride: Sizes, dilation: Sizes) -> None:
+    """Raise ValueError where a transposed convolution has more output padding than it can have."""
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
+        raise ValueError(
+            f"{name}: output_padding must be smaller than stride or dilation, got "
+            f"output_padding={_shape(extra)}, stride={_shape(stride)}, dilation={_shape(dilation)}"
+        )
+
+
 def transpose_window(
-    out: Sizes, kernel: Sizes, stride: Any, padding: Any, output_padding: Any, dilation: Any
+    out: Sizes,
+    kernel: Sizes,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation: Any,
+    name: str = "conv_transpose",
 ) -> Window:
     """The window of the convolution whose input gradient is a transposed convolution.
 
@@ -160,48 +139,56 @@ def transpose_window(
     ``(out - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1``.
     """
     axes = len(out)
-    stride = sizes("stride", stride, 1, axes)
-    padding = sizes("padding", padding, 0, axes)
-    extra = sizes("output_padding", output_padding, 0, axes)
-    dilation = sizes("dilation", dilation, 1, axes)
-    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
-        raise ValueError(
-            f"output_padding must be smaller than stride or dilation, got "
-            f"output_padding={_shape(extra)}, stride={_shape(stride)}, dilation={_shape(dilation)}"
-        )
+    stride = per_axis(name, "stride", stride, 1, axes)
+    padding = per_axis(name, "padding", padding, 0, axes)
+    extra = per_axis(name, "output_padding", output_padding, 0, axes)
+    dilation = per_axis(name, "dilation", dilation, 1, axes)
+    check_output_padding(name, extra, stride, dilation)
     size = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
         for n, k, s, p, e, d in zip(out, kernel, stride, padding, extra, dilation)
     )
     if min(size) < 1:
         raise ValueError(
-            f"an input of {_shape(out)} gives an output of {_shape(size)}; use less padding, a "
-            "larger kernel or a larger input"
+            f"{name}: an input of {_shape(out)} gives an output of {_shape(size)}; use less "
+            "padding, a larger kernel or a larger input"
         )
     return Window(size, kernel, stride, dilation, padding, padding, out)
 
 
-@kept
-def pool_window(
-    size: Sizes, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> Window:
-    """The window of a pooling: stride defaults to the kernel; ceil_mode keeps a last, partial
-    position.
-    """
-    axes = len(size)
-    kernel = sizes("kernel_size", kernel, 1, axes)
-    stride = kernel if stride is None else sizes("stride", stride, 1, axes)
-    padding = sizes("padding", padding, 0, axes)
-    dilation = sizes("dilation", dilation, 1, axes)
+def pool_sizes(
+    name: str, axes: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> tuple[Sizes, Sizes, Sizes, Sizes]:
+    """The settings of a pooling, one per axis each; stride defaults to the kernel."""
+    kernel = per_axis(name, "kernel_size", kernel, 1, axes)
+    stride = kernel if stride is None else per_axis(name, "stride", stride, 1, axes)
+    padding = per_axis(name, "padding", padding, 0, axes)
     if any(2 * p > k for p, k in zip(padding, kernel)):
-        raise ValueError(f"padding must be at most half the kernel size {kernel}, got {padding}")
+        raise ValueError(
+            f"{name}: padding must be at most half the kernel size {kernel}, got {padding}"
+        )
+    return kernel, stride, padding, per_axis(name, "dilation", dilation, 1, axes)
+
+
+def pool_window(
+    size: Sizes,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    name: str = "pool",
+) -> Window:
+    """The window of a pooling; ceil_mode keeps a last, partial position."""
+    settings = pool_sizes(name, len(size), kernel, stride, padding, dilation)
+    kernel, stride, padding, dilation = settings
     out, after = [], []
     for n, k, s, d, p in zip(size, kernel, stride, dilation, padding):
         span = n + 2 * p - d * (k - 1) - 1
         if span < 0 and not (ceil_mode and span > -s):
             raise ValueError(
-                f"the kernel reaches over {d * (k - 1) + 1} cells, more than the padded size "
-                f"{n + 2 * p}; use a smaller kernel or a larger image"
+                f"{name}: the kernel reaches over {d * (k - 1) + 1} cells, more than the padded "
+                f"size {n + 2 * p}; use a smaller kernel or a larger image"
             )
         positions = (-(-span // s) if ceil_mode else span // s) + 1
         # A last window must start inside the image or in the padding before it.

@@ -8,6 +8,7 @@ from autograd_cnn import functional as F
 from autograd_cnn.checks import choice, integer, per_axis
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.functional import fused
+from autograd_cnn.kernels.window import check_output_padding
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.layers import uniform_parameters
 from autograd_cnn.nn.parameter import Parameter
@@ -167,11 +168,8 @@ class _ConvTranspose(_Convolution):
         self.padding = self._per_axis("padding", padding, 0)
         self.output_padding = self._per_axis("output_padding", output_padding, 0)
         self.dilation = self._per_axis("dilation", dilation, 1)
-        if any(e >= max(s, d) for e, s, d in zip(self.output_padding, self.stride, self.dilation)):
-            raise ValueError(
-                f"{type(self).__name__}: output_padding must be smaller than stride or dilation, "
-                f"got output_padding={output_padding}, stride={stride}, dilation={dilation}"
-            )
+        name = type(self).__name__
+        check_output_padding(name, self.output_padding, self.stride, self.dilation)
         self._set_parameters(in_channels, out_channels, bias)
 
     def forward(self, input: Any) -> Any:

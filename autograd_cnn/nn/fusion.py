@@ -100,10 +100,10 @@ def _fused_settings(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> dic
     layer, kind = modules[0], kinds[0]
     array = x.array if isinstance(x, Node) else x
     taken: dict[str, Any] = {}
-    # A pass takes real numbers, and a linear layer's a matrix.
+    # A pass takes real numbers; a convolution's has a batch axis, and a linear layer's is a matrix.
     if type(array) is not np.ndarray or array.dtype.kind != "f":
         return taken
-    if kind is Linear and array.ndim != 2:
+    if kind in _NORMS and array.ndim != getattr(kind, "axes", 0) + 2:
         return taken
     for module, after in zip(modules[1:], kinds[1:]):
         if after is None:

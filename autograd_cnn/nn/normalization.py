@@ -191,12 +191,15 @@ class _InstanceNorm(_ChannelNorm):
     @checked
     def forward(self, input: Array) -> Tensor:
         """See the class."""
-        if input.ndim not in self.ndims or input.shape[1] != self.num_features:
-            raise self._misfit(input.shape)
+        shape = input.shape
+        x = input.reshape((1, *shape)) if len(shape) + 1 in self.ndims else input
+        if x.ndim not in self.ndims or x.shape[1] != self.num_features:
+            raise self._misfit(shape)
         state = self.running_mean, self.running_var, self.weight, self.bias
         by_input = self.training or self.running_mean is None
         momentum = 0.1 if self.momentum is None else self.momentum
-        return F.instance_norm(input, *state, by_input, momentum, self.eps)
+        out = F.instance_norm(x, *state, by_input, momentum, self.eps)
+        return out if x is input else out.reshape(shape)
 
 
 class InstanceNorm1d(_InstanceNorm, axes=1):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_cnn import functional as F
-from autograd_cnn.checks import integer, per_axis
+from autograd_cnn.checks import integer
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.functional.adaptive import output_sizes
+from autograd_cnn.kernels.window import pool_sizes
 from autograd_cnn.nn.function import FunctionModule
 
 __all__ = [
@@ -29,19 +30,10 @@ __all__ = [
 class _Pool(FunctionModule):
     """The base of pooling with windows of a fixed size."""
 
-    def _set_window(self, kernel_size: Any, stride: Any, padding: Any) -> None:
-        name = type(self).__name__
-        kernel = per_axis(name, "kernel_size", kernel_size, 1, self.axes)
-        self.kernel_size = kernel_size
+    def _set_window(self, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> None:
+        pool_sizes(type(self).__name__, self.axes, kernel_size, stride, padding, dilation)
+        self.kernel_size, self.padding = kernel_size, padding
         self.stride = kernel_size if stride is None else stride
-        per_axis(name, "stride", self.stride, 1, self.axes)
-        self.padding = padding
-        extra = per_axis(name, "padding", padding, 0, self.axes)
-        if any(2 * p > k for p, k in zip(extra, kernel)):
-            raise ValueError(
-                f"{name}: padding may be at most half of the kernel size, got padding={padding}, "
-                f"kernel_size={kernel_size}"
-            )
 
 
 class _MaxPool(_Pool):
@@ -57,8 +49,7 @@ class _MaxPool(_Pool):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        self._set_window(kernel_size, stride, padding)
-        per_axis(type(self).__name__, "dilation", dilation, 1, self.axes)
+        self._set_window(kernel_size, stride, padding, dilation)
         self.dilation = dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 

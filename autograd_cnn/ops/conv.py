@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 
 from autograd_cnn import kernels
+from autograd_cnn.checks import misfit
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.window import Window
 from autograd_cnn.ops.shape import channel_sum, misshapen
 
 
-def _bad_groups(name: str, groups: int, channels: int) -> ValueError:
-    return ValueError(f"{name}: groups must divide {channels} channels, got {groups!r}")
+def _misfit(name: str, window: Window, groups: int, *arrays: Array) -> ValueError:
+    """`functional` checks settings and says more; this tells a call of the op itself."""
+    sizes = f"images of {window.size}, filters of {window.kernel}, results of {window.out}"
+    return misfit(name, f"the shapes must fit {sizes} and {groups} groups", *arrays)
 
 
 @op(
@@ -37,14 +40,9 @@ def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: 
     >>> conv(np.ones((1, 1, 4)), np.ones((1, 1, 3)), window=window)
     array([[[2., 3., 3., 2.]]])
     """
-    if w.shape[2:] != window.kernel:
-        raise misshapen("conv", "w", w, "F", "C / groups", *window.kernel)
-    if groups < 1 or w.shape[0] % groups:
-        raise _bad_groups("conv", groups, w.shape[0])
-    if x.shape[1:] != (w.shape[1] * groups, *window.size):
-        raise misshapen("conv", "x", x, "N", w.shape[1] * groups, *window.size)
-    if b is not None and b.shape != w.shape[:1]:
-        raise misshapen("conv", "b", b, w.shape[0])
+    fits = x.shape[1:] == (w.shape[1] * groups, *window.size) and w.shape[2:] == window.kernel
+    if not fits or groups < 1 or w.shape[0] % groups or (b is not None and b.shape != w.shape[:1]):
+        raise _misfit("conv", window, groups, x, w, *(() if b is None else (b,)))
     return kernels.conv(x, w, b, window, groups)
 
 
@@ -64,12 +62,9 @@ def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> A
            [2., 4., 2.],
            [1., 2., 1.]])
     """
-    if w.shape[2:] != window.kernel:
-        raise misshapen("conv_input_grad", "w", w, "F", "C / groups", *window.kernel)
-    if groups < 1 or w.shape[0] % groups:
-        raise _bad_groups("conv_input_grad", groups, w.shape[0])
-    if g.shape[1:] != (w.shape[0], *window.out):
-        raise misshapen("conv_input_grad", "g", g, "N", w.shape[0], *window.out)
+    fits = g.shape[1:] == (w.shape[0], *window.out) and w.shape[2:] == window.kernel
+    if not fits or groups < 1 or w.shape[0] % groups:
+        raise _misfit("conv_input_grad", window, groups, g, w)
     return kernels.conv_input_grad(g, w, window, groups)
 
 
@@ -86,12 +81,9 @@ def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> 
     array([[4., 4.],
            [4., 4.]])
     """
-    if x.shape[2:] != window.size:
-        raise misshapen("conv_weight_grad", "x", x, "N", "C", *window.size)
-    if g.shape[2:] != window.out or g.shape[0] != x.shape[0]:
-        raise misshapen("conv_weight_grad", "g", g, x.shape[0], "F", *window.out)
-    if groups < 1 or x.shape[1] % groups or g.shape[1] % groups:
-        raise _bad_groups("conv_weight_grad", groups, math.gcd(x.shape[1], g.shape[1]))
+    fits = (x.shape[2:], g.shape[0], g.shape[2:]) == (window.size, x.shape[0], window.out)
+    if not fits or groups < 1 or x.shape[1] % groups or g.shape[1] % groups:
+        raise _misfit("conv_weight_grad", window, groups, x, g)
     return kernels.conv_weight_grad(x, g, window, groups)
 
 

@@ -150,17 +150,23 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers =
 
 
 def check_classes(
-    name: str, logits: Array, target: np.ndarray, ignore_index: int | None = None
+    name: str,
+    logits: Array,
+    target: np.ndarray,
+    ignore_index: int | None = None,
+    single: bool = False,
 ) -> bool:
     """Whether all of `target` (N, ...) are classes of `logits` (N, K, ...); raises unless
-    the others are the ignored value.
+    the others are the ignored value.  With `single`, one sample needs no batch axis.
     """
-    if logits.ndim < 2:
+    if logits.ndim < 2 - single:
+        shapes = "(K,) or (N, K, ...)" if single else "(N, K, ...)"
         raise ValueError(
-            f"{name}: input must have shape (N, K, ...) with K classes, got {logits.shape}"
+            f"{name}: input must have shape {shapes} with K classes, got {logits.shape}"
         )
-    k = logits.shape[1]
-    expected = (logits.shape[0], *logits.shape[2:])
+    axis = min(logits.ndim - 1, 1)
+    k = logits.shape[axis]
+    expected = (*logits.shape[:axis], *logits.shape[axis + 1 :])
     target = np.asarray(values(target))
     if target.dtype.kind not in "iu":
         raise TypeError(f"{name}: target must hold integer classes, got dtype {target.dtype}")
@@ -176,9 +182,9 @@ def check_classes(
         wrong &= target != ignore_index
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        place = f"row {where[0]}" if len(where) == 1 else f"position {where}"
+        place = f" in row {where[0]}" if len(where) == 1 else f" in position {where}"
         raise ValueError(
-            f"{name}: target {int(target[where])} in {place} is not a class; the input has {k} "
-            f"classes, 0 to {k - 1}"
+            f"{name}: target {int(target[where])}{place * bool(where)} is not a class; the input "
+            f"has {k} classes, 0 to {k - 1}"
         )
     return False
