@@ -99,7 +99,7 @@ def _objects(text: bytes) -> int:
     """About the bytes of memory that the objects in JSON take; measured, and rather too many."""
     lists = text.count(b"[") - text.count(b'["')  # those of a key and a value soon go
     marks = 96 * text.count(b"{") + 32 * text.count(b",") + 48 * text.count(b'"')
-    return 80 * lists + marks
+    return 96 * lists + marks
 
 
 def _refusal(path: str, reason: str) -> CheckpointError:
