@@ -148,8 +148,8 @@ def npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def header(shape: tuple[int, ...], descr: Any = "<f8") -> bytes:
-    text = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode()
+def header(shape: Any, descr: Any = "<f8", text: bytes = b"") -> bytes:
+    text = text or repr({"descr": descr, "fortran_order": False, "shape": shape}).encode()
     return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text
 
 
@@ -188,13 +188,18 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "array bomb": lambda: packed({"array": "a"}, method=8, a=npy(np.zeros(BIG // 8))),
     "bomb beside": lambda: packed(method=8, a=npy(np.zeros(BIG // 8))),
     "text bomb": lambda: packed(text=whole(b" " * BIG), method=8),
-    "bzip2": lambda: packed({"array": "a"}, method=12, a=npy(np.zeros(BIG // 8))),
+    "bzip2": lambda: packed({"array": "a"}, method=12, a=npy(np.zeros(9))),
     "lzma": lambda: packed({"array": "a"}, method=14, a=npy(np.zeros(BIG // 80))),
     "announces more": lambda: packed({"array": "a"}, a=header((BIG // 8,))),
     "announces a wide type": lambda: packed({"array": "a"}, a=header((1,), f"|V{BIG}")),
     "announces a negative shape": lambda: packed({"array": "a"}, a=header((-3, -2)) + bytes(48)),
     "announces too many axes": lambda: packed({"array": "a"}, a=header((1,) * 99) + bytes(8)),
-    "a deep header": lambda: packed({"array": "a"}, a=header("(" * 900, "<f8")),  # type: ignore[arg-type]
+    "a deep header": lambda: packed({"array": "a"}, a=header(0, text=b"(" * 9000)),
+    "a deeper header": lambda: packed({"array": "a"}, a=header(0, text=b"-" * 9000 + b"1")),
+    "a long header": lambda: packed({"array": "a"}, a=header(0, text=b" " * 60_000)),
+    "an empty header": lambda: packed({"array": "a"}, a=header(0, text=b"{}")),
+    "a shape of text": lambda: packed({"array": "a"}, a=header("ab")),
+    "no array": lambda: packed({"array": "a"}, a=b""),
     "an expression": lambda: packed({"array": "a"}, a=header((1,)).replace(b"(1,)", b"f()")),
     "one array, many names": lambda: named(npy(np.zeros(100_000)), 300),
     "nothing refers to it": lambda: packed(a=npy(np.zeros(3))),
