@@ -120,9 +120,9 @@ def _read_file(folder: Path, file: IdxFile) -> np.ndarray:
 def _read_npz(path: Path, source: Source) -> list[np.ndarray]:
     """The four verified arrays in Keras's npz file: integers of any dtype with values 0..255."""
     arrays = []
-    with _advice():
+    with _advice(), open(path, "rb") as stream:
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(stream) as archive:
                 members = {member.filename: member for member in archive.infolist()}
                 for name, file in zip(_NPZ_NAMES, source.files):
                     member = members.get(f"{name}.npy")
@@ -132,8 +132,6 @@ def _read_npz(path: Path, source: Source) -> list[np.ndarray]:
                         wanted = f"{name} of at most {limit:,} bytes"
                         raise DataError(f"expected {wanted}, found {found:,}")
                     arrays.append(_as_uint8(read_member(archive, member), name))
-        except OSError:
-            raise
         except Exception as error:  # a damaged archive can raise any error
             raise DataError(
                 f"{path}: expected an npz file with the arrays {', '.join(_NPZ_NAMES)}; it is "

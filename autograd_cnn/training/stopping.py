@@ -101,7 +101,8 @@ class EarlyStopping:
         1.0
         """
         name = "EarlyStopping.load_state_dict"
-        same_state(name, self.state_dict(), state_dict, ("patience", "mode"))
+        mine = {**self.state_dict(), "best": None}  # which may be a number there or here
+        same_state(name, mine, state_dict, ("patience", "mode"))
         waited, best = integer(name, "waited", state_dict["waited"], 0), state_dict["best"]
         self.best, self.waited = None if best is None else single(name, "best", best), waited
         self._weights = copy.deepcopy(state_dict["weights"])
