@@ -23,7 +23,12 @@ from autograd_cnn.training import (
     replace_file,
     save_checkpoint,
 )
+from tests.programs import EXAMPLES
 from tests.training_run import states
+
+from training import Record  # isort: skip
+
+__all__ = ["EXAMPLES"]  # whose module puts the folder into the path
 
 THOROUGH = settings().max_examples > 15
 SOURCES = ("autograd_cnn", "zipfile", "contextlib", "_npyio_impl", "_format_impl", "pathlib")
@@ -191,3 +196,63 @@ def test_a_part_that_fails_leaves_all_parts_as_they_were(
     with pytest.raises(expected):
         load_checkpoint(path, **({**parts, **broken} if last else {**broken, **parts}))
     assert states(parts) == before
+
+
+# ----------------------------------------------------------------------- interrupts between two files
+
+
+def epoch_of(path: Path, accuracies: list[float]) -> tuple[int, str]:
+    """After which epoch the weight in a file is: the tests below write the number of it."""
+    with np.load(path) as weights:
+        epoch = int(weights["weight"][0, 0])
+    return epoch, f"{accuracies[epoch - 1]:.2%}"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("place", range(1, 10))
+def test_what_mnist_says_after_ctrl_c_is_true(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, late: bool, times: int
+) -> None:
+    """Ctrl-C before or after any file is replaced, once or twice; three epochs of three files."""
+    replace, calls = os.replace, 0
+
+    def replacing(*paths: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if late or not place <= calls < place + times:
+            replace(*paths)
+        if place <= calls < place + times:
+            raise KeyboardInterrupt
+
+    accuracies, model = [0.25, 0.5, 0.75], nn.Linear(1, 1)
+    parts = {"model": model, "optimizer": optim.SGD(model.parameters(), lr=0.1)}
+    record = Record(tmp_path, {"seed": 0})
+    monkeypatch.setattr(os, "replace", replacing)
+
+    def train() -> None:
+        for epoch, accuracy in enumerate(accuracies, 1):
+            nn.init.constant_(model.weight, epoch)
+            record.history.append({"test_accuracy": accuracy})
+            record.save(parts)
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    monkeypatch.setattr(os, "replace", replace)
+    said = record.weights_kept() + record.resume_hint()
+    if not (tmp_path / "weights.npz").exists():
+        assert said == "No epoch was completed, so no weights were saved."
+        return
+    epoch, accuracy = epoch_of(tmp_path / "weights.npz", accuracies)
+    assert f"weights.npz holds the weights after epoch {epoch} ({accuracy} on held-out" in said
+    if not record.checkpoint.exists():
+        assert "--resume" not in said
+        return
+    again = Record(tmp_path, {"seed": 0})
+    again.resume(parts)
+    there = len(again.history)
+    assert said.endswith(f"goes on {'from there' if there == epoch else f'after epoch {there}'}.")
+    assert epoch_of(tmp_path / "weights.npz", accuracies)[0] == there
+    if times == 1:
+        assert there == epoch == epoch_of(tmp_path / "best.npz", accuracies)[0]
+        assert sorted(os.listdir(tmp_path)) == ["best.npz", "checkpoint.npz", "weights.npz"]

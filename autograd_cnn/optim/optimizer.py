@@ -306,6 +306,8 @@ def _check_parameter(name: str, position: int, p: Any) -> None:
         raise ValueError(
             f"{which} does not require gradients; set requires_grad_(), or pass only those that do"
         )
+    if not p.array.flags.writeable:
+        raise ValueError(f"{which} has read-only memory; p.data = p.data makes a copy")
 
 
 def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:

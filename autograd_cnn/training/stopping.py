@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,5 +105,7 @@ class EarlyStopping:
         mine = {**self.state_dict(), "best": None}  # which may be a number there or here
         same_state(name, mine, state_dict, ("patience", "mode"))
         waited, best = integer(name, "waited", state_dict["waited"], 0), state_dict["best"]
-        self.best, self.waited = None if best is None else single(name, "best", best), waited
+        if best is not None and math.isnan(single(name, "best", best)):
+            raise ValueError(f"{name}: best must be a number or None, got nan")
+        self.best, self.waited = best, waited
         self._weights = copy.deepcopy(state_dict["weights"])
