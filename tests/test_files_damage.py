@@ -297,7 +297,10 @@ def test_an_idx_file_takes_no_more_than_it_may(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(bytes([0, 0, 8, 1]) + BIG.to_bytes(4, "big") + bytes(BIG), 1))
     plain = tmp_path / "short"
     plain.write_bytes(bytes([0, 0, 8, 1]) + BIG.to_bytes(4, "big") + bytes(9))
-    for file, message in ((path, "would unpack to 150,000,000 bytes.*gunzip"), (plain, "found 9")):
+    for file, message in (
+        (path, "it unpacks to 150,000,000 bytes; if that is right, unpack it"),
+        (plain, "found 9"),
+    ):
         with pytest.raises(data.DataError, match=message):
             peak_of(lambda file=file: data.read_idx(file), file)
 

@@ -61,9 +61,10 @@ def replace_file(path: AnyPath) -> Iterator[BinaryIO]:
                 os.replace(temporary, target)
         except BaseException as error:
             temporary.unlink(missing_ok=True)
-            hidden = _interrupt(error, handled)
-            if hidden is not None and hidden is not error:
-                raise hidden from None
+            while error.__context__ not in (None, handled):
+                error = error.__context__
+                if isinstance(error, KeyboardInterrupt):  # np.savez hid it when it closed
+                    raise error from None
             raise
         _sync(target.parent)
     except OSError as error:
@@ -81,8 +82,7 @@ def _mode(target: Path) -> int:
     if not target.exists():
         return 0o666
     if not target.is_file():
-        number = errno.EISDIR if target.is_dir() else errno.EINVAL
-        raise OSError(number, "only a regular file can be replaced; give another path")
+        raise OSError(errno.EINVAL, "only a regular file can be replaced; give another path")
     if not os.access(target, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise OSError(errno.EACCES, "the file is write-protected; give another path")
     return stat.S_IMODE(target.stat().st_mode)
@@ -102,21 +102,11 @@ def _locked(path: Path, mode: int) -> BinaryIO:
 
 def _clear(folder: Path, stem: str) -> None:
     """Remove the temporary files of killed processes."""
-    pattern = f"{glob.escape(stem)}[0-9]*-{'[0-9a-f]' * 8}.part"
-    for path in folder.glob(pattern):
+    for path in folder.glob(f"{glob.escape(stem)}[0-9]*-{'[0-9a-f]' * 8}.part"):
         with suppress(OSError), open(path, "rb") as file:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
-
-
-def _interrupt(error: BaseException | None, handled: BaseException | None) -> BaseException | None:
-    """The KeyboardInterrupt that `error` hides: np.savez fails when it closes what was cut off."""
-    while error is not None and error is not handled:
-        if isinstance(error, KeyboardInterrupt):
-            return error
-        error = error.__context__
-    return None
 
 
 def _sync(folder: Path) -> None:

@@ -30,8 +30,8 @@ def read_idx(path: AnyPath) -> np.ndarray:
     """The array in an IDX file, plain or gzip-compressed.
 
     The file's header gives the shape and the dtype: uint8, int8, int16, int32, float32 or float64.
-    Fashion-MNIST and EMNIST work too.  DataError is raised for a damaged file, for one that is
-    shorter or longer than its header says, and for one that unpacks to over 32 times its size.
+    Fashion-MNIST and EMNIST work too.  A damaged file, one that is shorter or longer than its
+    header says, and one that unpacks to over 32 times its size raise DataError.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "labels-idx1-ubyte")
@@ -50,28 +50,26 @@ def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = Non
     read.  At most one byte more than the header announces is read.
     """
     start = file.read(2)
-    size = file.seek(0, os.SEEK_END)
+    most = _MOST * file.seek(0, os.SEEK_END) + (1 << 24)
     file.seek(0)
-    packed = start == b"\x1f\x8b"
-    stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+    stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if start == b"\x1f\x8b" else file
     try:
         dtype, found = _read_header(stream, name)
         if shape is not None and (dtype != np.uint8 or found != shape):
             raise DataError(f"{name}: expected uint8 {shape}, found {dtype.name} {found}")
         expected = math.prod(found) * dtype.itemsize
-        if packed and shape is None and expected > _MOST * size + (1 << 24):
+        if stream is not file and shape is None and expected > most:
             raise DataError(
-                f"{name}: it would unpack to {expected:,} bytes, over {_MOST} times its size; if "
-                f"that is right, unpack it first, for example with gunzip"
+                f"{name}: it unpacks to {expected:,} bytes; if that is right, unpack it"
             )
         content = _read_at_most(stream, expected + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{name}: damaged gzip file ({error})") from error
     if len(content) != expected:
-        arrived = f"{len(content):,}" if len(content) < expected else "more"
+        size = f"{len(content):,}" if len(content) < expected else "more"
         raise DataError(
             f"{name}: expected {expected:,} bytes of {dtype.name} {found} after the header, "
-            f"found {arrived}"
+            f"found {size}"
         )
     try:
         array: np.ndarray = np.ndarray(found, dtype, content)

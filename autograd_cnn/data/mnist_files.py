@@ -123,14 +123,11 @@ def _read_npz(path: Path, source: Source) -> list[np.ndarray]:
     with _advice(), open(path, "rb") as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
-                members = {member.filename: member for member in archive.infolist()}
                 for name, file in zip(_NPZ_NAMES, source.files):
-                    member = members.get(f"{name}.npy")
-                    limit = 8 * math.prod(file.shape) + (1 << 20)
-                    found = member.file_size if member else 0
-                    if member is None or found > limit:  # it would unpack to too much
-                        wanted = f"{name} of at most {limit:,} bytes"
-                        raise DataError(f"expected {wanted}, found {found:,}")
+                    member, most = archive.getinfo(f"{name}.npy"), 8 * math.prod(file.shape)
+                    if member.file_size > most + (1 << 20):  # it would unpack to too much
+                        found = f"found {member.file_size:,}"
+                        raise DataError(f"expected {name} of at most {most:,} bytes, {found}")
                     arrays.append(_as_uint8(read_member(archive, member), name))
         except Exception as error:  # a damaged archive can raise any error
             raise DataError(

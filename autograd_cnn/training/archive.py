@@ -66,7 +66,7 @@ def read_archive(path: AnyPath, room: int = 0) -> tuple[dict[str, Any], dict[str
         except CheckpointError:
             raise
         except Exception as error:
-            reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            reason, *_ = str(error).split("\n")
             raise _refusal(name, f"it is damaged: {reason}") from error
 
 
@@ -88,18 +88,15 @@ def _read(path: str, archive: zipfile.ZipFile, limit: int) -> tuple[dict[str, An
         raise ValueError("its text would take too much memory for its size")
     index = json.loads(str(text, "ascii"), object_hook=partial(_decoded, take))
     classes, tree = index["classes"], index["tree"]
-    if not isinstance(tree, dict) or not set(classes) <= set(tree):
-        raise ValueError("its parts have no states")
-    if left:
-        raise ValueError(f"nothing refers to {min(left)}")
+    if left or not isinstance(tree, dict) or not set(classes) <= set(tree):
+        raise ValueError(f"states and arrays do not belong together: {', '.join(left)[:80]}")
     return dict(classes), tree
 
 
 def _objects(text: bytes) -> int:
     """About the bytes of memory that the objects in JSON take; measured, and rather too many."""
-    lists = text.count(b"[") - text.count(b'["')  # those of a key and a value soon go
-    marks = 96 * text.count(b"{") + 32 * text.count(b",") + 48 * text.count(b'"')
-    return 96 * lists + marks
+    marks = {b"[": 96, b'["': -96, b"{": 96, b",": 32, b'"': 48}  # a list of a key soon goes
+    return sum(size * text.count(mark) for mark, size in marks.items())
 
 
 def _refusal(path: str, reason: str) -> CheckpointError:
@@ -113,7 +110,7 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray], depth: int = 0
     """`value` as JSON that `_decoded` understands; arrays go to `arrays` under their path."""
     if depth > DEPTH:
         raise ValueError(
-            f"save_checkpoint: {path[:60]}... is nested more than {DEPTH} deep, or holds itself"
+            f"save_checkpoint: {path[:60]}... is nested over {DEPTH} deep, or holds itself"
         )
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.hasobject:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,10 +101,7 @@ class EarlyStopping:
         1.0
         """
         name = "EarlyStopping.load_state_dict"
-        mine = {**self.state_dict(), "best": None}  # which may be a number there or here
-        same_state(name, mine, state_dict, ("patience", "mode"))
+        same_state(name, self.state_dict(), state_dict, ("patience", "mode"))
         waited, best = integer(name, "waited", state_dict["waited"], 0), state_dict["best"]
-        if best is not None and math.isnan(single(name, "best", best)):
-            raise ValueError(f"{name}: best must be a number or None, got nan")
-        self.best, self.waited = best, waited
+        self.best, self.waited = None if best is None else single(name, "best", best), waited
         self._weights = copy.deepcopy(state_dict["weights"])
