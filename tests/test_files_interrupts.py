@@ -63,14 +63,14 @@ def lines_of(action: Callable[[], Any], stop: float = math.inf) -> int:
 def interrupted(
     action: Callable[[], Any], least: int, prepare: Callable[[], Any] = lambda: None
 ) -> Iterator[int]:
-    """Yields after each interrupt: at all lines in the thorough profile, else at some."""
+    """Yields after each interrupt, at lines spread over all; at more in the thorough profile."""
     prepare()
     lines = lines_of(action)
     assert lines > least
     # Archives and files that were cut off complain when Python removes them; nobody can help it.
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
-        for place in range(1, lines + 1, 1 if THOROUGH else lines // 100 + 1):
+        for place in range(1, lines + 1, lines // (600 if THOROUGH else 100) + 1):
             prepare()
             try:
                 reached = lines_of(action, stop=place)

@@ -53,9 +53,8 @@ def load_checkpoint(path: AnyPath, /, **parts: Any) -> dict[str, Any]:
     in the file is run.
 
     A damaged file, and parts of other names, classes, settings or shapes raise CheckpointError, a
-    ValueError, and change nothing.  An interrupt changes nothing either.  Only a model may have
-    another class.  Reading takes at most four times the size of the file, 16 MB, and four times the
-    size of the models.
+    ValueError, and change nothing.  Nor does an interrupt.  Only a model may have another class.
+    Reading takes at most four times the memory of file and models, and 16 MB.
 
     >>> load_checkpoint("no-such-file.npz")
     Traceback (most recent call last):
@@ -78,8 +77,7 @@ def load_checkpoint(path: AnyPath, /, **parts: Any) -> dict[str, Any]:
         raise CheckpointError(f"{os.fsdecode(path)}: {problem}")
     plain = {name: value for name, value in tree.items() if name not in classes}
     # Optimizers last: a schedule writes its learning rate into the optimizer when it is loaded.
-    order = sorted(wanted, key=lambda name: isinstance(wanted[name], Optimizer))
-    wanted = {name: wanted[name] for name in order}
+    wanted = dict(sorted(wanted.items(), key=lambda item: isinstance(item[1], Optimizer)))
     try:
         for name, part in wanted.items():
             _load(part, tree[name])
