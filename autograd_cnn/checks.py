@@ -145,6 +145,10 @@ def same_state(
         raise mistake(owner, "state_dict", "a dict", state)
     if set(state) != set(mine):
         raise ValueError(f"{owner}: expected the keys {list(mine)}, got {list(state)}")
+    for name, value in mine.items():
+        numeric = state[name] is not None and isinstance(value, (int, float))
+        if numeric and math.isnan(single(owner, name, state[name])):
+            raise ValueError(f"{owner}: {name} must be a number, got nan")
     for name in settings:
         if state[name] != mine[name]:
             raise ValueError(

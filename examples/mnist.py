@@ -219,8 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nStopped: {error}. {advice} {record.weights_kept()}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        hint = " --resume goes on from there." if record.history else ""
-        print(f"\nInterrupted. {record.weights_kept()}{hint}", file=sys.stderr)
+        print(f"\nInterrupted. {record.weights_kept()}{record.resume_hint()}", file=sys.stderr)
         return 130
     return 0
 

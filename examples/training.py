@@ -151,20 +151,35 @@ class Record:
     def __init__(self, out: Path, settings: dict[str, Any] | None = None) -> None:
         self.out, self.settings = out, settings or {}
         self.history: History = []
+        self.begun = 0, dict[str, np.ndarray]()  # the epochs and the weights of the last save
+        self.parts: tuple[str, ...] = ()  # their names in the checkpoint
 
     @property
     def checkpoint(self) -> Path:
         return self.out / "checkpoint.npz"
 
     def save(self, parts: dict[str, Any]) -> None:
-        """Write the weights, also as the best if they are, and a checkpoint of all parts."""
-        weights = parts["model"].state_dict()
+        """Write the weights, also as the best if they are, and a checkpoint of all parts.
+
+        After an interrupt it starts again, so that the files agree.
+        """
+        self.begun, self.parts = (len(self.history), parts["model"].state_dict()), tuple(parts)
+        try:
+            self._write(parts)
+        except KeyboardInterrupt:
+            self._write(parts)
+            raise
+
+    def _write(self, parts: dict[str, Any]) -> None:
         *earlier, last = (epoch["test_accuracy"] for epoch in self.history)
-        names = ["weights.npz"] + ["best.npz"] * (last > max(earlier, default=-1.0))
-        for name in names:
-            with replace_file(self.out / name) as file:
-                np.savez(file, **weights)
+        self._write_weights("weights.npz")
+        if last > max(earlier, default=-1.0):
+            self._write_weights("best.npz")
         save_checkpoint(self.checkpoint, settings=self.settings, history=self.history, **parts)
+
+    def _write_weights(self, name: str) -> None:
+        with replace_file(self.out / name) as file:
+            np.savez(file, **self.begun[1])
 
     def resume(self, parts: dict[str, Any]) -> None:
         """Go on after the last epoch of the run in the folder."""
@@ -179,12 +194,39 @@ class Record:
             if there != value:
                 raise CheckpointError(f"{path}: its run had {name} {there}, not {value}")
         self.history += load_checkpoint(path, **parts)["history"]
+        self.begun, self.parts = (len(self.history), parts["model"].state_dict()), tuple(parts)
+        self._write_weights("weights.npz")  # a killed run may have been an epoch further
 
     def weights_kept(self) -> str:
-        """Which weights there are, for a run that ends early."""
-        if not self.history:
+        """Which weights there are, for a run that ends early.
+
+        The files tell, because a second interrupt may fall between two of them.
+        """
+        count = self._epochs_in_weights()
+        if not count:
             return "No epoch was completed, so no weights were saved."
         return (
-            f"{self.out / 'weights.npz'} holds the weights after epoch {len(self.history)} "
-            f"({self.history[-1]['test_accuracy']:.2%} on held-out images)."
+            f"{self.out / 'weights.npz'} holds the weights after epoch {count} "
+            f"({self.history[count - 1]['test_accuracy']:.2%} on held-out images)."
         )
+
+    def _epochs_in_weights(self) -> int:
+        """After how many epochs of this run the weights in the file are; 0 if they are not."""
+        count, weights = self.begun
+        path = self.out / "weights.npz"
+        if not count or not path.exists():
+            return 0
+        with np.load(path) as file:
+            found = {name: file[name].tobytes() for name in file}
+        same = found == {name: array.tobytes() for name, array in weights.items()}
+        return count if same else count - 1  # that save was complete, or the run had ended
+
+    def resume_hint(self) -> str:
+        """Where a run with --resume would go on, if the checkpoint is of this run."""
+        if not self.begun[0] or not self.checkpoint.exists():
+            return ""
+        kept = load_checkpoint(self.checkpoint, **dict.fromkeys(self.parts))["history"]
+        if not kept or kept != self.history[: len(kept)]:
+            return ""
+        there = len(kept) == self._epochs_in_weights()
+        return f" --resume goes on {'from there' if there else f'after epoch {len(kept)}'}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import gzip
 import http.server
 import io
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,60 @@ def silent(handler: Any) -> None:
     time.sleep(1.0)
 
 
+def dripping(handler: Any) -> None:
+    """A byte every 0.1 s, so that there is never a pause of a timeout."""
+    with suppress(OSError):
+        send(handler, b"", 1000)
+        for _ in range(60):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+
+def dripping_headers(handler: Any) -> None:
+    with suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(20):
+            handler.wfile.write(b"X: y\r\n")
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+
+def answered(*lines: str) -> Callable[[Any], None]:
+    return lambda handler: handler.wfile.write("\r\n".join([*lines, "", ""]).encode())
+
+
+REDIRECTS = {
+    "half an address": "http://[::1/x",
+    "an address of letters": "http://[zz]/x",
+    "no host": "http:///x",
+    "a port of letters": "http://127.0.0.1:port/x",
+    "a port too high": "http://127.0.0.1:999999/x",
+    "a space": "http://a b/x",
+    "a long label": f"http://{'a' * 70}.example/x",
+    "an empty label": "http://a..example/x",
+    "a file": "file:///etc/hostname",
+    "another scheme": "gopher://127.0.0.1/x",
+    "nothing": "",
+    "itself": f"/mnist/{IMAGES}.gz",
+    "not ASCII": "http://\u00e9\u2100.example/x",
+}
+
 BAD_ANSWERS = {
+    **{
+        f"a redirect to {name}": (answered("HTTP/1.1 302 Found", f"Location: {url}"), "127.0.0.1")
+        for name, url in REDIRECTS.items()
+    },
+    "drips": (dripping, "slower than 4,000 bytes a second"),
+    "drips headers": (dripping_headers, "no answer"),
+    "no status": (answered("nonsense"), "nonsense"),
+    "a status of letters": (answered("HTTP/1.1 abc"), "abc"),
+    "a size of letters": (answered("HTTP/1.1 200 OK", "Content-Length: x", "", "y"), "IDX"),
+    "a negative size": (answered("HTTP/1.1 200 OK", "Content-Length: -5", "", "y"), "IDX"),
+    "pieces of letters": (
+        answered("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", "zz"),
+        "IncompleteRead",
+    ),
     "404": (404, "404 Not Found"),
     "500": (500, "500"),
     "body shorter than announced": (short, r"connection ended after 10 of \d+ bytes"),
@@ -164,6 +218,7 @@ BAD_ANSWERS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # urllib's, after such redirects
 @pytest.mark.parametrize("answer", BAD_ANSWERS)
 def test_a_bad_answer_leaves_nothing_and_the_next_mirror_is_asked(
     tmp_path: Path, server: Server, other: Server, answer: str
@@ -175,6 +230,7 @@ def test_a_bad_answer_leaves_nothing_and_the_next_mirror_is_asked(
     check(load(source(server.url, other.url, timeout=0.3), None))
     assert f"{IMAGES}.gz" in other.asked
     assert left(tmp_path) == STORED
+    gc.collect()
 
 
 @pytest.mark.parametrize("first", ["refusing", "silent"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -249,3 +250,67 @@ def test_none_leaves_a_part_out_and_a_model_may_have_another_class(tmp_path: Pat
     random.generator().bit_generator.state = random_state
     assert states(rest) == before
     assert mine["model"][0].weight.tolist() == saved["model"][0].weight.tolist()
+
+
+# ---------------------------------------------------------------------------------------- broken states
+
+
+def with_broken(state: Any) -> Iterator[tuple[str, Any]]:
+    """Every number in a state, and what the state is with each of some nonsense in its place."""
+    for name, value in state.items():
+        if isinstance(value, int | float):
+            for wrong in ("x", math.nan, [1.0, 2.0], np.array("x"), np.zeros(77), object()):
+                if name == "mu_product" and isinstance(wrong, list):
+                    continue  # lists pass, for optimizers of the user's own
+                yield f"{name} of {wrong}", {**state, name: wrong}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_broken_state_of_an_optimizer_is_refused(name: str) -> None:
+    run = build(OPTIMIZERS[name], SCHEDULES["StepLR"], seed=0)
+    advance(run, [], 1)
+    optimizer = run["optimizer"]
+    state, before = optimizer.state_dict(), states(run)
+    for position, entry in state["state"].items():
+        broken = list(with_broken(entry))
+        broken += [(f"{key} of text", {**entry, key: np.full(3, "x")}) for key in entry]
+        if "step" in entry:
+            broken += [(f"step {n}", {**entry, "step": n}) for n in (-1, 2.5, math.inf, None, 1j)]
+        for what, wrong in broken:
+            with pytest.raises((ValueError, TypeError), match=rf"load_state_dict: .*{position}"):
+                optimizer.load_state_dict({**state, "state": {**state["state"], position: wrong}})
+            assert states(run) == before, what
+
+
+@pytest.mark.parametrize("part", [*SCHEDULES, "loader", "stopping"])
+def test_a_broken_state_of_another_part_is_refused(part: str) -> None:
+    run = build(partial(optim.SGD, lr=0.01), SCHEDULES.get(part, SCHEDULES["StepLR"]), seed=0)
+    advance(run, [], 2)
+    target = run["schedule"] if part in SCHEDULES else run[part]
+    before, broken = states(run), list(with_broken(target.state_dict()))
+    assert len(broken) >= 6
+    for what, wrong in broken:
+        with pytest.raises((ValueError, TypeError), match="load_state_dict: "):
+            target.load_state_dict(wrong)
+        assert states(run) == before, what
+
+
+def test_read_only_memory_is_named_before_anything_changes(tmp_path: Path) -> None:
+    """Such as that of a model that was mapped from a file."""
+    saved, mine = small(0), small(1)
+    save_checkpoint(tmp_path / "run.npz", **saved)
+    weight, mean = mine["model"][0].weight, mine["model"][1].running_mean
+    for array, name in ((weight.array, "0.weight"), (mean, "1.running_mean")):
+        array.flags.writeable = False
+        before = states(mine)
+        with pytest.raises(
+            CheckpointError, match=rf"{name}: the memory in the module is read-only"
+        ):
+            load_checkpoint(tmp_path / "run.npz", **mine)
+        assert states(mine) == before
+        array.flags.writeable = True
+    weight.array.flags.writeable = False
+    with pytest.raises(ValueError, match="parameter 0 of shape .* has read-only memory; p.data ="):
+        optim.SGD([weight])
+    weight.data = weight.data
+    optim.SGD([weight])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_cnn import optim, training
+from autograd_cnn import data, optim, training
+from autograd_cnn.data.mnist_files import _places
 from tests.training_run import advance, build
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,9 +62,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None
     assert training.load_checkpoint(path, **resumed)["losses"] == losses
     for name, array in made["model"].state_dict().items():
         np.testing.assert_array_equal(array, resumed["model"].state_dict()[name])
-    left = {p.name for p in tmp_path.iterdir()} - {"run.npz"}
-    assert all(name.startswith(".run.npz.") and name.endswith(".part") for name in left)
-    assert len(left) <= 3  # of killed processes
+    assert os.listdir(tmp_path) == ["run.npz"]  # what killed processes left is gone
 
 
 FULL_DISK = """
@@ -194,7 +195,7 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
 
 
 @UNIX
-def test_links_and_modes_are_those_of_any_new_file(tmp_path: Path) -> None:
+def test_links_stay_and_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     link = tmp_path / "link.npz"
     link.symlink_to(tmp_path / "far" / "run.npz")
@@ -205,3 +206,125 @@ def test_links_and_modes_are_those_of_any_new_file(tmp_path: Path) -> None:
     with suppress(FileExistsError), open(tmp_path / "plain", "x"):
         pass
     assert (tmp_path / "plain").stat().st_mode == (tmp_path / "far" / "run.npz").stat().st_mode
+
+
+@UNIX
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755, 0o2664])
+def test_a_file_keeps_its_mode_and_was_never_open_to_others(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    path.touch()
+    path.chmod(mode)
+    with training.replace_file(path) as file:
+        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~mode == 0
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def special(kind: str, path: Path) -> None:
+    """Make something at `path` that is not a regular file that may be written."""
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(path))
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to(os.devnull)
+    else:
+        path.touch()
+        path.chmod(0o444)
+
+
+@UNIX
+@pytest.mark.parametrize("kind", ["fifo", "socket", "folder", "device", "protected"])
+def test_what_is_not_a_file_to_write_is_refused_and_stays(kind: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        path = Path(folder, "run.npz")
+        special(kind, path)
+        before = os.stat(path)
+        words = "write-protected" if kind == "protected" else "only a regular file can be replaced"
+        named = rf"{words}; give another path: '{path}'"
+        with without_rights(), pytest.raises(OSError, match=named) as caught:
+            training.save_checkpoint(path, kept=1)
+        assert caught.value.__notes__ == ["What was there before is unchanged."]
+        assert os.listdir(folder) == ["run.npz"]
+        assert (os.stat(path).st_mode, os.stat(path).st_ino) == (before.st_mode, before.st_ino)
+
+
+@UNIX
+def test_only_files_that_nobody_writes_are_cleared(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    for name in (".run.npz.123-0123abcd.part", ".run.npz.x-0123abcd.part", ".b.123-0123abcd.part"):
+        (tmp_path / name).write_text("left")
+    with training.replace_file(path) as first:
+        assert len(os.listdir(tmp_path)) == 3
+        with training.replace_file(path) as second:
+            second.write(b"second")
+        first.write(b"first")
+    assert path.read_text() == "first"
+    assert sorted(os.listdir(tmp_path)) == [
+        *(".b.123-0123abcd.part", ".run.npz.x-0123abcd.part", "run.npz")
+    ]
+
+
+def test_savers_at_the_same_time_never_take_a_file_from_each_other(tmp_path: Path) -> None:
+    path, failures = tmp_path / "run.npz", list[BaseException]()
+
+    def save(number: int) -> None:
+        try:
+            for _ in range(60):
+                with training.replace_file(path) as file:
+                    file.write(b"%d" % number)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=save, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert os.listdir(tmp_path) == ["run.npz"]
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 255, "\u00e9" * 127, "\U0001f600" * 63, "a'b", "[a]*?", "~nobody"]
+)
+def test_names_up_to_the_limit_of_the_system(name: str, tmp_path: Path) -> None:
+    for path in (tmp_path / name, os.fsencode(tmp_path / name)):
+        training.save_checkpoint(path, kept=1)
+        assert training.load_checkpoint(path) == {"kept": 1}
+    assert os.listdir(tmp_path) == [name]
+
+
+PATHS: dict[str, Callable[[Any], Any]] = {
+    "save_checkpoint": lambda path: training.save_checkpoint(path, kept=1),
+    "load_checkpoint": lambda path: training.load_checkpoint(path),
+    "replace_file": lambda path: training.replace_file(path).__enter__(),
+    "read_idx": data.read_idx,
+    "mnist": data.mnist,
+}
+
+
+@pytest.mark.parametrize("call", PATHS)
+def test_a_bad_path_is_named_as_text_and_no_file_descriptor_is_taken(
+    call: str, tmp_path: Path
+) -> None:
+    missing = tmp_path / "none" / "file"
+    for path in (missing, os.fsencode(missing)):
+        with pytest.raises(FileNotFoundError) as caught:
+            PATHS[call](path)
+        assert str(caught.value).rstrip("'").endswith(f"{missing}")
+    with pytest.raises(OSError, match="File name too long: '.*nnn'"):
+        PATHS[call](tmp_path / ("n" * 256))
+    for path in (0, 3.5, None if call != "mnist" else 1):
+        with pytest.raises(TypeError, match="str, bytes or os.PathLike"):
+            PATHS[call](path)
+
+
+def test_a_setting_with_the_home_of_nobody_is_a_folder_without_mnist(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AUTOGRAD_CNN_DATA", "~nobody-by-this-name/mnist")
+    assert str(dict(_places(None))["$AUTOGRAD_CNN_DATA"]) == "~nobody-by-this-name/mnist"

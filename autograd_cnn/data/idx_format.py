@@ -16,20 +16,22 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from autograd_cnn.data.errors import DataError
+from autograd_cnn.data.files import AnyPath
 
 _DTYPES = {
     code: np.dtype(name)
     for code, name in {8: "u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}.items()
 }
 _CHUNK = 1 << 20
+_MOST = 32  # times the size of a gzip file; MNIST unpacks to 5 times
 
 
-def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
+def read_idx(path: AnyPath) -> np.ndarray:
     """The array in an IDX file, plain or gzip-compressed.
 
     The file's header gives the shape and the dtype: uint8, int8, int16, int32, float32 or float64.
-    Fashion-MNIST and EMNIST work too.  A damaged file, and one that is shorter or longer than its
-    header says, raises DataError.
+    Fashion-MNIST and EMNIST work too.  A damaged file, one that is shorter or longer than its
+    header says, and one that unpacks to over 32 times its size raise DataError.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "labels-idx1-ubyte")
@@ -37,8 +39,8 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     >>> read_idx(path)
     array([7, 2, 1], dtype=uint8)
     """
-    with open(path, "rb") as file:
-        return decode_idx(file, os.fspath(path))
+    with open(os.fsdecode(path), "rb") as file:
+        return decode_idx(file, os.fsdecode(path))
 
 
 def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -48,13 +50,18 @@ def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = Non
     read.  At most one byte more than the header announces is read.
     """
     start = file.read(2)
-    file.seek(-len(start), os.SEEK_CUR)
+    most = _MOST * file.seek(0, os.SEEK_END) + (1 << 24)
+    file.seek(0)
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if start == b"\x1f\x8b" else file
     try:
         dtype, found = _read_header(stream, name)
         if shape is not None and (dtype != np.uint8 or found != shape):
             raise DataError(f"{name}: expected uint8 {shape}, found {dtype.name} {found}")
         expected = math.prod(found) * dtype.itemsize
+        if stream is not file and shape is None and expected > most:
+            raise DataError(
+                f"{name}: it unpacks to {expected:,} bytes; if that is right, unpack it"
+            )
         content = _read_at_most(stream, expected + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{name}: damaged gzip file ({error})") from error

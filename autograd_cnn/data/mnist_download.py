@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
@@ -22,6 +23,7 @@ from autograd_cnn.data.idx_format import decode_idx
 from autograd_cnn.data.mnist_source import IdxFile, Source
 
 _CHUNK = 1 << 16
+_SLOWEST = 4000  # bytes a second, less than a telephone modem
 
 
 def download(
@@ -72,7 +74,7 @@ def _fetch_from_any(
         except TimeoutError:
             mirrors.remove(mirror)
             failures.append(f"{host}: no answer within {timeout:g} s")
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:  # a redirect may name no real host
             mirrors.remove(mirror)
             reason = error.reason if isinstance(error, URLError) else error
             failures.append(f"{host}: {getattr(reason, 'strerror', None) or reason}")
@@ -80,8 +82,12 @@ def _fetch_from_any(
 
 
 def _fetch(url: str, limit: int, timeout: float) -> bytes:
-    """The content at `url`, at most `limit` bytes."""
+    """The content at `url`, at most `limit` bytes.
+
+    After `timeout` seconds the mean speed must be at least `_SLOWEST`, so the size limits the time.
+    """
     with _open(url, timeout) as response:
+        start = time.monotonic()
         announced = response.length
         if announced is not None and announced > limit:
             raise DataError(f"{url}: expected at most {limit:,} bytes, found {announced:,}")
@@ -91,6 +97,8 @@ def _fetch(url: str, limit: int, timeout: float) -> bytes:
                 content += chunk
                 if len(content) > limit:
                     raise DataError(f"{url}: expected at most {limit:,} bytes, found more")
+                if time.monotonic() - start > timeout + len(content) / _SLOWEST:
+                    raise ConnectionError(f"slower than {_SLOWEST:,} bytes a second")
                 advance(len(chunk))
     if announced is not None and len(content) < announced:
         raise ConnectionError(f"connection ended after {len(content):,} of {announced:,} bytes")

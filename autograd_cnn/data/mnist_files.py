@@ -14,13 +14,15 @@ import numpy as np
 
 from autograd_cnn.data.datasets import Dataset, Split
 from autograd_cnn.data.errors import DataError, DataUnavailable
+from autograd_cnn.data.files import AnyPath
 from autograd_cnn.data.idx_format import decode_idx
 from autograd_cnn.data.mnist_source import MNIST, IdxFile, Source
+from autograd_cnn.data.npz_format import read_member
 
 _NPZ, _NPZ_NAMES = "mnist.npz", ("x_train", "y_train", "x_test", "y_test")
 
 
-def mnist(root: str | os.PathLike[str] | None = None) -> Dataset:
+def mnist(root: AnyPath | None = None) -> Dataset:
     """The MNIST digits: 60,000 train and 10,000 test images with their labels.
 
     Images are uint8 (N, 1, 28, 28), 0..255, white on black, in the original order.  Labels are
@@ -42,9 +44,9 @@ def mnist(root: str | os.PathLike[str] | None = None) -> Dataset:
     return load(MNIST, root)
 
 
-def load(source: Source, root: str | os.PathLike[str] | None) -> Dataset:
+def load(source: Source, root: AnyPath | None) -> Dataset:
     """`mnist` from any source."""
-    given = None if root is None else Path(root)
+    given = None if root is None else Path(os.fsdecode(root))
     if given is not None and not given.is_dir():
         kind = NotADirectoryError if given.exists() else FileNotFoundError
         raise kind(f"root: expected a folder, empty or with MNIST files, found none at {given}")
@@ -71,7 +73,7 @@ def _places(root: Path | None) -> Iterator[tuple[str, Path]]:
     if root is not None:
         yield "root", root
     if setting := os.environ.get("AUTOGRAD_CNN_DATA"):
-        yield "$AUTOGRAD_CNN_DATA", Path(setting).expanduser()
+        yield "$AUTOGRAD_CNN_DATA", Path(os.path.expanduser(setting))  # "~nobody" stays
     yield "cache", _cache()
 
 
@@ -117,18 +119,16 @@ def _read_file(folder: Path, file: IdxFile) -> np.ndarray:
 
 def _read_npz(path: Path, source: Source) -> list[np.ndarray]:
     """The four verified arrays in Keras's npz file: integers of any dtype with values 0..255."""
-    with _advice():
+    arrays = []
+    with _advice(), open(path, "rb") as stream:
         try:
-            with zipfile.ZipFile(path) as archive:
-                sizes = {member.filename: member.file_size for member in archive.infolist()}
-            for name, file in zip(_NPZ_NAMES, source.files):
-                size, limit = sizes.get(f"{name}.npy", 0), 8 * math.prod(file.shape) + (1 << 20)
-                if not 0 < size <= limit:  # refuse an archive that would unpack to too much
-                    raise DataError(f"expected {name} of at most {limit:,} bytes, found {size:,}")
-            with np.load(path, allow_pickle=False) as members:
-                arrays = [_as_uint8(members[name], name) for name in _NPZ_NAMES]
-        except OSError:
-            raise
+            with zipfile.ZipFile(stream) as archive:
+                for name, file in zip(_NPZ_NAMES, source.files):
+                    member, most = archive.getinfo(f"{name}.npy"), 8 * math.prod(file.shape)
+                    if member.file_size > most + (1 << 20):  # it would unpack to too much
+                        found = f"found {member.file_size:,}"
+                        raise DataError(f"expected {name} of at most {most:,} bytes, {found}")
+                    arrays.append(_as_uint8(read_member(archive, member), name))
         except Exception as error:  # a damaged archive can raise any error
             raise DataError(
                 f"{path}: expected an npz file with the arrays {', '.join(_NPZ_NAMES)}; it is "

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
-from autograd_cnn.checks import number
+from autograd_cnn.checks import integer, mistake, number, single
 from autograd_cnn.engine.modes import enable_grad
 from autograd_cnn.engine.node import values
 from autograd_cnn.tensor import Tensor
@@ -306,19 +306,25 @@ def _check_parameter(name: str, position: int, p: Any) -> None:
         raise ValueError(
             f"{which} does not require gradients; set requires_grad_(), or pass only those that do"
         )
+    if not p.array.flags.writeable:
+        raise ValueError(f"{which} has read-only memory; p.data = p.data makes a copy")
 
 
 def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:
     """A copy of an entry of the state: arrays in the dtype and layout of `p`, counts as numbers."""
-    if not hasattr(value, "__array__"):
-        return copy.deepcopy(value)
-    value = np.asarray(values(value))
-    if not value.ndim and (p.ndim or value.dtype.kind != "f"):
-        return value.item()
-    if value.shape != p.shape:
-        raise ValueError(
-            f"{name}: {key} of parameter {position} has shape {value.shape}, expected {p.shape}"
-        )
+    which = f"{key} of parameter {position}"
+    if key == "step":
+        count = single(name, which, value)  # PyTorch's is a tensor of float32
+        return integer(name, which, int(count) if count.is_integer() else count, 0)
+    if value is None or isinstance(value, (list, tuple, dict)):
+        return copy.deepcopy(value)  # of an optimizer of the user's own
+    array = np.asarray(values(value))
+    if array.dtype.kind not in "biuf":
+        raise mistake(name, which, "numbers", value)
+    if not array.ndim and (p.ndim or array.dtype.kind != "f" or not hasattr(value, "__array__")):
+        return number(name, which, array.item())
+    if array.shape != p.shape:
+        raise ValueError(f"{name}: {which} has shape {array.shape}, expected {p.shape}")
     new = np.empty_like(p.array)
-    new[...] = value
+    new[...] = array
     return new

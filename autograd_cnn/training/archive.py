@@ -6,15 +6,20 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.data.files import replace_file
+from autograd_cnn.data.files import AnyPath, replace_file
+from autograd_cnn.data.npz_format import read_member
 
-FORMAT, VERSION = "autograd_cnn checkpoint", 1
+HEAD = '{"format": "autograd_cnn checkpoint", "version": 1'  # of the JSON text
+RANDOM = "random"  # the name of the generator behind dropout, a part of every checkpoint
+SPARE = 1 << 24  # bytes of memory
 INDEX = "checkpoint"  # the array with the JSON text
+DEPTH = 100  # json could not read 330 back
 RESERVED = ("file", "allow_pickle")  # np.savez's own arguments, which cannot be names of arrays
 
 
@@ -27,47 +32,86 @@ class CheckpointError(ValueError):
     """
 
 
-def write_archive(path: str | os.PathLike[str], classes: Any, tree: Mapping[str, Any]) -> None:
+def write_archive(path: AnyPath, classes: Any, tree: Mapping[str, Any]) -> None:
     """Write `classes`, which is JSON, and `tree`, plain data with arrays."""
     arrays: dict[str, np.ndarray] = {INDEX: np.empty(0, np.uint8)}
-    encoded = _encode(tree, "", arrays)
-    index = {"format": FORMAT, "version": VERSION, "classes": classes, "tree": encoded}
-    arrays[INDEX] = np.frombuffer(json.dumps(index).encode(), np.uint8)
+    index = {"classes": classes, "tree": _encode(tree, "", arrays)}
+    text = (HEAD + json.dumps(index).replace("{", ", ", 1)).encode()
+    # Spaces pay for what `read_archive` needs above its share, after some 30,000 short lists.
+    size = len(text) + sum(array.nbytes for array in arrays.values())
+    text += b" " * max(0, (_objects(text) - 2 * size - SPARE) // 2)
+    arrays[INDEX] = np.frombuffer(text, np.uint8)
     with replace_file(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def read_archive(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
-    """The `classes` and `tree` that `write_archive` wrote; CheckpointError for other files."""
-    with open(path, "rb") as file:
+def read_archive(path: AnyPath, room: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The `classes` and `tree` that `write_archive` wrote; CheckpointError for other files.
+
+    Reading takes at most four times the size of the file, `SPARE` bytes and `room` bytes of memory.
+    """
+    name = os.fsdecode(path)
+    with open(name, "rb") as file:
         if not zipfile.is_zipfile(file):
-            raise _refusal(path, "it is not an .npz file, or its end is missing")
-        file.seek(0)
+            raise _refusal(name, "it is not an .npz file, or its end is missing")
         # NumPy, zipfile and json raise a dozen types of errors for damaged files.
         try:
-            with np.load(file, allow_pickle=False) as members:
-                if INDEX not in members:
-                    raise _refusal(path, "it is an .npz file with other content")
-                index = json.loads(members[INDEX].tobytes())
-                found = index["format"], index["version"]
-                if found == (FORMAT, VERSION):
-                    return index["classes"], _decode(index["tree"], members)
+            limit = 4 * file.seek(0, os.SEEK_END) + SPARE + room
+            file.seek(0)
+            blocks = iter(partial(file.read, 1 << 20), b"")
+            if 1000 * sum(block.count(b"PK\1\2") for block in blocks) > limit:
+                raise ValueError("it lists too many arrays for its size")
+            with zipfile.ZipFile(file) as archive:
+                return _read(name, archive, limit)
         except CheckpointError:
             raise
         except Exception as error:
-            raise _refusal(path, f"it is damaged: {error}") from error
-    raise _refusal(path, f"it holds {found}, not {(FORMAT, VERSION)}")
+            reason, *_ = str(error).split("\n")
+            raise _refusal(name, f"it is damaged: {reason}") from error
 
 
-def _refusal(path: str | os.PathLike[str], reason: str) -> CheckpointError:
+def _read(path: str, archive: zipfile.ZipFile, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    left = {info.filename: info for info in archive.infolist()}
+    limit -= 2 * sum(info.file_size for info in archive.infolist())
+    if limit < 0:
+        raise ValueError("its arrays would take too much memory for its size")
+    if f"{INDEX}.npy" not in left:
+        raise _refusal(path, "it is an .npz file with other content")
+
+    def take(name: str) -> np.ndarray:  # each once: a file could name one array a million times
+        return read_member(archive, left.pop(f"{name}.npy"))
+
+    text = take(INDEX).tobytes()
+    if not text.startswith(HEAD.encode()):
+        raise _refusal(path, f"it holds {text[: len(HEAD)]!r}, not {HEAD!r}")
+    if _objects(text) > limit:
+        raise ValueError("its text would take too much memory for its size")
+    index = json.loads(str(text, "ascii"), object_hook=partial(_decoded, take))
+    classes, tree = index["classes"], index["tree"]
+    if left or not isinstance(tree, dict) or not set(classes) <= set(tree):
+        raise ValueError(f"states and arrays do not belong together: {', '.join(left)[:80]}")
+    return dict(classes), tree
+
+
+def _objects(text: bytes) -> int:
+    """About the bytes of memory that the objects in JSON take; measured, and rather too many."""
+    marks = {b"[": 96, b'["': -96, b"{": 96, b",": 32, b'"': 48}  # a list of a key soon goes
+    return sum(size * text.count(mark) for mark, size in marks.items())
+
+
+def _refusal(path: str, reason: str) -> CheckpointError:
     return CheckpointError(
-        f"{os.fspath(path)}: expected a checkpoint, but {reason}; give a file that "
+        f"{path}: expected a checkpoint, but {reason}; give a file that "
         f"save_checkpoint wrote, or start without one"
     )
 
 
-def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
-    """`value` as JSON that `_decode` understands; arrays go to `arrays` under their path."""
+def _encode(value: Any, path: str, arrays: dict[str, np.ndarray], depth: int = 0) -> Any:
+    """`value` as JSON that `_decoded` understands; arrays go to `arrays` under their path."""
+    if depth > DEPTH:
+        raise ValueError(
+            f"save_checkpoint: {path[:60]}... is nested over {DEPTH} deep, or holds itself"
+        )
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.hasobject:
             raise TypeError(f"save_checkpoint: {path} is an array of objects; save numbers instead")
@@ -77,7 +121,7 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        items = [_encode(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]
+        items = [_encode(item, f"{path}/{i}", arrays, depth + 1) for i, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
     if not isinstance(value, Mapping):
         raise TypeError(
@@ -91,7 +135,8 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
             raise TypeError(
                 f"save_checkpoint: {path} has the key {key!r}; keys are strings and ints"
             )
-        items.append([key, _encode(item, f"{path}/{key}" if path else str(key), arrays)])
+        inner = f"{path}/{key}" if path else str(key)
+        items.append([key, _encode(item, inner, arrays, depth + 1)])
     return {"dict": items}
 
 
@@ -102,18 +147,17 @@ def _member(path: str, taken: Mapping[str, Any]) -> str:
     """
     name = re.sub(r"[^\w./-]", "_", path[:200], flags=re.ASCII)
     while name in taken or name in RESERVED or name.endswith(".npy"):  # "a/b" beside "a": {"b"}
-        name += "_"
+        name += f"_{len(taken)}"
     return name
 
 
-def _decode(encoded: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    if isinstance(encoded, list):
-        return [_decode(item, arrays) for item in encoded]
-    if not isinstance(encoded, dict):
-        return encoded
-    ((tag, content),) = encoded.items()
-    if tag == "dict":
-        return {key: _decode(item, arrays) for key, item in content}
-    if tag == "tuple":
-        return tuple(_decode(item, arrays) for item in content)
-    return arrays[content] if tag == "array" else arrays[content][()]
+def _decoded(take: Callable[[str], np.ndarray], entry: dict[str, Any]) -> Any:
+    """What an object of JSON stands for."""
+    if len(entry) != 1 or RANDOM in entry:
+        return entry  # the index itself, or its classes
+    ((tag, content),) = entry.items()
+    if tag in ("dict", "tuple"):
+        return dict(content) if tag == "dict" else tuple(content)
+    if tag not in ("array", "scalar"):
+        raise ValueError(f"it has the unknown kind {tag!r}")
+    return take(content) if tag == "array" else take(content)[()]

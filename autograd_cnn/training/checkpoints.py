@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import random
+from autograd_cnn.data.files import AnyPath
 from autograd_cnn.nn import Module
 from autograd_cnn.optim import Optimizer
-from autograd_cnn.training.archive import CheckpointError, read_archive, write_archive
-
-RANDOM = "random"  # the name of the generator behind dropout, a part of every checkpoint
+from autograd_cnn.training.archive import RANDOM, CheckpointError, read_archive, write_archive
 
 
-def save_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> None:
+def save_checkpoint(path: AnyPath, /, **parts: Any) -> None:
     """Write the state of all `parts`, and of the generator behind dropout, to one file.
 
     A part is anything with `state_dict` and `load_state_dict` (models, optimizers, schedules,
@@ -46,14 +46,15 @@ def save_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> None:
     write_archive(path, classes, {**every, **states})
 
 
-def load_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> dict[str, Any]:
+def load_checkpoint(path: AnyPath, /, **parts: Any) -> dict[str, Any]:
     """Load the parts, and the generator behind dropout, from a file; return its plain data.
 
     Give every part with a state that was saved, made in the same way; None leaves one out.  No code
     in the file is run.
 
     A damaged file, and parts of other names, classes, settings or shapes raise CheckpointError, a
-    ValueError, and change nothing.  Only a model may have another class.
+    ValueError, and change nothing.  Nor does an interrupt.  Only a model may have another class.
+    Reading takes at most four times the memory of file and models, and 16 MB.
 
     >>> load_checkpoint("no-such-file.npz")
     Traceback (most recent call last):
@@ -67,12 +68,28 @@ def load_checkpoint(path: str | os.PathLike[str], /, **parts: Any) -> dict[str, 
                 f"{type(part).__name__}; plain data is returned"
             )
     every = _with_random("load_checkpoint", parts)
-    classes, tree = read_archive(path)
     wanted = {name: part for name, part in every.items() if part is not None}
+    before = {name: _state(part) for name, part in wanted.items()}
+    models = (before[name] for name, part in wanted.items() if isinstance(part, Module))
+    room = 4 * sum(array.nbytes for state in models for array in state.values())
+    classes, tree = read_archive(path, room)
     if problem := _misfit(wanted, every, classes):
-        raise CheckpointError(f"{os.fspath(path)}: {problem}")
-    _load_all(path, wanted, tree)
-    return {name: value for name, value in tree.items() if name not in classes}
+        raise CheckpointError(f"{os.fsdecode(path)}: {problem}")
+    plain = {name: value for name, value in tree.items() if name not in classes}
+    # Optimizers last: a schedule writes its learning rate into the optimizer when it is loaded.
+    wanted = dict(sorted(wanted.items(), key=lambda item: isinstance(item[1], Optimizer)))
+    try:
+        for name, part in wanted.items():
+            _load(part, tree[name])
+        return plain
+    except BaseException as error:
+        _put_back(wanted, before)
+        if not isinstance(error, Exception):
+            raise
+        raise CheckpointError(
+            f"{os.fsdecode(path)}: {name} does not fit the saved one, so nothing was changed: "
+            f"{error}"
+        ) from error
 
 
 def _with_random(function: str, parts: dict[str, Any]) -> dict[str, Any]:
@@ -105,23 +122,19 @@ def _misfit(wanted: Mapping[str, Any], known: Mapping[str, Any], classes: Mappin
     return ""
 
 
-def _load_all(
-    path: str | os.PathLike[str], parts: Mapping[str, Any], states: Mapping[str, Any]
-) -> None:
-    """Load every part, or none."""
-    # Optimizers last: a schedule writes its learning rate into the optimizer when it is loaded.
-    order = sorted(parts, key=lambda name: isinstance(parts[name], Optimizer))
-    before = {name: _state(parts[name]) for name in order}
-    for name in order:
-        try:
-            _load(parts[name], states[name])
-        except Exception as error:
-            for other in order:
-                _load(parts[other], before[other])
-            raise CheckpointError(
-                f"{os.fspath(path)}: {name} does not fit the saved one, so nothing was changed: "
-                f"{error}"
-            ) from error
+def _put_back(parts: Mapping[str, Any], states: Mapping[str, Any]) -> None:
+    """Load every state, whatever interrupts it."""
+    try:
+        for name, part in parts.items():
+            with suppress(Exception):  # what cannot load its own state, as it is read-only, kept it
+                _load(part, states[name])
+            if isinstance(part, Optimizer):  # loading adds settings such as "initial_lr"
+                for group, old in zip(part.param_groups, states[name]["param_groups"]):
+                    for key in group.keys() - old.keys():
+                        del group[key]
+    except KeyboardInterrupt:
+        _put_back(parts, states)
+        raise
 
 
 def _is_stateful(part: Any) -> bool:

@@ -102,5 +102,6 @@ class EarlyStopping:
         """
         name = "EarlyStopping.load_state_dict"
         same_state(name, self.state_dict(), state_dict, ("patience", "mode"))
-        self.best, self.waited = state_dict["best"], state_dict["waited"]
+        waited, best = integer(name, "waited", state_dict["waited"], 0), state_dict["best"]
+        self.best, self.waited = None if best is None else single(name, "best", best), waited
         self._weights = copy.deepcopy(state_dict["weights"])
