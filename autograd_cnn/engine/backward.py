@@ -51,8 +51,7 @@ def backpropagate(
         pending[output.serial] = seed if before is None else before + seed
     needed = set(map(_serial, order))
     found: dict[int, tuple[Node, Array | None]] = {}
-    token = modes.recording.set(create_graph)
-    try:
+    with (modes.back[modes.recording.get()](), modes.recording.set(create_graph))[0]:
         while order:
             node = order.pop()
             g = pending.pop(node.serial, None)
@@ -73,8 +72,6 @@ def backpropagate(
             if not retain_graph:
                 node.inputs = None
                 node.params = {}
-    finally:
-        modes.recording.reset(token)
     return found
 
 
@@ -276,11 +273,8 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
 
 def _distinct(g: Any, old: Any = None) -> Any:
     """A copy of `g`, or its sum with `old`, as a tensor that may change in place."""
-    token = modes.recording.set(True)
-    try:
+    with modes.enable_grad():
         return g.copy() if old is None else old + g
-    finally:
-        modes.recording.reset(token)
 
 
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda g: math.nan)

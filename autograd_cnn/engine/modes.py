@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar, Token
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from functools import partial
 
-F = TypeVar("F", bound=Callable[..., Any])
+from autograd_cnn.config import Dropped, Exit, Setting, Undo, changed
 
 recording: ContextVar[bool] = ContextVar("autograd_cnn.recording", default=True)
 
@@ -24,34 +20,36 @@ def is_grad_enabled() -> bool:
     return recording.get()
 
 
-class _Mode:
+class _On(Dropped):
+    """Switches recording on when it dies; it is made in half the time of an `Undo`."""
+
+    __slots__ = ()
+    __del__ = staticmethod(partial(recording.set, True))
+
+
+class _Off(Dropped):
+    """Switches recording off when it dies."""
+
+    __slots__ = ()
+    __del__ = staticmethod(partial(recording.set, False))
+
+
+back = {True: _On, False: _Off}
+"""What sets `recording` back to its value, by this value; see `config.changed`."""
+
+
+class _Mode(Setting):
     """A block, or a decorated function, in which operations are recorded or not."""
 
-    def __init__(self, mode: bool) -> None:
-        self._mode = mode
-        self._tokens: list[Token[bool]] = []
+    __slots__ = ()
 
-    def __enter__(self) -> None:
-        self._tokens.append(recording.set(self._mode))
-
-    def __exit__(self, *_: object) -> None:
-        recording.reset(self._tokens.pop())
-
-    def __call__(self, function: F) -> F:
-        late = inspect.iscoroutinefunction, inspect.isasyncgenfunction
-        if inspect.isgeneratorfunction(function) or any(test(function) for test in late):
-            raise TypeError(
-                f"no_grad, enable_grad, set_grad_enabled: {function.__name__} is a generator or a "
-                "coroutine, whose body runs after the decorated call has ended; open a with block "
-                "inside it, around what computes"
-            )
-
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with _Mode(self._mode):
-                return function(*args, **kwargs)
-
-        return call  # type: ignore[return-value]
+    @Exit
+    def __exit__(self) -> Dropped:
+        return (
+            self._kept.pop()
+            if self._kept
+            else (back[recording.get()](), recording.set(self._value))[0]
+        )
 
 
 def set_grad_enabled(mode: bool) -> _Mode:
@@ -67,7 +65,7 @@ def set_grad_enabled(mode: bool) -> _Mode:
     """
     if not isinstance(mode, bool):
         raise TypeError(f"set_grad_enabled: mode must be True or False, got {mode!r}")
-    return _Mode(mode)
+    return _Mode(recording, mode)
 
 
 def no_grad() -> _Mode:
@@ -78,7 +76,7 @@ def no_grad() -> _Mode:
     ...     (x * x).requires_grad
     False
     """
-    return set_grad_enabled(False)
+    return _Mode(recording, False)
 
 
 def enable_grad() -> _Mode:
@@ -89,18 +87,13 @@ def enable_grad() -> _Mode:
     ...     (x * x).requires_grad
     True
     """
-    return set_grad_enabled(True)
+    return _Mode(recording, True)
 
 
 recomputing: ContextVar[bool] = ContextVar("autograd_cnn.recomputing", default=False)
 """Whether a checkpoint is recomputing, so that running statistics must not move again."""
 
 
-@contextmanager
-def recomputation() -> Iterator[None]:
+def recomputation() -> Undo:
     """Set `recomputing` in the ``with`` block."""
-    token = recomputing.set(True)
-    try:
-        yield
-    finally:
-        recomputing.reset(token)
+    return changed(recomputing, True)

@@ -14,7 +14,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.backward import backpropagate
 from autograd_cnn.engine.node import GraphError, describe, next_serial, values, wrap
 from autograd_cnn.engine.op import Op
-from autograd_cnn.engine.watch import Watcher, watch
+from autograd_cnn.engine.watch import Watcher, Watching
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tensor.tree import flatten, floating, pack, unpack
 
@@ -45,7 +45,7 @@ def checkpoint(f: Function, *args: Any, **kwargs: Any) -> Any:
         return f(*args, **kwargs)
     outside = _Outside(next_serial())
     # Ops record here, because `f` may ask for gradients.  The graph dies with this function.
-    with random.record() as draws, watch(outside):
+    with random.record() as draws, Watching(outside):
         result = f(*args, **kwargs)
         leaves, rebuild = flatten(result)
         parts = [x for x in leaves if floating(x)]
