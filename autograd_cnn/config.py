@@ -160,7 +160,8 @@ class Setting:
     __slots__ = ("_kept", "_value", "_variable")
 
     def __init__(self, variable: ContextVar[Any], value: Any) -> None:
-        self._variable, self._value = variable, value
+        self._variable = variable
+        self._value = value
         self._kept: list[Any] | None = None  # what entries without a with statement changed
 
     def __enter__(self) -> Any:
