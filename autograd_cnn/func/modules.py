@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import setitem
 from typing import Any
 
 from autograd_cnn.checks import mistake
@@ -66,16 +65,12 @@ def _substitutes(module: Module, parameters: Mapping[str, Any]) -> dict[int, Any
 
 def _replaced(module: Module, new: dict[int, Any]) -> Undo:
     """Replace attributes of the modules by the `new` objects during the ``with`` block."""
-    places: list[tuple[dict[str, Any], str]] = []
-    before, after = [], []
-    for m in list(module.modules()):
-        for name, value in vars(m).items():
-            if (other := _with(value, new)) is not value:
-                places.append((vars(m), name))
-                before.append(value)
-                after.append(other)
-    scopes, names = zip(*places) if places else ((), ())
-    return held(map(setitem, scopes, names, after), map(setitem, scopes, names, before))
+    scopes = [vars(m) for m in module.modules()]
+    after = [
+        {name: y for name, x in scope.items() if (y := _with(x, new)) is not x} for scope in scopes
+    ]
+    before = [{name: scope[name] for name in part} for scope, part in zip(scopes, after)]
+    return held(map(dict.update, scopes, after), map(dict.update, scopes, before))
 
 
 def _with(value: Any, new: dict[int, Any]) -> Any:
