@@ -1,15 +1,30 @@
-"""Settings of the process: threads, the default dtype, and a report of what is in use."""
+"""Settings: threads, the default dtype, a report of what is in use, and blocks that set variables.
+
+An interrupt, wherever it comes, leaves each block closed.  Ctrl-C may raise KeyboardInterrupt after
+a value was set and before the ``try`` that would restore it, and at the start of an `__exit__`.  So
+an `Undo` that only the stack of the block's frame holds stands for the change.  When the frame
+drops it, at the end of the block or because an exception unwinds the frame, CPython takes the
+change back in C, where no interrupt comes between.  No local variable may hold an Undo, because
+tracebacks keep local variables.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import platform
-from typing import Any
+import types
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import integer
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 __version__ = "0.2.0"
 
@@ -99,3 +114,81 @@ def set_default_dtype(dtype: Any) -> None:
             f"set_default_dtype: dtype must be a floating dtype such as 'float32', got {dtype!r}"
         )
     _default_dtype = found
+
+
+class Exit(property):
+    """The `__exit__` of a block; a ``with`` statement looks it up before it enters."""
+
+    def __call__(self, block: Any, *error: Any) -> Any:
+        """End a block that was entered by a call, as `contextlib.ExitStack` does."""
+        return self.__get__(block)(*error)
+
+
+class Dropped:
+    """The base of an object that a ``with`` block on it drops at its end; entering does nothing."""
+
+    __slots__ = ()
+    __call__: Any = "".format  # takes what `__exit__` gets; its "" lets exceptions pass
+    __enter__: Any = __call__
+    __exit__: Any = Exit(functools.partial(types.MethodType, __call__))
+
+
+class Undo(Dropped, functools.partial[Any]):
+    """A call that happens when this object dies."""
+
+    __slots__ = ()
+    __call__ = Dropped.__call__
+    __del__: Any = functools.partial.__call__
+
+
+def changed(variable: ContextVar[Any], value: Any) -> Undo:
+    """Set a context variable now, and back when the result dies."""
+    return (Undo(variable.set, variable.get()), variable.set(value))[0]  # a tuple is on the stack
+
+
+def held(do: Iterable[Any], undo: Iterable[Any]) -> Undo:
+    """Run through `do` now, and through `undo` when the result dies; a true result ends each.
+
+    Both are iterators in C, such as maps of functions in C.
+    """
+    return (Undo(any, undo), any(do))[0]
+
+
+class Setting:
+    """Sets a context variable in the ``with`` block, or in a decorated function."""
+
+    __slots__ = ("_kept", "_value", "_variable")
+
+    def __init__(self, variable: ContextVar[Any], value: Any) -> None:
+        self._variable = variable
+        self._value = value
+        self._kept: list[Any] | None = None  # what entries without a with statement changed
+
+    def __enter__(self) -> Any:
+        if self._variable.get() is not self._value:  # nobody has looked `__exit__` up
+            self._kept = [*(self._kept or ()), self._open()]
+
+    @Exit
+    def __exit__(self) -> Any:
+        return self._kept.pop() if self._kept else self._open()
+
+    def _open(self) -> Any:
+        """Make the changes until the result dies."""
+        return changed(self._variable, self._value)
+
+    def __call__(self, function: F) -> F:
+        """Let each call of `function` run in the block."""
+        late = inspect.iscoroutinefunction, inspect.isasyncgenfunction
+        if inspect.isgeneratorfunction(function) or any(test(function) for test in late):
+            raise TypeError(
+                f"no_grad, enable_grad, set_grad_enabled: {function.__name__} is a generator or a "
+                "coroutine, whose body runs after the decorated call has ended; open a with block "
+                "inside it, around what computes"
+            )
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return call  # type: ignore[return-value]

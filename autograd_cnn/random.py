@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn.checks import integer
+from autograd_cnn.config import Setting, Undo
 
 _shared: np.random.Generator | None = None  # made at first use: numpy.random takes 5 ms to load
 _making = threading.Lock()
@@ -102,8 +101,32 @@ def _install(new: np.random.Generator, block: Draws | None) -> np.random.Generat
     return new
 
 
-@contextmanager
-def record() -> Iterator[Draws]:
+class _Recording(Setting):
+    """The block of `record`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Draws:
+        super().__enter__()
+        draws: Draws = self._value
+        return draws
+
+    def _open(self) -> Any:
+        return (_Recorded(_block.set, _block.get()), _block.set(self._value))[0]
+
+
+class _Recorded(Undo):
+    """What ends the block of `record`; the call at its end moves the generator outside on."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def __call__(*_: object) -> None:  # static, as a traceback would keep the object
+        if draws := _block.get():
+            draws.end()
+
+
+def record() -> _Recording:
     """Record the draws of the ``with`` block, so that `replay` can repeat them.
 
     >>> with record() as draws:
@@ -112,23 +135,12 @@ def record() -> Iterator[Draws]:
     ...     generator().random() == first
     True
     """
-    draws = Draws()
-    token = _block.set(draws)
-    try:
-        yield draws
-    finally:
-        _block.reset(token)
-        draws.end()
+    return _Recording(_block, Draws())
 
 
-@contextmanager
-def replay(draws: Draws | None = None) -> Iterator[None]:
+def replay(draws: Draws | None = None) -> Setting:
     """Draw the recorded numbers again, or without `draws` the next ones.
 
     Draws and seeds in the ``with`` block do not affect the generator outside.
     """
-    token = _block.set(Draws(replayed=draws or Draws()))
-    try:
-        yield
-    finally:
-        _block.reset(token)
+    return Setting(_block, Draws(replayed=draws or Draws()))

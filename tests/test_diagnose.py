@@ -33,7 +33,7 @@ IMAGES = np.random.default_rng(0).standard_normal((5, 1, 4, 4)).astype("f")
 @pytest.fixture(autouse=True)
 def nobody_watches_after_a_test() -> Any:
     yield
-    assert watch.open_blocks == []
+    assert not watch.open_blocks
     assert watch.watchers.get() == ()
     assert watch.layers.get() == ()
 

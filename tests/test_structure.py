@@ -18,7 +18,8 @@ PACKAGE = Path(ag.__file__).parent
 LAYERS = [
     ["checks"],
     ["kernels", "data"],
-    ["config", "random"],
+    ["config"],
+    ["random"],
     ["engine"],
     ["ops"],
     ["tensor"],

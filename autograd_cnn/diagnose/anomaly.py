@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,17 @@ import numpy as np
 from autograd_cnn.diagnose.origin import Origins, here, origin_of
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import describe, values
-from autograd_cnn.engine.watch import replaced_watcher, watch
+from autograd_cnn.engine.watch import Watching, replaced_watcher
 
 
-@contextmanager
 @checked
-def detect_anomaly(check_inf: bool = True) -> Iterator[None]:
+def detect_anomaly(check_inf: bool = True) -> Watching:
     """Raise in the ``with`` block as soon as an op or a backward rule makes NaN or infinity.
 
     The FloatingPointError names the op, the layer, the line of your code that called it, and the
     inputs.  For a backward rule, run the forward in the block too, so that its line is known.
     `check_inf=False` allows infinities, which some models use as masks.  NumPy's own warnings are
-    silent in the block.  Checks take time, so use them to find mistakes.  They cover this thread or
+    silent in ops.  Checks take time, so use them to find mistakes.  They cover this thread or
     async task only.
 
     >>> x = ag.tensor([1.0, 0.0], requires_grad=True)
@@ -32,8 +31,13 @@ def detect_anomaly(check_inf: bool = True) -> Iterator[None]:
         ...
     FloatingPointError: the backward rule of sqrt for x made infinity in 1 of 2 values, ...
     """
-    with watch(_Anomaly(check_inf)), np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        yield
+    return Watching(_Anomaly(check_inf))
+
+
+def _silenced(compute: Any) -> Any:
+    """The result of ``compute()`` without NumPy's warnings; run it in a copy of the context."""
+    np.seterr(divide="ignore", over="ignore", invalid="ignore")
+    return compute()
 
 
 class _Anomaly(Origins):
@@ -41,6 +45,9 @@ class _Anomaly(Origins):
         self.check_inf = check_inf
         self.inside = Origins()
         """Watches the ops inside a backward rule; only the rule's result is checked."""
+
+    def operation(self, op: Any, args: Sequence[Any], compute: Any) -> Any:
+        return copy_context().run(_silenced, compute)
 
     def made(self, node: Any, op: Any, args: Sequence[Any]) -> None:
         super().made(node, op, args)
@@ -52,7 +59,7 @@ class _Anomaly(Origins):
 
     def rule(self, node: Any, name: str, g: Any, compute: Any) -> Any:
         with replaced_watcher(self, self.inside):
-            result = compute()
+            result = copy_context().run(_silenced, compute)
         several = isinstance(result, (tuple, list))
         for gradient in result if several else [result]:
             if gradient is not None and not self._sound(values(gradient)):

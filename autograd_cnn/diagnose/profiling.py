@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from itertools import islice, repeat, starmap
 from typing import Any
 
 from autograd_cnn.diagnose.table import aligned
-from autograd_cnn.engine.watch import Compute, Watcher, replaced_watcher, watch
+from autograd_cnn.engine.watch import Compute, Watcher, Watching, replaced_watcher
 
 
 def profile() -> Profile:
@@ -31,7 +31,7 @@ def profile() -> Profile:
     return Profile()
 
 
-class Profile(Watcher):
+class Profile(Watching, Watcher):
     """Calls and seconds per op and direction; ``print`` shows them as a table, slowest first.
 
     >>> with Profile() as found:
@@ -43,18 +43,22 @@ class Profile(Watcher):
     def __init__(self) -> None:
         self.calls: dict[tuple[str, str], int] = {}
         self.seconds: dict[tuple[str, str], float] = {}
-        self.elapsed = 0.0
-        self._blocks = ExitStack()
-        self._started = 0.0
+        self._times: list[float] = []  # of starts and ends, in turn
+        super().__init__(self)
 
     def __enter__(self) -> Profile:
-        self._blocks.enter_context(watch(self))
-        self._started = time.perf_counter()
+        super().__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.elapsed += time.perf_counter() - self._started
-        self._blocks.close()
+    def _open(self, *_: Any) -> Any:
+        clock = map(self._times.append, starmap(time.perf_counter, repeat(())))
+        return super()._open(islice(clock, 1), islice(clock, 1))
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds in the blocks that have ended."""
+        ends = self._times[1::2]
+        return sum(ends) - sum(self._times[: 2 * len(ends) : 2])
 
     def operation(self, op: Any, args: Sequence[Any], compute: Compute) -> Any:
         """Time the forward of an op."""

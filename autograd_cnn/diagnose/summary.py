@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import setitem
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import random
 from autograd_cnn.checks import mistake
-from autograd_cnn.config import get_default_dtype
+from autograd_cnn.config import get_default_dtype, held
 from autograd_cnn.diagnose.table import aligned
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.node import values, wrap
@@ -110,13 +112,10 @@ def summary(model: Module, *inputs: Any) -> Summary:
         raise TypeError("summary: give the model's inputs, or their shapes, such as (1, 3, 32, 32)")
     arguments = [_input(x) for x in inputs]
     count = _Count(model)
-    buffers = [(b, b.copy()) for b in model.buffers()]
-    try:
-        with random.replay(), modes.set_grad_enabled(True), watch.watch(count):
-            model(*arguments)
-    finally:
-        for array, old in buffers:
-            array[...] = old
+    buffers: list[Any] = list(model.buffers())
+    undo: Any = map(setitem, buffers, repeat(...), [b.copy() for b in buffers])
+    with held((), undo), random.replay(), modes.enable_grad(), watch.Watching(count):
+        model(*arguments)
     return Summary(list(count.rows.values()))
 
 

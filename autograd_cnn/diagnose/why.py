@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_cnn.diagnose.origin import Origin, behind, here, origin_of
 from autograd_cnn.engine.node import Node, describe, values
-from autograd_cnn.engine.watch import Watcher, watch
+from autograd_cnn.engine.watch import Watcher, Watching
 from autograd_cnn.tensor import Tensor
 
 
@@ -31,7 +31,7 @@ def why_no_grad(loss: Tensor | Callable[[], Any], parameter: Any) -> str:
     breaks: _Breaks | None = None
     if not isinstance(loss, Tensor) and callable(loss):
         breaks = _Breaks(parameter)
-        with watch(breaks):
+        with Watching(breaks):
             loss = loss()
     if not isinstance(loss, Tensor):
         ended = ".item(), float() or .numpy() has ended the graph."

@@ -55,8 +55,7 @@ def backpropagate(
         pending[output.serial] = seed if before is None else before + seed
     needed = set(map(_serial, order))
     found: dict[int, tuple[Node, Array | None]] = {}
-    token = modes.recording.set(create_graph)
-    try:
+    with (modes.back[modes.recording.get()](), modes.recording.set(create_graph))[0]:
         while order:
             node = order.pop()
             g = pending.pop(node.serial, None)
@@ -79,8 +78,6 @@ def backpropagate(
             if not retain_graph:
                 node.inputs = None
                 node.params = {}
-    finally:
-        modes.recording.reset(token)
     return found
 
 

@@ -70,11 +70,8 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
 
 def _distinct(g: Any, old: Any = None) -> Any:
     """A copy of `g`, or its sum with `old`, as a tensor that may change in place."""
-    token = modes.recording.set(True)
-    try:
+    with modes.enable_grad():
         return g.copy() if old is None else old + g
-    finally:
-        modes.recording.reset(token)
 
 
 _references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda g: math.nan)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar, Token
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from functools import partial
 
-F = TypeVar("F", bound=Callable[..., Any])
+from autograd_cnn.config import Dropped, Exit, Setting, Undo, changed
 
 recording: ContextVar[bool] = ContextVar("autograd_cnn.recording", default=True)
 
@@ -24,37 +20,64 @@ def is_grad_enabled() -> bool:
     return recording.get()
 
 
-class _Mode:
+class _On(Dropped):
+    """Switches recording on when it dies; it is made in half the time of an `Undo`."""
+
+    __slots__ = ()
+    __del__ = staticmethod(partial(recording.set, True))
+
+
+class _Off(Dropped):
+    """Switches recording off when it dies."""
+
+    __slots__ = ()
+    __del__ = staticmethod(partial(recording.set, False))
+
+
+_get, _set = recording.get, recording.set
+back = {True: _On, False: _Off}
+"""What sets `recording` back to its value, by this value; see `config.changed`."""
+
+
+class _Mode(Setting):
     """A block, or a decorated function, in which operations are recorded or not."""
 
-    def __init__(self, mode: bool) -> None:
-        self._mode = mode
-        self._tokens: list[Token[bool]] = []
+    _variable, _kept = recording, None  # of the class, as setting them takes a tenth of the time
 
-    def __enter__(self) -> None:
-        self._tokens.append(recording.set(self._mode))
+    __init__ = object.__init__
 
-    def __exit__(self, *_: object) -> None:
-        recording.reset(self._tokens.pop())
-
-    def __call__(self, function: F) -> F:
-        late = inspect.iscoroutinefunction, inspect.isasyncgenfunction
-        if inspect.isgeneratorfunction(function) or any(test(function) for test in late):
-            raise TypeError(
-                f"no_grad, enable_grad, set_grad_enabled: {function.__name__} is a generator or a "
-                "coroutine, whose body runs after the decorated call has ended; open a with block "
-                "inside it, around what computes"
-            )
-
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with _Mode(self._mode):
-                return function(*args, **kwargs)
-
-        return call  # type: ignore[return-value]
+    @Exit
+    def __exit__(self) -> Dropped:
+        if self._kept:
+            return self._kept.pop()
+        return (back[_get()](), _set(self._value))[0]
 
 
-def set_grad_enabled(mode: bool) -> _Mode:
+class no_grad(_Mode):  # noqa: N801 (a function would take 40 ns)
+    """Stop recording in the ``with`` block or the decorated function: results need no gradient.
+
+    >>> x = ag.tensor(3.0, requires_grad=True)
+    >>> with ag.no_grad():
+    ...     (x * x).requires_grad
+    False
+    """
+
+    _value = False
+
+
+class enable_grad(_Mode):  # noqa: N801
+    """Record again, inside a block where `no_grad` had switched recording off.
+
+    >>> x = ag.tensor(3.0, requires_grad=True)
+    >>> with ag.no_grad(), ag.enable_grad():
+    ...     (x * x).requires_grad
+    True
+    """
+
+    _value = True
+
+
+def set_grad_enabled(mode: bool) -> enable_grad | no_grad:
     """Record operations (True) or not (False) in the ``with`` block or the decorated function.
 
     The setting belongs to the current thread or async task.  It is restored on exit, also after an
@@ -67,40 +90,13 @@ def set_grad_enabled(mode: bool) -> _Mode:
     """
     if not isinstance(mode, bool):
         raise TypeError(f"set_grad_enabled: mode must be True or False, got {mode!r}")
-    return _Mode(mode)
-
-
-def no_grad() -> _Mode:
-    """Stop recording in the ``with`` block or the decorated function: results need no gradient.
-
-    >>> x = ag.tensor(3.0, requires_grad=True)
-    >>> with ag.no_grad():
-    ...     (x * x).requires_grad
-    False
-    """
-    return set_grad_enabled(False)
-
-
-def enable_grad() -> _Mode:
-    """Record again, inside a block where `no_grad` had switched recording off.
-
-    >>> x = ag.tensor(3.0, requires_grad=True)
-    >>> with ag.no_grad(), ag.enable_grad():
-    ...     (x * x).requires_grad
-    True
-    """
-    return set_grad_enabled(True)
+    return enable_grad() if mode else no_grad()
 
 
 recomputing: ContextVar[bool] = ContextVar("autograd_cnn.recomputing", default=False)
 """Whether a checkpoint is recomputing, so that running statistics must not move again."""
 
 
-@contextmanager
-def recomputation() -> Iterator[None]:
+def recomputation() -> Undo:
     """Set `recomputing` in the ``with`` block."""
-    token = recomputing.set(True)
-    try:
-        yield
-    finally:
-        recomputing.reset(token)
+    return changed(recomputing, True)

@@ -6,11 +6,13 @@ an operation pays for one look at an empty list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from functools import partial
+from itertools import chain
 from typing import Any
+
+from autograd_cnn.config import Setting, Undo, changed, held
 
 Compute = Callable[[], Any]
 
@@ -33,8 +35,8 @@ class Watcher:
         return compute()
 
 
-open_blocks: list[Watcher] = []
-"""The watchers of all threads; operations test only whether there are any."""
+open_blocks: set[object] = set()
+"""A mark for each watcher of all threads; operations test only whether there are any."""
 
 watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("autograd_cnn.watchers", default=())
 """The watchers of this thread or task, outer before inner."""
@@ -43,27 +45,31 @@ layers: ContextVar[tuple[Any, ...]] = ContextVar("autograd_cnn.layers", default=
 """The modules whose forward is running, outer before inner, while watchers are active."""
 
 
-@contextmanager
-def watch(watcher: Watcher) -> Iterator[None]:
-    """Let `watcher` see what this thread or task does in the ``with`` block."""
-    open_blocks.append(watcher)
-    token = watchers.set((*watchers.get(), watcher))
-    try:
-        yield
-    finally:
-        watchers.reset(token)
-        open_blocks.remove(watcher)
+class Watching(Setting):
+    """Lets a watcher see what this thread or task does in the ``with`` block."""
+
+    __slots__ = ()
+
+    def __init__(self, watcher: Watcher) -> None:
+        super().__init__(watchers, watcher)
+
+    def __enter__(self) -> Any:
+        if self._value not in watchers.get():
+            super().__enter__()
+
+    def _open(self, do: Iterable[Any] = (), undo: Iterable[Any] = ()) -> Any:
+        outer, mark = watchers.get(), object()
+        inner = (*outer, self._value)
+        return held(
+            chain(do, map(open_blocks.add, (mark,)), map(watchers.set, (inner,))),
+            chain(undo, map(open_blocks.discard, (mark,)), map(watchers.set, (outer,))),
+        )
 
 
-@contextmanager
-def replaced_watcher(watcher: Watcher, *instead: Watcher) -> Iterator[None]:
+def replaced_watcher(watcher: Watcher, *instead: Watcher) -> Undo:
     """Replace `watcher` by the watchers `instead` in the ``with`` block."""
     others = tuple(w for w in watchers.get() if w is not watcher)
-    token = watchers.set((*others, *instead))
-    try:
-        yield
-    finally:
-        watchers.reset(token)
+    return changed(watchers, (*others, *instead))
 
 
 def watched(event: str, compute: Compute, *about: Any) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from autograd_cnn.checks import mistake
+from autograd_cnn.config import Undo, held
 from autograd_cnn.engine.arguments import as_input, checked
 from autograd_cnn.engine.node import Node, values, wrap
 from autograd_cnn.nn.module import Module
@@ -63,20 +63,14 @@ def _substitutes(module: Module, parameters: Mapping[str, Any]) -> dict[int, Any
     return found
 
 
-@contextmanager
-def _replaced(module: Module, new: dict[int, Any]) -> Iterator[None]:
+def _replaced(module: Module, new: dict[int, Any]) -> Undo:
     """Replace attributes of the modules by the `new` objects during the ``with`` block."""
-    before: list[tuple[Module, str, Any]] = []
-    try:
-        for m in list(module.modules()):
-            for name, value in list(vars(m).items()):
-                if (other := _with(value, new)) is not value:
-                    before.append((m, name, value))
-                    vars(m)[name] = other
-        yield
-    finally:
-        for m, name, value in before:
-            vars(m)[name] = value
+    scopes = [vars(m) for m in module.modules()]
+    after = [
+        {name: y for name, x in scope.items() if (y := _with(x, new)) is not x} for scope in scopes
+    ]
+    before = [{name: scope[name] for name in part} for scope, part in zip(scopes, after)]
+    return held(map(dict.update, scopes, after), map(dict.update, scopes, before))
 
 
 def _with(value: Any, new: dict[int, Any]) -> Any:

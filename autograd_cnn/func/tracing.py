@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.config import changed
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.backward import backpropagate
 from autograd_cnn.engine.node import describe, values, wrap
@@ -172,11 +173,8 @@ def trace(
             # The function gets copies, so that it cannot change a variable in place.
             given[n] = argument.rebuild([variable(v) for v in argument.variables])
         own = frozenset(v.serial for argument in arguments for v in argument.variables)
-        token = _variables.set(around | own)
-        try:
+        with changed(_variables, around | own):
             returned = f(*given, **kwargs)
-        finally:
-            _variables.reset(token)
     aux = None
     if has_aux:
         if not isinstance(returned, tuple) or len(returned) != 2:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograd_cnn.config import changed
 from autograd_cnn.engine.modes import is_grad_enabled
 from autograd_cnn.engine.node import Hooks, values
 from autograd_cnn.engine.op import op
@@ -41,15 +42,12 @@ class LayerWatcher(Watcher):
 
 def watched_layers(together: Sequence[Module], compute: Callable[[], Any]) -> Any:
     """The result of ``compute()``; watchers see the first of the layers compute it for all."""
-    token = layers.set((*layers.get(), together[0]))
-    try:
+    with changed(layers, (*layers.get(), together[0])):
         output = compute()
         for watcher in watchers.get():
             if isinstance(watcher, LayerWatcher):
                 watcher.ran(together, output)
         return output
-    finally:
-        layers.reset(token)
 
 
 def forward_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
