@@ -46,7 +46,7 @@ def public_names() -> Iterator[tuple[str, Any]]:
         yield f"COMPOSITIONS[{name!r}]", function
 
 
-OF_THE_GRAPH = {"attach", "touch", "write_record"}
+OF_THE_GRAPH = {"attach", "share", "touch", "write_record"}
 """Methods that tensors have for the graph, not for users."""
 
 

@@ -71,7 +71,7 @@ def test_the_module_is_as_before_also_after_an_exception() -> None:
     assert out.dtype == np.float64
     assert net[0].weight is weight
     with pytest.raises(ValueError, match=r"conv2d: input must"):
-        func.functional_call(net, new, IMAGES[0])
+        func.functional_call(net, new, IMAGES[0, 0])
     assert net[0].weight is weight
 
 

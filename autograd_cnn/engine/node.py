@@ -95,17 +95,24 @@ class Node:
 
     def touch(self) -> None:
         """Note that `array` has been written to: graphs recorded before must not use it."""
-        self.write_record().note()
+        record = self.written
+        if record is None:
+            record = self.write_record()
+        record.note()
 
     def write_record(self) -> Writes:
         """The record of in-place writes to this memory, created at first use."""
         if self.written is None:
-            self.written = Writes(self)
+            self.written = Writes()
+            self.written.views = [weakref.ref(self)]
         return self.written
 
     def share(self, view: Node) -> None:
         """Let `view`, on the same memory, share the record of writes."""
-        record = self.written or self.write_record()
+        record = self.written
+        if record is None:
+            record = self.written = Writes()
+            record.views = [weakref.ref(self)]
         if len(record.views) >= record.limit:
             record.forget_the_dead()
         record.views.append(weakref.ref(view))
@@ -121,16 +128,15 @@ class Writes:
     graph that was made without recording.
     """
 
-    __slots__ = ("__weakref__", "limit", "serial", "sharing", "views")
+    # Values of the class, because an `__init__` would cost a call for the first view of a tensor.
+    serial = 0
+    views: list[weakref.ref[Node]]
+    limit = 16
+    """The number of views at which `views` loses those that are gone."""
+    sharing: list[weakref.ref[Writes]] | None = None
+    """All records of this memory, or None for this one alone."""
     last = 0
     """The serial number of the last write to any memory."""
-
-    def __init__(self, node: Node, sharing: list[weakref.ref[Writes]] | None = None) -> None:
-        self.serial = 0
-        self.views = [weakref.ref(node)]
-        self.limit = 16
-        self.sharing = [] if sharing is None else sharing  # all records of this memory
-        self.sharing.append(weakref.ref(self))
 
     def forget_the_dead(self) -> None:
         """Drop the references to views that are gone."""
@@ -139,15 +145,21 @@ class Writes:
 
     def add_detached(self, node: Node) -> None:
         """Give `node`, on the same memory but without a graph, a record that learns of writes."""
+        if self.sharing is None:
+            self.sharing = [weakref.ref(self)]
         self.sharing[:] = [known for known in self.sharing if known() is not None]
-        node.written = Writes(node, self.sharing)
+        record = node.write_record()
+        record.sharing = self.sharing
+        self.sharing.append(weakref.ref(record))
 
     def note(self, followed: bool = False) -> None:
         """Note a write, which a graph has `followed` in the tensors of this record."""
         Writes.last = serial = next_serial()
-        for known in self.sharing:
+        if not followed:
+            self.serial = serial
+        for known in self.sharing or ():
             record = known()
-            if record is not None and not (followed and record is self):
+            if record is not None and record is not self:
                 record.serial = serial
 
 

@@ -27,8 +27,8 @@ _variables: ContextVar[frozenset[int]] = ContextVar("autograd_cnn.variables", de
 
 @op(register=False, x=lambda g, out, x: g)
 def variable(x: Any) -> Any:
-    """`x` as a new tensor to differentiate by."""
-    return x
+    """`x` as a new tensor to differentiate by, which the function may change in place."""
+    return x.copy()
 
 
 @dataclass(frozen=True, slots=True)
