@@ -145,7 +145,7 @@ np.exp(x(2, 2), where=np.ones((2, 2), bool))  =>  TypeError: np.exp ...options '
 np.add.reduce(x(2, 2))  =>  TypeError: np.add.reduce ...use np.sum
 np.cross(x(2, 2), x(2, 2))  =>  TypeError: np.cross ...use np.einsum
 np.quantile(x(2, 2), 0.5, method="lower")  =>  TypeError: np.quantile ...no op takes method=
-x(2, 2).data.__isub__(x(2, 2))  =>  TypeError: np.subtract ...'out'... p -= step under ag.no_grad
+x(2, 2).numpy().__isub__(x(2, 2))  =>  TypeError: np.subtract ...'out'... write a = a + t, not a +=
 np.select([np.ones((2, 2), bool)], [x(2, 2)])  =>  TypeError: np.select ...use np.where
 np.linalg.svd(x(2, 2))  =>  TypeError: np.linalg.svd ...ag.custom_gradient, or take .numpy()
 np.fft.fft(x(2, 2))  =>  TypeError: np.fft.fft ...cut the graph

@@ -202,14 +202,11 @@ def test_a_state_of_another_loader_is_refused(change: dict[str, Any], message: s
     assert loader.state_dict() == before
 
 
-def test_batches_in_order_are_views_that_protect_the_data_set() -> None:
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_batch_may_change_and_the_data_set_does_not(shuffle: bool) -> None:
     images = np.zeros((4, 2))
-    (batch,) = data.DataLoader(images, 4)
-    assert np.shares_memory(batch, images)
-    with pytest.raises(ValueError, match="read-only"):
-        batch += 1.0
-    (shuffled,) = data.DataLoader(images, 4, shuffle=True)
-    shuffled += 1.0
+    (batch,) = data.DataLoader(images, 4, shuffle=shuffle)
+    batch += 1.0
     assert images.sum() == 0.0
 
 

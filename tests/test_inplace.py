@@ -243,3 +243,14 @@ def test_a_long_loop_of_assignments_is_linear() -> None:
         h = h * 1.0 + 0.0
         states[t] = h
     assert grads(states.sum(), x) == [[300.0]]
+
+
+def test_data_is_written_as_in_pytorch() -> None:
+    w = leaf(1.0, 2.0)
+    memory = w.numpy()
+    w.data -= 0.5 * np.ones(2)
+    w.data *= ag.tensor([2.0, 2.0])
+    w.data[0] = 7.0
+    assert w.tolist() == memory.tolist() == [7.0, 3.0]
+    assert w.requires_grad
+    assert not w.data.requires_grad

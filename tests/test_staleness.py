@@ -119,6 +119,7 @@ def write_unrecorded(view: ag.Tensor) -> None:
     [
         lambda h: setattr(h, "data", [5.0, 5.0]),
         lambda h: h.detach().__imul__(5.0),
+        lambda h: h.data.__imul__(5.0),
         lambda h: h.detach().__setitem__(0, 5.0),
         lambda h: ag.nn.init.zeros_(h.detach()),
         lambda h: h.reshape(2, 1).detach().__iadd__(1.0),
@@ -137,7 +138,7 @@ def test_a_result_whose_memory_was_written_to_has_no_gradient(change: Any) -> No
 def test_views_handed_out_are_read_only() -> None:
     x = leaf(1.0)
     constant = ag.tensor([1.0])
-    for array in (x.data, x.numpy(), np.asarray(x), (x * 2.0).numpy(), constant.numpy()):
+    for array in (x.numpy(), x.data.numpy(), np.asarray(x), (x * 2.0).numpy(), constant.numpy()):
         with pytest.raises(ValueError, match="read-only"):
             array += 1.0
     copy = constant.numpy().copy()

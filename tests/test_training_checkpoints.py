@@ -312,5 +312,5 @@ def test_read_only_memory_is_named_before_anything_changes(tmp_path: Path) -> No
     weight.array.flags.writeable = False
     with pytest.raises(ValueError, match="parameter 0 of shape .* has read-only memory; p.data ="):
         optim.SGD([weight])
-    weight.data = weight.data
+    weight.data = weight.data.copy()
     optim.SGD([weight])

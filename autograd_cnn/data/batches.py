@@ -112,14 +112,14 @@ class DataLoader(Generic[Batch]):
         batch = self.dataset[chosen]
         arrays = batch if isinstance(batch, tuple) else (batch,)
         if isinstance(chosen, slice):
-            for array in arrays:
-                array.flags.writeable = False
+            arrays = tuple(map(np.array, arrays))  # not views of the data set
         if self.augment is not None:
             # NumPy treats [seed, epoch, 0] like [seed, epoch], which belongs to the order.
             rng = np.random.default_rng([self.seed, epoch, step + 1])
             arrays = (self.augment(arrays[0], rng), *arrays[1:])
-            batch = arrays if isinstance(batch, tuple) else arrays[0]
-        return batch if self.transform is None else self.transform(*arrays)
+        if self.transform is not None:
+            return self.transform(*arrays)
+        return arrays if isinstance(batch, tuple) else arrays[0]
 
     def state_dict(self) -> dict[str, Any]:
         """The place of the next batch, and the settings that the order depends on.

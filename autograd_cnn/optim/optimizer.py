@@ -307,7 +307,7 @@ def _check_parameter(name: str, position: int, p: Any) -> None:
             f"{which} does not require gradients; set requires_grad_(), or pass only those that do"
         )
     if not p.array.flags.writeable:
-        raise ValueError(f"{which} has read-only memory; p.data = p.data makes a copy")
+        raise ValueError(f"{which} has read-only memory; p.data = p.data.copy() replaces it")
 
 
 def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:

@@ -108,16 +108,6 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         self.tracked = requires_grad
         return self
 
-    def detach(self) -> Tensor:
-        """A tensor on the same memory, cut off from the graph.
-
-        >>> (Tensor([1.0], requires_grad=True) * 2.0).detach()
-        tensor([2.])
-        """
-        detached: Tensor = wrap(self.array)
-        self.write_record().add_detached(detached)
-        return detached
-
     @checked
     def backward(
         self,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_cnn.engine.arguments import as_numbers
-from autograd_cnn.engine.node import Node
+from autograd_cnn.engine.node import Node, wrap
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor.types import Tensor
 
 
 def _of_array(name: str, summary: str, example: str) -> Any:
@@ -29,23 +32,25 @@ class ArrayAttributes(Node):
     nbytes: int = _of_array("nbytes", "Memory of the values, in bytes.", "8")
 
     @property
-    def data(self) -> np.ndarray:
-        """The values as a read-only array, without a copy; see `numpy`.
+    def data(self) -> Tensor:
+        """A tensor on the same memory, cut off from the graph, as `Tensor.detach` gives it.
 
         Assigning replaces the values (same shape and dtype).  Backward through graphs recorded
-        earlier then raises GraphError.
+        before a change raises GraphError.
 
-        >>> x = ag.tensor([1.0, 2.0])
-        >>> x.data = [3.0, 4.0]
+        >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
+        >>> x.data -= 0.5
+        >>> x.data = x.data * 2.0
         >>> x.data
-        array([3., 4.], dtype=float32)
+        tensor([1., 3.])
         """
-        return self.numpy()
+        return self.detach()
 
     @data.setter
     def data(self, value: Any) -> None:
-        plain = as_numbers("Tensor.data", "the new value", value, self.dtype)
-        array = np.array(plain, dtype=self.dtype)
+        if isinstance(value, Node) and value.array is self.array:
+            return  # as x.data -= 1 assigns what it has changed already
+        array = np.array(as_numbers("Tensor.data", "the new value", value, self.dtype), self.dtype)
         if array.shape != self.shape:
             raise ValueError(
                 f"Tensor.data: expected values of shape {self.shape}, got {array.shape}"
@@ -53,11 +58,21 @@ class ArrayAttributes(Node):
         self.array = array
         self.touch()
 
+    def detach(self) -> Tensor:
+        """A tensor on the same memory, cut off from the graph.
+
+        >>> (ag.tensor([1.0], requires_grad=True) * 2.0).detach()
+        tensor([2.])
+        """
+        detached: Tensor = wrap(self.array)
+        self.write_record().add_detached(detached)
+        return detached
+
     def numpy(self) -> np.ndarray:
         """The values as a read-only array, without a copy: a graph may need them unchanged.
 
-        To change values, assign to `data` or use in-place arithmetic under `no_grad`.  For a
-        writable array, take ``.numpy().copy()``.
+        To change values, use in-place arithmetic or item assignment on the tensor, under `no_grad`
+        for a leaf.  For a writable array, take ``.numpy().copy()``.
 
         >>> ag.tensor([1.0, 2.0]).numpy()
         array([1., 2.], dtype=float32)

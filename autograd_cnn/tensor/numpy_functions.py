@@ -101,7 +101,7 @@ size tril_indices_from triu_indices_from unique unravel_index zeros_like
 """
 CONSTANTS = {getattr(np, name) for name in _CONSTANT_NAMES.split()} | {np.linalg.matrix_rank}
 
-_NO_OUT = "write a = a + t, not a += t, into an array, and p -= step under ag.no_grad() for p.data"
+_NO_OUT = "write a = a + t, not a += t, into an array"
 
 
 def full_name(function: Any) -> str:
