@@ -19,13 +19,21 @@ __all__ = ["conv", "conv_input_grad", "conv_weight_grad", "fold", "unfold"]
 
 def _bands(x: np.ndarray, window: Window, groups: int) -> np.ndarray:
     """The cells of x (N, C, H, W) that each row of windows sees, with padding zeros: a view (G, OH,
-    KH, C/G, KW, OW, N) in which overlapping rows of windows share memory.
+    KH, C/G, KW, OW, N) in which overlapping rows of windows share memory, unless most of the padded
+    image would be memory that no window sees.
 
     The axes KH, C/G, KW merge without a copy, unless a dilation parts the rows.
     """
     head, tail = window.split()
     n, c, *size = len(x), x.shape[1] // groups, *head.size, *tail.size
     x = batch_innermost(x).reshape(groups, c, *size, n).swapaxes(1, 2)  # (G, H, C/G, W, N)
+    if head.wasteful(0):
+        shape = (groups, *head.out, *head.kernel, c, math.prod(tail.kernel), *tail.out, n)
+        apart = np.zeros(shape, x.dtype)
+        for row, at, met in head.overlaps():
+            for offset, positions, cells in tail.overlaps():
+                apart[:, *at, row, :, offset][:, :, :, *positions] = x[:, *met][:, :, :, *cells]
+        return apart
     rows = head.before[0] + head.size[0] + head.after[0]
     bands = np.zeros((groups, rows, c, math.prod(tail.kernel), *tail.out, n), x.dtype)
     inside = bands[:, head.before[0] : rows - head.after[0]]
@@ -88,7 +96,7 @@ def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int, /
     """
     n, f, c = len(g), len(w) // groups, w.shape[1]
     head, tail = window.split()
-    if head.stride[0] > 1:  # a correlation would multiply by zeros between the rows of g
+    if head.stride[0] > 1 or head.wasteful(0):  # a correlation would multiply mostly by zeros
         each, area = w[0].size, math.prod(window.out)
         split = batch_innermost(g).reshape(groups, f, area * n)
         columns = w.reshape(groups, f, each).mT @ split  # (G, C/G*KH*KW, OH*OW*N)
