@@ -77,7 +77,7 @@ def conv(
         w = w * scale.reshape(-1, *(1,) * (w.ndim - 1))
     n, f, bands = len(x), len(w), _bands(x, window, groups)
     k, rows = w[0].size, bands.shape[1]
-    wide = math.prod(window.out) // rows * n
+    wide = math.prod(bands.shape[5:])
     columns = bands.reshape(groups, rows, k, wide)  # (G, OH, KH*C/G*KW, OW*N)
     out = np.empty((f, *window.out, n), np.result_type(x, w))
     split = out.reshape(groups, f // groups, rows, wide).swapaxes(1, 2)
@@ -123,10 +123,10 @@ def conv_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int, 
     """The adjoint of conv in w: x (N, C, H, W) correlated with g (N, F, OH, OW) to (F, C /
     groups, KH, KW).
     """
-    n, f, c = len(x), g.shape[1], x.shape[1] // groups
+    f, c = g.shape[1], x.shape[1] // groups
     bands = _bands(x, window, groups)
     rows, kernel = bands.shape[1:3]
-    k, wide = c * math.prod(window.kernel), math.prod(window.out) // rows * n
+    k, wide = c * math.prod(window.kernel), math.prod(bands.shape[5:])
     columns = bands.reshape(groups, rows, k, wide)  # (G, OH, KH*C/G*KW, OW*N)
     split = batch_innermost(g).reshape(groups, f // groups, rows, wide).swapaxes(1, 2)
     if f // groups > wide:  # the products of all rows would take more memory than the columns
