@@ -41,7 +41,7 @@ def set_num_threads(threads: int) -> None:
     1
     >>> ag.set_num_threads(before)
     """
-    threads = integer("set_num_threads", "threads", threads, 1)
+    threads = min(integer("set_num_threads", "threads", threads, 1), 1 << 16)  # C reads an int
     kernels.set_threads(threads)
     kernels.threads.set_blas_threads(threads)
 

@@ -85,7 +85,8 @@ def test_batches_that_do_not_fill_vectors_go_another_way_to_nearly_the_same(case
     longer = np.concatenate([x, x[:1]])
     tiles, direct = compiled.conv(x, w, b, window, 1), compiled.conv(longer, w, b, window, 1)[:-1]
     np.testing.assert_allclose(tiles, direct, rtol=1e-4, atol=1e-4)
-    if math.prod((n + 1) // 2 for n in window.out) * len(x) >= 48:  # enough for vectors
+    many = math.prod((n + 1) // 2 for n in window.out) * len(x) >= 48  # enough for vectors
+    if many and min(window.out) > 1:
         assert not np.array_equal(tiles, direct)
 
 
@@ -102,6 +103,46 @@ def test_what_is_not_finite_stays_where_it_belongs(case: Arrays, value: float, a
                 np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
             finite = np.isfinite(found) & np.isfinite(expected) & (np.abs(expected) < 1e30)
             np.testing.assert_allclose(found[finite], expected[finite], rtol=1e-3, atol=1e-3)
+
+
+def near_the_sums(found: np.ndarray, exact: Any, one: np.ndarray, other: np.ndarray) -> None:
+    """Each result is as near as adding up its own terms gives, whatever stands beside it."""
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    assert (np.abs(found - exact(one, other)) <= 1e-5 * exact(np.abs(one), np.abs(other))).all()
+
+
+FACTORS = st.sampled_from([0.0, 1e-10, 1e-6, 1e-5, 1e5, 1e6, 1e10])
+
+
+@given(cases(), FACTORS, st.tuples(*[st.integers(0, 2)] * 2), st.booleans(), st.booleans())
+def test_uneven_weights_of_a_filter_cost_no_output_its_digits(
+    case: Arrays, factor: float, tap: tuple[int, int], every: bool, channels: bool
+) -> None:
+    """Such as 1e6 in a corner beside 1e-4, where only the others reach the border; in `every` filter
+    or one; in all `channels`, or in one if the weight is the large one.
+    """
+    x, w, _, g, window = case
+    turned = w.copy()  # filters are uneven for the output, channels for the input gradient
+    where = slice(None) if every else 3, slice(None) if channels or factor < 1.0 else 2
+    w[*where, *tap] *= np.float32(factor)
+    turned[*where[::-1], *tap] *= np.float32(factor)
+    found = compiled.conv(x, w, None, window, 1)
+    near_the_sums(found, lambda a, b: reference.conv(a, b, None, window, 1), x, w)
+    found = compiled.conv_input_grad(g, turned, window, 1)
+    near_the_sums(found, lambda a, b: reference.conv_input_grad(a, b, window, 1), g, turned)
+
+
+@given(cases(), FACTORS, st.booleans(), st.booleans(), st.booleans())
+def test_uneven_gradients_cost_no_weight_its_digits(
+    case: Arrays, factor: float, top: bool, images: bool, every: bool
+) -> None:
+    """A gradient or an image whose border is far larger or smaller reaches some taps only."""
+    x, _, _, g, window = case
+    part = 0 if top else -1
+    array = x if images else g
+    array[:, slice(None) if every else 1, part] *= np.float32(factor)
+    found = compiled.conv_weight_grad(x, g, window, 1)
+    near_the_sums(found, lambda a, b: reference.conv_weight_grad(a, b, window, 1), x, g)
 
 
 @given(cases(), st.booleans(), st.booleans())

@@ -30,6 +30,8 @@ def test_threads_are_set_and_change_no_result() -> None:
             ag.set_num_threads(threads)
             assert ag.get_num_threads() in (1, threads)  # 1 where NumPy serves
             found.append(F.conv2d(x, w, padding=1))
+        ag.set_num_threads(10**30)
+        assert 1 <= ag.get_num_threads() <= 64
     finally:
         ag.set_num_threads(before)
     assert np.allclose(*found, rtol=1e-12)

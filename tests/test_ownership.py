@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -173,3 +176,62 @@ def test_plus_x_is_another_tensor() -> None:
     y = +x
     y += 5.0
     assert [x.tolist(), y.tolist()] == [[1.0], [6.0]]
+
+
+RACE = """if True:
+    import sys, threading, time
+    import numpy as np
+    import autograd_cnn as ag
+    from autograd_cnn import functional as F, kernels
+
+    right = np.random.default_rng(0).integers(0, 10, 20_000)
+    index, done = right.copy(), threading.Event()
+
+    def change():
+        while not done.is_set():
+            index[::97] = 1 << 45
+            index[:] = right
+            time.sleep(1e-4)
+
+    logits = np.ones((20_000, 10), np.float32)
+    x, w = ag.tensor(logits, requires_grad=True), ag.tensor(np.ones((10, 4)), requires_grad=True)
+    losses, probabilities = kernels.cross_entropy(logits, right)
+    plain = ag.tensor(np.ones(10))
+    calls = {
+        "cross_entropy": lambda: F.cross_entropy(x, index).backward(),
+        "weighted": lambda: F.cross_entropy(x, index, np.ones(10, np.float32)),
+        "nll_loss": lambda: F.nll_loss(x, index).backward(),
+        "embedding": lambda: F.embedding(index, w).sum().backward(),
+        "one_hot": lambda: F.one_hot(index, 10),
+        "getitem": lambda: w[index],
+        "setitem": lambda: plain.__setitem__(index, 1.0),
+        "take": lambda: ag.take(w, index, axis=0),
+        "put": lambda: ag.put(plain, np.ones(20_000), index=index),
+        "scatter_add": lambda: ag.scatter_add(np.ones(20_000), index=index, shape=(10,)),
+        "kernel": lambda: kernels.cross_entropy(logits, index),
+        "its gradient": lambda: kernels.cross_entropy_grad(losses, probabilities, index),
+    }
+    changing = threading.Thread(target=change)
+    changing.start()
+    for name, call in calls.items():
+        print(name, flush=True)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            try:
+                call()
+            except (IndexError, ValueError):
+                pass
+    done.set()
+"""
+
+
+@pytest.mark.parametrize("kernels", ["compiled", "numpy"])
+def test_indices_that_another_thread_writes_are_right_or_an_error(kernels: str) -> None:
+    """They are checked and read later, by loops that do not hold Python's lock: never beyond the array."""
+    if kernels == "compiled" and ag.kernels.REASON != "compiled":
+        pytest.skip("the compiled kernels were not built here")
+    environment = {**os.environ, "AUTOGRAD_CNN_KERNELS": kernels}
+    done = subprocess.run(
+        [sys.executable, "-c", RACE], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-1:]

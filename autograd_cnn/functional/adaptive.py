@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from operator import index
 from typing import Any
 
@@ -11,6 +12,7 @@ from autograd_cnn.engine.node import Array, values
 from autograd_cnn.functional.geometry import batch_of_one, check_images
 from autograd_cnn.functional.pooling import pool_geometry, winning_cells
 from autograd_cnn.functional.resampling import multiplied_along
+from autograd_cnn.kernels.window import LARGEST
 from autograd_cnn.ops import pool
 from autograd_cnn.ops.shape import along
 from autograd_cnn.ops.signatures import array_function, pool_function
@@ -40,7 +42,10 @@ def _output_size(name: str, axes: int, x: tuple[int, ...], given: Any) -> tuple[
     if not all(x[2:]):
         raise ValueError(f"{name}: images of {'x'.join(map(str, x[2:]))} have no cells")
     wanted = output_sizes(name, given, axes)
-    return tuple(n if v is None else index(v) for n, v in zip(x[2:], wanted))
+    out = tuple(n if v is None else index(v) for n, v in zip(x[2:], wanted))
+    if math.prod(out) >= LARGEST:
+        raise ValueError(f"{name}: output_size must have fewer than 2**60 cells, got {given!r}")
+    return out
 
 
 def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:

@@ -70,7 +70,7 @@ def _class_weight(name: str, weight: Any, logits: Array) -> Any:
 
 def _classes(name: str, input: Array, target: Any, ignore_index: int) -> tuple[np.ndarray, Any]:
     """Integer targets, with class 0 for the ignored ones, and where these are (None: nowhere)."""
-    target = np.asarray(values(target))
+    target = np.array(values(target))  # as checked, whatever another thread writes
     every = check_classes(name, input, target, ignore_index, single=True)
     if every and not 0 <= ignore_index < input.shape[1]:
         return target, None

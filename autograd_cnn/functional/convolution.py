@@ -118,7 +118,8 @@ def conv2d(
     (none), or 'same' (OH = ceil(H / stride), an odd padding row goes to the bottom, an odd column
     to the right).  Otherwise ``OH = (H + 2 * padding - dilation * (KH - 1) - 1) // stride + 1``.
     `groups` splits the channels into parts that are convolved separately.  An input (C, H, W) gives
-    (F, OH, OW); so do all convolutions and poolings without a batch axis.
+    (F, OH, OW); so do all convolutions and poolings without a batch axis.  In float32, results
+    round relative to the largest values of a neighbourhood of 4 x 4 cells.
 
     >>> F.conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), padding="same")[0, 0]
     array([[4., 6., 6., 4.],

@@ -73,7 +73,7 @@ def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
 
 def _positions(name: str, argument: str, given: Any, count: int, known: str) -> np.ndarray:
     """`given` as an array of integers from 0 to `count` - 1."""
-    index = np.asarray(values(given), None if np.size(values(given)) else np.intp)
+    index = np.array(values(given), None if np.size(values(given)) else np.intp)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: {argument} must hold integers, got dtype {index.dtype}")
     wrong = (index < 0) | (index >= count)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -19,10 +21,18 @@ _NAMES = (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "64_")
 
 
 def default_threads() -> int:
-    """OMP_NUM_THREADS if it is a number, else the number of processors that the process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted):
-        return int(wanted)
+    """The first number of OMP_NUM_THREADS, as OpenMP reads it ("4" or "4,2"), else the number of
+    processors that the process may use.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "").strip()
+    if re.fullmatch(r"0*[1-9][0-9]{0,8}(\s*,\s*[0-9]+)*", wanted):
+        return int(wanted.split(",")[0])
+    if wanted:
+        warnings.warn(
+            f"OMP_NUM_THREADS must be a number of threads from 1 on, got {wanted!r}, which is "
+            "ignored",
+            stacklevel=2,
+        )
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 

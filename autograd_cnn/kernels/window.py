@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -33,12 +33,11 @@ class Window(NamedTuple):
     after: Sizes
     out: Sizes
 
-    def overlaps(self) -> tuple[tuple[int, Slices, Slices], ...]:
-        """For every kernel offset in row-major order: its number, the positions at which it meets
-        the image, and the cells it meets.
+    def overlaps(self) -> Iterable[tuple[int, Slices, Slices]]:
+        """For every kernel offset that meets the image, in row-major order: its number, the
+        positions at which it does so, and the cells it meets.
         """
-        kept = math.prod(self.kernel) <= _KEPT
-        return _overlaps(self) if kept else _overlaps.__wrapped__(self)
+        return _kept(self) if math.prod(self.kernel) <= _FEW else _overlaps(self)
 
     def split(self) -> tuple[Window, Window]:
         """The window along the first axis, and along the others; a single axis follows a first one
@@ -53,6 +52,23 @@ class Window(NamedTuple):
         reach = zip(self.stride, self.kernel, self.dilation)
         return all(s > d * (k - 1) for s, k, d in reach)
 
+    def offsets(self, axis: int) -> Iterable[int]:
+        """Along one axis, the kernel offsets that meet the image: few of a much larger kernel."""
+        size, stride, dilation = self.size[axis], self.stride[axis], self.dilation[axis]
+        kernel, out, before = self.kernel[axis], self.out[axis], self.before[axis]
+        if kernel <= out * (size // dilation + 1):
+            return range(kernel)
+        starts = (r * stride - before for r in range(out))
+        firsts = ((max(0, -(s // dilation)), (size - 1 - s) // dilation) for s in starts)
+        return sorted({i for first, last in firsts for i in range(first, min(last + 1, kernel))})
+
+    def wasteful(self, axis: int) -> bool:
+        """Whether a padded axis has more cells than the image and all windows together, as with
+        a large dilation.
+        """
+        padded = self.before[axis] + self.size[axis] + self.after[axis]
+        return padded > max(64, self.size[axis] + self.out[axis] * self.kernel[axis])
+
     def meet(self, axis: int, offset: int) -> tuple[slice, slice]:
         """Along one axis, the positions at which a kernel offset meets the image, and the cells."""
         stride = self.stride[axis]
@@ -65,22 +81,45 @@ class Window(NamedTuple):
         return slice(first, last + 1), slice(start, last * stride + shift + 1, stride)
 
 
-_KEPT = 1024  # larger windows, such as whole images, would fill the memory with slices
+_FEW = 1024  # larger windows, such as whole images, would fill the memory with slices
+
+
+def _overlaps(window: Window) -> Iterator[tuple[int, Slices, Slices]]:
+    axes = [
+        [(i, *window.meet(axis, i)) for i in window.offsets(axis)]
+        for axis in range(len(window.kernel))
+    ]
+    for meets in itertools.product(*axes):
+        offsets, positions, cells = zip(*meets)
+        number = 0
+        for offset, kernel in zip(offsets, window.kernel):
+            number = number * kernel + offset
+        yield number, positions, cells
 
 
 @lru_cache(maxsize=256)
-def _overlaps(window: Window) -> tuple[tuple[int, Slices, Slices], ...]:
+def _kept(window: Window) -> tuple[tuple[int, Slices, Slices], ...]:
     """Cached, because this takes as long as a small kernel."""
-    axes = [[window.meet(axis, i) for i in range(k)] for axis, k in enumerate(window.kernel)]
-    found = []
-    for number, meets in enumerate(itertools.product(*axes)):
-        positions, cells = zip(*meets)
-        found.append((number, positions, cells))
-    return tuple(found)
+    return tuple(_overlaps(window))
 
 
 def _shape(values: Iterable[int]) -> str:
     return "x".join(map(str, values))
+
+
+LARGEST = 2**60  # sizes below, and products of them, fit in NumPy's integers
+
+
+def _checked(name: str, window: Window) -> Window:
+    if min(window.kernel) < 1:
+        cells = _shape(window.kernel)
+        raise ValueError(f"{name}: the kernel must have cells along each axis, got {cells}")
+    if any(math.prod(max(1, v) for v in values) >= LARGEST for values in window):
+        shown = ", ".join(f"{k}={_shape(v)}" for k, v in window._asdict().items())
+        raise ValueError(
+            f"{name}: sizes, and their products over the axes, must be below 2**60, got {shown}"
+        )
+    return window
 
 
 def conv_window(
@@ -112,7 +151,7 @@ def conv_window(
             f"{_shape(padded)}; use more padding, a smaller kernel or a larger image"
         )
     out = tuple(span // s + 1 for span, s in zip(spans, stride))
-    return Window(size, kernel, stride, dilation, before, after, out)
+    return _checked(name, Window(size, kernel, stride, dilation, before, after, out))
 
 
 def check_output_padding(name: str, extra: Sizes, stride: Sizes, dilation: Sizes) -> None:
@@ -153,7 +192,7 @@ def transpose_window(
             f"{name}: an input of {_shape(out)} gives an output of {_shape(size)}; use less "
             "padding, a larger kernel or a larger input"
         )
-    return Window(size, kernel, stride, dilation, padding, padding, out)
+    return _checked(name, Window(size, kernel, stride, dilation, padding, padding, out))
 
 
 def pool_sizes(
@@ -196,4 +235,4 @@ def pool_window(
             positions -= 1
         out.append(positions)
         after.append(max(p, (positions - 1) * s + d * (k - 1) + 1 - n - p))
-    return Window(size, kernel, stride, dilation, padding, tuple(after), tuple(out))
+    return _checked(name, Window(size, kernel, stride, dilation, padding, tuple(after), tuple(out)))

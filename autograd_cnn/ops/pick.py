@@ -20,7 +20,10 @@ __all__ = [
 
 
 def plain_index(index: Any) -> Any:
-    """An index whose tensors and lists of integers or booleans are arrays."""
+    """An index whose tensors and lists of integers or booleans are arrays.
+
+    They are copies: NumPy checks an index, and reads it again while other threads may write to it.
+    """
     if type(index) in (slice, int):
         return index
     if isinstance(index, tuple):
@@ -31,8 +34,13 @@ def plain_index(index: Any) -> Any:
         return np.asarray(index, dtype=None if index else int)
     index = values(index)
     whole = hasattr(index, "__index__") and not isinstance(index, np.ndarray)
-    plain = whole or index is None or index is ... or isinstance(index, slice)
-    return index if plain else np.asarray(index)
+    if whole or index is None or index is ... or isinstance(index, slice):
+        return index
+    if type(index) is np.ndarray and index.base is None and not index.flags.writeable:
+        return index
+    index = np.array(index)
+    index.flags.writeable = False  # this copy needs none
+    return index
 
 
 def _may_repeat(index: Any) -> bool:

@@ -95,7 +95,7 @@ def _share(
     cells = functools.reduce(np.multiply.outer, counts)
     if divisor_override is not None:
         cells = np.array(divisor_override)
-    elif (cells == cells.flat[0]).all():
+    elif cells.size and (cells == cells.flat[0]).all():
         cells = cells.flat[0]
     share = np.asarray(1.0 / cells, dtype if dtype.kind == "f" else None)
     share.flags.writeable = False

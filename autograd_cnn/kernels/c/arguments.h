@@ -201,7 +201,7 @@ static int read_window(PyObject *window, Geometry *q, int turned) {
         q->axes = axes;
         for (int axis = 0; axis < AXES; axis++) {
             to[field][axis] = axis < missing ? least : PyLong_AsLong(PyTuple_GetItem(values, axis - missing));
-            if (to[field][axis] < least) return PyErr_Clear(), 0;
+            if (to[field][axis] < least || to[field][axis] > MOST_CELLS) return PyErr_Clear(), 0;
         }
     }
     for (int axis = 0; axis < AXES; axis++) {

@@ -12,32 +12,39 @@ static void plan_tiles(Call *call) {
     const long rows = (q->out[1] + 1) / 2, columns = (q->out[2] + 1) / 2;
     const int many = q->c >= TILED && q->f >= TILED && q->c * q->f >= TILED_PAIRS;
     const int flat = q->size[0] == 1 && q->out[0] == 1 && !q->before[0]; /* a depth axis may be padded */
-    int suits = !call->wide && q->groups == 1 && many && flat && q->n % lanes == 0 && rows * columns * q->n >= taps * lanes;
+    const int whole = q->out[1] > 1 && q->out[2] > 1;
+    int suits = !call->wide && q->groups == 1 && many && flat && whole && q->n % lanes == 0 && rows * columns * q->n >= taps * lanes;
     for (int axis = 0; axis < AXES; axis++)
         suits = suits && q->kernel[axis] == (axis ? 3 : 1) && q->stride[axis] == 1 && q->dilation[axis] == 1 &&
                 q->insert[axis] == 1;
     q->tiles[0] = suits ? rows : 0, q->tiles[1] = suits ? columns : 0;
 }
 
-/* What a convolution needs beyond the numbers: the laid-out size and where each tap lies in it. */
+/* What a convolution needs beyond the numbers: the laid-out size and where each tap lies in it.  Whether the images serve as
+ * they are; -1 without memory, or if laid-out images would mostly be cells that no window sees, as of large dilations. */
 static int prepare(Geometry *q) {
     const long *k = q->kernel, *d = q->dilation;
     q->each = q->c / q->groups;
-    q->taps = q->each * product_of(k);
+    q->taps = times(q->each, product_of(k));
     q->slabs = (q->out[0] - 1) * q->stride[0] + (k[0] - 1) * d[0] + 1;
     const long height = max(q->out[1], 2 * q->tiles[0]), width = max(q->out[2], 2 * q->tiles[1]);
     q->rows = (height - 1) * q->stride[1] + (k[1] - 1) * d[1] + 1;
     q->phases = q->stride[2];
     q->columns = width + (k[2] - 1) * d[2] / q->phases;
+    const long lengths[AXES] = {q->slabs, q->rows, q->phases * q->columns};
+    for (int axis = 0; axis < AXES; axis++)
+        if (lengths[axis] > max(ROOMY, q->size[axis] + q->out[axis] * k[axis])) return -1;
     int plain = q->phases == 1 && q->slabs <= q->size[0] && q->rows <= q->size[1] && q->columns == q->size[2];
     for (int axis = 0; axis < AXES; axis++) plain = plain && !q->before[axis] && q->insert[axis] == 1;
     if (plain) q->slabs = q->size[0], q->rows = q->size[1]; /* the images serve as they are */
-    q->row = q->phases * q->columns * q->n + (plain ? 0 : SKEW);
-    const long row = q->row, slab = q->rows * row, channel = q->slabs * slab;
-    q->slab_step = q->stride[0] * slab;
-    q->row_step = q->stride[1] * row;
+    const long values = times(lengths[2], q->n);
+    if (values > MOST_BYTES) return -1;
+    const long row = q->row = values + (plain ? 0 : SKEW), slab = times(q->rows, row), channel = times(q->slabs, slab);
+    if (times(channel, q->c) > MOST_BYTES) return -1;
+    q->slab_step = times(q->stride[0], slab);
+    q->row_step = times(q->stride[1], row);
     q->group_step = q->each * channel;
-    long *at = q->offsets = malloc(max(1, q->taps) * sizeof(long));
+    long *at = q->offsets = room(times(q->taps, sizeof(long)));
     if (!at) return -1;
     for (long c = 0; c < q->each; c++)
         for (long z = 0; z < k[0]; z++)
@@ -57,6 +64,7 @@ static int begin_convolution(Call *call, long f, int tiles) {
     q->n = LENGTH(0, 0), q->c = LENGTH(0, 1), q->f = f;
     q->groups = call->numbers[0], q->tiles[0] = q->tiles[1] = 0;
     if (q->groups < 1 || q->c % q->groups || f % q->groups || !is_images(call, 0, q->n, q->c, q->size)) return 0;
+    if (times(times(q->n, f), product_of(q->out)) > MOST_BYTES) return 0;
     if (tiles) plan_tiles(call);
     const int plain = prepare(q);
     if (plain) return plain > 0;
@@ -74,7 +82,7 @@ static int take_room(Call *call, long weights, long each) {
     return call->filters && call->scratch;
 }
 
-/* correlate by tiles: false if something was not finite, or there is no memory. */
+/* correlate by tiles: false if something was not finite, the weights are uneven, or there is no memory. */
 static int correlate_tiles(Call *call) {
     Geometry *q = &call->q;
     atomic_int wrong = 0;
@@ -83,6 +91,7 @@ static int correlate_tiles(Call *call) {
     if (!take_room(call, 16 * blocks * filters * q->c, 16 * ((q->c + filters) * q->run + 2 * SKEW))) return 0;
     call->wrong = &wrong;
     RUN(tile_filters, blocks * filters, q->c * 20);
+    if (wrong) return 0;
     RUN(tiles, (q->tiles[0] * q->tiles[1] * q->n + q->run - 1) / q->run, 16 * q->c * q->f * q->run / SUMS);
     return !wrong;
 }
@@ -119,7 +128,7 @@ static int begin_directly(Call *call) {
 /* Add the result of a convolution of x (array 0) with f filters (array 1): by tiles, or else directly. */
 static int correlate(Call *call, long f) {
     Geometry *q = &call->q;
-    if (!begin_convolution(call, f, 1) || call->count[1] != f * q->taps) return 0;
+    if (!begin_convolution(call, f, 1) || call->count[1] != times(f, q->taps)) return 0;
     const long halves[AXES] = {1, q->out[1] / 2, q->out[2] / 2};
     if (!new_images(call, q->n, f, q->axes, call->halved ? halves : q->out)) return 0;
     if (q->tiles[0] && correlate_tiles(call)) return 1;
@@ -128,9 +137,9 @@ static int correlate(Call *call, long f) {
     if (call->halved) {
         q->run = 2 * q->n * max(1, min(HALVED / (2 * q->n), q->out[2] / 2));
         if (!take_room(call, 0, 2 * filters * q->run)) return 0;
-        RUN(correlate_halved, blocks * (q->out[1] / 2), min(per, filters) * q->taps * 2 * q->out[2] * q->n / SUMS);
+        RUN(correlate_halved, blocks * (q->out[1] / 2), 2.0 * min(per, filters) * q->taps * q->out[2] * q->n / SUMS);
     } else {
-        RUN(correlate, blocks * q->out[0] * q->out[1], min(per, filters) * q->taps * q->out[2] * q->n / SUMS);
+        RUN(correlate, blocks * q->out[0] * q->out[1], 1.0 * min(per, filters) * q->taps * q->out[2] * q->n / SUMS);
     }
     return 1;
 }
@@ -159,9 +168,9 @@ FUNCTION(conv_input_grad) {
     Geometry *q = &call->q;
     NEED(call->view[0].ndim > 1 && call->view[1].ndim > 1);
     q->groups = call->numbers[0], q->f = LENGTH(1, 0), q->c = LENGTH(1, 1);
-    const long cells = product_of(q->kernel), channels = q->groups * q->c;
     NEED(q->groups > 0 && q->f % q->groups == 0 && is_images(call, 1, q->f, q->c, q->kernel) && LENGTH(0, 1) == q->f);
-    void *turned = room(call->count[1] * SIZE);
+    const long cells = product_of(q->kernel), channels = q->groups * q->c;
+    void *turned = room(times(call->count[1], SIZE));
     NEED(turned);
     q->taps = cells, call->filters = turned;
     RUN(turn_filters, channels, q->f / q->groups * cells);
@@ -240,7 +249,7 @@ static void exchange_factors(Call *call, int transposed) {
 FUNCTION(matmul) {
     TAKE_AS_IT_LIES("mm");
     const long m = LENGTH(0, 0), k = LENGTH(0, 1), n = LENGTH(1, 1);
-    NEED(LENGTH(1, 0) == k && m * k * n < LARGE_PRODUCT && lay_arrays(call));
+    NEED(LENGTH(1, 0) == k && times(times(m, k), n) < LARGE_PRODUCT && lay_arrays(call));
     call->data[2] = call->data[3] = NULL; /* no bias, no scale */
     const int exchanged = call->turned[0];
     if (exchanged) exchange_factors(call, 1);
@@ -252,7 +261,7 @@ FUNCTION(matmul) {
 FUNCTION(linear) {
     TAKE_AS_IT_LIES("mmv?|lv?");
     const long n = LENGTH(0, 0), k = LENGTH(0, 1), m = LENGTH(1, 0);
-    NEED(LENGTH(1, 1) == k && m * k * n < LARGE_PRODUCT && lay_arrays(call));
+    NEED(LENGTH(1, 1) == k && times(times(m, k), n) < LARGE_PRODUCT && lay_arrays(call));
     call->relu = call->numbers[0] != 0;
     exchange_factors(call, 0);
     NEED(multiply(call, m, k, n, 1));

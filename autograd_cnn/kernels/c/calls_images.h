@@ -44,7 +44,7 @@ static int pooling(Call *call, int k, int images) {
         NEED(pooling(call, 0, IMAGES) && (ALSO));                                                     \
         NEED(new_images(call, q->n, q->c, q->axes, IMAGES ? q->out : q->size));                       \
         const long lines = q->out[0] * q->out[1], row = q->out[2] * q->n;                             \
-        const double cost = row * product_of(q->kernel) / MOVES * 2 + q->out[2] * 4.0;                \
+        const double cost = 2.0 * row * product_of(q->kernel) / MOVES + q->out[2] * 4.0;                \
         if (!IMAGES && q->adds) RUN(NAME_, q->c, lines * cost);                                       \
         else RUN(NAME_, q->c * lines, cost);                                                          \
         return finish(call);                                                                          \

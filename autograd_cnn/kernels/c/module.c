@@ -12,6 +12,7 @@
 
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,18 +33,31 @@
 #define TILE_RUN 28     /* vectors of tiles whose products the weight gradient adds up at a time */
 #define TILE_BYTES 1048576 /* of transformed tiles that it goes through at a time: an L2 cache (0.25 to 1.5 MB tried) */
 #define TILE_SUMS (32 << 20) /* bytes of sums that it keeps at most */
+#define UNEVEN 1000     /* how many times one place of a filter weighs as much as another, from which tiles would lose the other; ... */
+#define UNEVEN_GRADIENT 10000 /* ... of 3 x 3 gradients: among so few values, one is small by chance more often */
 #define TILE_SHARES 16  /* shares of the tiles, at most, that it adds up one by one: as many threads can help */
 #define HALVED 256      /* values of two rows that are computed at a time for the maximum of both */
 #define SHORT_SUM 256   /* terms below which, or columns from which, turning a matrix around costs less than ... */
 #define FEW 8           /* ... adding up the lanes of vectors */
+#define MOST_CELLS (1L << 30) /* a window with larger settings is NumPy's: products of two of them fit, with room for sums of such */
+#define MOST_BYTES (1L << 40) /* so is a call that would take more memory than this */
+#define ROOMY 64        /* cells of an axis that may be laid out whatever the windows see of them */
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }
 
+/* The product of sizes, none negative, or the largest number if it does not fit: what needs as much is refused. */
+static inline long times(long a, long b) {
+    long found;
+    return __builtin_mul_overflow(a, b, &found) ? LONG_MAX : found;
+}
+
+static inline long product_of(const long *sizes) { return times(times(sizes[0], sizes[1]), sizes[2]); }
+
 /* Memory that begins where a line of the cache does: vectors across two lines take twice as long to load. */
 static void *room(long bytes) {
     void *found;
-    return posix_memalign(&found, 64, max(1, bytes)) ? NULL : found;
+    return bytes > MOST_BYTES || posix_memalign(&found, 64, max(1, bytes)) ? NULL : found;
 }
 
 #include "arguments.h"

@@ -34,9 +34,12 @@ static inline void NAME(clear)(const Geometry *q, T *dx, long *begin, long *end)
         }                                                                                                       \
         for (long s0 = 0, s1; each && s0 < q->out[2]; s0 = s1) {                                                \
             T kept[TOGETHER];                                                                                   \
-            s1 = min(q->out[2], s0 + TOGETHER / each);                                                          \
+            s1 = min(q->out[2], s0 + (q->kernel[2] > q->size[2] ? 1 : TOGETHER / each));                        \
+            NAME(meet)(q, 2, s1 - 1, &x0, &x1); /* no other tap meets the image in any of these windows: ... */ \
+            const long first_tap = x0;                                                                          \
+            NAME(meet)(q, 2, s0, &x0, &x1); /* ... most, if the window is larger than the image */              \
             REST(s0, s1, START)                                                                                 \
-            EACH_ROW(for (long k = 0; k < q->kernel[2]; k++) {                                                  \
+            EACH_ROW(for (long k = first_tap; k < x1; k++) {                                                    \
                 const long shift = k * q->dilation[2] - q->before[2], by = q->stride[2];                        \
                 const long first = max(s0, shift < 0 ? (-shift + by - 1) / by : 0);                             \
                 const long last = shift < q->size[2] ? min(s1, (q->size[2] - 1 - shift) / by + 1) : 0;          \

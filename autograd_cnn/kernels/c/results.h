@@ -87,7 +87,7 @@ static PyObject *finish(Call *call) {
     do {                                                                                       \
         static const Part loops[] = LOOPS(f);                                                  \
         PyThreadState *state = PyEval_SaveThread();                                            \
-        share(call, loops[2 * level + call->wide], (items), (long)(cost), call->threads);      \
+        share(call, loops[2 * level + call->wide], (items), (cost), call->threads);            \
         PyEval_RestoreThread(state);                                                           \
     } while (0)
 
@@ -112,7 +112,7 @@ static int lay_arrays(Call *call) {
         const int images = letter == 'i' || letter == 'n', numbers = letter == 'c' || letter == 'n';
         if (!call->data[k] || letter == 'a' || call->turned[k]) continue;
         if (contiguous(view, images) && (!numbers || strchr("lq", view->format[0]))) continue;
-        if (!(call->copy[k] = room(call->count[k] * (numbers ? 8 : SIZE)))) return 0;
+        if (!(call->copy[k] = room(times(call->count[k], numbers ? 8 : SIZE)))) return 0;
         if (numbers) copy_classes(view, images, call->copy[k]);
         else copy_array(call, k, images, call->copy[k]);
         if (call->laid == call->data[k]) call->laid = call->copy[k];
@@ -142,8 +142,6 @@ static int is_like(const Call *call, int k, int other) {
         if (call->view[k].shape[axis] != call->view[other].shape[axis]) return 0;
     return 1;
 }
-
-static long product_of(const long *sizes) { return sizes[0] * sizes[1] * sizes[2]; }
 
 /* A function of the module.  Whatever does not suit or is missing makes the call NumPy's. */
 #define FUNCTION(NAME_) static PyObject *NAME_(PyObject *self, PyObject *const *args, Py_ssize_t given)

@@ -177,7 +177,8 @@ static void NAME(cross_entropy)(const Call *call, long begin, long end) {
         for (long k = 0; k < classes; k++) peak = x[k * m + l] > peak || x[k * m + l] != x[k * m + l] ? x[k * m + l] : peak;
         for (long k = 0; k < classes; k++) total += p[k * m + l] = EXP(x[k * m + l] - peak);
         for (long k = 0; k < classes; k++) p[k * m + l] /= total;
-        losses[l] = LOG(total) - (x[target[l] * m + l] - peak);
+        const int64_t class = __atomic_load_n(&target[l], __ATOMIC_RELAXED); /* another thread may have changed it since it was checked */
+        losses[l] = class >= 0 && class < classes ? LOG(total) - (x[class * m + l] - peak) : (T)NAN;
     }
 }
 

@@ -148,7 +148,7 @@ static void hire(int members) {
 }
 
 /* Call part(call, begin, end) over all of `items`, of which each takes about `cost` nanoseconds, by so many threads. */
-static void share(const Call *call, Part part, long items, long cost, int threads) {
+static void share(const Call *call, Part part, long items, double cost, int threads) {
     const unsigned before = flush_tiny();
     if (threads < 2 || items < 2 || items * cost < WORTH || atomic_flag_test_and_set(&crew.taken)) {
         part(call, 0, items);

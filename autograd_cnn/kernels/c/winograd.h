@@ -11,6 +11,10 @@
  *
  * Only float goes this way: double is what gradients are checked with.  A value that is not finite would spread over its
  * tile, so the loops look for such results, and the direct loops then compute everything again.
+ *
+ * Sums over a tile round relative to its largest values.  If one place of the window weighs a thousand times as much as another, in
+ * all channels of a filter together, outputs at the border that only the other reaches would be off by some percent: the direct loops
+ * compute all of them.  They also compute 3 x 3 gradients again that differ by as much as UNEVEN_GRADIENT.
  */
 
 #define V NAME(vec)
@@ -27,14 +31,23 @@ static void NAME(report)(const Call *call, V wrong) {
         if (wrong[l] != 0) atomic_store(call->wrong, 1);
 }
 
+/* Whether the largest of 9 values, none negative, is more than `limit` times the least. */
+static inline int NAME(uneven)(const T *values, T limit) {
+    T least = values[0], most = values[0];
+    for (int t = 1; t < 9; t++) least = values[t] < least ? values[t] : least, most = values[t] > most ? values[t] : most;
+    return least * limit < most;
+}
+
 /* The filters (F, C, 3, 3) as (F / FILTERS, 16, C, FILTERS).  Item: a filter, or zeros beyond the last. */
 static void NAME(tile_filters)(const Call *call, long begin, long end) {
     const long c = call->q.c, f = call->q.f;
     for (long k = begin; k < end; k++) {
         T *u = (T *)call->filters + k / FILTERS * FILTERS * 16 * c + k % FILTERS;
         const T *g = (const T *)call->data[1] + k * c * 9;
+        T weight[9] = {0};
         for (long i = 0; i < c; i++, u += FILTERS, g += 9) {
             T rows[4][3] = {{0}};
+            if (k < f) for (int t = 0; t < 9; t++) weight[t] += (T)fabs(g[t]);
             for (int x = 0; x < 3 && k < f; x++) {
                 const T ends = g[x] + g[6 + x];
                 rows[0][x] = g[x], rows[3][x] = g[6 + x];
@@ -47,6 +60,7 @@ static void NAME(tile_filters)(const Call *call, long begin, long end) {
                 for (int x = 0; x < 4; x++) u[(4 * y + x) * c * FILTERS] = found[x];
             }
         }
+        if (NAME(uneven)(weight, UNEVEN)) atomic_store(call->wrong, 1);
     }
 }
 
@@ -249,15 +263,27 @@ static void NAME(tile_weights)(const Call *call, long begin, long end) {
     }
 }
 
+/* The gradients of the 3 x 3 weights of filter k in channel i, without tiles. */
+static void NAME(gradient_directly)(const Call *call, long k, long i, T *w) {
+    const Geometry *q = &call->q;
+    const long run = q->out[2] * q->n, step = q->out[1] * run;
+    const T *gradient = (const T *)call->data[1] + k * step;
+    for (long t = 0; t < 9; t += TAPS) {
+        NAME(vec) total[TAPS] = {{0}};
+        NAME(outer)[1](call->laid, q->row_step, gradient, step, 1, q->out[1], run, q->offsets + i * 9 + t, min(TAPS, 9 - t), total);
+        NAME(collect)(total, 1, min(TAPS, 9 - t), w + t, 0);
+    }
+}
+
 /* The weights' gradient (F, C, 3, 3) = G^T sums G.  Item: a filter. */
 static void NAME(tile_gradient)(const Call *call, long begin, long end) {
     const long c = call->q.c, blocks = (call->q.f + FILTERS - 1) / FILTERS, sets = (c + TAPS - 1) / TAPS;
     const long each = blocks * sets * FILTERS * TAPS;
     V wrong = {0};
-    for (long k = begin; k < end; k++)
-        for (long i = 0; i < c; i++) {
+    for (long k = begin, lost = 0; k < end; k++, lost = 0)
+        for (long i = 0; i < c && 4 * lost <= c; i++) {
             const T *u = (T *)call->filters + ((k / FILTERS * sets + i / TAPS) * TAPS + i % TAPS) * FILTERS + k % FILTERS;
-            T *w = (T *)call->out[0] + (k * c + i) * 9, rows[3][4];
+            T *w = (T *)call->out[0] + (k * c + i) * 9, rows[3][4], sizes[9];
             for (int x = 0; x < 4; x++) {
                 T sums[4] = {0};
                 for (long share = 0; share < call->q.shares; share++)
@@ -270,7 +296,10 @@ static void NAME(tile_gradient)(const Call *call, long begin, long end) {
                 const T sum = (r[1] + r[2]) / 2;
                 w[3 * y] = r[0] + sum, w[3 * y + 1] = (r[1] - r[2]) / 2, w[3 * y + 2] = sum + r[3];
             }
-            for (int x = 0; x < 9; x++) wrong[0] += 0 * w[x];
+            for (int x = 0; x < 9; x++) wrong[0] += 0 * w[x], sizes[x] = (T)fabs(w[x]);
+            if (!NAME(uneven)(sizes, UNEVEN_GRADIENT)) continue;
+            if (4 * ++lost > c) wrong[0] = NAN; /* one by one they would take longer than all together */
+            else NAME(gradient_directly)(call, k, i, w);
         }
     NAME(report)(call, wrong);
 }

@@ -19,13 +19,21 @@ __all__ = ["conv", "conv_input_grad", "conv_weight_grad", "fold", "unfold"]
 
 def _bands(x: np.ndarray, window: Window, groups: int) -> np.ndarray:
     """The cells of x (N, C, H, W) that each row of windows sees, with padding zeros: a view (G, OH,
-    KH, C/G, KW, OW, N) in which overlapping rows of windows share memory.
+    KH, C/G, KW, OW, N) in which overlapping rows of windows share memory, unless most of the padded
+    image would be memory that no window sees.
 
     The axes KH, C/G, KW merge without a copy, unless a dilation parts the rows.
     """
     head, tail = window.split()
     n, c, *size = len(x), x.shape[1] // groups, *head.size, *tail.size
     x = batch_innermost(x).reshape(groups, c, *size, n).swapaxes(1, 2)  # (G, H, C/G, W, N)
+    if head.wasteful(0):
+        shape = (groups, *head.out, *head.kernel, c, math.prod(tail.kernel), *tail.out, n)
+        apart = np.zeros(shape, x.dtype)
+        for row, at, met in head.overlaps():
+            for offset, positions, cells in tail.overlaps():
+                apart[:, *at, row, :, offset][:, :, :, *positions] = x[:, *met][:, :, :, *cells]
+        return apart
     rows = head.before[0] + head.size[0] + head.after[0]
     bands = np.zeros((groups, rows, c, math.prod(tail.kernel), *tail.out, n), x.dtype)
     inside = bands[:, head.before[0] : rows - head.after[0]]
@@ -69,7 +77,7 @@ def conv(
         w = w * scale.reshape(-1, *(1,) * (w.ndim - 1))
     n, f, bands = len(x), len(w), _bands(x, window, groups)
     k, rows = w[0].size, bands.shape[1]
-    wide = math.prod(window.out) // rows * n
+    wide = math.prod(bands.shape[5:])
     columns = bands.reshape(groups, rows, k, wide)  # (G, OH, KH*C/G*KW, OW*N)
     out = np.empty((f, *window.out, n), np.result_type(x, w))
     split = out.reshape(groups, f // groups, rows, wide).swapaxes(1, 2)
@@ -88,7 +96,7 @@ def conv_input_grad(g: np.ndarray, w: np.ndarray, window: Window, groups: int, /
     """
     n, f, c = len(g), len(w) // groups, w.shape[1]
     head, tail = window.split()
-    if head.stride[0] > 1:  # a correlation would multiply by zeros between the rows of g
+    if head.stride[0] > 1 or head.wasteful(0):  # a correlation would multiply mostly by zeros
         each, area = w[0].size, math.prod(window.out)
         split = batch_innermost(g).reshape(groups, f, area * n)
         columns = w.reshape(groups, f, each).mT @ split  # (G, C/G*KH*KW, OH*OW*N)
@@ -115,10 +123,10 @@ def conv_weight_grad(x: np.ndarray, g: np.ndarray, window: Window, groups: int, 
     """The adjoint of conv in w: x (N, C, H, W) correlated with g (N, F, OH, OW) to (F, C /
     groups, KH, KW).
     """
-    n, f, c = len(x), g.shape[1], x.shape[1] // groups
+    f, c = g.shape[1], x.shape[1] // groups
     bands = _bands(x, window, groups)
     rows, kernel = bands.shape[1:3]
-    k, wide = c * math.prod(window.kernel), math.prod(window.out) // rows * n
+    k, wide = c * math.prod(window.kernel), math.prod(bands.shape[5:])
     columns = bands.reshape(groups, rows, k, wide)  # (G, OH, KH*C/G*KW, OW*N)
     split = batch_innermost(g).reshape(groups, f // groups, rows, wide).swapaxes(1, 2)
     if f // groups > wide:  # the products of all rows would take more memory than the columns

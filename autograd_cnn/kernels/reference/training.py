@@ -17,6 +17,11 @@ def first_outside(classes: np.ndarray, k: int, /) -> int | None:
     return int(wrong.argmax()) if wrong.any() else None
 
 
+def _places(target: np.ndarray) -> np.ndarray:
+    """Indices along the classes: a copy, which no other thread changes after NumPy checked it."""
+    return np.expand_dims(target, 1).copy()
+
+
 def cross_entropy(logits: np.ndarray, target: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
     """-log(softmax(logits)) of the target classes (N, ...), and softmax(logits) (N, K, ...).
 
@@ -27,7 +32,7 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, /) -> tuple[np.ndarray
         probabilities = np.exp(shifted)
         total = probabilities.sum(axis=1, keepdims=True)  # (N, 1, ...)
         probabilities /= total
-        losses = np.log(total) - np.take_along_axis(shifted, np.expand_dims(target, 1), axis=1)
+        losses = np.log(total) - np.take_along_axis(shifted, _places(target), axis=1)
     return losses[:, 0], probabilities
 
 
@@ -38,7 +43,7 @@ def cross_entropy_grad(
     less 1 for the target class.
     """
     off = probabilities.copy(order="K")
-    place = np.expand_dims(target, 1)
+    place = _places(target)
     np.put_along_axis(off, place, np.take_along_axis(off, place, 1) - 1, 1)
     off *= np.expand_dims(g, 1)
     return off
