@@ -144,7 +144,7 @@ class _BatchNorm(_ChannelNorm):
 class BatchNorm1d(_BatchNorm, axes=1, vectors=True):
     """Batch normalisation of (N, C) or (N, C, L) over all axes but C; see `BatchNorm2d`.
 
-    >>> BatchNorm1d(1, eps=0.0)(np.array([[1.0], [3.0]])).numpy()
+    >>> BatchNorm1d(1, eps=0.0)(ag.tensor([[1.0], [3.0]])).numpy()
     array([[-1.],
            [ 1.]])
     """
@@ -236,7 +236,7 @@ class LayerNorm(_Norm):
     with `bias` also a bias, zeros, that shifts it.  Ba, Kiros and Hinton, "Layer normalization"
     (2016).
 
-    >>> LayerNorm(2, eps=0.0)(np.array([[1.0, 3.0]])).numpy()
+    >>> LayerNorm(2, eps=0.0)(ag.tensor([[1.0, 3.0]])).numpy()
     array([[-1.,  1.]])
     """
 
@@ -272,7 +272,7 @@ class GroupNorm(_Norm):
 
     `affine` is as in `BatchNorm2d`.  Wu and He, "Group normalization" (2018).
 
-    >>> GroupNorm(2, 4, eps=0.0)(np.array([[1.0, 3.0, 10.0, 30.0]])).numpy()
+    >>> GroupNorm(2, 4, eps=0.0)(ag.tensor([[1.0, 3.0, 10.0, 30.0]])).numpy()
     array([[-1.,  1., -1.,  1.]])
     """
 
