@@ -108,8 +108,8 @@ def in_dtype_of_weights(name: str, x: Any, *weights: Any) -> list[Any]:
     floats = [d for d in (str(x.dtype), *given) if np.dtype(d).kind == "f"]
     if any(d != floats[0] for d in floats):
         raise TypeError(
-            f"{name}: the input has dtype {x.dtype}, weights have {' and '.join(given)}; convert the "
-            f"input with .astype({given[0]!r}), or make the layer under "
+            f"{name}: the input has dtype {x.dtype}, weights have {' and '.join(given)}; convert "
+            f"the input with .astype({given[0]!r}), or make the layer under "
             f"ag.set_default_dtype('{x.dtype}')"
         )
     return [x.astype(floats[0]) if floats and x.dtype.kind in "biu" else x, *weights]
