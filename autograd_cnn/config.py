@@ -1,4 +1,5 @@
-"""Settings: threads, the default dtype, a report of what is in use, and blocks that set variables.
+"""Settings: threads, the default dtype, a report of what is in use; the dtype of a call; and blocks
+that set variables.
 
 An interrupt, wherever it comes, leaves each block closed.  Ctrl-C may raise KeyboardInterrupt after
 a value was set and before the ``try`` that would restore it, and at the start of an `__exit__`.  So
@@ -15,7 +16,7 @@ import inspect
 import os
 import platform
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -80,11 +81,56 @@ def show_config() -> str:
 _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
 
-def default_array(x: Any) -> np.ndarray:
-    """`x` as an array: arrays keep their dtype, Python floats get the default one."""
+def default_array(x: Any, dtype: Any = None) -> np.ndarray:
+    """`x` as an array: arrays keep their dtype, Python floats get `dtype`, or the default one."""
     array = np.asarray(x)
     plain = not hasattr(x, "__array__") and array.dtype == np.float64
-    return array.astype(_default_dtype) if plain else array
+    return array.astype(dtype or _default_dtype) if plain else array
+
+
+def floating_dtype(inputs: Iterable[Any]) -> np.dtype[Any] | None:
+    """The dtype that weak inputs take: that of the floating arrays and tensors with axes, or of
+    those without where there are no others; None where none is floating.
+    """
+    arrays = [getattr(x, "array", x) for x in inputs]
+    floating = [x for x in arrays if isinstance(x, _ARRAYS) and x.dtype.kind == "f"]
+    dtypes = [x.dtype for x in floating if x.ndim] or [x.dtype for x in floating]
+    return np.result_type(*dtypes) if dtypes else None
+
+
+_ARRAYS = (np.ndarray, np.generic)
+
+
+def in_one_dtype(
+    args: Sequence[Any], arrays: Sequence[Any], places: Sequence[int]
+) -> tuple[tuple[Any, ...], list[Any]]:
+    """The inputs of an op and their arrays, with the weak ones at these places cast to
+    `floating_dtype`: values without axes, integers and bools.
+    """
+    dtype, args, arrays = floating_dtype(arrays[k] for k in places), list(args), list(arrays)
+    for k in places:
+        x: Any = arrays[k]
+        if dtype is None or not isinstance(x, _ARRAYS) or x.dtype == dtype:
+            continue
+        if x.dtype.kind in "biu":  # whole exponents without axes stay whole
+            args[k] = arrays[k] = x.astype(dtype) if x.ndim else x.item()
+        elif x.dtype.kind == "f" and not x.ndim:  # a tensor gets its gradient back through this
+            args[k] = args[k].astype(dtype)
+            arrays[k] = getattr(args[k], "array", args[k])
+    return tuple(args), arrays
+
+
+def of_integers(forward: Any, out: Any, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+    """The result `out` of an op on integers: if it is floating, computed in float64 and rounded to
+    the default dtype.
+    """
+    ours = forward.__module__.startswith("autograd_cnn.")
+    if not ours or out.dtype.kind != "f" or "dtype" in params or floating_dtype(arrays):
+        return out
+    if out.dtype.itemsize < 8:  # NumPy takes the exponential of bytes in float16
+        out = forward(*(x.astype(float) if isinstance(x, _ARRAYS) else x for x in arrays), **params)
+        out = out[0] if isinstance(out, tuple) else out
+    return np.asarray(out, _default_dtype)
 
 
 def get_default_dtype() -> np.dtype[Any]:

@@ -248,7 +248,7 @@ def test_a_backward_hook_of_a_first_layer_and_of_a_module_under_no_grad() -> Non
     layer(np.ones((3, 2), np.float32)).sum().backward()
     assert seen == [((None,), (3, 1))]
     with ag.no_grad():
-        layer(ag.tensor(np.ones((3, 2)), requires_grad=True))
+        layer(ag.tensor(np.ones((3, 2), np.float32), requires_grad=True))
 
 
 @pytest.mark.parametrize("trained", [True, False])

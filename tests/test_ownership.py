@@ -121,7 +121,7 @@ def test_requires_grad_is_not_set_where_it_would_lose_or_spoil_a_gradient() -> N
 
 def test_a_checkpoint_notices_other_values_the_second_time() -> None:
     norm, scale = nn.BatchNorm1d(2).eval(), np.array([2.0, 3.0])
-    x = ag.tensor(np.array([[1.0, 2.0], [3.0, 5.0]]), requires_grad=True)
+    x = ag.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
     for function, array in ((lambda x: ag.exp(scale * x), scale), (norm, norm.running_var)):
         y = ag.checkpoint(function, x)
         assert array is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 from autograd_cnn.diagnose.table import aligned
 from autograd_cnn.engine.watch import Compute, Watcher, Watching, replaced_watcher
+from autograd_cnn.kernels.precision import slow_calls
 
 
 def profile() -> Profile:
@@ -20,6 +21,9 @@ def profile() -> Profile:
 
     Layers that `nn.Sequential` fuses are measured as one op: ``batch_norm``, and under `no_grad`
     ``conv_fused`` and ``linear_fused``, include the normalisation, relu and max pooling.
+
+    `slow` counts the calls that the compiled loops cannot take, by op, direction and cause: dtypes
+    other than float32 or float64, or several.
 
     >>> x = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> with ag.profile() as found:
@@ -43,6 +47,7 @@ class Profile(Watching, Watcher):
     def __init__(self) -> None:
         self.calls: dict[tuple[str, str], int] = {}
         self.seconds: dict[tuple[str, str], float] = {}
+        self.slow: dict[tuple[str, str, str], int] = {}
         self._times: list[float] = []  # of starts and ends, in turn
         super().__init__(self)
 
@@ -69,6 +74,8 @@ class Profile(Watching, Watcher):
         return self._timed((node.op.name, "backward"), compute)
 
     def _timed(self, key: tuple[str, str], compute: Compute) -> Any:
+        causes: list[str] = []
+        token = slow_calls.set(causes)
         with replaced_watcher(self):  # the time of inner ops belongs to this one
             started = time.perf_counter()
             try:
@@ -77,6 +84,9 @@ class Profile(Watching, Watcher):
                 spent = time.perf_counter() - started
                 self.calls[key] = self.calls.get(key, 0) + 1
                 self.seconds[key] = self.seconds.get(key, 0.0) + spent
+                slow_calls.reset(token)
+                for cause in causes:
+                    self.slow[*key, cause] = self.slow.get((*key, cause), 0) + 1
 
     def __str__(self) -> str:
         names = {name for name, _ in self.calls}
@@ -93,6 +103,10 @@ class Profile(Watching, Watcher):
         outside = whole - sum(total.values())
         rows.append(["outside ops", "", f"{1e3 * outside:.3f}", "", "", f"{outside / whole:.1%}"])
         rows.append(["total", "", f"{1e3 * whole:.3f}", "", "", ""])
-        return "\n".join(aligned(rows))
+        slow = [
+            f"slow: {name} {direction} in {cause}, {calls} calls"
+            for (name, direction, cause), calls in self.slow.items()
+        ]
+        return "\n".join(aligned(rows) + slow)
 
     __repr__ = __str__

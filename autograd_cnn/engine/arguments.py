@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd_cnn.checks import mistake, normal_axes
-from autograd_cnn.config import default_array
+from autograd_cnn.config import default_array, floating_dtype
 from autograd_cnn.engine.annotations import (
     ANNOTATIONS,
     NUMERIC,
@@ -109,25 +109,30 @@ class Arguments:
         where = self._where(args)
         if self.loose:
             args, given = self.bind(args, given)
-            args = tuple(map(self._input, self.names(len(args)), args))
+            dtype = floating_dtype(args)
+            args = tuple(
+                self._input(name, x, dtype) for name, x in zip(self.names(len(args)), args)
+            )
         else:
-            by_place = [self._fitting(where, name, x) for name, x in zip(self.inputs, args)]
+            dtype = floating_dtype((*args, *given.values()))
+            by_place = [self._fitting(where, name, x, dtype) for name, x in zip(self.inputs, args)]
             args = (*by_place, *args[len(by_place) :])
-        return args, {name: self._fitting(where, name, x) for name, x in given.items()}
+        return args, {name: self._fitting(where, name, x, dtype) for name, x in given.items()}
 
-    def _input(self, name: str, x: Any) -> Any:
+    def _input(self, name: str, x: Any, dtype: Any) -> Any:
         """An input of a loose function as an array; a number beside other inputs stays a number."""
         alone = self.variadic or len(self.inputs) == 1
         number = isinstance(x, (bool, int, float, complex)) and not alone
         kept = number or (x is None and name in self.optional)
-        return x if kept else as_input(self.name, name, x)
+        return x if kept else as_input(self.name, name, x, dtype)
 
-    def _fitting(self, where: str, name: str, x: Any) -> Any:
+    def _fitting(self, where: str, name: str, x: Any, dtype: Any) -> Any:
         asked = self.annotations.get(name)
         if asked is None or asked.holds(x):
-            return x
+            plain = isinstance(x, np.generic) and name not in self.arrays
+            return x.item() if plain else x  # a setting is no operand
         if name in self.arrays:
-            return as_input(where, name, x)
+            return as_input(where, name, x, dtype)
         raise mistake(where, name, asked.words, x)
 
     def _where(self, args: Sequence[Any]) -> str:
@@ -250,12 +255,12 @@ def as_numbers(where: str, name: str, x: Any, dtype: Any = None) -> np.ndarray:
     return array
 
 
-def as_input(where: str, name: str, x: Any) -> Any:
-    """Arrays and tensors unchanged, lists and numbers as arrays of the default dtype."""
+def as_input(where: str, name: str, x: Any, dtype: Any = None) -> Any:
+    """Arrays and tensors unchanged, all else as arrays; floats get `dtype` or the default one."""
     if is_array(x):
         return x
     array = as_numbers(where, name, x)
-    return array if hasattr(x, "__array__") else default_array(x)
+    return array if hasattr(x, "__array__") else default_array(x, dtype)
 
 
 def tensors(where: str, name: str, given: Any) -> list[Any]:
@@ -292,6 +297,7 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
     arity = -1 if arguments.variadic else len(places)
     method = arguments.method
     early = {n: (a.holds, a.exact_types) for n, a in asked.items() if method or a.always_tested}
+    early |= {n: (lambda x: False, sure) for n, (_, sure) in early.items() if sure}  # see _fitting
     takes_tensors = arguments.arrays
     if arguments.loose:
         early |= dict.fromkeys(places, (is_array, ()))
@@ -309,8 +315,8 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
                     fits = False
                     break
         for name in given:
-            if name in early and not early[name][0](given[name]):
-                fits = False
+            if name in early and type(given[name]) not in early[name][1]:
+                fits = fits and early[name][0](given[name])
         if not fits:
             args, given = arguments.fit(args, given)
         try:

@@ -7,15 +7,16 @@ formulas build the graph of the derivative.
 
 from __future__ import annotations
 
-import functools
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
 from autograd_cnn.checks import mistake, unfit
+from autograd_cnn.config import floating_dtype, in_one_dtype, of_integers
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.annotations import NUMERIC
 from autograd_cnn.engine.arguments import Arguments, as_input, guarded
@@ -100,7 +101,7 @@ def op(
             OPS[record.name] = record
         call = _callable(record, arguments)
         call.op = record  # type: ignore[attr-defined]
-        return functools.wraps(forward)(call)  # type: ignore[return-value]
+        return wraps(forward)(call)  # type: ignore[return-value]
 
     return declare
 
@@ -153,7 +154,8 @@ def _declare(
 
 
 _NUMBERS = {t for t in np.sctypeDict.values() if np.dtype(t).kind in NUMERIC}
-_PLAIN = frozenset({np.ndarray, bool, int, float, complex} | _NUMBERS)
+_PYTHON = frozenset({bool, int, float, complex, type(None)})
+_PLAIN = _PYTHON - {type(None)} | {np.ndarray} | _NUMBERS
 """The types of inputs, besides tensors, that a forward takes as they are."""
 
 
@@ -161,12 +163,12 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
     forward = getattr(record.forward, "ufunc", record.forward)  # without a call in between
     defaults, saves = record.defaults, record.saves
-    # Calls with exactly the inputs, and with no parameter or all of them by name, skip the binding
-    # (a third of a small op's time).
+    # Calls with the inputs and no parameter, or all by name, skip the binding: a third of the time.
     arity = -1 if record.variadic else len(record.inputs)
     whole = frozenset(record.params)
     without_params = len(whole) == len(defaults)
     known = _PLAIN | {type(None)} if arguments.optional & {*record.inputs} else _PLAIN
+    weak = _weak_inputs(record, arguments.ours)
     open_blocks = watch.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
@@ -179,7 +181,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
                 if isinstance(value, Node):
                     params = _plain_params(arguments, params)
                     break
-        node = None
+        node: Any = None
         tracked = has_arrays = False
         arrays = []
         for x in args:
@@ -192,10 +194,14 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
                 arrays.append(x)
             else:
                 return call(*_as_inputs(arguments, args), **params)
+        places = () if node is None else weak if arity > 0 else range(len(args))
+        for k in places:
+            if type(arrays[k]) not in _PYTHON and arrays[k].dtype is not node.array.dtype:
+                args, arrays = in_one_dtype(args, arrays, places)
+                break
         try:
             if open_blocks:
-                compute = functools.partial(forward, *arrays, **params)
-                out = watch.watched("operation", compute, record, args)
+                out = watch.watched("operation", partial(forward, *arrays, **params), record, args)
             else:
                 out = forward(*arrays, **params)
         except Exception as error:
@@ -208,7 +214,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
             out, saved = out
         if node is None:
             return out
-        result = _result(record, out, args, arrays, params, saved, tracked, has_arrays)
+        result = _result(record, out, args, arrays, params, saved, tracked, has_arrays, node)
         if open_blocks:
             watch.tell("made", result, record, args)
         return result
@@ -216,13 +222,22 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
     return call
 
 
+def _weak_inputs(record: Op, ours: bool) -> Sequence[int]:
+    """Which inputs may be weak: not an index or a condition, without a rule beside a ruled one."""
+    places = range(len(record.inputs)) if ours or not record.joint else ()
+    ruled = tuple(k for k in places if record.joint or record.rules[k]) or places
+    ruled = ruled[1:] if record.name == "put" else ruled  # a write keeps the dtype
+    return ruled if len(places) > 1 else ()
+
+
 def _as_inputs(arguments: Arguments, args: Sequence[Any]) -> Iterable[Any]:
     """The inputs, with types that no forward takes converted to arrays of numbers."""
+    dtype = floating_dtype(args)
     for name, x in zip(arguments.names(len(args)), args):
         if isinstance(x, Node) or type(x) in _PLAIN or (x is None and name in arguments.optional):
             yield x
         else:  # lists, and arrays of a subclass
-            x = as_input(arguments.name, name, x)
+            x = as_input(arguments.name, name, x, dtype)
             yield x if isinstance(x, Node) else np.asarray(x)
 
 
@@ -251,6 +266,7 @@ def _result(
     saved: dict[str, Any] | None,
     tracked: bool,
     has_arrays: bool,
+    node: Node,
 ) -> Any:
     """The tensor around `out`, which remembers its origin if an input is `tracked`.
 
@@ -259,6 +275,8 @@ def _result(
     """
     if type(out) is not _ndarray:
         out = np.asarray(out)
+    if not tracked and node.array.dtype.kind in "biu":
+        out = of_integers(record.forward, out, arrays, params)
     result = _new(Node.result_type)
     result.array = out
     result._grad = None

@@ -14,7 +14,7 @@ from autograd_cnn.functional.pooling import pool_geometry, winning_cells
 from autograd_cnn.functional.resampling import multiplied_along
 from autograd_cnn.kernels.window import LARGEST
 from autograd_cnn.ops import pool
-from autograd_cnn.ops.shape import along
+from autograd_cnn.ops.shape import along, floating
 from autograd_cnn.ops.signatures import array_function, pool_function
 
 __all__ = [
@@ -64,6 +64,7 @@ def _adaptive_avg_pool(x: Any, axes: int, output_size: Any) -> Array:
         parts = [side for n, o in zip(shape[2:], out) for side in (o, n // o)]
         split = x.reshape((*shape[:2], *parts))  # (N, C, OH, H/OH, OW, W/OW)
         return split.mean(axis=tuple(range(3, 3 + 2 * axes, 2)))
+    x = floating(x)
     for axis, (n, o) in enumerate(zip(shape[2:], out), 2):
         start, end = _bounds(n, o)
         cell = np.arange(n)

@@ -15,6 +15,7 @@ from autograd_cnn.functional.layers import one_hot
 from autograd_cnn.functional.losses import check_shapes, reduced
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
+from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
@@ -197,7 +198,7 @@ def nll_loss(
     target, ignored = _classes("nll_loss", input, target, ignore_index)
     weight = _class_weight("nll_loss", weight, input)
     n, *rest = np.indices(target.shape, sparse=True)
-    losses = -input[(n, target, *rest)]
+    losses = -floating(input)[(n, target, *rest)]
     return _reduce_classes("nll_loss", losses, target, weight, ignored, reduction)
 
 

@@ -11,6 +11,7 @@ from autograd_cnn.engine.node import Array, Node, wrap
 from autograd_cnn.functional.geometry import batch_of_one, check_images, kept
 from autograd_cnn.kernels.window import Window, conv_window, transpose_window
 from autograd_cnn.ops import conv
+from autograd_cnn.ops.shape import in_dtype_of_weights
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
@@ -157,6 +158,8 @@ def _transpose(
     if len(shapes[0]) == axes + 1:
         return batch_of_one(_transpose, x, axes, w, b, groups, output_padding, *settings)
     window = conv_geometry(axes, *shapes, *settings, groups, True, output_padding)
+    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
+        x, w, b = in_dtype_of_weights(f"conv_transpose{axes}d", x, w, b)
     out = conv.conv_input_grad(x, w, window=window, groups=groups)
     return out if b is None else out + b.reshape((1, -1, *(1,) * axes))
 

@@ -16,6 +16,7 @@ from autograd_cnn.engine.op import op
 from autograd_cnn.functional.convolution import conv_geometry
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops.product import check_linear
+from autograd_cnn.ops.shape import in_dtype_of_weights
 
 
 def _no_gradient(*_: Any, **__: Any) -> Array:
@@ -47,6 +48,8 @@ def conv_fused(
     axes = w.ndim - 2
     window = conv_geometry(axes, x.shape, w.shape, getattr(b, "shape", None), *settings)
     pooled = None if pool is None else pool_geometry("max", axes, (0, 0, *window.out), *pool)
+    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
+        x, w, b = in_dtype_of_weights("conv", x, w, b)
     return kernels.conv(x, w, b, window, settings[-1], relu, pooled, scale)
 
 
@@ -59,4 +62,6 @@ def linear_fused(
     `scale` (out,) multiplies the product before the bias is added.
     """
     check_linear(x.shape, w.shape, getattr(b, "shape", None))
+    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
+        x, w, b = in_dtype_of_weights("linear", x, w, b)
     return kernels.linear(x, w, b, relu, scale)

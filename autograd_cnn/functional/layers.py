@@ -13,6 +13,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
@@ -115,6 +116,7 @@ def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int
         number(name, "p", p, 0, 1)
     if not training or p == 0.0:
         return input
+    input = floating(input)
     kept = random.generator().random(shape, np.float32) >= p
     factor = 1.0 / (1.0 - p) if p < 1.0 else 0.0
     mask = np.asarray(kept * values(input).dtype.type(factor))

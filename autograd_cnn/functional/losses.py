@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import choice, number
-from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops.arithmetic import abs, clip, where
 from autograd_cnn.ops.exponential import exp, log
+from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["huber_loss", "kl_div", "l1_loss", "mse_loss", "smooth_l1_loss"]
@@ -36,8 +37,19 @@ def check_shapes(name: str, input: Array, target: Array) -> None:
         )
 
 
-def _difference(name: str, input: Any, target: Any) -> Array:
+def alike(name: str, input: Array, target: Array) -> tuple[Array, Array]:
+    """Input and target after `check_shapes`, in floats; a constant target in the input's dtype."""
     check_shapes(name, input, target)
+    if input.dtype.kind in "biu":
+        input = floating(input)
+    constant = not (isinstance(target, Node) and target.requires_grad)
+    if target.dtype is not input.dtype and constant and target.dtype.kind in "biuf":
+        target = target.astype(input.dtype)
+    return input, target
+
+
+def _difference(name: str, input: Any, target: Any) -> Array:
+    input, target = alike(name, input, target)
     return input - target
 
 
@@ -116,7 +128,7 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
     >>> round(F.kl_div(np.log(q), p, reduction="batchmean").item(), 6)
     0.143841
     """
-    check_shapes("kl_div", input, target)
+    input, target = alike("kl_div", input, target)
     choice("kl_div", "reduction", reduction, (*REDUCTIONS, "batchmean"))
     if log_target:
         nothing = values(target) == -np.inf

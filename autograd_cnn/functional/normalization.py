@@ -14,6 +14,7 @@ from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops import arithmetic
 from autograd_cnn.ops import batch_norm as ops
 from autograd_cnn.ops.pool import max_pool
+from autograd_cnn.ops.shape import floating, in_dtype_of_weights
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
@@ -94,7 +95,9 @@ def _by_running(
     """`input` normalised by running statistics, in one affine map, then relu if wanted."""
     if mean is None or var is None:
         raise ValueError(f"{name}: evaluation (training=False) needs running_mean and running_var")
-    _check_shapes(name, input.shape[1:2], weight=weight, bias=bias)
+    input = _check_shapes(name, input.shape[1:2], input, weight=weight, bias=bias)
+    if input.dtype.kind in "biu":
+        input = floating(input)
     dtype = input.dtype
     scale = (1.0 / np.sqrt(var + eps)).astype(dtype, copy=False)
     factor = scale if weight is None else weight * scale
@@ -116,12 +119,19 @@ def _scaled(x: Array, weight: Array | None, bias: Array | None, shape: tuple[int
     return x if bias is None else x + bias.reshape(shape)
 
 
-def _check_shapes(name: str, shape: tuple[int, ...], **given: Array | None) -> None:
+def _check_shapes(
+    name: str, shape: tuple[int, ...], input: Array | None = None, **given: Array | None
+) -> Any:
+    """Check the shape of weights, then their dtype; the `input`, integers in this dtype."""
     for argument, v in given.items():
         if v is not None and v.shape != shape:
             raise ValueError(f"{name}: {argument} must have shape {shape}, got {v.shape}")
         if argument.startswith("running") and v is not None and v.dtype.kind != "f":
             raise TypeError(f"{name}: {argument} must hold floating numbers, got dtype {v.dtype}")
+    for v in given.values():
+        if input is not None and v is not None and v.dtype is not input.dtype:
+            return in_dtype_of_weights(name, input, *given.values())[0]
+    return input
 
 
 @array_function
@@ -148,7 +158,7 @@ def layer_norm(
         raise ValueError(
             f"layer_norm: input of shape {input.shape} does not end in normalized_shape {shape}"
         )
-    _check_shapes("layer_norm", shape, weight=weight, bias=bias)
+    input = _check_shapes("layer_norm", shape, input, weight=weight, bias=bias)
     rows = math.prod(input.shape[:leading])
     # The rows are the channels of one image: batch normalisation normalises each.
     flat = input.reshape((1, rows, math.prod(shape)))
@@ -176,7 +186,7 @@ def group_norm(
     n, c, *rest = input.shape
     if num_groups < 1 or c % num_groups:
         raise ValueError(f"group_norm: num_groups must divide the {c} channels, got {num_groups}")
-    _check_shapes("group_norm", (c,), weight=weight, bias=bias)
+    input = _check_shapes("group_norm", (c,), input, weight=weight, bias=bias)
     flat = input.reshape((1, n * num_groups, c // num_groups * math.prod(rest)))
     out = ops.batch_norm(flat, eps=eps).reshape(input.shape)
     return _scaled(out, weight, bias, (1, c, *(1,) * len(rest)))
@@ -210,7 +220,7 @@ def instance_norm(
         raise ValueError(f"instance_norm: input must have shape (N, C, L, ...), got {input.shape}")
     n, c, *rest = input.shape
     _check_shapes("instance_norm", (c,), running_mean=running_mean, running_var=running_var)
-    _check_shapes("instance_norm", (c,), weight=weight, bias=bias)
+    input = _check_shapes("instance_norm", (c,), input, weight=weight, bias=bias)
     if not use_input_stats:
         running = running_mean, running_var, weight, bias, eps
         return _by_running("instance_norm", input, *running, False)

@@ -13,7 +13,7 @@ from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops.pool import avg_pool_grad
 from autograd_cnn.ops.product import linear
-from autograd_cnn.ops.shape import along
+from autograd_cnn.ops.shape import along, floating
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["interpolate"]
@@ -100,6 +100,7 @@ def interpolate(
             f"interpolate: mode must be 'nearest' or {fitting!r} for an input of shape {x.shape}, "
             f"got {mode!r}"
         )
+    x = floating(x)
     for axis, (o, step) in enumerate(zip(out, steps), 2):
         weights = _linear_weights(x.shape[axis], o, step, bool(align_corners))
         x = multiplied_along(x, axis, weights.astype(x.dtype))
@@ -130,7 +131,8 @@ def _nearest(x: Array, out: list[int], steps: list[float]) -> Array:
         for n, o, step in zip(sides, out, steps)
     ]
     times = tuple(o // n for n, o in zip(sides, out))
-    if all(np.array_equal(p, np.arange(n).repeat(t)) for p, n, t in zip(picked, sides, times)):
+    whole = all(np.array_equal(p, np.arange(n).repeat(t)) for p, n, t in zip(picked, sides, times))
+    if whole and x.dtype.kind == "f":
         window = pool_geometry("avg", len(out), (*x.shape[:2], *out), times)
         return avg_pool_grad(x, window=window, divisor_override=1)
     for axis, cells in enumerate(picked, 2):

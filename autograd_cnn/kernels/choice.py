@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from autograd_cnn.kernels import reference, threads
+from autograd_cnn.kernels import precision, reference, threads
 
 _SETTING = "AUTOGRAD_CNN_KERNELS"
 
@@ -57,4 +57,5 @@ def get_threads() -> int:
 
 COMPILED, REASON = choose(os.environ.get(_SETTING))
 TWINS = {} if COMPILED is None else twins(COMPILED)
+precision.serve(reference, TWINS)
 set_threads(threads.default_threads())

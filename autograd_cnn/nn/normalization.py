@@ -144,9 +144,8 @@ class _BatchNorm(_ChannelNorm):
 class BatchNorm1d(_BatchNorm, axes=1, vectors=True):
     """Batch normalisation of (N, C) or (N, C, L) over all axes but C; see `BatchNorm2d`.
 
-    >>> BatchNorm1d(1, eps=0.0)(np.array([[1.0], [3.0]])).numpy()
-    array([[-1.],
-           [ 1.]])
+    >>> BatchNorm1d(1, eps=0.0)(ag.tensor([[1.0], [3.0]])).tolist()
+    [[-1.0], [1.0]]
     """
 
 
@@ -236,8 +235,8 @@ class LayerNorm(_Norm):
     with `bias` also a bias, zeros, that shifts it.  Ba, Kiros and Hinton, "Layer normalization"
     (2016).
 
-    >>> LayerNorm(2, eps=0.0)(np.array([[1.0, 3.0]])).numpy()
-    array([[-1.,  1.]])
+    >>> LayerNorm(2, eps=0.0)(ag.tensor([[1.0, 3.0]])).tolist()
+    [[-1.0, 1.0]]
     """
 
     shown = ("normalized_shape", "eps=", "elementwise_affine=")
@@ -272,8 +271,8 @@ class GroupNorm(_Norm):
 
     `affine` is as in `BatchNorm2d`.  Wu and He, "Group normalization" (2018).
 
-    >>> GroupNorm(2, 4, eps=0.0)(np.array([[1.0, 3.0, 10.0, 30.0]])).numpy()
-    array([[-1.,  1., -1.,  1.]])
+    >>> GroupNorm(2, 4, eps=0.0)(ag.tensor([[1.0, 3.0, 10.0, 30.0]])).tolist()
+    [[-1.0, 1.0, -1.0, 1.0]]
     """
 
     shown = ("num_groups", "num_channels", "eps=", "affine=")

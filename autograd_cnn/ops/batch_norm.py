@@ -18,7 +18,7 @@ from autograd_cnn.ops.arithmetic import relu_grad
 from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.pool import window_scatter, winners
 from autograd_cnn.ops.reduce import mean, var
-from autograd_cnn.ops.shape import channel_sum
+from autograd_cnn.ops.shape import channel_sum, floating, in_dtype_of_weights
 
 __all__ = ["batch_norm", "channel_affine"]
 
@@ -61,6 +61,8 @@ def channel_affine(
     array([[ 2., 13.]])
     """
     _channels("channel_affine", x, scale=scale, shift=shift)
+    if x.dtype is not scale.dtype or (shift is not None and shift.dtype is not x.dtype):
+        x, scale, shift = in_dtype_of_weights("channel_affine", x, scale, shift)
     return kernels.channel_affine(x, scale, shift, relu)
 
 
@@ -132,6 +134,11 @@ def batch_norm(
     _channels("batch_norm", x, weight=weight, bias=bias)
     if pool is not None and x.shape[2:] != pool.size:
         raise ValueError(f"batch_norm: x must have shape (N, C, *{pool.size}), got {x.shape}")
+    for w in (weight, bias):
+        if w is not None and w.dtype is not x.dtype:
+            x, weight, bias = in_dtype_of_weights("batch_norm", x, weight, bias)
+    if x.dtype.kind in "biu":
+        x = floating(x)
     out, mean_, var_, before_ = kernels.batch_norm(x, weight, bias, eps, relu, pool)
     return out, {"mean_": mean_, "var_": var_, "before_": before_}
 
@@ -144,6 +151,8 @@ def batch_norm_with_statistics(
     >>> batch_norm_with_statistics(np.array([[1.0], [3.0]]), None, None, eps=0.0)[1:]
     (array([2.]), array([1.]))
     """
+    if x.dtype.kind in "biu" and weight is None:
+        x = floating(x)
     record, args = batch_norm.op, (x, weight, bias)  # type: ignore[attr-defined]
     tracked = False
     for v in args:  # any() would take three calls

@@ -14,7 +14,7 @@ from autograd_cnn.checks import misfit
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.window import Window
-from autograd_cnn.ops.shape import channel_sum, misshapen
+from autograd_cnn.ops.shape import channel_sum, in_dtype_of_weights, misshapen
 
 
 def _misfit(name: str, window: Window, groups: int, *arrays: Array) -> ValueError:
@@ -43,6 +43,8 @@ def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: 
     fits = x.shape[1:] == (w.shape[1] * groups, *window.size) and w.shape[2:] == window.kernel
     if not fits or groups < 1 or w.shape[0] % groups or (b is not None and b.shape != w.shape[:1]):
         raise _misfit("conv", window, groups, x, w, *(() if b is None else (b,)))
+    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
+        x, w, b = in_dtype_of_weights("conv", x, w, b)
     return kernels.conv(x, w, b, window, groups)
 
 
@@ -65,6 +67,8 @@ def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> A
     fits = g.shape[1:] == (w.shape[0], *window.out) and w.shape[2:] == window.kernel
     if not fits or groups < 1 or w.shape[0] % groups:
         raise _misfit("conv_input_grad", window, groups, g, w)
+    if g.dtype is not w.dtype:
+        g, w = in_dtype_of_weights("conv_input_grad", g, w)
     return kernels.conv_input_grad(g, w, window, groups)
 
 
@@ -84,6 +88,8 @@ def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> 
     fits = (x.shape[2:], g.shape[0], g.shape[2:]) == (window.size, x.shape[0], window.out)
     if not fits or groups < 1 or x.shape[1] % groups or g.shape[1] % groups:
         raise _misfit("conv_weight_grad", window, groups, x, g)
+    if x.dtype is not g.dtype:
+        x, g = in_dtype_of_weights("conv_weight_grad", x, g)
     return kernels.conv_weight_grad(x, g, window, groups)
 
 

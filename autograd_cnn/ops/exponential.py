@@ -17,12 +17,25 @@ from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.formulas import binary, composed, unary
-from autograd_cnn.ops.shape import unbroadcast
+from autograd_cnn.ops.shape import floating, unbroadcast
 
 __all__ = [
     "cbrt", "erf", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logaddexp", "power",
     "sigmoid", "sqrt", "square",
 ]  # fmt: skip
+
+
+@op(x=lambda g, out, x: g * out, register=False)
+def tiny_exp(x: Array) -> Array:
+    """exp(x) inside of other functions, where NumPy does not report that it is too small and 0."""
+    with np.errstate(under="ignore"):
+        return np.exp(x)
+
+
+def _logaddexp(x: Array, y: Array) -> Array:
+    with np.errstate(under="ignore"):
+        return np.logaddexp(x, y)
+
 
 # fmt: off
 exp = unary(
@@ -32,7 +45,7 @@ exp2 = unary(
     np.exp2, lambda g, out, x: g * (out * math.log(2.0)),
     "2 to the power x.", "exp2([0.0, 3.0]) -> [1., 8.]")
 expm1 = unary(
-    np.expm1, lambda g, out, x: g * exp(x),
+    np.expm1, lambda g, out, x: g * tiny_exp(x),
     "exp(x) - 1, exact for small x.", "expm1([0.0, 1e-20]) -> [0.e+00, 1.e-20]")
 log = unary(
     np.log, lambda g, out, x: g / x,
@@ -56,7 +69,7 @@ cbrt = unary(
     np.cbrt, lambda g, out, x: g / (3.0 * out * out),
     "Cube root, of negative values too.", "cbrt([-8.0, 27.0]) -> [-2.,  3.]")
 logaddexp = binary(
-    np.logaddexp, lambda g, out, x, y: g * _weight(x, y), lambda g, out, x, y: g * _weight(y, x),
+    _logaddexp, lambda g, out, x, y: g * _weight(x, y), lambda g, out, x, y: g * _weight(y, x),
     "log(exp(x) + exp(y)) without overflow; -inf for two -inf, with half the gradient to each.",
     "logaddexp([1000.0, -np.inf], [1000.0, -np.inf]).round(2) -> [1000.69,    -inf]")
 # fmt: on
@@ -77,7 +90,8 @@ def sigmoid(x: Array) -> Array:
     >>> ag.sigmoid([0.0, -1000.0])
     array([0.5, 0. ], dtype=float32)
     """
-    small = np.exp(np.abs(x) * -1.0)  # the negative of an unsigned integer would wrap
+    with np.errstate(under="ignore"):
+        small = np.exp(-np.abs(floating(np.asarray(x))))
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
 
 
@@ -182,7 +196,7 @@ def _erf(x: np.ndarray) -> np.ndarray:
     return np.copysign(np.where(size < 1.0, inner, outer), x)
 
 
-@op(x=lambda g, out, x: g * (exp(-x * x) * (2.0 / math.sqrt(math.pi))))
+@op(x=lambda g, out, x: g * (tiny_exp(-x * x) * (2.0 / math.sqrt(math.pi))))
 def erf(x: Array) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 
@@ -196,7 +210,7 @@ def erf(x: Array) -> Array:
         [array, None],
         flags=["external_loop", "buffered", "zerosize_ok"],
         op_flags=[["readonly"], ["writeonly", "allocate"]],
-        op_dtypes=[np.float64, np.result_type(array.dtype, np.float16)],
+        op_dtypes=[np.float64, array.dtype if array.dtype.kind == "f" else np.float64],
         casting="same_kind",
         buffersize=8192,
     )

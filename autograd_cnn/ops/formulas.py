@@ -35,7 +35,11 @@ def unary(
 
 
 def binary(
-    function: np.ufunc, x_rule: Rule | None, y_rule: Rule | None, summary: str, example: str
+    function: Callable[..., Any],
+    x_rule: Rule | None,
+    y_rule: Rule | None,
+    summary: str,
+    example: str,
 ) -> ArrayFunction[[Array, Array]]:
     """The op of a NumPy function of two arrays, which broadcast.
 

@@ -12,20 +12,21 @@ from autograd_cnn import kernels
 from autograd_cnn.engine.annotations import Axis, Numbers
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import op
+from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops import reduce
-from autograd_cnn.ops.exponential import exp, sigmoid
+from autograd_cnn.ops.exponential import sigmoid, tiny_exp
 from autograd_cnn.ops.reduce import expand
+from autograd_cnn.ops.shape import floating
 
 __all__ = ["log_softmax", "logsumexp", "softmax", "softmax_cross_entropy"]
 
 
 def _peak(x: np.ndarray, axis: Axis) -> Any:
     """The maximum to subtract before exponentials."""
-    x = np.asarray(x, np.result_type(x, np.float16))  # integers have no infinity
     return np.max(x, axis=axis, keepdims=True, initial=-np.inf)
 
 
-@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * exp(x - expand(out, x, axis)))
+@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * tiny_exp(x - expand(out, x, axis)))
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """log(sum(exp(x))) over `axis` without overflow; -inf where all values are -inf.
 
@@ -35,9 +36,12 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.logsumexp(np.array([1000.0, 1000.0])).item()
     1000.6931471805599
     """
+    x = floating(np.asarray(x))
+    if x.dtype.char == "e":
+        return in_float32(logsumexp, x, axis=axis, keepdims=keepdims)
     peak = _peak(x, axis)
     peak = np.where(np.isinf(peak), peak.dtype.type(0), peak)  # inf - inf would give NaN
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", under="ignore"):
         out = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
     return out if keepdims else np.squeeze(out, axis=axis)
 
@@ -50,20 +54,26 @@ def softmax(x: Array, *, axis: Axis = -1) -> Array:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    with np.errstate(invalid="ignore"):
+    x = floating(np.asarray(x))
+    if x.dtype.char == "e":
+        return in_float32(softmax, x, axis=axis)
+    with np.errstate(invalid="ignore", under="ignore"):
         e = np.exp(x - _peak(x, axis))
         e /= np.sum(e, axis=axis, keepdims=True)
     return e
 
 
-@op(x=lambda g, out, x, *, axis: g - exp(out) * reduce.sum(g, axis=axis, keepdims=True))
+@op(x=lambda g, out, x, *, axis: g - tiny_exp(out) * reduce.sum(g, axis=axis, keepdims=True))
 def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
     """log(softmax(x)) over `axis`, without overflow.
 
     >>> ag.log_softmax(np.array([[0.0, -1000.0]]))
     array([[    0., -1000.]])
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    x = floating(np.asarray(x))
+    if x.dtype.char == "e":
+        return in_float32(log_softmax, x, axis=axis)
+    with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
         shifted = x - _peak(x, axis)
         return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
@@ -101,15 +111,8 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
     1.3862943611198906
     """
     check_classes("softmax_cross_entropy", logits, target)
-    losses, probabilities = kernels.cross_entropy(_floating(logits), target)
+    losses, probabilities = kernels.cross_entropy(floating(logits), target)
     return losses, {"probabilities": probabilities}
-
-
-def _floating(logits: Any) -> Any:
-    """Floats unchanged; integers as the float dtype that NumPy's functions would choose."""
-    if logits.dtype.kind == "f":
-        return logits
-    return logits.astype(np.result_type(logits.dtype, np.float16))
 
 
 def _both_classes(logits: Array, pos_weight: Any) -> Array:
@@ -142,9 +145,10 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers =
             f"sigmoid_cross_entropy: logits and target must have the same shape, got "
             f"{logits.shape} and {target.shape}"
         )
-    logits = _floating(logits)
+    logits = floating(logits)
     present, absent = pos_weight * target, 1.0 - target
-    tail = np.log1p(np.exp(-np.abs(logits)))
+    with np.errstate(under="ignore"):
+        tail = np.log1p(np.exp(-np.abs(logits)))
     out = present * (np.maximum(-logits, 0) + tail) + absent * (np.maximum(logits, 0) + tail)
     return np.asarray(out)
 

@@ -15,13 +15,14 @@ from autograd_cnn.checks import misfit, normal_axes
 from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
+from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops import arithmetic, reduce
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import power
 from autograd_cnn.ops.pick import diagonal, put, tril
 from autograd_cnn.ops.product import matmul
 from autograd_cnn.ops.reduce import guarded_sqrt
-from autograd_cnn.ops.shape import unbroadcast
+from autograd_cnn.ops.shape import statistic, unbroadcast
 from autograd_cnn.ops.signatures import slogdet_function
 
 __all__ = [
@@ -35,14 +36,6 @@ T = TypeVar("T")
 def _square(name: str, x: Array) -> None:
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise misfit(name, "needs square matrices (..., n, n)", x)
-
-
-def _lapack(function: Any, *xs: Array) -> Any:
-    """Call `function` in the dtype of its inputs, but in float32 for float16."""
-    dtype = np.result_type(*xs)
-    if all(x.dtype != np.float16 for x in xs):
-        return function(*xs)
-    return function(*(x.astype(np.result_type(x, np.float32)) for x in xs)).astype(dtype)
 
 
 def _stack(g: Array) -> Array:
@@ -61,7 +54,7 @@ def inv(x: Array) -> Array:
            [0.  , 0.25]])
     """
     _square("inv", x)
-    return _lapack(np.linalg.inv, x)
+    return in_float32(np.linalg.inv, x)
 
 
 @op(
@@ -80,7 +73,7 @@ def solve_columns(a: Array, b: Array) -> Array:
         raise misfit(
             "solve_columns", "the right side must have one row per row of the matrix", a, b
         )
-    return _lapack(np.linalg.solve, a, b)
+    return in_float32(np.linalg.solve, a, b)
 
 
 @composition
@@ -103,7 +96,7 @@ def det(x: Array) -> Array:
     8.0
     """
     _square("det", x)
-    return _lapack(np.linalg.det, x)
+    return in_float32(np.linalg.det, x)
 
 
 @op(x=lambda g, out, x: _stack(g) * inv(x).mT)
@@ -115,7 +108,7 @@ def logabsdet(x: Array) -> Array:
     2.0794
     """
     _square("logabsdet", x)
-    return _lapack(lambda x: np.linalg.slogdet(x)[1], x)
+    return in_float32(lambda x: np.linalg.slogdet(x)[1], x)
 
 
 class SlogdetResult(NamedTuple, Generic[T]):
@@ -134,7 +127,7 @@ def slogdet(x: Array) -> SlogdetResult[Any]:
     -1.0
     """
     _square("slogdet", x)
-    sign = _lapack(lambda x: np.linalg.slogdet(x)[0], values(x))
+    sign = in_float32(lambda x: np.linalg.slogdet(x)[0], values(x))
     return SlogdetResult(sign, logabsdet(x))
 
 
@@ -158,7 +151,7 @@ def cholesky(x: Array) -> Array:
            [1., 2.]])
     """
     _square("cholesky", x)
-    return _lapack(np.linalg.cholesky, 0.5 * (x + x.mT))
+    return in_float32(np.linalg.cholesky, 0.5 * (x + x.mT))
 
 
 @composition
@@ -194,6 +187,7 @@ def matrix_power(x: Array, *, n: int) -> Array:
 
 
 @composition
+@statistic
 def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
     """Length of vectors over `axis` (all values by default), or of matrices over two axes.
 

@@ -11,6 +11,7 @@ from autograd_cnn.checks import misfit, mistake, normal_axis
 from autograd_cnn.engine.annotations import Index, Integers, holds_numbers
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
+from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.shape import along, line, unbroadcast
 
@@ -76,6 +77,8 @@ def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     >>> ag.scatter_add(np.array([1.0, 10.0, 100.0]), index=np.array([2, 0, 2]), shape=(3,))
     array([ 10.,   0., 101.])
     """
+    if g.dtype.char == "e":  # repeated positions are a sum
+        return in_float32(scatter_add, g, index=index, shape=shape)
     index = plain_index(index)
     out = np.zeros(shape, g.dtype)
     try:

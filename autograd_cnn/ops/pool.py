@@ -121,10 +121,12 @@ def avg_pool(
     """
     if x.shape[2:] != window.size:
         raise misshapen("avg_pool", "x", x, "N", "C", *window.size)
+    half = x.dtype.char == "e"
+    if half or x.dtype.kind in "biu":  # their sums would overflow
+        x = x.astype(np.float32 if half else np.float64)
     share = _share(window, bool(count_include_pad), divisor_override, x.dtype)
-    if x.dtype.kind == "b":  # the sum of bools would be "or"
-        x = x.astype(share.dtype)
-    return kernels.window_sum(x, window) * share
+    out = kernels.window_sum(x, window) * share
+    return out.astype(np.float16) if half else out
 
 
 @op(g=lambda gx, out, g, **settings: avg_pool(gx, **settings))

@@ -9,13 +9,15 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import misfit, mistake, normal_axes
+from autograd_cnn.config import floating_dtype
 from autograd_cnn.engine.arguments import as_input
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import composition, op
+from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops import reduce
 from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import diagonal
-from autograd_cnn.ops.shape import channel_sum, unbroadcast
+from autograd_cnn.ops.shape import channel_sum, in_dtype_of_weights, unbroadcast
 from autograd_cnn.ops.signatures import join_function
 
 __all__ = ["contract", "dot", "einsum", "inner", "linear", "matmul", "outer", "tensordot", "vdot"]
@@ -98,6 +100,8 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     array([[3., 7.]])
     """
     check_linear(x.shape, w.shape, None if b is None else b.shape)
+    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
+        x, w, b = in_dtype_of_weights("linear", x, w, b)
     if x.ndim == 2:
         return kernels.linear(x, w, b)
     out = np.matmul(x, w.T)
@@ -127,7 +131,7 @@ def contract(*xs: Array, subscripts: str) -> Array:
     >>> ag.contract(np.array([1.0, 2.0]), np.array([3.0, 4.0]), subscripts="i,i->").item()
     11.0
     """
-    return np.einsum(subscripts, *xs, optimize=len(xs) > 1)
+    return in_float32(np.einsum, subscripts, *xs, optimize=len(xs) > 1)
 
 
 @join_function
@@ -144,7 +148,8 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     """
     if not isinstance(subscripts, str):
         raise TypeError('einsum: give the axes first, as in einsum("ij,jk->ik", x, y)')
-    xs = [as_input("einsum", f"operand {k}", x) for k, x in enumerate(operands)]
+    dtype = floating_dtype(operands)
+    xs = [as_input("einsum", f"operand {k}", x, dtype) for k, x in enumerate(operands)]
     terms, output = _names(subscripts, xs)
     sizes = _sizes(subscripts, xs, terms)
     for position, (x, term) in enumerate(zip(xs, terms)):

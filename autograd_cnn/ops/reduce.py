@@ -15,10 +15,11 @@ from autograd_cnn.checks import normal_axes, normal_axis
 from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import composition, op
+from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.join import concatenate
-from autograd_cnn.ops.shape import along, broadcast_to, flip, line
+from autograd_cnn.ops.shape import along, broadcast_to, flip, line, statistic
 
 __all__ = [
     "amax", "amin", "average", "cumprod", "cumsum", "diff", "max", "mean", "min", "nanmean",
@@ -59,7 +60,8 @@ def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
-    return _add_up(x, axis=axis, keepdims=keepdims)
+    out = _add_up(x, axis=axis, keepdims=keepdims)
+    return in_float32(_add_up, x, axis=axis, keepdims=keepdims) if out.dtype.char == "e" else out
 
 
 @op(
@@ -107,7 +109,8 @@ def var(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: float = 0)
             f"var: axis {axis} of shape {x.shape} has {count(x.shape, axis)} values; ddof={ddof} "
             "needs more"
         )
-    return np.var(x, axis=axis if x.ndim else None, keepdims=keepdims, ddof=ddof)
+    axis = axis if x.ndim else None
+    return in_float32(np.var, x, axis=axis, keepdims=keepdims, ddof=ddof)
 
 
 def guarded_sqrt(square: Array) -> Array:
@@ -117,6 +120,7 @@ def guarded_sqrt(square: Array) -> Array:
 
 
 @composition
+@statistic
 def std(x: Array, *, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> Array:
     """Standard deviation over `axis`, the square root of `var`, with gradient 0 at 0.
 
@@ -228,7 +232,7 @@ def cumsum(x: Array, *, axis: int | None = None) -> Array:
     >>> ag.cumsum(np.array([1.0, 2.0, 3.0]))
     array([1., 3., 6.])
     """
-    return np.cumsum(x, axis=axis)
+    return in_float32(np.cumsum, x, axis=axis)
 
 
 @composition
@@ -276,6 +280,7 @@ def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @composition
+@statistic
 def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean over `axis` of the values that are not NaN; NaN where all are, without a warning.
 
@@ -284,11 +289,11 @@ def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     count = np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
     share = np.where(count == 0, np.nan, 1.0 / np.maximum(count, 1))
-    share = np.asarray(share, x.dtype if x.dtype.kind == "f" else None)
-    return nansum(x, axis=axis, keepdims=keepdims) * share
+    return nansum(x, axis=axis, keepdims=keepdims) * np.asarray(share, x.dtype)
 
 
 @composition
+@statistic
 def average(
     x: Array, weights: Array | None = None, *, axis: Axis = None, keepdims: bool = False
 ) -> Array:

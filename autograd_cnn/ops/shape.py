@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import misfit, normal_axes, normal_axis
+from autograd_cnn.config import floating_dtype, get_default_dtype
 from autograd_cnn.engine.annotations import Axis
-from autograd_cnn.engine.node import Array
+from autograd_cnn.engine.node import Array, Node
 from autograd_cnn.engine.op import composition, op
+from autograd_cnn.kernels.precision import in_float32
 
 __all__ = [
     "broadcast_to", "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis",
     "ravel", "reshape", "squeeze", "swapaxes", "transpose",
 ]  # fmt: skip
+
+
+P = ParamSpec("P")
 
 
 def along(axis: int, part: Any) -> tuple[Any, ...]:
@@ -70,6 +77,44 @@ def misshapen(name: str, argument: str, x: Array, *wanted: int | str) -> ValueEr
     return ValueError(f"{name}: {argument} must have shape ({shape}), got {x.shape}")
 
 
+def floating(x: Array) -> Array:
+    """Floats unchanged; integers in float64, those of a tensor in the default dtype."""
+    if x.dtype.kind not in "biu":
+        return x
+    return x.astype(get_default_dtype() if isinstance(x, Node) else np.float64)
+
+
+def statistic(function: Callable[P, Any]) -> Callable[P, Any]:
+    """Let a composition compute integers in floats, and float16 in float32."""
+
+    @functools.wraps(function)
+    def call(x: Any, *more: Any, **settings: Any) -> Any:
+        if x.dtype.char in "fd":
+            return function(x, *more, **settings)
+        if floating_dtype((x, *more)) != np.float16:
+            return function(floating(x), *more, **settings)
+        wide: Any = [v if v is None else v.astype(np.float32) for v in (x, *more)]
+        return function(*wide, **settings).astype(np.float16)
+
+    return call  # type: ignore[return-value]
+
+
+def in_dtype_of_weights(name: str, x: Any, *weights: Any) -> list[Any]:
+    """x and its weights, of which some may be None; integers in the weights' dtype.
+
+    Raises TypeError for floats of several dtypes.
+    """
+    given = list(dict.fromkeys(str(w.dtype) for w in weights if w is not None))
+    floats = [d for d in (str(x.dtype), *given) if np.dtype(d).kind == "f"]
+    if any(d != floats[0] for d in floats):
+        raise TypeError(
+            f"{name}: the input has dtype {x.dtype}, weights have {' and '.join(given)}; convert "
+            f"the input with .astype({given[0]!r}), or make the layer under "
+            f"ag.set_default_dtype('{x.dtype}')"
+        )
+    return [x.astype(floats[0]) if floats and x.dtype.kind in "biu" else x, *weights]
+
+
 def unbroadcast(g: Array, x: Array) -> Array:
     """Sum the gradient of a broadcast result back to the shape of the input `x`."""
     return g if g.shape == x.shape else sum_to(g, shape=x.shape)
@@ -94,6 +139,8 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
         lead + i for i, (n, m) in enumerate(zip(shape, x.shape[max(lead, 0) :])) if n == 1 != m
     )
     out = np.sum(x, axis=axes, keepdims=True)
+    if out.dtype.char == "e":
+        out = in_float32(np.sum, x, axis=axes, keepdims=True)
     if lead < 0 or out.shape[lead:] != shape:
         raise ValueError(f"sum_to: an array of shape {shape} does not broadcast to {x.shape}")
     return out.reshape(shape)

@@ -61,15 +61,17 @@ def nanmin(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
     return where(none, np.nan, out) if np.any(none) else out
 
 
+@shape.statistic
 def nanvar(x: Array, *, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
     """Variance of the values that are not NaN; NaN where at most `ddof` are left."""
     deviation = _filled(x - reduce.nanmean(x, axis=axis, keepdims=True), 0.0)
     squares = reduce.sum(deviation * deviation, axis=axis, keepdims=keepdims)
     freedom = _counts(x, axis, keepdims) - ddof
     share = np.where(freedom > 0, 1.0 / np.maximum(freedom, 1e-300), np.nan)
-    return squares * np.asarray(share, x.dtype if x.dtype.kind == "f" else None)
+    return squares * np.asarray(share, x.dtype)
 
 
+@shape.statistic
 def nanstd(x: Array, *, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Array:
     """The square root of `nanvar`, with gradient 0 at 0."""
     return guarded_sqrt(nanvar(x, axis=axis, keepdims=keepdims, ddof=ddof))

@@ -87,18 +87,18 @@ def batch_norm(
     Returns the result, the means (C,), the biased variances (C,), and the values before pooling or
     None.
     """
-    rows = _rows(x)
+    rows = _rows(x) if x.dtype.char in "fd" else _rows(x).astype(np.result_type(x, np.float32))
     if not rows.size:  # an empty batch has no statistics
-        nothing, out = np.full(len(rows), np.nan, x.dtype), _like(rows.copy(), x)
+        nothing, out = np.full(len(rows), np.nan, rows.dtype), _like(rows.astype(x.dtype), x)
         return (out if pool is None else window_max(out, pool)), nothing, nothing, None
-    # a sum of float16 would overflow
-    mean = _sums(rows) / rows.shape[1] if rows.dtype.char in "fd" else rows.mean(axis=1)
+    mean = _sums(rows) / rows.shape[1]
     out = rows - mean[:, None]
     var = np.vecdot(out, out) / rows.shape[1]
     scale = 1.0 / np.sqrt(var + eps)
     out *= (scale if weight is None else scale * weight)[:, None]
     if bias is not None:
         out += bias[:, None]
+    out = out.astype(np.float16) if x.dtype.char == "e" else out  # the statistics stay in float32
     if pool is None:
         return _like(_relu(out) if relu else out, x), mean, var, None
     before = _like(out, x)

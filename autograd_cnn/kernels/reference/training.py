@@ -27,7 +27,7 @@ def cross_entropy(logits: np.ndarray, target: np.ndarray, /) -> tuple[np.ndarray
 
     The maximum is subtracted before exponentials; all is NaN where it is infinite.
     """
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         shifted = logits - np.max(logits, axis=1, keepdims=True, initial=-np.inf)
         probabilities = np.exp(shifted)
         total = probabilities.sum(axis=1, keepdims=True)  # (N, 1, ...)

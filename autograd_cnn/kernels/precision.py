@@ -1,0 +1,62 @@
+"""Calls that the compiled loops do not take as they are: float16, which is computed in float32, and
+other dtypes, which NumPy's kernels compute.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+slow_calls: ContextVar[list[str] | None] = ContextVar("autograd_cnn.slow_calls", default=None)
+"""Where calls that come to NumPy's kernels because of their dtypes note these, unless None."""
+
+_EXACT = ("batch_norm", "relu", "relu_grad", "window_max")  # in float16
+_SUMMING = (
+    *("batch_norm_grad", "channel_affine", "channel_sum", "conv", "conv_input_grad"),
+    *("conv_weight_grad", "cross_entropy", "cross_entropy_grad", "fold", "linear", "matmul"),
+    *("window_max_grad", "window_scatter", "window_spread", "window_sum"),
+)
+
+
+def in_float32(function: Callable[..., Any], *args: Any, **settings: Any) -> Any:
+    """What `function` gives, computed in float32 where arguments are float16.
+
+    It is rounded to float16 unless one of the first two arguments is of another floating dtype.
+    """
+    dtypes = [x.dtype for x in args if isinstance(x, (np.ndarray, np.generic))]
+    if np.float16 not in dtypes:
+        return function(*args, **settings)
+    rounds = all(d == np.float16 for d in dtypes[:2] if d.kind == "f")
+    wide = [x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x for x in args]
+    out = function(*wide, **settings)
+    if isinstance(out, tuple):
+        return tuple(x.astype(np.float16) if rounds else x for x in out)
+    return out.astype(np.float16) if rounds else out
+
+
+def serve(reference: Any, twins: dict[str, Callable[..., Any]]) -> None:
+    """Let NumPy's kernels that sum take float16 as float32, by their compiled twins if they have
+    some, and note what else the twins hand over because of its dtypes.
+    """
+    for name in _EXACT + _SUMMING:
+        kernel = getattr(reference, name)
+        setattr(reference, name, _served(kernel, twins.get(name), name in _SUMMING))
+
+
+def _served(kernel: Any, twin: Any, sums: bool) -> Callable[..., Any]:
+    @functools.wraps(kernel)
+    def call(*args: Any) -> Any:
+        dtypes = list(dict.fromkeys(x.dtype for x in args if isinstance(x, np.ndarray)))
+        dtypes = [d for d in dtypes if d.kind == "f"] or dtypes[:1]
+        notes = slow_calls.get()
+        if notes is not None and twin and dtypes not in ([np.float32], [np.float64]):
+            notes.append(" and ".join(map(str, dtypes)))
+        if sums and np.float16 in dtypes:
+            return in_float32(twin or kernel, *args)
+        return kernel(*args)
+
+    return call
