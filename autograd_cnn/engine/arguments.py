@@ -102,6 +102,23 @@ class Arguments:
                 raise self.misuse(f"argument {name!r} is missing")
         return args, settings
 
+    def weak_inputs(self, joint: Any, rules: Sequence[Any]) -> Sequence[int]:
+        """Which inputs may be weak: not an index or the like, without a rule beside a ruled one."""
+        places = range(len(self.inputs)) if self.ours or not joint else ()
+        ruled = tuple(k for k in places if joint or rules[k]) or places
+        ruled = ruled[1:] if self.name == "put" else ruled  # a write keeps the dtype
+        return ruled if len(places) > 1 else ()
+
+    def plain(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Settings with arrays instead of tensors, which must not require gradients."""
+        for name, value in params.items():
+            if isinstance(value, Node) and value.tracked:
+                raise self.misuse(
+                    f"argument {name!r} is a plain value, but a tensor that requires gradients was "
+                    "given; pass .detach() of it"
+                )
+        return {name: x.array if isinstance(x, Node) else x for name, x in params.items()}
+
     def fit(
         self, args: tuple[Any, ...], given: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -110,9 +127,7 @@ class Arguments:
         if self.loose:
             args, given = self.bind(args, given)
             dtype = floating_dtype(args)
-            args = tuple(
-                self._input(name, x, dtype) for name, x in zip(self.names(len(args)), args)
-            )
+            args = tuple(self._input(n, x, dtype) for n, x in zip(self.names(len(args)), args))
         else:
             dtype = floating_dtype((*args, *given.values()))
             by_place = [self._fitting(where, name, x, dtype) for name, x in zip(self.inputs, args)]

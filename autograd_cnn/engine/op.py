@@ -168,7 +168,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
     whole = frozenset(record.params)
     without_params = len(whole) == len(defaults)
     known = _PLAIN | {type(None)} if arguments.optional & {*record.inputs} else _PLAIN
-    weak = _weak_inputs(record, arguments.ours)
+    weak = arguments.weak_inputs(record.joint, record.rules)
     open_blocks = watch.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
@@ -179,7 +179,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
                 args, params = arguments.bind(args, params)
             for value in params.values():
                 if isinstance(value, Node):
-                    params = _plain_params(arguments, params)
+                    params = arguments.plain(params)
                     break
         node: Any = None
         tracked = has_arrays = False
@@ -222,14 +222,6 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
     return call
 
 
-def _weak_inputs(record: Op, ours: bool) -> Sequence[int]:
-    """Which inputs may be weak: not an index or a condition, without a rule beside a ruled one."""
-    places = range(len(record.inputs)) if ours or not record.joint else ()
-    ruled = tuple(k for k in places if record.joint or record.rules[k]) or places
-    ruled = ruled[1:] if record.name == "put" else ruled  # a write keeps the dtype
-    return ruled if len(places) > 1 else ()
-
-
 def _as_inputs(arguments: Arguments, args: Sequence[Any]) -> Iterable[Any]:
     """The inputs, with types that no forward takes converted to arrays of numbers."""
     dtype = floating_dtype(args)
@@ -239,17 +231,6 @@ def _as_inputs(arguments: Arguments, args: Sequence[Any]) -> Iterable[Any]:
         else:  # lists, and arrays of a subclass
             x = as_input(arguments.name, name, x, dtype)
             yield x if isinstance(x, Node) else np.asarray(x)
-
-
-def _plain_params(arguments: Arguments, params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with arrays instead of tensors, which must not require gradients."""
-    for name, value in params.items():
-        if isinstance(value, Node) and value.tracked:
-            raise arguments.misuse(
-                f"argument {name!r} is a plain value, but a tensor that requires gradients was "
-                "given; pass .detach() of it"
-            )
-    return {name: x.array if isinstance(x, Node) else x for name, x in params.items()}
 
 
 # -------------------------------------------------------------------------------------- the result
