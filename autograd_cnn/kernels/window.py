@@ -85,16 +85,13 @@ _FEW = 1024  # larger windows, such as whole images, would fill the memory with 
 
 
 def _overlaps(window: Window) -> Iterator[tuple[int, Slices, Slices]]:
-    axes = [
-        [(i, *window.meet(axis, i)) for i in window.offsets(axis)]
-        for axis in range(len(window.kernel))
-    ]
+    axes = []
+    for axis in range(len(window.kernel)):
+        inner = math.prod(window.kernel[axis + 1 :])
+        axes.append([(i * inner, *window.meet(axis, i)) for i in window.offsets(axis)])
     for meets in itertools.product(*axes):
-        offsets, positions, cells = zip(*meets)
-        number = 0
-        for offset, kernel in zip(offsets, window.kernel):
-            number = number * kernel + offset
-        yield number, positions, cells
+        numbers, positions, cells = zip(*meets)
+        yield sum(numbers), positions, cells
 
 
 @lru_cache(maxsize=256)

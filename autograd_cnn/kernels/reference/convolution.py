@@ -7,6 +7,7 @@ row of windows sees are neighbours: one matrix without a copy, for one product o
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,8 @@ def _bands(x: np.ndarray, window: Window, groups: int) -> np.ndarray:
         apart = np.zeros(shape, x.dtype)
         for row, at, met in head.overlaps():
             for offset, positions, cells in tail.overlaps():
-                apart[:, *at, row, :, offset][:, :, :, *positions] = x[:, *met][:, :, :, *cells]
+                part: Any = (slice(None), *at, row, slice(None), offset)
+                apart[part][:, :, :, *positions] = x[:, *met][:, :, :, *cells]
         return apart
     rows = head.before[0] + head.size[0] + head.after[0]
     bands = np.zeros((groups, rows, c, math.prod(tail.kernel), *tail.out, n), x.dtype)

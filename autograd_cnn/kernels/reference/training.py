@@ -17,22 +17,18 @@ def first_outside(classes: np.ndarray, k: int, /) -> int | None:
     return int(wrong.argmax()) if wrong.any() else None
 
 
-def _places(target: np.ndarray) -> np.ndarray:
-    """Indices along the classes: a copy, which no other thread changes after NumPy checked it."""
-    return np.expand_dims(target, 1).copy()
-
-
 def cross_entropy(logits: np.ndarray, target: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
     """-log(softmax(logits)) of the target classes (N, ...), and softmax(logits) (N, K, ...).
 
     The maximum is subtracted before exponentials; all is NaN where it is infinite.
     """
+    place = np.expand_dims(target, 1).copy()  # other threads may write to the target
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         shifted = logits - np.max(logits, axis=1, keepdims=True, initial=-np.inf)
         probabilities = np.exp(shifted)
         total = probabilities.sum(axis=1, keepdims=True)  # (N, 1, ...)
         probabilities /= total
-        losses = np.log(total) - np.take_along_axis(shifted, _places(target), axis=1)
+        losses = np.log(total) - np.take_along_axis(shifted, place, axis=1)
     return losses[:, 0], probabilities
 
 
@@ -43,7 +39,7 @@ def cross_entropy_grad(
     less 1 for the target class.
     """
     off = probabilities.copy(order="K")
-    place = _places(target)
+    place = np.expand_dims(target, 1).copy()
     np.put_along_axis(off, place, np.take_along_axis(off, place, 1) - 1, 1)
     off *= np.expand_dims(g, 1)
     return off
