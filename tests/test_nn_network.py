@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_cnn as ag
+from autograd_cnn import functional as F
 from autograd_cnn import nn
 
 
@@ -71,6 +72,41 @@ def test_training_normalises_with_the_biased_variance() -> None:
 def test_without_running_statistics_the_batch_always_counts() -> None:
     layer, x = nn.BatchNorm1d(2, track_running_stats=False), normal(4, 2)
     same(layer(x), layer.eval()(x))
+
+
+NORMS = {
+    **{f"BatchNorm{n}d": (4, 3, 5, 2, 2)[: n + 2] for n in (1, 2, 3)},
+    **{f"InstanceNorm{n}d": (4, 3, 5, 2, 2)[: n + 2] for n in (1, 2, 3)},
+}
+
+
+@pytest.mark.parametrize("momentum", [0.5, None])
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("name", NORMS)
+def test_tracking_can_be_switched_off_later(name: str, alone: bool, momentum: Any) -> None:
+    """Then training leaves running statistics alone.  In evaluation batch norm still uses them,
+    and instance norm the input's, as in PyTorch."""
+    x = normal(*NORMS[name])
+    layer = getattr(nn, name)(3, track_running_stats=True)
+    layer.momentum = momentum
+    plain = getattr(nn, name)(3, track_running_stats=False)
+    layer(x)
+    layer.track_running_stats = False
+    before = {n: b.copy() for n, b in layer.named_buffers()}
+    net = layer if alone else nn.Sequential(layer, nn.ReLU())
+    for recording in (True, False):
+        with ag.set_grad_enabled(recording):
+            out = net(2 * x + 1)
+            expected = plain(2 * x + 1)
+        same(out, expected if alone else F.relu(expected))
+    assert all(np.array_equal(b, before[n]) for n, b in layer.named_buffers())
+    affine = (layer.weight, layer.bias)
+    running = F.batch_norm(x, layer.running_mean, layer.running_var, *affine)
+    wanted = running if name.startswith("Batch") else plain(x)
+    same(layer.eval()(x), wanted)
+    layer.track_running_stats = True
+    layer.train()(x)
+    assert any(not np.array_equal(b, before[n]) for n, b in layer.named_buffers())
 
 
 def test_a_refused_or_empty_batch_is_not_counted() -> None:

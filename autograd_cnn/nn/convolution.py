@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd_cnn import functional as F
@@ -29,6 +30,7 @@ __all__ = [
 class _Convolution(FunctionModule):
     """The base of all; subclasses name the function and the number of spatial axes."""
 
+    _roles: Mapping[str, type] = {"bias": Parameter}
     weight: Parameter
     bias: Parameter | None
     kernel_size: tuple[int, ...]

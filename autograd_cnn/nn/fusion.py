@@ -6,8 +6,8 @@
 - Under `no_grad`, convolutions and linear layers also take in a following batch norm by running
   statistics (which changes the result by rounding only), relu and max pooling.
 
-Subclasses, layers with hooks, and layers with a replaced `forward` or `__call__` run one by one.
-Watchers (`summary`, `profile`, ...) see what really runs.
+Subclasses, layers with hooks, and layers with a replaced `forward`, `function` or `__call__` run
+one by one.  Watchers (`summary`, `profile`, ...) see what really runs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ _MAX_POOLS = frozenset(_POOLS.values())
 _RECORDED = frozenset(_NORMS.values())
 """The layers that take in the following ones while operations are recorded."""
 _UNRECORDED = _RECORDED | _NORMS.keys()
-_AS_WRITTEN = {kind: (kind.forward, kind.__call__) for kind in (ReLU, *_UNRECORDED, *_MAX_POOLS)}
+_AS_WRITTEN = {
+    kind: (kind.forward, kind.__call__, getattr(kind, "function", None))
+    for kind in (ReLU, *_UNRECORDED, *_MAX_POOLS)
+}
 
 
 def run(members: Iterable[Any], x: Any) -> Any:
@@ -71,7 +74,8 @@ def _modules(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
                 module._hooks is None
                 and "forward" not in vars(module)
                 and "function" not in vars(module)
-                and _AS_WRITTEN.get(kind) == (kind.forward, kind.__call__)
+                and _AS_WRITTEN.get(kind)
+                == (kind.forward, kind.__call__, getattr(kind, "function", None))
             )
             modules.append(module)
             kinds.append(kind if joins else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ class Linear(Module):
     >>> nn.Linear(3, 2)(np.ones((5, 3), np.float32)).shape
     (5, 2)
     """
+
+    _roles: Mapping[str, type] = {"bias": Parameter}
 
     @checked
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +35,7 @@ __all__ = [
 class _Norm(Module):
     """The base of all: eps, and weight and bias that scale and shift the result."""
 
+    _roles: Mapping[str, type] = {"weight": Parameter, "bias": Parameter}
     shown: ClassVar[tuple[str, ...]]
     """The settings that the repr shows, those with = by name."""
     weight: Parameter | None
@@ -118,12 +120,14 @@ class _BatchNorm(_ChannelNorm):
         momentum = self.momentum
         if momentum is None:  # the plain average of all batches so far
             momentum = 1.0 / (int(self.num_batches_tracked or 0) + 1)
-        state = self.running_mean, self.running_var, self.weight, self.bias
-        by_batch = self.training or self.running_mean is None
-        out = batch_norm_fused(x, *state, by_batch, momentum, self.eps, relu, pool)
-        counts = self.training and self.num_batches_tracked is not None
+        moves = self.training and self.track_running_stats
+        used = moves or not self.training
+        running = (self.running_mean, self.running_var) if used else (None, None)
+        state = *running, self.weight, self.bias, self.training or running[0] is None
+        out = batch_norm_fused(x, *state, momentum, self.eps, relu, pool)
+        counts = moves and self.num_batches_tracked is not None
         if counts and array.size and not recomputing.get():
-            self.num_batches_tracked += 1
+            self.num_batches_tracked[()] += 1
         return out
 
     def _follows(self, weight: Any) -> bool:
@@ -194,8 +198,9 @@ class _InstanceNorm(_ChannelNorm):
         x = input.reshape((1, *shape)) if len(shape) + 1 in self.ndims else input
         if x.ndim not in self.ndims or x.shape[1] != self.num_features:
             raise self._misfit(shape)
-        state = self.running_mean, self.running_var, self.weight, self.bias
-        by_input = self.training or self.running_mean is None
+        tracked = self.track_running_stats and self.running_mean is not None
+        running = (self.running_mean, self.running_var) if tracked else (None, None)
+        state, by_input = (*running, self.weight, self.bias), self.training or not tracked
         momentum = 0.1 if self.momentum is None else self.momentum
         out = F.instance_norm(x, *state, by_input, momentum, self.eps)
         return out if x is input else out.reshape(shape)

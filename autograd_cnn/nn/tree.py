@@ -31,7 +31,37 @@ class IncompatibleKeys(NamedTuple):
 class ModuleTree:
     """The half of `Module` that finds, saves and loads parameters, buffers and modules."""
 
-    _buffer_names: tuple[str, ...] = ()
+    _roles: Mapping[str, type] = {}
+    """The kind that each name holds, or None in its place: `Parameter`, `ModuleTree` or an array.
+
+    A layer lists here the parameters that its settings may leave out.
+    """
+
+    if not TYPE_CHECKING:  # type checkers would take it for leave to set any attribute
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute.  What stands for a parameter, module or buffer must be one, or
+            None.  A parameter may replace anything, and a module anything but a parameter."""
+            role = self._roles.get(name)
+            kind = next((k for k in (Parameter, ModuleTree) if isinstance(value, k)), None)
+            if kind is Parameter or (kind is not None and role is not Parameter):
+                if role is not kind:
+                    vars(self)["_roles"] = {**self._roles, name: kind}
+            elif role is not None and value is not None:
+                untracked = isinstance(value, Node) and not value.requires_grad
+                if role is not np.ndarray or not (untracked or isinstance(value, _ARRAYS)):
+                    raise mistake(type(self).__name__, name, _WANTED[role], value)
+                value = np.array(value.array) if untracked else np.asarray(value)
+            elif isinstance(held := vars(self).get(name), (list, tuple, dict)):
+                loses = any(not isinstance(x, Parameter) for _, x in _found(name, value, Node))
+                if loses and any(_found(name, held, Parameter)):
+                    wanted = "made of Parameters, like the one that it replaces"
+                    raise mistake(type(self).__name__, name, wanted, value)
+            super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        vars(self)["_roles"] = {n: role for n, role in self._roles.items() if n != name}
 
     # --------------------------------------------------------------------------- finding by path
 
@@ -125,13 +155,9 @@ class ModuleTree:
             yield from _found(name, value, kind)
 
     def _own_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
-        for name in self._buffer_names:
-            value = getattr(self, name, None)
-            if value is None:
-                continue
-            if not isinstance(value, np.ndarray):  # a scalar, after count = count + 1, or a tensor
-                setattr(self, name, np.asarray(values(value)))
-            yield name, getattr(self, name)
+        for name, role in self._roles.items():
+            if role is np.ndarray and (value := getattr(self, name, None)) is not None:
+                yield name, value
 
     # ------------------------------------------------------------------------- saving and loading
 
@@ -146,13 +172,12 @@ class ModuleTree:
         >>> module.scale
         array([1., 2.], dtype=float32)
         """
-        taken = hasattr(self, name) and name not in self._buffer_names
+        taken = hasattr(self, name) and self._roles.get(name) is not np.ndarray
         if taken or not name.isidentifier():
             problem = "is already an attribute" if taken else "is not an identifier"
             raise ValueError(f"{type(self).__name__}.register_buffer: {name!r} {problem}")
+        vars(self)["_roles"] = {**self._roles, name: np.ndarray}
         setattr(self, name, None if array is None else np.array(default_array(values(array))))
-        if name not in self._buffer_names:
-            self._buffer_names = (*self._buffer_names, name)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers by path: PyTorch's names, layouts and order.
@@ -222,6 +247,15 @@ class ModuleTree:
         for name, member in self._members(ModuleTree):
             if id(member) not in above:
                 yield from member._places(join(path, name), above)
+
+
+_ARRAYS = (np.ndarray, np.generic)
+_WANTED = {
+    Parameter: "a Parameter, such as nn.Parameter(values), or None",
+    ModuleTree: "a module or None",
+    np.ndarray: "an array, a tensor without gradients (see detach) or None",
+}
+"""What may be assigned to a name of each role."""
 
 
 def join(path: str, name: str) -> str:
