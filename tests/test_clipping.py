@@ -57,6 +57,20 @@ def test_gradients_within_the_bound_are_left_alone_and_iterators_are_parameters(
     assert clip_grad_norm_(leaf([1.0]), 1.0) == 0.0
 
 
+@pytest.mark.parametrize("order", [1, 2, 3.5, math.inf])
+def test_frozen_parameters_do_not_count(order):
+    found = parameters()
+    frozen = found[1:3]
+    for p in frozen:
+        p.requires_grad_(False)
+    before = [p.grad for p in frozen]
+    expected = clip_grad_norm_([found[0], *found[3:]], math.inf, order)
+    assert clip_grad_norm_(found, 1e-3, order) == expected
+    clip_grad_value_(found, 1e-6)
+    assert all(p.grad is g for p, g in zip(frozen, before))
+    assert abs(found[0].grad.numpy()).max() <= 1e-6
+
+
 @pytest.mark.parametrize(("dtype", "large"), [("float16", 6e4), ("float32", 1e30)])
 def test_a_large_gradient_has_a_norm_in_any_dtype(dtype, large):
     x = leaf([0.0] * 4, dtype)

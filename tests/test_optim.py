@@ -12,7 +12,7 @@ import pytest
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import nn, optim
-from tests.optim_parts import leaf
+from tests.optim_parts import OPTIMIZERS, leaf
 
 # ------------------------------------------------------------------------------------------ in use
 
@@ -38,6 +38,57 @@ def test_parameters_without_gradient_are_skipped():
     assert a.item() != 1.0
     assert b.item() == 1.0
     assert b not in optimizer.state
+
+
+@pytest.mark.parametrize("old", ["kept", "zeroed"])
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
+def test_a_frozen_parameter_rests(kind, old):
+    """Whatever its momentum, weight decay and old gradient; unfrozen, it goes on from its state."""
+    frozen, free = leaf([1.0, -2.0]), leaf([1.0, -2.0])
+    optimizer = kind([frozen, free], **OPTIMIZERS[kind].busy)
+    for _ in range(3):
+        frozen.grad, free.grad = np.array([3.0, 1.0]), np.array([3.0, 1.0])
+        optimizer.step()
+    frozen.requires_grad_(False)
+    if old == "zeroed":
+        optimizer.zero_grad(set_to_none=False)
+        free.grad = np.array([3.0, 1.0])
+    values, state = frozen.numpy().copy(), copy.deepcopy(optimizer.state[frozen])
+    before = free.tolist()
+    optimizer.step()
+    np.testing.assert_array_equal(frozen, values)
+    for name, value in state.items():
+        np.testing.assert_array_equal(optimizer.state[frozen][name], value)
+    assert free.tolist() != before
+    free.requires_grad_(False)
+    with pytest.raises(RuntimeError, match="no parameter has a gradient; .*do not require grad"):
+        optimizer.step()
+    frozen.requires_grad_()
+    optimizer.step()
+    assert frozen.tolist() != values.tolist()
+
+
+ARGUMENTS = {  # what each needs beside an optimizer
+    optim.StepLR: (1,), optim.MultiStepLR: ([1],), optim.ExponentialLR: (0.5,),
+    optim.InverseTimeLR: (0.5,), optim.LambdaLR: (abs,), optim.CosineAnnealingLR: (3,),
+    optim.OneCycleLR: (1.0, 5), optim.LinearLR: (), optim.ReduceLROnPlateau: (),
+}  # fmt: skip
+KINDS = [getattr(optim, name) for name in optim.__all__ if name not in ("Optimizer", "LRScheduler")]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_unknown_or_missing_setting_is_told_with_the_signature(kind):
+    schedule = issubclass(kind, optim.LRScheduler)
+    first = optim.SGD([leaf([1.0])]) if schedule else [leaf([1.0])]
+    given, name = (first, *ARGUMENTS.get(kind, ())), kind.__name__
+    kind(*given)
+    with pytest.raises(TypeError) as caught:
+        kind(*given, rate=1)
+    message = f"{name}: unknown argument 'rate'; the signature is {name}("
+    assert str(caught.value).startswith(message)
+    missing = "optimizer" if schedule else "params"
+    with pytest.raises(TypeError, match=f"^{name}: argument '{missing}' is missing; the signature"):
+        kind()
 
 
 def test_closure():

@@ -42,8 +42,8 @@ def test_learning_rates_are_python_numbers():
 
 
 BETTER = {
-    ("min", "rel"): lambda metric, best, threshold: metric < best * (1 - threshold),
-    ("max", "rel"): lambda metric, best, threshold: metric > best * (1 + threshold),
+    ("min", "rel"): lambda metric, best, threshold: metric < best - threshold * abs(best),
+    ("max", "rel"): lambda metric, best, threshold: metric > best + threshold * abs(best),
     ("min", "abs"): lambda metric, best, threshold: metric < best - threshold,
     ("max", "abs"): lambda metric, best, threshold: metric > best + threshold,
 }
@@ -56,7 +56,8 @@ def plain_plateau(
     best = math.inf if mode == "min" else -math.inf
     counted_from, rest_until = -1, -1
     for t, metric in enumerate(metrics):
-        if BETTER[mode, threshold_mode](metric, best, threshold):
+        first = math.isinf(best) and not math.isnan(metric)
+        if first or BETTER[mode, threshold_mode](metric, best, threshold):
             best, counted_from = metric, t
         if t <= rest_until:
             counted_from = t
@@ -72,7 +73,7 @@ PLATEAU = st.fixed_dictionaries(
         "mode": st.sampled_from(["min", "max"]),
         "factor": st.sampled_from([0, 0.1, 0.5]),
         "patience": st.integers(0, 3),
-        "threshold": st.sampled_from([0, 1e-4, 0.3]),
+        "threshold": st.sampled_from([0, 1e-4, 0.3, 1.0, 2.0]),
         "threshold_mode": st.sampled_from(["rel", "abs"]),
         "cooldown": st.integers(0, 3),
         "min_lr": st.sampled_from([0, 0.02]),
@@ -94,6 +95,24 @@ def test_plateau_follows_its_rules_also_when_it_resumes(metrics, settings):
             assert schedule.state_dict() == saved
         schedule.step(metric)
         assert schedule.get_last_lr() == rates
+
+
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
+@pytest.mark.parametrize("level", [-1e6, -1.0, -1e-3, 0.0, 1e-3, 1.0])
+@pytest.mark.parametrize(("mode", "worse"), [("min", 1), ("max", -1)])
+def test_plateau_lowers_the_rate_whatever_the_sign(mode, worse, level, threshold_mode):
+    """For a constant and for a worsening metric; and not while it improves by half a level."""
+    for change in (0.0, worse * 0.5):
+        schedule = optim.ReduceLROnPlateau(
+            two_groups(), mode, 0.5, patience=1, threshold_mode=threshold_mode
+        )
+        for t in range(3):
+            schedule.step(level + t * change * abs(level))
+        assert schedule.get_last_lr() == [0.05, 0.25]
+    schedule = optim.ReduceLROnPlateau(two_groups(), mode, 0.5, patience=0)
+    for t in range(1, 4):
+        schedule.step(level - worse * t * (abs(level) or 1.0))
+    assert schedule.get_last_lr() == [0.1, 0.5]
 
 
 def test_plateau_takes_tensors_and_a_bound_for_every_group():

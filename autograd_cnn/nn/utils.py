@@ -25,7 +25,8 @@ def clip_grad_norm_(
 
     The norm, a Python float, is the p-norm of all gradients as one vector, with p = `norm_type`;
     ``math.inf`` takes the largest ``|g|``.  The factor is ``max_norm / (norm + 1e-6)``, at most 1.
-    Parameters without gradient do not count.  Pascanu et al. (2013), in PyTorch's form.
+    Parameters without gradient, and those that do not require one, do not count.  Pascanu et al.
+    (2013), in PyTorch's form, where frozen ones count.
 
     An infinite norm makes gradients 0 or NaN, and a NaN makes them NaN.  With `error_if_nonfinite`
     both raise RuntimeError and change no gradient.
@@ -61,7 +62,7 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clip every value of every gradient to lie between ``-clip_value`` and `clip_value`.
 
-    NaN stays NaN.
+    NaN stays NaN.  Parameters that do not require gradients are left out.
 
     >>> x = ag.tensor([0.0, 0.0], requires_grad=True)
     >>> x.grad = [3.0, -0.5]
@@ -88,7 +89,7 @@ def _with_gradients(name: str, parameters: Any) -> list[Any]:
     for p in found:
         if not isinstance(p, Tensor):
             raise mistake(name, "each of parameters", "a tensor", p)
-    return [p for p in found if p.grad is not None]
+    return [p for p in found if p.requires_grad and p.grad is not None]
 
 
 def _at_least_0(name: str, argument: str, value: Any) -> float:

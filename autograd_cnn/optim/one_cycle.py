@@ -33,6 +33,8 @@ class OneCycleLR(LRScheduler):
     1.0 0.85
     """
 
+    _composes = False
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -74,7 +76,7 @@ class OneCycleLR(LRScheduler):
             self.turns.insert(1, 2 * pct_start * total_steps - 2)
         if last_epoch == -1:
             for group, high in zip(groups, self.max_lrs):
-                group["lr"] = high / div_factor
+                group["initial_lr"] = group["lr"] = high / div_factor
         super().__init__(optimizer, last_epoch)
 
     def _apply(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar, overload
 import numpy as np
 
 from autograd_cnn.checks import integer, mistake, number, single
+from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.modes import enable_grad
 from autograd_cnn.engine.node import values
 from autograd_cnn.tensor import Tensor
@@ -34,7 +35,16 @@ def settings(scope: Mapping[str, Any]) -> Group:
     return {k: v for k, v in scope.items() if k not in ("self", "params", "__class__")}
 
 
-class Optimizer:
+class CheckedConstructor:
+    """Its subclasses in this package check the arguments of their constructors."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" in vars(cls) and cls.__module__.startswith("autograd_cnn."):
+            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+
+
+class Optimizer(CheckedConstructor):
     """The base of optimizers: a subclass defines `_update` for one parameter.
 
     `params` is an iterable of tensors, or of dicts with a key "params" and settings that override
@@ -120,8 +130,9 @@ class Optimizer:
     @overload
     def step(self, closure: Callable[[], T]) -> T: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update all parameters that have a gradient, in place.
+        """Update all parameters that require gradients and have one, in place.
 
+        A parameter that was frozen by ``requires_grad_(False)`` rests, whatever its gradient is.
         A `closure` computes the loss and its gradients first, and `step` returns its result.
         Graphs recorded before the step cannot run backward after it.
 
@@ -138,7 +149,7 @@ class Optimizer:
         self._waiting, found = {}, False
         for group in self.param_groups:
             for p in group["params"]:
-                if p._grad is not None:
+                if p._grad is not None and p.tracked:
                     array, g, found = p.array, p._grad.array, True
                     if g.dtype is not array.dtype:
                         g = g.astype(array.dtype, copy=False)
@@ -147,7 +158,8 @@ class Optimizer:
         if not found:
             name = type(self).__name__
             raise RuntimeError(
-                f"{name}.step: no parameter has a gradient; call loss.backward() first"
+                f"{name}.step: no parameter has a gradient; call loss.backward() first (parameters "
+                "that do not require gradients do not count)"
             )
         for (kernel, shared), updates in self._waiting.items():
             kernel(updates, *shared)

@@ -16,13 +16,14 @@ class ReduceLROnPlateau(LRScheduler):
     Call ``step(metric)`` after every epoch.  A metric is better than the best so far when it is
 
         mode    threshold_mode 'rel'               'abs'
-        'min'   below best * (1 - threshold)       below best - threshold
-        'max'   above best * (1 + threshold)       above best + threshold
+        'min'   below best - threshold * |best|    below best - threshold
+        'max'   above best + threshold * |best|    above best + threshold
 
-    NaN is never better, and 'rel' is for metrics above 0.  After more than `patience` epochs in a
+    NaN is never better.  After more than `patience` epochs in a
     row without a better one, every rate becomes ``max(lr * factor, min_lr)``, unless that lowers it
     by `eps` or less.  Counting starts again after `cooldown` epochs.  `min_lr` may be a list with
-    one value per parameter group.  These are PyTorch's rules.
+    one value per parameter group.  These are PyTorch's rules, with |best| in place of best: below 0
+    there a worse metric counts as better.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
@@ -85,13 +86,13 @@ class ReduceLROnPlateau(LRScheduler):
                 reduced = max(group["lr"] * self.factor, low)
                 if group["lr"] - reduced > self.eps:
                     group["lr"] = reduced
-        self.base_lrs = self.get_last_lr()[: len(self.base_lrs)]
 
     def _lr(self, position: int) -> float:
         return self.base_lrs[position]
 
     def _is_better(self, metric: float) -> bool:
-        sign = 1 if self.mode == "max" else -1
-        if self.threshold_mode == "rel":
-            return sign * metric > sign * self.best * (1 + sign * self.threshold)
-        return sign * metric > sign * self.best + self.threshold
+        sign, bound = (1 if self.mode == "max" else -1), self.best
+        if math.isfinite(bound):
+            relative = self.threshold_mode == "rel"
+            bound += sign * self.threshold * (abs(bound) if relative else 1.0)
+        return sign * metric > sign * bound

@@ -159,6 +159,9 @@ class CosineAnnealingLR(LRScheduler):
         self.eta_min = number("CosineAnnealingLR", "eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
+    def _lowest(self) -> float:
+        return self.eta_min
+
     def _lr(self, position: int) -> float:
         fraction = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
         return self.eta_min + (self.base_lrs[position] - self.eta_min) * fraction
@@ -168,7 +171,8 @@ class LambdaLR(LRScheduler):
     """The rate ``base * lr_lambda(epoch)``.
 
     `lr_lambda` may be a list with one function per parameter group.  `state_dict` does not hold the
-    functions: to continue, build the schedule with the same ones.
+    functions: to continue, build the schedule with the same ones.  As in PyTorch, it sets the rate
+    whatever other schedules made of it: create and step it before them.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch) ** 2)
@@ -177,7 +181,8 @@ class LambdaLR(LRScheduler):
     [0.125]
     """
 
-    _unsaved = ("optimizer", "lr_lambdas")
+    _unsaved = (*LRScheduler._unsaved, "lr_lambdas")
+    _composes = False
 
     def __init__(
         self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1
