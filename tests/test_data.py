@@ -162,19 +162,68 @@ def test_a_loader_goes_on_after_any_batch(
     assert same_end == end
 
 
-def test_a_pass_left_early_counts_as_done_and_the_last_begun_counts() -> None:
-    loader = data.DataLoader(np.arange(9), 2)
-    for _ in loader:
-        assert loader.state_dict()["epoch"] == 0
-        break
+LOOPS: dict[str, Any] = {
+    "plain": lambda loader: loader,
+    "enumerate": lambda loader: (batch for _, batch in enumerate(loader)),
+    "zip": lambda loader: (batch for batch, _ in zip(loader, range(99))),
+    "iterator": iter,
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("how", ["raise", "break", "transform"])
+@pytest.mark.parametrize("shuffle", [True, False])
+@given(done=st.integers(1, 5), before=st.integers(0, 2))
+def test_an_interrupted_pass_goes_on_after_the_last_batch_handed_out(
+    loop: str, how: str, shuffle: bool, done: int, before: int
+) -> None:
+    """The end of a loop alone is the end of its pass."""
+    fail = False
+
+    def transform(batch: Any) -> Any:
+        if fail:
+            raise KeyboardInterrupt
+        return batch
+
+    def new() -> data.DataLoader:
+        return data.DataLoader(np.arange(11), 2, shuffle, seed=3, transform=transform)
+
+    loader, found = new(), []
+    for _ in range(before):
+        list(loader)
+    try:
+        for count, batch in enumerate(LOOPS[loop](loader), 1):
+            found.append(batch.tolist())
+            if count == done:
+                fail = how == "transform"
+                if how == "break":
+                    break
+                if how == "raise":
+                    raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    fail = False
     state = loader.state_dict()
-    assert (state["epoch"], state["step"]) == (1, 0)
+    assert (state["epoch"], state["step"]) == (before, done)
+    later = new()
+    later.load_state_dict(state)
+    found += [batch.tolist() for batch in later]
+    straight = new()
+    straight.epoch = before
+    assert found == [batch.tolist() for batch in straight]
+    assert loader.epoch == later.epoch == before + 1  # the next pass here is a new one
+    loader.epoch = loader.epoch
+    assert (loader.state_dict()["epoch"], loader.state_dict()["step"]) == (before + 1, 0)
+
+
+def test_of_several_passes_the_last_begun_counts() -> None:
+    loader = data.DataLoader(np.arange(9), 2)
     first, second = iter(loader), iter(loader)
     next(second)
     for _ in range(3):
         next(first)
     state = loader.state_dict()
-    assert (state["epoch"], state["step"]) == (2, 1)
+    assert (state["epoch"], state["step"]) == (1, 1)
     first.close()
     assert loader.state_dict() == state
     loader.epoch = 7

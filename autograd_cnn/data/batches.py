@@ -101,11 +101,7 @@ class DataLoader(Generic[Batch]):
             chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
             batch = self._batch(chosen if order is None else order[chosen], epoch, step)
             place[:] = (epoch, step + 1) if step + 1 < len(self) else (epoch + 1, 0)
-            try:
-                yield batch
-            except GeneratorExit:  # the loop was left early
-                place[:] = (epoch + 1, 0)
-                return
+            yield batch
 
     def _batch(self, chosen: Indices, epoch: int, step: int) -> Any:
         """The elements at `chosen`, augmented and transformed."""
@@ -124,7 +120,9 @@ class DataLoader(Generic[Batch]):
     def state_dict(self) -> dict[str, Any]:
         """The place of the next batch, and the settings that the order depends on.
 
-        The place is that of the pass that began last.  Leaving a loop early ends its pass.
+        The place is that of the pass that began last.  A pass that was left before its end, by an
+        exception or by ``break``, goes on after the last batch handed out.  To count it as done,
+        set ``loader.epoch = loader.epoch``, the number of the next pass.
 
         >>> loader = DataLoader(np.arange(6), batch_size=2)
         >>> for batch in loader:
