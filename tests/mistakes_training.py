@@ -39,6 +39,8 @@ func.functional_call(nn.ReLU(), 3)
 # optimizers and schedules
 optim.SGD([], lr=0.1)  =>  ValueError: SGD: got no parameters
 optim.SGD([x(1)], lr=-0.1)  =>  ValueError: SGD: lr...-0.1
+optim.SGD([x(1)], learning_rate=0.1)
+    =>  TypeError: SGD: unknown argument 'learning_rate'; the signature is SGD(params, lr=0.001
 optim.SGD([x(1)], lr=0.1, nesterov=True)
     =>  ValueError: SGD: momentum must be above 0 with nesterov=True
 optim.SGD([x(1)], lr=0.1).step()
@@ -141,6 +143,10 @@ training.EarlyStopping(nn.ReLU(), 1).update("a")
     =>  TypeError: EarlyStopping.update: value must be a single number, got str
 training.save_checkpoint("no/such/folder", model=lambda: 1)
     =>  TypeError: save_checkpoint: model is a function; a part has ... or is plain data
+training.save_checkpoint("no/such/folder", history=[{"loss": x(1)}])
+    =>  TypeError: save_checkpoint: history/0/loss is a tensor; save its .item(), a number
+training.save_checkpoint("no/such/folder", best=(x(2), 1))
+    =>  TypeError: save_checkpoint: best/0 is a tensor; save its .numpy(), an array
 training.save_checkpoint("a", random=1)
     =>  ValueError: save_checkpoint: 'random' is the name of the generator behind dropout
 training.load_checkpoint("a", random=None)  =>  ValueError: load_checkpoint: 'random' is the name of

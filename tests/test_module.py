@@ -162,6 +162,97 @@ def test_deepcopy_and_pickle_keep_classes_and_values():
     assert twin.a is twin.b
 
 
+LEAVES = {
+    "parameter": lambda: nn.Parameter([1.0, 2.0]),
+    "frozen": lambda: nn.Parameter([1.0, 2.0], requires_grad=False),
+    "whole numbers": lambda: nn.Parameter([1, 2], requires_grad=False),
+    "tensor": lambda: ag.tensor([1.0, 2.0]),
+    "tracked": lambda: ag.tensor([1.0, 2.0], requires_grad=True),
+    "number": lambda: ag.tensor(2.0, requires_grad=True),
+    "columns": lambda: ag.tensor(np.ones((2, 3)).T, requires_grad=True),
+}
+
+
+@pytest.mark.parametrize("recording", [True, False])
+@pytest.mark.parametrize("kind", LEAVES)
+def test_copies_of_a_leaf_keep_its_class_and_its_gradients(kind, recording):
+    """A shallow copy is on the same memory, as in PyTorch, and a deep one on its own."""
+    x = LEAVES[kind]()
+    if x.requires_grad:
+        x.grad = np.ones(x.shape)
+    for make in (copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+        with ag.set_grad_enabled(recording):
+            twin = make(x)
+        assert twin is not x
+        assert (type(twin), twin.dtype, twin.is_leaf) == (type(x), x.dtype, True)
+        assert twin.requires_grad == x.requires_grad
+        np.testing.assert_array_equal(twin.numpy(), x.numpy())
+        assert np.shares_memory(twin.array, x.array) == (make is copy.copy)
+        assert (twin.grad is not None) == (make is copy.deepcopy and x.requires_grad)
+        if x.requires_grad:
+            twin.grad = None
+            (twin * 3.0).sum().backward()
+            assert twin.grad.tolist() == np.full(x.shape, 3.0).tolist()
+            assert x.grad.tolist() == np.ones(x.shape).tolist()
+
+
+def test_a_write_to_a_shallow_copy_is_a_write_to_the_leaf():
+    x = nn.Parameter([1.0, 2.0])
+    twin, loss = copy.copy(x), (x * x).sum()
+    with ag.no_grad():
+        twin += 1.0
+    assert x.tolist() == [2.0, 3.0]
+    with pytest.raises(ag.GraphError, match="changed in place"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,)])
+def test_a_shallow_copy_of_a_result_passes_the_gradient_on(shape):
+    x = ag.tensor(np.ones(shape), requires_grad=True)
+    y = x * 2.0
+    twin = copy.copy(y)
+    assert np.shares_memory(twin.array, y.array) or not y.size
+    (twin * 3.0 + y).sum().backward()
+    np.testing.assert_array_equal(x.grad, np.full(shape, 8.0))
+
+
+@pytest.mark.parametrize("make", [copy.deepcopy, pickle.dumps, copy.copy])
+@pytest.mark.parametrize(
+    ("hold", "name"),
+    [
+        (lambda m, y: setattr(m, "hidden", y), "hidden"),
+        (lambda m, y: setattr(m, "states", [1, {"a": (y,)}]), "states.1.a.0"),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_copy_of_a_module_that_holds_a_graph_names_the_attribute(make, hold, name, inside):
+    cell = nn.Linear(2, 2)
+    net = nn.Sequential(nn.ReLU(), cell) if inside else cell
+    hold(cell, ag.tensor([1.0], requires_grad=True) * 2.0)
+    if inside and make is copy.copy:
+        assert copy.copy(net)[1] is cell
+        return
+    with pytest.raises(ag.GraphError) as caught:
+        make(net)
+    assert str(caught.value) == (
+        f"Linear: {name} is a result of multiply, which cannot be copied or pickled with its "
+        f"graph; assign {name}.detach() first"
+    )
+    hold(cell, ag.tensor([1.0], requires_grad=True))
+    make(net)
+
+
+def test_a_module_may_leave_a_graph_out_of_its_copies():
+    class Cell(nn.Linear):
+        def __getstate__(self):
+            return {name: x for name, x in super().__getstate__().items() if name != "hidden"}
+
+    cell = Cell(2, 2)
+    cell.hidden = ag.tensor([1.0], requires_grad=True) * 2.0
+    assert not hasattr(copy.deepcopy(cell), "hidden")
+    assert copy.deepcopy(cell).weight.tolist() == cell.weight.tolist()
+
+
 # -------------------------------------------------------------------------------------------- modes
 
 

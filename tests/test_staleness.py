@@ -33,6 +33,29 @@ def test_a_second_backward_through_a_shared_part_is_refused_too() -> None:
         (h * 3.0).sum().backward()
 
 
+CARRIED: dict[str, Any] = {
+    "hidden state": lambda w, h, x: ag.tanh(w * h + x),
+    "running sum": lambda w, h, x: h + w * x,
+    "product": lambda w, h, x: h * ag.exp(w * x),
+    "window": lambda w, h, x: ag.concatenate([h[1:], w[:1] * x]),
+    "view": lambda w, h, x: (w * h + x).reshape(2, 2).T.ravel(),
+}
+
+
+@pytest.mark.parametrize("update", CARRIED)
+def test_a_state_carried_over_steps_is_told_to_be_detached(update: str) -> None:
+    w = leaf(*np.linspace(0.5, 0.8, 4))
+    for detached in (True, False):
+        h = ag.tensor(np.zeros(4))
+        for step in range(3):
+            h = CARRIED[update](w, h.detach() if detached else h, float(step + 1))
+            if step and not detached:
+                with pytest.raises(ag.GraphError, match=r"freed .* loop carries .*\.detach\(\)"):
+                    h.sum().backward()
+            else:
+                h.sum().backward()
+
+
 def test_retain_graph_allows_a_second_backward() -> None:
     x = leaf(3.0)
     y = (x * x).sum()

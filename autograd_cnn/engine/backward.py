@@ -96,8 +96,9 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: i
             continue
         if node.inputs is None:
             raise GraphError(
-                f"the graph behind this result of {node.op.name} {describe(node)} has been freed "
-                "by an earlier backward pass; pass retain_graph=True to it, or compute it again"
+                f"the graph behind this result of {node.op.name} {describe(node)} was freed by an "
+                "earlier backward; pass it retain_graph=True, compute the result again, or, where "
+                "a loop carries a state from step to step, .detach() the state"
             )
         if node.written is not None and node.written.serial > node.serial:
             raise _stale("the result", node, node)

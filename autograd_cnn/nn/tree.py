@@ -10,7 +10,7 @@ import numpy as np
 from autograd_cnn.checks import mistake
 from autograd_cnn.config import default_array
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.node import Array, Node, values
+from autograd_cnn.engine.node import Array, GraphError, Node, values
 from autograd_cnn.nn.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -62,6 +62,18 @@ class ModuleTree:
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         vars(self)["_roles"] = {n: role for n, role in self._roles.items() if n != name}
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """What `copy` and `pickle` make a copy from; it holds no graph."""
+        reduced = super().__reduce_ex__(protocol)
+        for path, x in _found("", reduced[2:3], Node):
+            if x.op is not None:
+                name = path.removeprefix(".0.")
+                raise GraphError(
+                    f"{type(self).__name__}: {name} is a result of {x.op.name}, which cannot be "
+                    f"copied or pickled with its graph; assign {name}.detach() first"
+                )
+        return reduced
 
     # --------------------------------------------------------------------------- finding by path
 

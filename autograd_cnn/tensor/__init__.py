@@ -173,7 +173,12 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
             )
 
     def __copy__(self) -> Tensor:
-        return self.detach()
+        if self.op is not None:
+            return self[...]
+        new = object.__new__(type(self))
+        fill_node(new, self.array, self.requires_grad)
+        self.write_record().add_detached(new)
+        return new
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         if self.op is not None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from autograd_cnn.data.files import AnyPath, replace_file
 from autograd_cnn.data.npz_format import read_member
+from autograd_cnn.engine.node import Node
 
 HEAD = '{"format": "autograd_cnn checkpoint", "version": 1'  # of the JSON text
 RANDOM = "random"  # the name of the generator behind dropout, a part of every checkpoint
@@ -123,6 +124,9 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray], depth: int = 0
     if isinstance(value, list | tuple):
         items = [_encode(item, f"{path}/{i}", arrays, depth + 1) for i, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
+    if isinstance(value, Node):
+        cure = "item(), a number" if value.array.size == 1 else "numpy(), an array"
+        raise TypeError(f"save_checkpoint: {path} is a tensor; save its .{cure}")
     if not isinstance(value, Mapping):
         raise TypeError(
             f"save_checkpoint: {path} is a {type(value).__name__}; a part has state_dict and "
