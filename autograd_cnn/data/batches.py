@@ -120,9 +120,9 @@ class DataLoader(Generic[Batch]):
     def state_dict(self) -> dict[str, Any]:
         """The place of the next batch, and the settings that the order depends on.
 
-        The place is that of the pass that began last.  A pass that was left before its end, by an
-        exception or by ``break``, goes on after the last batch handed out.  To count it as done,
-        set ``loader.epoch = loader.epoch``, the number of the next pass.
+        The place is that of the pass that began last.  It stays where an error, Ctrl-C or ``break``
+        left the loop, so a later run goes on there.  A new loop in this run is a new pass, to which
+        ``loader.epoch = loader.epoch`` moves the place.
 
         >>> loader = DataLoader(np.arange(6), batch_size=2)
         >>> for batch in loader:

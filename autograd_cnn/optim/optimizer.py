@@ -153,8 +153,8 @@ class Optimizer(CheckedConstructor):
                     array, g, found = p.array, p._grad.array, True
                     if g.dtype is not array.dtype:
                         g = g.astype(array.dtype, copy=False)
+                    p.touch()  # first, as an interrupt may leave the update half done
                     self._update(array, g, self.state.setdefault(p, {}), group)
-                    p.touch()
         if not found:
             name = type(self).__name__
             raise RuntimeError(
