@@ -97,7 +97,7 @@ def test_names_that_collide_in_a_zip_file_stay_apart(tmp_path: Path) -> None:
         ({"a": [1, {2}]}, r"kept/a/1 is a set; a part has state_dict"),
         (np.array([None]), "kept is an array of objects"),
         ({"a": {(1, 2): 3}}, r"kept/a has the key \(1, 2\); keys are strings and ints"),
-        (ag.tensor([1.0]), "kept is a Tensor"),
+        (ag.tensor([1.0]), "kept is a tensor; save its"),
         (1j, "kept is a complex"),
         (nested(101), r"kept/0/0/.*\.\.\. is nested over 100 deep, or holds itself"),
         (nested(10**5), "is nested over 100 deep"),

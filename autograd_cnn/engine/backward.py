@@ -96,9 +96,8 @@ def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: i
             continue
         if node.inputs is None:
             raise GraphError(
-                f"the graph behind this result of {node.op.name} {describe(node)} was freed by an "
-                "earlier backward; pass it retain_graph=True, compute the result again, or, where "
-                "a loop carries a state from step to step, .detach() the state"
+                f"the graph behind this result of {node.op.name} {describe(node)} was freed by a "
+                "backward; pass it retain_graph=True, or .detach() the state that a loop carries on"
             )
         if node.written is not None and node.written.serial > node.serial:
             raise _stale("the result", node, node)
