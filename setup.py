@@ -28,8 +28,8 @@ COMMON = [
 ]
 FLAGS = {
     "default": COMMON,
-    # -O1 finds the same mistakes and compiles in half the time.  Python's own flags include -fwrapv,
-    # which would hide overflow of signed integers.
+    # -O1 finds the same mistakes and compiles in half the time.  Python's own flags bring -fwrapv,
+    # which hides overflow of signed integers.
     "sanitize": [
         *(*COMMON, "-O1", "-g", "-fno-omit-frame-pointer"),
         *("-fsanitize=address,undefined", "-fno-wrapv"),
