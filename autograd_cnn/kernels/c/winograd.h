@@ -295,8 +295,9 @@ static void NAME(tile_gradient)(const Call *call, long begin, long end) {
                 const T *r = rows[y];
                 const T sum = (r[1] + r[2]) / 2;
                 w[3 * y] = r[0] + sum, w[3 * y + 1] = (r[1] - r[2]) / 2, w[3 * y + 2] = sum + r[3];
+                wrong[0] += 0 * (w[3 * y] + w[3 * y + 1] + w[3 * y + 2]);
             }
-            for (int x = 0; x < 9; x++) wrong[0] += 0 * w[x], sizes[x] = (T)fabs(w[x]);
+            for (int x = 0; x < 9; x++) sizes[x] = (T)fabs(w[x]);
             if (!NAME(uneven)(sizes, UNEVEN_GRADIENT)) continue;
             if (4 * ++lost > c) wrong[0] = NAN; /* one by one they would take longer than all together */
             else NAME(gradient_directly)(call, k, i, w);
