@@ -231,6 +231,12 @@ def test_of_several_passes_the_last_begun_counts() -> None:
     assert (state["epoch"], state["step"]) == (7, 0)
 
 
+def test_a_pass_without_batches_ends_too() -> None:
+    loader = data.DataLoader(np.arange(3), 4, drop_last=True)
+    assert list(loader) == []
+    assert (loader.state_dict()["epoch"], loader.epoch) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -229,6 +229,17 @@ def test_schedules_resume(name):
     np.testing.assert_array_equal(path(third, 16, ("lr", "momentum")), whole[4:])
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("key", ["base_lrs", "lrs"])
+def test_a_state_with_wrong_rates_changes_nothing(name, key):
+    schedule = SCHEDULES[name][0](optim, two_groups())
+    before = schedule.state_dict(), schedule.get_last_lr()
+    for wrong in ([0.1], [0.1, "x"], [0.1, math.nan], [None, 0.1], [0.1] * 3):
+        with pytest.raises((ValueError, TypeError), match=r"\.load_state_dict: "):
+            schedule.load_state_dict({**before[0], "last_epoch": 7, key: wrong})
+        assert (schedule.state_dict(), schedule.get_last_lr()) == before
+
+
 def test_a_saved_state_is_a_copy():
     schedule = optim.MultiStepLR(two_groups(), [1])
     schedule.state_dict()["milestones"].append(2)

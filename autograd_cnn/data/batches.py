@@ -102,6 +102,7 @@ class DataLoader(Generic[Batch]):
             batch = self._batch(chosen if order is None else order[chosen], epoch, step)
             place[:] = (epoch, step + 1) if step + 1 < len(self) else (epoch + 1, 0)
             yield batch
+        place[:] = (epoch + 1, 0)
 
     def _batch(self, chosen: Indices, epoch: int, step: int) -> Any:
         """The elements at `chosen`, augmented and transformed."""

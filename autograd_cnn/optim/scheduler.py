@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from autograd_cnn.checks import same_state
+from autograd_cnn.checks import number, same_state
 from autograd_cnn.optim.optimizer import CheckedConstructor, Group, Optimizer
 
 
@@ -160,6 +160,8 @@ class LRScheduler(CheckedConstructor):
         for given in (state_dict["base_lrs"], rates or self.base_lrs):
             if len(given) != count:
                 raise ValueError(f"{name}: expected {count} parameter groups, got {len(given)}")
+            for rate in given:
+                number(name, "a learning rate", rate)
         for key in state_dict.keys() - {"lrs"}:
             value = state_dict[key]
             setattr(self, key, list(value) if isinstance(value, list) else value)
