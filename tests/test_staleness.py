@@ -50,7 +50,9 @@ def test_a_state_carried_over_steps_is_told_to_be_detached(update: str) -> None:
         for step in range(3):
             h = CARRIED[update](w, h.detach() if detached else h, float(step + 1))
             if step and not detached:
-                with pytest.raises(ag.GraphError, match=r"freed .*\.detach\(\) the state that a loop"):
+                with pytest.raises(
+                    ag.GraphError, match=r"freed .*\.detach\(\) the state that a loop"
+                ):
                     h.sum().backward()
             else:
                 h.sum().backward()
