@@ -312,8 +312,9 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
     arity = -1 if arguments.variadic else len(places)
     method = arguments.method
     early = {n: (a.holds, a.exact_types) for n, a in asked.items() if method or a.always_tested}
-    early |= {n: (lambda x: False, sure) for n, (_, sure) in early.items() if sure}  # see _fitting
     takes_tensors = arguments.arrays
+    for name in early.keys() - takes_tensors:  # settings of other types: see `_fitting`
+        early[name] = ((lambda x: False) if early[name][1] else early[name][0], early[name][1])
     if arguments.loose:
         early |= dict.fromkeys(places, (is_array, ()))
         takes_tensors = takes_tensors | {*places}

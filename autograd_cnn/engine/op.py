@@ -169,6 +169,7 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
     without_params = len(whole) == len(defaults)
     known = _PLAIN | {type(None)} if arguments.optional & {*record.inputs} else _PLAIN
     weak = arguments.weak_inputs(record.joint, record.rules)
+    several = bool(weak) or record.variadic
     open_blocks = watch.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
@@ -194,11 +195,13 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
                 arrays.append(x)
             else:
                 return call(*_as_inputs(arguments, args), **params)
-        places = () if node is None else weak if arity > 0 else range(len(args))
-        for k in places:
-            if type(arrays[k]) not in _PYTHON and arrays[k].dtype is not node.array.dtype:
-                args, arrays = in_one_dtype(args, arrays, places)
-                break
+        if several and node is not None:
+            own, places = node.array, weak or range(len(args))
+            for k in places:
+                x = arrays[k]
+                if x is not own and type(x) not in _PYTHON and x.dtype is not own.dtype:
+                    args, arrays = in_one_dtype(args, arrays, places)
+                    break
         try:
             if open_blocks:
                 out = watch.watched("operation", partial(forward, *arrays, **params), record, args)
@@ -256,17 +259,16 @@ def _result(
     """
     if type(out) is not _ndarray:
         out = np.asarray(out)
-    if not tracked and node.array.dtype.kind in "biu":
-        out = of_integers(record.forward, out, arrays, params)
+    recorded = tracked and out.dtype.kind == "f"
+    if out.dtype is not node.array.dtype or recorded is not tracked:
+        out = _of_another_kind(record, out, arrays, params, tracked, node)
+        recorded = tracked and out.dtype.kind == "f"
+    recorded = recorded and _recording()
     result = _new(Node.result_type)
     result.array = out
     result._grad = None
     result.written = None
     result.attached = None
-    kind = out.dtype.kind
-    if kind != "f" and (kind not in NUMERIC or (kind == "c" and tracked and _recording())):
-        raise unfit(record.name, out)
-    recorded = tracked and kind == "f" and _recording()
     base = out.base
     shared = base is not None
     for array in arrays:
@@ -287,9 +289,10 @@ def _result(
             elif type(x) is _ndarray and np.may_share_memory(out, x):
                 result.array = out = out.copy(order="K")  # the caller can write to x
                 break
-    for x in args if has_arrays else ():
-        if type(x) is _ndarray and x.dtype.kind not in NUMERIC:
-            raise mistake(record.name, "an input", "an array of numbers", x)
+    if has_arrays:
+        for x in args:
+            if type(x) is _ndarray and x.dtype.kind not in NUMERIC:
+                raise mistake(record.name, "an input", "an array of numbers", x)
     if recorded:
         result.tracked = True
         result.op = record
@@ -304,6 +307,18 @@ def _result(
         result.params = {}
     result.serial = next_serial()
     return result
+
+
+def _of_another_kind(
+    record: Op, out: Any, arrays: Sequence[Any], params: dict[str, Any], tracked: bool, node: Node
+) -> Any:
+    """A result in another dtype than the input `node`; raises TypeError if it cannot be a tensor."""
+    if not tracked and node.array.dtype.kind in "biu":
+        out = of_integers(record.forward, out, arrays, params)
+    kind = out.dtype.kind
+    if kind not in NUMERIC or (kind == "c" and tracked and _recording()):
+        raise unfit(record.name, out)
+    return out
 
 
 def _copied(args: Sequence[Any]) -> tuple[Any, ...]:
