@@ -102,11 +102,13 @@ _ARRAYS = (np.ndarray, np.generic)
 
 
 def in_one_dtype(
-    args: Sequence[Any], arrays: Sequence[Any], places: Sequence[int]
+    args: Any, arrays: Any, places: Sequence[int], own: np.dtype[Any]
 ) -> tuple[tuple[Any, ...], list[Any]]:
     """The inputs of an op and their arrays, with the weak ones at these places cast to
-    `floating_dtype`: values without axes, integers and bools.
+    `floating_dtype`: values without axes, integers and bools.  A tensor has the dtype `own`.
     """
+    if all(getattr(arrays[k], "dtype", own) is own for k in places):
+        return args, arrays
     dtype, args, arrays = floating_dtype(arrays[k] for k in places), list(args), list(arrays)
     for k in places:
         x: Any = arrays[k]

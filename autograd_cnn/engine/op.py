@@ -183,25 +183,26 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
                     params = arguments.plain(params)
                     break
         node: Any = None
-        tracked = has_arrays = False
+        dtype: Any = None
+        tracked = has_arrays = mixed = False
         arrays = []
         for x in args:
             if isinstance(x, Node):
                 node = x
                 tracked = tracked or x.tracked
-                arrays.append(x.array)
-            elif type(x) in known:
-                has_arrays = has_arrays or type(x) is np.ndarray
-                arrays.append(x)
-            else:
+                x = x.array
+            elif type(x) is _ndarray:
+                has_arrays = True
+            elif type(x) not in known:
                 return call(*_as_inputs(arguments, args), **params)
-        if several and node is not None:
-            own, places = node.array, weak or range(len(args))
-            for k in places:
-                x = arrays[k]
-                if x is not own and type(x) not in _PYTHON and x.dtype is not own.dtype:
-                    args, arrays = in_one_dtype(args, arrays, places)
-                    break
+            elif type(x) in _PYTHON:
+                arrays.append(x)
+                continue
+            arrays.append(x)
+            if x.dtype is not dtype:
+                mixed, dtype = dtype is not None, x.dtype
+        if mixed and several and node is not None:
+            args, arrays = in_one_dtype(args, arrays, weak or range(len(args)), node.array.dtype)
         try:
             if open_blocks:
                 out = watch.watched("operation", partial(forward, *arrays, **params), record, args)
@@ -312,7 +313,7 @@ def _result(
 def _of_another_kind(
     record: Op, out: Any, arrays: Sequence[Any], params: dict[str, Any], tracked: bool, node: Node
 ) -> Any:
-    """A result in another dtype than the input `node`; raises TypeError if it cannot be a tensor."""
+    """A result of another dtype than `node`; raises TypeError where it cannot be a tensor."""
     if not tracked and node.array.dtype.kind in "biu":
         out = of_integers(record.forward, out, arrays, params)
     kind = out.dtype.kind
