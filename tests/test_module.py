@@ -216,7 +216,7 @@ def test_a_shallow_copy_of_a_result_passes_the_gradient_on(shape):
     np.testing.assert_array_equal(x.grad, np.full(shape, 8.0))
 
 
-@pytest.mark.parametrize("make", [copy.deepcopy, pickle.dumps, copy.copy])
+@pytest.mark.parametrize("make", [copy.deepcopy, pickle.dumps])
 @pytest.mark.parametrize(
     ("hold", "name"),
     [
@@ -229,9 +229,7 @@ def test_a_copy_of_a_module_that_holds_a_graph_names_the_attribute(make, hold, n
     cell = nn.Linear(2, 2)
     net = nn.Sequential(nn.ReLU(), cell) if inside else cell
     hold(cell, ag.tensor([1.0], requires_grad=True) * 2.0)
-    if inside and make is copy.copy:
-        assert copy.copy(net)[1] is cell
-        return
+    assert vars(copy.copy(cell)).items() >= vars(cell).items()  # a shallow copy shares the graph
     with pytest.raises(ag.GraphError) as caught:
         make(net)
     assert str(caught.value) == (

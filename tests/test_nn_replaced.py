@@ -225,3 +225,101 @@ def test_a_replaced_function_is_called(
     with ag.set_grad_enabled(recording):
         net(normal(2, 2, 6, 6))
     assert called == [layer]
+
+
+# ------------------------------------------------------------------------- the note of each name
+
+
+class Slotted(nn.Module):
+    __slots__ = ("place",)
+
+    def __init__(self):
+        self.place, self.scale = 3, nn.Parameter([1.0])
+
+
+class OwnState(nn.Module):
+    def __init__(self):
+        self.scale = nn.Parameter([1.0])
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+
+ROLE_MODULES = {
+    "layer": lambda: nn.BatchNorm1d(3),
+    "container": lambda: nn.Sequential(nn.Linear(2, 2)),
+    "empty": nn.ReLU,
+    "slots": Slotted,
+    "own state": OwnState,
+}
+
+
+@pytest.mark.parametrize("make", [*ROLE_MODULES])
+def test_a_shallow_copy_has_its_own_notes(make):
+    net = ROLE_MODULES[make]()
+    twin = copy.copy(net)
+    twin.extra = nn.Parameter([2.0])
+    twin.register_buffer("seen", [1.0])
+    net.extra = 3
+    assert net.extra == 3
+    assert [*twin.state_dict()] != [*net.state_dict()] == [*ROLE_MODULES[make]().state_dict()]
+    assert getattr(twin, "place", None) == getattr(net, "place", None)
+
+
+@every_layer
+def test_a_pickle_of_version_0_2_keeps_its_buffers_and_notes(name, given, shape, settings):
+    """It lists the names of its buffers, and knows nothing of the other names."""
+    layer = getattr(nn, name)(*given)
+    layer.extra = nn.Parameter([2.0])
+    layer.inner = nn.ReLU()
+    layer.register_buffer("seen", [1.0])
+    buffers = tuple(name for name, _ in layer.named_buffers(recurse=False))
+    state = {k: v for k, v in vars(layer).items() if k != "_roles"}
+    old = type(layer).__new__(type(layer))
+    old.__setstate__({**state, "_buffer_names": buffers})
+    assert [*old.state_dict()] == [*layer.state_dict()]
+    for attribute in ("extra", "inner", "seen"):
+        with pytest.raises(TypeError, match=attribute):
+            setattr(old, attribute, "text")
+    twin = pickle.loads(pickle.dumps(old))
+    assert [*twin.state_dict()] == [*layer.state_dict()]
+
+
+def test_a_new_name_is_noted_in_place():
+    """Else a module of n parts would cost n * n."""
+    net = nn.Sequential(nn.ReLU())
+    notes = vars(net)["_roles"]
+    net.extra = nn.Parameter([1.0])
+    net.register_buffer("seen", [1.0])
+    del net.extra
+    assert vars(net)["_roles"] is notes
+    assert [*notes] == ["0", "seen"]
+
+
+class Guarded(nn.Module):
+    """Refuses a module, and keeps the values of what is assigned to `scale`."""
+
+    def __init__(self):
+        self.inner = None
+
+    @property
+    def scale(self):
+        return self._scale
+
+    @scale.setter
+    def scale(self, value):
+        self._scale = nn.Parameter(np.asarray(value, np.float32))
+
+    @property
+    def fixed(self):
+        return 1
+
+
+def test_a_property_looks_after_its_values_itself():
+    net = Guarded()
+    net.scale = nn.Parameter([1.0])
+    net.scale = [2.0]
+    assert [name for name, _ in net.named_parameters()] == ["_scale"]
+    with pytest.raises(AttributeError):
+        net.fixed = nn.ReLU()
+    assert not {"scale", "fixed"} & {*vars(net)["_roles"]}

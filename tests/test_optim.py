@@ -288,3 +288,16 @@ def test_training_learns_and_memory_stays_flat_without_the_garbage_collector():
     # One leaked graph per step would be over 10 MB; Python's free lists of tuples settle at 0.4 MB.
     assert memory[1] - memory[0] < 1_000_000
     assert np.mean(losses[-20:]) < 0.2 * np.mean(losses[:20])
+
+
+@pytest.mark.parametrize("number", [float, int, np.float64, np.array, np.int64])
+def test_constructors_take_every_spelling_of_a_number(number):
+    """Their own checks decide, and not the annotations."""
+    parameters = [nn.Parameter([1.0])]
+    for build in (optim.SGD, optim.Adam, optim.RMSprop):
+        assert build(parameters, lr=number(1)).param_groups[0]["lr"] == 1
+    optimizer = optim.SGD(parameters, lr=1.0)
+    assert optim.CosineAnnealingLR(optimizer, T_max=number(10)).T_max == 10
+    assert optim.StepLR(optimizer, 2, gamma=number(1)).gamma == 1
+    optim.ExponentialLR(optimizer, gamma=number(1)).step()
+    assert optimizer.param_groups[0]["lr"] == 1

@@ -85,3 +85,23 @@ def test_several_schedules_resume_in_any_order_of_loading(first, second):
             for place in chosen:
                 parts[place].load_state_dict(states[place])
             assert run(parts, range(7, 16)) == straight[7:]
+
+
+@pytest.mark.parametrize("second", SOME)
+@pytest.mark.parametrize("first", SOME)
+def test_several_schedules_continue_by_last_epoch(first, second):
+    """The rates in the optimizer's state are those of the epoch, and stay."""
+    optimizer = two_groups()
+    made = [SCHEDULES[name][0](optim, optimizer) for name in (first, second)]
+    for _ in range(4):
+        for schedule in made:
+            schedule.step()
+    later = two_groups()
+    for group, loaded in zip(later.param_groups, optimizer.param_groups):
+        group.update({**loaded, "params": group["params"]})
+    again = [SCHEDULES[name][0](optim, later, last_epoch=3) for name in (first, second)]
+    for _ in range(9):
+        ours, theirs = ([g["lr"] for g in o.param_groups] for o in (later, optimizer))
+        assert ours == pytest.approx(theirs, rel=1e-12)
+        for schedule in (*made, *again):
+            schedule.step()

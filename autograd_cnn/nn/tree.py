@@ -42,29 +42,39 @@ class ModuleTree:
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute.  What stands for a parameter, module or buffer must be one, or
             None.  A parameter may replace anything, and a module anything but a parameter."""
-            role = self._roles.get(name)
-            kind = next((k for k in (Parameter, ModuleTree) if isinstance(value, k)), None)
-            if kind is Parameter or (kind is not None and role is not Parameter):
-                if role is not kind:
-                    vars(self)["_roles"] = {**self._roles, name: kind}
-            elif role is not None and value is not None:
+            role, kind, held = self._roles.get(name), _kind(value), vars(self).get(name)
+            plain = role is kind is None and not isinstance(held, (list, tuple, dict))
+            if plain or hasattr(getattr(type(self), name, None), "__set__"):  # such as a property
+                super().__setattr__(name, value)
+                return
+            noted = kind is Parameter or (kind is not None and role is not Parameter)
+            if role is not None and value is not None and not noted:
                 untracked = isinstance(value, Node) and not value.requires_grad
                 if role is not np.ndarray or not (untracked or isinstance(value, _ARRAYS)):
                     raise mistake(type(self).__name__, name, _WANTED[role], value)
                 value = np.array(value.array) if untracked else np.asarray(value)
-            elif isinstance(held := vars(self).get(name), (list, tuple, dict)):
+            elif not noted and isinstance(held, (list, tuple, dict)):
                 loses = any(not isinstance(x, Parameter) for _, x in _found(name, value, Node))
                 if loses and any(_found(name, held, Parameter)):
                     wanted = "made of Parameters, like the one that it replaces"
                     raise mistake(type(self).__name__, name, wanted, value)
             super().__setattr__(name, value)
+            if noted and role is not kind:
+                self._own_roles()[name] = kind
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        vars(self)["_roles"] = {n: role for n, role in self._roles.items() if n != name}
+        self._own_roles().pop(name, None)
+
+    def _own_roles(self) -> dict[str, type]:
+        """The `_roles` of this instance, to be changed in place."""
+        own: dict[str, Any] = vars(self)
+        if "_roles" not in own:
+            own["_roles"] = {**self._roles}
+        return own["_roles"]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """What `copy` and `pickle` make a copy from; it holds no graph."""
+        """What `deepcopy` and `pickle` make a copy from; it holds no graph."""
         reduced = super().__reduce_ex__(protocol)
         for path, x in _found("", reduced[2:3], Node):
             if x.op is not None:
@@ -74,6 +84,26 @@ class ModuleTree:
                     f"copied or pickled with its graph; assign {name}.detach() first"
                 )
         return reduced
+
+    def __copy__(self) -> Any:
+        """A module with the same values, which may hold a graph, and its own roles."""
+        reduced: Any = super().__reduce_ex__(4)
+        make, args, state = reduced[:3]
+        twin = make(*args)
+        twin.__setstate__(state)
+        vars(twin)["_roles"] = {**twin._roles}
+        return twin
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the state of a copy or of a pickle.  Version 0.2.0 noted the names of buffers."""
+        held, slots = state if isinstance(state, tuple) else (state, {})
+        vars(self).update(held or {})
+        for name, value in slots.items():
+            object.__setattr__(self, name, value)
+        buffers = vars(self).pop("_buffer_names", None)
+        if buffers is not None:
+            kinds = {name: kind for name, x in vars(self).items() if (kind := _kind(x))}
+            self._own_roles().update({**dict.fromkeys(buffers, np.ndarray), **kinds})
 
     # --------------------------------------------------------------------------- finding by path
 
@@ -188,8 +218,9 @@ class ModuleTree:
         if taken or not name.isidentifier():
             problem = "is already an attribute" if taken else "is not an identifier"
             raise ValueError(f"{type(self).__name__}.register_buffer: {name!r} {problem}")
-        vars(self)["_roles"] = {**self._roles, name: np.ndarray}
-        setattr(self, name, None if array is None else np.array(default_array(values(array))))
+        own = None if array is None else np.array(default_array(values(array)))
+        self._own_roles()[name] = np.ndarray
+        setattr(self, name, own)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers by path: PyTorch's names, layouts and order.
@@ -268,6 +299,13 @@ _WANTED = {
     np.ndarray: "an array, a tensor without gradients (see detach) or None",
 }
 """What may be assigned to a name of each role."""
+
+
+def _kind(value: Any) -> type | None:
+    """The role that a value gives to the name that it is assigned to."""
+    if isinstance(value, Parameter):
+        return Parameter
+    return ModuleTree if isinstance(value, ModuleTree) else None
 
 
 def join(path: str, name: str) -> str:

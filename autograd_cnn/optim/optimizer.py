@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, overload
 import numpy as np
 
 from autograd_cnn.checks import integer, mistake, number, single
-from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.arguments import Arguments, guarded
 from autograd_cnn.engine.modes import enable_grad
 from autograd_cnn.engine.node import values
 from autograd_cnn.tensor import Tensor
@@ -35,16 +35,18 @@ def settings(scope: Mapping[str, Any]) -> Group:
     return {k: v for k, v in scope.items() if k not in ("self", "params", "__class__")}
 
 
-class CheckedConstructor:
-    """Its subclasses in this package check the arguments of their constructors."""
+class Explained:
+    """The constructors of its subclasses in this package explain calls that do not fit."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "__init__" in vars(cls) and cls.__module__.startswith("autograd_cnn."):
-            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+            arguments = Arguments(cls.__init__, loose=False)
+            arguments.annotations = {}  # the constructors themselves check the values
+            cls.__init__ = guarded(arguments)  # type: ignore[method-assign]
 
 
-class Optimizer(CheckedConstructor):
+class Optimizer(Explained):
     """The base of optimizers: a subclass defines `_update` for one parameter.
 
     `params` is an iterable of tensors, or of dicts with a key "params" and settings that override

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autograd_cnn.checks import number, same_state
-from autograd_cnn.optim.optimizer import CheckedConstructor, Group, Optimizer
+from autograd_cnn.optim.optimizer import Explained, Group, Optimizer
 
 
 def groups_of(owner: str, optimizer: Any) -> list[Group]:
@@ -30,7 +30,7 @@ def per_group(
     return [check(owner, name, v) for v in values]
 
 
-class LRScheduler(CheckedConstructor):
+class LRScheduler(Explained):
     """The base of schedules: a subclass returns the learning rate at `last_epoch` from `_lr`.
 
     `last_epoch` counts calls of `step` from 0.  The base of a group is the learning rate before its
@@ -67,17 +67,16 @@ class LRScheduler(CheckedConstructor):
                     "first"
                 )
         self.base_lrs = [float(group["initial_lr"]) for group in groups]
-        self.last_epoch, self._rates = last_epoch, self.base_lrs
+        self.last_epoch, self._rates, loaded = last_epoch, self.base_lrs, self.get_last_lr()
         if last_epoch != -1:
             self._rates = self._own_rates()
-            for position, group in enumerate(groups):
-                if group["lr"] == self.base_lrs[position]:
-                    group["lr"] = self._rates[position]
+        before = self._rates
         self.last_epoch += 1
-        if last_epoch != -1:  # the optimizer's state may hold the rates of this epoch
-            pairs = zip(groups, self._rates, self._own_rates())
-            self._rates = [old if group["lr"] == old else new for group, old, new in pairs]
         self._apply()
+        if last_epoch != -1:  # several schedules made the loaded rates that are not this one's own
+            rates = zip(groups, loaded, self.base_lrs, before, self._rates)
+            for group, rate, base, old, new in rates:
+                group["lr"] = new if rate in (base, old) else rate
 
     def _lr(self, position: int) -> float:
         """The learning rate of the group at `position` in epoch `last_epoch`."""
