@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from autograd_cnn.checks import mistake, unfit
+from autograd_cnn.checks import unfit
 from autograd_cnn.config import floating_dtype, in_one_dtype, of_integers
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.annotations import NUMERIC
 from autograd_cnn.engine.arguments import Arguments, as_input, guarded
+from autograd_cnn.engine.copies import copied, protected_params, refuse_other_arrays
 from autograd_cnn.engine.guests import guest_forward, guest_rule
 from autograd_cnn.engine.node import Array, Node, next_serial
 
@@ -291,15 +292,13 @@ def _result(
                 result.array = out = out.copy(order="K")  # the caller can write to x
                 break
     if has_arrays:
-        for x in args:
-            if type(x) is _ndarray and x.dtype.kind not in NUMERIC:
-                raise mistake(record.name, "an input", "an array of numbers", x)
+        refuse_other_arrays(record.name, args)
     if recorded:
         result.tracked = True
         result.op = record
-        result.inputs = _copied(args) if has_arrays else args
+        result.inputs = copied(args) if has_arrays else args
         if record.exposed:
-            params = _protected_params(params, record.exposed)
+            params = protected_params(params, record.exposed)
         result.params = {**params, **saved} if saved else params
     else:
         result.tracked = False
@@ -320,35 +319,6 @@ def _of_another_kind(
     if kind not in NUMERIC or (kind == "c" and tracked and _recording()):
         raise unfit(record.name, out)
     return out
-
-
-def _copied(args: Sequence[Any]) -> tuple[Any, ...]:
-    """Inputs for backward: arrays, whose memory others can write to, are copied."""
-    return tuple([x.copy(order="K") if type(x) is np.ndarray else x for x in args])
-
-
-_LASTING = frozenset({int, slice, type(None), type(...), bool, float, str})
-
-
-def _protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Parameters for backward: arrays and lists (targets, indices) that may change are copied."""
-    for name in names:
-        value = params[name]
-        kind = type(value)
-        if kind not in _LASTING and not (kind is tuple and _LASTING.issuperset(map(type, value))):
-            params = {**params, name: _protected(value)}
-    return params
-
-
-def _protected(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _protected(part) for key, part in value.items()}
-    if type(value) in (tuple, list):
-        return type(value)(map(_protected, value))
-    if isinstance(value, Node):
-        return value.array.copy()
-    memory = isinstance(value, (np.ndarray, memoryview)) or hasattr(value, "__array_interface__")
-    return np.array(value) if memory and not isinstance(value, np.generic) else value
 
 
 def composition(function: Callable[P, Any]) -> types.ArrayFunction[P]:

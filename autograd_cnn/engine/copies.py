@@ -1,0 +1,48 @@
+"""What a graph keeps of a call: copies of the arrays that somebody else could change later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.checks import mistake
+from autograd_cnn.engine.annotations import NUMERIC
+from autograd_cnn.engine.node import Node
+
+
+def refuse_other_arrays(name: str, args: Sequence[Any]) -> None:
+    """Raise TypeError if an array among the inputs does not hold numbers."""
+    for x in args:
+        if type(x) is np.ndarray and x.dtype.kind not in NUMERIC:
+            raise mistake(name, "an input", "an array of numbers", x)
+
+
+def copied(args: Sequence[Any]) -> tuple[Any, ...]:
+    """Inputs for backward: arrays, whose memory others can write to, are copied."""
+    return tuple([x.copy(order="K") if type(x) is np.ndarray else x for x in args])
+
+
+_LASTING = frozenset({int, slice, type(None), type(...), bool, float, str})
+
+
+def protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Parameters for backward: arrays and lists (targets, indices) that may change are copied."""
+    for name in names:
+        value = params[name]
+        kind = type(value)
+        if kind not in _LASTING and not (kind is tuple and _LASTING.issuperset(map(type, value))):
+            params = {**params, name: _protected(value)}
+    return params
+
+
+def _protected(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _protected(part) for key, part in value.items()}
+    if type(value) in (tuple, list):
+        return type(value)(map(_protected, value))
+    if isinstance(value, Node):
+        return value.array.copy()
+    memory = isinstance(value, (np.ndarray, memoryview)) or hasattr(value, "__array_interface__")
+    return np.array(value) if memory and not isinstance(value, np.generic) else value
