@@ -33,7 +33,7 @@
 #define TILE_RUN 28     /* vectors of tiles whose products the weight gradient adds up at a time */
 #define TILE_BYTES 1048576 /* of transformed tiles that it goes through at a time: an L2 cache (0.25 to 1.5 MB tried) */
 #define TILE_SUMS (32 << 20) /* bytes of sums that it keeps at most */
-#define UNEVEN 1000     /* how many times one place of a filter weighs as much as another, from which tiles would lose the other; ... */
+#define UNEVEN 30       /* how many times one place of a filter weighs as much as another, from which tiles would lose the other; ... */
 #define UNEVEN_GRADIENT 10000 /* ... of 3 x 3 gradients: among so few values, one is small by chance more often */
 #define TILE_SHARES 16  /* shares of the tiles, at most, that it adds up one by one: as many threads can help */
 #define HALVED 256      /* values of two rows that are computed at a time for the maximum of both */
