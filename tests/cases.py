@@ -37,7 +37,7 @@ def wheres(draw: Any) -> Case:
 
 @st.composite
 def clips(draw: Any) -> Case:
-    if draw(st.booleans()):
+    if draw(st.integers(0, 3)):
         x, low, high = draw(ag_st.broadcastable(3))
         return make(x, *draw(st.sampled_from([(low, high), (low,), (None, high)])))
     low, high = draw(st.sampled_from([(-0.5, 0.7), (None, 0.3), (-1.0, None)]))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,16 @@ LONGEST = 600
 """Blocks with more bytecodes are interrupted at about this many of them."""
 
 
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """No garbage collection, whose callbacks (Hypothesis has one) would be interrupted instead."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("name", BLOCKS)
 def test_an_interrupt_at_any_bytecode_leaves_no_setting_changed(name: str) -> None:
     """Not even while the traceback lives, which holds the frames that were interrupted."""
