@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from functools import partial
+from typing import TYPE_CHECKING
 
 from autograd_cnn.config import Dropped, Exit, Setting, Undo, changed
 
@@ -44,7 +45,11 @@ class _Mode(Setting):
 
     _variable, _kept = recording, None  # of the class, as setting them takes a tenth of the time
 
-    __init__ = object.__init__
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+    else:
+        __init__ = object.__init__
 
     @Exit
     def __exit__(self) -> Dropped:
