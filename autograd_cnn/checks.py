@@ -67,8 +67,8 @@ def integer(owner: str, name: str, value: Any, least: int) -> int:
         ...
     ValueError: Linear: in_features must be at least 1, got 0
     """
-    single = hasattr(value, "__index__") and not getattr(value, "shape", ())
-    if not single or isinstance(value, bool):
+    whole = hasattr(value, "__index__") and not getattr(value, "shape", ())
+    if not whole or isinstance(value, bool):
         raise mistake(owner, name, "an integer", value)
     if value < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {value!r}")

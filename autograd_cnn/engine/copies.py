@@ -33,15 +33,16 @@ def protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, 
         value = params[name]
         kind = type(value)
         if kind not in _LASTING and not (kind is tuple and _LASTING.issuperset(map(type, value))):
-            params = {**params, name: _protected(value)}
+            params = {**params, name: protected(value)}
     return params
 
 
-def _protected(value: Any) -> Any:
+def protected(value: Any) -> Any:
+    """`value` with copies of the arrays in it, also in dicts, lists and tuples."""
     if isinstance(value, dict):
-        return {key: _protected(part) for key, part in value.items()}
+        return {key: protected(part) for key, part in value.items()}
     if type(value) in (tuple, list):
-        return type(value)(map(_protected, value))
+        return type(value)(map(protected, value))
     if isinstance(value, Node):
         return value.array.copy()
     memory = isinstance(value, (np.ndarray, memoryview)) or hasattr(value, "__array_interface__")

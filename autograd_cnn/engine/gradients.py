@@ -63,7 +63,7 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
                 continue
             if old is not None:
                 g = old.array + g
-            elif not (isinstance(g, np.ndarray) and g.base is None and _references(g) == _ALONE):
+            elif not (isinstance(g, np.ndarray) and g.base is None and references(g) == _ALONE):
                 g = np.array(g, order="K")
             node._grad = fill_node(_new(Node.result_type), np.asarray(g))
 
@@ -74,8 +74,9 @@ def _distinct(g: Any, old: Any = None) -> Any:
         return g.copy() if old is None else old + g
 
 
-_references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda g: math.nan)
-_ALONE = (lambda g: _references(g))(np.empty(1))  # the count of an array with one holder
+references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda x: math.nan)
+"""How often an object is held: NaN, which equals nothing, where Python does not count."""
+_ALONE = (lambda g: references(g))(np.empty(1))  # the count of an array with one holder
 
 
 @checked

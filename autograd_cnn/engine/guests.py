@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd_cnn.checks import shown
 from autograd_cnn.engine.annotations import NUMERIC
+from autograd_cnn.engine.copies import protected
 from autograd_cnn.engine.node import Node
 
 
@@ -33,7 +34,7 @@ def guest_forward(name: str, forward: Callable[..., Any], saves: Sequence[str]) 
         out, saved = out
         if set(saved) != set(saves):
             raise ValueError(f"{name}: the forward must save {list(saves)}, got {list(saved)}")
-        return _numbers(name, "the forward", out, arrays), _copies(saved)
+        return _numbers(name, "the forward", out, arrays), protected(saved)
 
     return guarded
 
@@ -106,7 +107,3 @@ def _numbers(name: str, what: str, x: Any, arrays: Sequence[Any] | None = None) 
 
 
 _NUMBER = (bool, int, float, complex, np.generic)
-
-
-def _copies(saved: dict[str, Any]) -> dict[str, Any]:
-    return {key: x.copy(order="K") if type(x) is np.ndarray else x for key, x in saved.items()}

@@ -10,8 +10,6 @@ sees that they are older than its new version.  Each version is the first input 
 from __future__ import annotations
 
 import functools
-import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.arguments import as_numbers
+from autograd_cnn.engine.gradients import references
 from autograd_cnn.engine.node import Attached, GraphError, Node, describe, fill_node, values
 from autograd_cnn.engine.op import OPS
 from autograd_cnn.ops import arithmetic, pick
@@ -226,16 +225,15 @@ def _overlap(view: Node, target: Node) -> bool:
         return True
 
 
-_references: Callable[[Any], float] = getattr(sys, "getrefcount", lambda x: math.nan)
 _example: Node = fill_node(_new(Node), np.empty((1, 1)).T)
-_HELD_ONCE = _references(_example.array), _references(_example.array.base)
+_HELD_ONCE = references(_example.array), references(_example.array.base)
 
 
 def _alone(node: Node) -> bool:
     """Whether nothing else sees the memory of `node`: no tensor, and no view of NumPy's."""
     once, base_once = _HELD_ONCE
-    return _references(node.array) == once and (
-        node.array.base is None or _references(node.array.base) == base_once
+    return references(node.array) == once and (
+        node.array.base is None or references(node.array.base) == base_once
     )
 
 
