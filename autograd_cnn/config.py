@@ -105,7 +105,7 @@ def in_one_dtype(
     args: Any, arrays: Any, places: Sequence[int], own: np.dtype[Any]
 ) -> tuple[tuple[Any, ...], list[Any]]:
     """The inputs of an op and their arrays, with the weak ones at these places cast to
-    `floating_dtype`: values without axes, integers and bools.  A tensor has the dtype `own`.
+    `floating_dtype`: values without axes, integers and bools.  An input has the dtype `own`.
     """
     if all(getattr(arrays[k], "dtype", own) is own for k in places):
         return args, arrays
@@ -120,6 +120,22 @@ def in_one_dtype(
             args[k] = args[k].astype(dtype)
             arrays[k] = getattr(args[k], "array", args[k])
     return tuple(args), arrays
+
+
+def in_dtype_of_weights(name: str, x: Any, *weights: Any) -> list[Any]:
+    """x and its weights, of which some may be None; integers in the weights' dtype.
+
+    Raises TypeError for floats of several dtypes.
+    """
+    given = list(dict.fromkeys(str(w.dtype) for w in weights if w is not None))
+    floats = [d for d in (str(x.dtype), *given) if np.dtype(d).kind == "f"]
+    if any(d != floats[0] for d in floats):
+        raise TypeError(
+            f"{name}: the input has dtype {x.dtype}, weights have {' and '.join(given)}; convert "
+            f"the input with .astype({given[0]!r}), or make the layer under "
+            f"ag.set_default_dtype('{x.dtype}')"
+        )
+    return [x.astype(floats[0]) if floats and x.dtype.kind in "biu" else x, *weights]
 
 
 def of_integers(forward: Any, out: Any, arrays: Sequence[Any], params: dict[str, Any]) -> Any:

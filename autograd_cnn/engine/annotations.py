@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -180,6 +181,17 @@ def read_annotation(annotation: Any, known: Mapping[str, Any]) -> Annotation | N
 
 
 _CLASSES = {Any, bool, int, float, str, Window}
+
+
+def parameter_names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    """The positional and the keyword-only parameters of a function, and how many are required."""
+    plain: Any = inspect.unwrap(function)
+    code = getattr(plain, "__code__", None)  # ten times as fast to read as inspect.signature
+    if code is None:  # not written in Python
+        return (), (), 0
+    names, count = code.co_varnames, code.co_argcount
+    keyword = names[count : count + code.co_kwonlyargcount]
+    return names[:count], keyword, count - len(plain.__defaults__ or ())
 
 
 def read_annotations(given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Annotation]:

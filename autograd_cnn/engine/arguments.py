@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from autograd_cnn.engine.annotations import (
     array_of,
     is_array,
     is_masked,
+    parameter_names,
     read_annotations,
 )
 from autograd_cnn.engine.node import Node, describe
@@ -31,17 +32,6 @@ _ARRAY = ANNOTATIONS["Array"].words
 _REWORDED = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.linalg.LinAlgError)
 """The errors whose messages are reworded.  All others pass unchanged."""
 _OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
-
-
-def parameter_names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-    """The positional and the keyword-only parameters of a function, and how many are required."""
-    plain: Any = inspect.unwrap(function)
-    code = getattr(plain, "__code__", None)  # ten times as fast to read as inspect.signature
-    if code is None:  # not written in Python
-        return (), (), 0
-    names, count = code.co_varnames, code.co_argcount
-    keyword = names[count : count + code.co_kwonlyargcount]
-    return names[:count], keyword, count - len(plain.__defaults__ or ())
 
 
 class Arguments:
@@ -163,6 +153,15 @@ class Arguments:
         bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
         text = signature.replace(parameters=bare[self.method :], return_annotation=signature.empty)
         return TypeError(f"{where}: {problem}; the signature is {where}{text}")
+
+    def reraise(
+        self, error: Exception, args: Sequence[Any], settings: dict[str, Any], inner: Any = ()
+    ) -> NoReturn:
+        """Raise what `explain` makes of `error`, or the error itself."""
+        reworded = self.explain(error, args, settings, inner)
+        if reworded is None:
+            raise error
+        raise reworded from error
 
     def explain(
         self, error: Exception, args: Sequence[Any], settings: dict[str, Any], inner: Any = ()
@@ -338,9 +337,6 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
         try:
             return function(*args, **given)
         except Exception as error:
-            reworded = arguments.explain(error, args, given, inner)
-            if reworded is None:
-                raise
-            raise reworded from error
+            arguments.reraise(error, args, given, inner)
 
     return call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from autograd_cnn.engine.node import (
 )
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import open_blocks, watched
-
-if TYPE_CHECKING:
-    pass
 
 _serial = operator.attrgetter("serial")
 
@@ -168,28 +165,28 @@ def _differentiate(
     op, inputs, params = node.op, node.inputs, node.params
     assert op is not None
     assert inputs is not None
-    args: Any = [node if create_graph else node.array]
-    wanted = []
-    for x in inputs:
-        is_node = isinstance(x, Node)
-        args.append(x.array if is_node and not create_graph else x)
-        wanted.append(is_node and x.tracked and x.serial in needed)
-    joint, name = op.joint, "its inputs"
+    rules, gradients, name = op.rules, None, "its inputs"
+    if create_graph:
+        args = [node, *inputs]
+    else:
+        args = [node.array, *[x.array if isinstance(x, Node) else x for x in inputs]]
     try:
-        if joint is not None:
-            gradients = _apply(joint, node, name, g, args, {**params, "wanted": tuple(wanted)})
+        if op.joint is not None:
+            wanted = tuple([isinstance(x, Node) and x.serial in needed for x in inputs])
+            gradients = _apply(op.joint, node, name, g, args, {**params, "wanted": wanted})
         for position, x in enumerate(inputs):
-            if not wanted[position]:
+            if not isinstance(x, Node) or x.serial not in needed:
                 continue
-            if joint is not None:
+            serial = x.serial
+            if gradients is not None:
                 gx = gradients[position]
             else:
                 place = 0 if op.variadic else position
-                rule, name = op.rules[place], op.inputs[place]
+                rule, name = rules[place], op.inputs[place]
                 if rule is None:
                     continue
-                if x.serial in owned and hasattr(rule, "adds"):
-                    rule.adds(pending[x.serial], g, *args, **params)
+                if serial in owned and hasattr(rule, "adds"):
+                    rule.adds(pending[serial], g, *args, **params)
                     continue
                 if op.variadic:
                     params = {**params, "position": position}
@@ -200,7 +197,7 @@ def _differentiate(
             if gx is None:
                 continue
             # Add gx to what is pending for x, in place only into a sum that was made here.
-            serial, array = x.serial, x.array
+            array = x.array
             if getattr(gx, "dtype", None) is not array.dtype or gx.shape != array.shape:
                 gx = _fitted(op, x, gx)
             if serial not in pending:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from autograd_cnn.checks import unfit
-from autograd_cnn.config import floating_dtype, in_one_dtype, of_integers
+from autograd_cnn.config import floating_dtype, in_dtype_of_weights, in_one_dtype, of_integers
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.annotations import NUMERIC
 from autograd_cnn.engine.arguments import Arguments, as_input, guarded
@@ -69,6 +69,7 @@ def op(
     *,
     joint: Callable[..., Sequence[Array | None]] | None = None,
     saves: Sequence[str] = (),
+    one_dtype: bool = False,
     register: bool = True,
     **rules: types.Rule | None,
 ) -> Callable[[Callable[P, Any]], types.ArrayFunction[P]]:
@@ -80,7 +81,8 @@ def op(
     and tensors share, so that it can be differentiated.  `saves` names the values that the
     function returns beside its result, as ``(out, {name: value})``; the rules receive them as
     keyword parameters.  `joint` replaces the rules by one function that also receives ``wanted``, a
-    flag per input, and returns a gradient or None per input.  With ``register=False`` the op stays
+    flag per input, and returns a gradient or None per input.  With `one_dtype`, floating inputs of
+    several dtypes raise TypeError.  With ``register=False`` the op stays
     out of `OPS`: a private op, whose name need not be unique.
 
     >>> @ag.op(x=lambda g, out, x: g * 3.0 * x * x, register=False)
@@ -100,7 +102,7 @@ def op(
             if record.name in OPS:
                 raise TypeError(f"op {record.name!r} is already registered")
             OPS[record.name] = record
-        call = _callable(record, arguments)
+        call = _callable(record, arguments, one_dtype)
         call.op = record  # type: ignore[attr-defined]
         return wraps(forward)(call)  # type: ignore[return-value]
 
@@ -160,7 +162,7 @@ _PLAIN = _PYTHON - {type(None)} | {np.ndarray} | _NUMBERS
 """The types of inputs, besides tensors, that a forward takes as they are."""
 
 
-def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
+def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[..., Any]:
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
     forward = getattr(record.forward, "ufunc", record.forward)  # without a call in between
     defaults, saves = record.defaults, record.saves
@@ -189,8 +191,10 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
         arrays = []
         for x in args:
             if isinstance(x, Node):
-                node = x
-                tracked = tracked or x.tracked
+                if x.tracked:
+                    tracked, node = True, x
+                elif node is None:
+                    node = x
                 x = x.array
             elif type(x) is _ndarray:
                 has_arrays = True
@@ -200,20 +204,19 @@ def _callable(record: Op, arguments: Arguments) -> Callable[..., Any]:
                 arrays.append(x)
                 continue
             arrays.append(x)
-            if x.dtype is not dtype:
+            if several and x.dtype is not dtype:
                 mixed, dtype = dtype is not None, x.dtype
-        if mixed and several and node is not None:
-            args, arrays = in_one_dtype(args, arrays, weak or range(len(args)), node.array.dtype)
+        if mixed and (one_dtype or node is not None):
+            args, arrays = in_one_dtype(args, arrays, weak or range(len(args)), dtype)
         try:
             if open_blocks:
                 out = watch.watched("operation", partial(forward, *arrays, **params), record, args)
             else:
                 out = forward(*arrays, **params)
+            if mixed and one_dtype:  # errors of shapes come first
+                in_dtype_of_weights(record.name, *arrays)
         except Exception as error:
-            reworded = arguments.explain(error, arrays, params)
-            if reworded is None:
-                raise
-            raise reworded from error
+            arguments.reraise(error, arrays, params)
         saved = None
         if saves:
             out, saved = out
@@ -261,21 +264,17 @@ def _result(
     """
     if type(out) is not _ndarray:
         out = np.asarray(out)
-    recorded = tracked and out.dtype.kind == "f"
-    if out.dtype is not node.array.dtype or recorded is not tracked:
+    if out.dtype is not node.array.dtype:
         out = _of_another_kind(record, out, arrays, params, tracked, node)
-        recorded = tracked and out.dtype.kind == "f"
-    recorded = recorded and _recording()
+        tracked = tracked and out.dtype.kind == "f"
+    recorded = tracked and _recording()
     result = _new(Node.result_type)
     result.array = out
     result._grad = None
     result.written = None
     result.attached = None
     base = out.base
-    shared = base is not None
-    for array in arrays:
-        shared = shared or array is out  # as an op may return it
-    if shared:
+    if base is not None or out is arrays[0] or out is arrays[-1]:  # as an op may return them
         # Views of views have the owner of the memory as their base, but for as_strided.
         source = out if base is None else base
         odd = type(source) is not _ndarray

@@ -7,11 +7,11 @@ from typing import Any
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import per_axis
+from autograd_cnn.config import in_dtype_of_weights
 from autograd_cnn.engine.node import Array, Node, wrap
 from autograd_cnn.functional.geometry import batch_of_one, check_images, kept
 from autograd_cnn.kernels.window import Window, conv_window, transpose_window
 from autograd_cnn.ops import conv
-from autograd_cnn.ops.shape import in_dtype_of_weights
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = [

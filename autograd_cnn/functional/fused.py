@@ -16,14 +16,13 @@ from autograd_cnn.engine.op import op
 from autograd_cnn.functional.convolution import conv_geometry
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops.product import check_linear
-from autograd_cnn.ops.shape import in_dtype_of_weights
 
 
 def _no_gradient(*_: Any, **__: Any) -> Array:
     raise GraphError("a fused layer has no gradient; it must run under no_grad")
 
 
-@op(register=False, x=_no_gradient, w=_no_gradient, b=_no_gradient)
+@op(register=False, one_dtype=True, x=_no_gradient, w=_no_gradient, b=_no_gradient)
 def conv_fused(
     x: Array,
     w: Array,
@@ -48,12 +47,10 @@ def conv_fused(
     axes = w.ndim - 2
     window = conv_geometry(axes, x.shape, w.shape, getattr(b, "shape", None), *settings)
     pooled = None if pool is None else pool_geometry("max", axes, (0, 0, *window.out), *pool)
-    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
-        x, w, b = in_dtype_of_weights("conv", x, w, b)
     return kernels.conv(x, w, b, window, settings[-1], relu, pooled, scale)
 
 
-@op(register=False, x=_no_gradient, w=_no_gradient, b=_no_gradient)
+@op(register=False, one_dtype=True, x=_no_gradient, w=_no_gradient, b=_no_gradient)
 def linear_fused(
     x: Array, w: Array, b: Array | None = None, *, scale: np.ndarray | None, relu: bool
 ) -> Array:
@@ -62,6 +59,4 @@ def linear_fused(
     `scale` (out,) multiplies the product before the bias is added.
     """
     check_linear(x.shape, w.shape, getattr(b, "shape", None))
-    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
-        x, w, b = in_dtype_of_weights("linear", x, w, b)
     return kernels.linear(x, w, b, relu, scale)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.config import in_dtype_of_weights
 from autograd_cnn.engine.modes import recomputing
 from autograd_cnn.engine.node import Array, Node
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops import arithmetic
 from autograd_cnn.ops import batch_norm as ops
 from autograd_cnn.ops.pool import max_pool
-from autograd_cnn.ops.shape import floating, in_dtype_of_weights
+from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]

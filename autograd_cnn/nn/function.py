@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from autograd_cnn.engine.arguments import parameter_names
+from autograd_cnn.engine.annotations import parameter_names
 from autograd_cnn.nn.module import ArrayModule
 
 

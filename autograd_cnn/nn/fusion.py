@@ -40,10 +40,11 @@ _MAX_POOLS = frozenset(_POOLS.values())
 _RECORDED = frozenset(_NORMS.values())
 """The layers that take in the following ones while operations are recorded."""
 _UNRECORDED = _RECORDED | _NORMS.keys()
-_AS_WRITTEN = {
-    kind: (kind.forward, kind.__call__, getattr(kind, "function", None))
+_METHODS = {
+    kind: [(n, getattr(kind, n)) for n in ("forward", "__call__", "function") if hasattr(kind, n)]
     for kind in (ReLU, *_UNRECORDED, *_MAX_POOLS)
 }
+"""What says how a layer computes, as it is written here."""
 
 
 def run(members: Iterable[Any], x: Any) -> Any:
@@ -54,7 +55,7 @@ def run(members: Iterable[Any], x: Any) -> Any:
     while place < len(modules):
         kind, after = kinds[place], kinds[place + 1]
         if kind in takers and after is not None:
-            x, count = _run_together(modules[place:], kinds[place:], x)
+            x, count = _run_together(modules, kinds, place, x)
         elif kind is ReLU and after in _MAX_POOLS and _relu_may_follow(modules[place + 1], x):
             x, count = modules[place](modules[place + 1](x)), 2
         else:
@@ -69,28 +70,31 @@ def _modules(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     kinds: list[Any] = []
     for module in members:
         if isinstance(module, Module):
-            kind = type(module)
-            joins = (
-                module._hooks is None
-                and "forward" not in vars(module)
-                and "function" not in vars(module)
-                and _AS_WRITTEN.get(kind)
-                == (kind.forward, kind.__call__, getattr(kind, "function", None))
-            )
+            kind: Any = type(module)
+            methods = _METHODS.get(kind, ())
+            if not methods or module._hooks is not None:
+                kind = None
+            for name, written in methods:
+                if name in module.__dict__ or getattr(type(module), name) is not written:
+                    kind = None
             modules.append(module)
-            kinds.append(kind if joins else None)
+            kinds.append(kind)
     return modules, [*kinds, None]
 
 
-def _run_together(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> tuple[Any, int]:
-    """Run the first module with those that it takes in; returns the result and their number."""
-    layer, settings = modules[0], _fused_settings(modules, kinds, x)
+def _run_together(
+    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any
+) -> tuple[Any, int]:
+    """Run a module with those that it takes in; returns the result and their number."""
+    layer, settings = modules[place], _fused_settings(modules, kinds, place, x)
     count = 1 + len(settings)
     if count > 1:
         try:
             if not open_blocks:
                 return layer._run_fused(x, **settings), count
-            return watched_layers(modules[:count], lambda: layer._run_fused(x, **settings)), count
+            return watched_layers(
+                modules[place : place + count], lambda: layer._run_fused(x, **settings)
+            ), count
         except (TypeError, ValueError):
             pass  # run one by one, so that the layer at fault raises the error
         except Exception as error:
@@ -99,9 +103,11 @@ def _run_together(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> tuple
     return layer(x), 1
 
 
-def _fused_settings(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> dict[str, Any]:
-    """The following modules that the first takes in, as settings of its `_run_fused`."""
-    layer, kind = modules[0], kinds[0]
+def _fused_settings(
+    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any
+) -> dict[str, Any]:
+    """The following modules that a module takes in, as settings of its `_run_fused`."""
+    layer, kind = modules[place], kinds[place]
     array = x.array if isinstance(x, Node) else x
     taken: dict[str, Any] = {}
     # A pass takes real numbers; a convolution's has a batch axis, and a linear layer's is a matrix.
@@ -109,9 +115,8 @@ def _fused_settings(modules: Sequence[Any], kinds: Sequence[Any], x: Any) -> dic
         return taken
     if kind in _NORMS and array.ndim != getattr(kind, "axes", 0) + 2:
         return taken
-    for module, after in zip(modules[1:], kinds[1:]):
-        if after is None:
-            break
+    while (after := kinds[place := place + 1]) is not None:
+        module = modules[place]
         if after is ReLU and "relu" not in taken:
             taken["relu"] = True
         elif after is _NORMS.get(kind) and not taken and module._follows(layer.weight):

@@ -18,7 +18,7 @@ from autograd_cnn.ops.arithmetic import relu_grad
 from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.pool import window_scatter, winners
 from autograd_cnn.ops.reduce import mean, var
-from autograd_cnn.ops.shape import channel_sum, floating, in_dtype_of_weights
+from autograd_cnn.ops.shape import channel_sum, floating
 
 __all__ = ["batch_norm", "channel_affine"]
 
@@ -49,6 +49,7 @@ def _through_relu(g: Array, out: Array, relu: bool) -> Array:
     x=lambda g, out, x, scale, shift, *, relu: channel_affine(_through_relu(g, out, relu), scale),
     scale=lambda g, out, x, scale, shift, *, relu: channel_sum(_through_relu(g, out, relu) * x),
     shift=lambda g, out, x, scale, shift, *, relu: channel_sum(_through_relu(g, out, relu)),
+    one_dtype=True,
 )
 def channel_affine(
     x: Array, scale: Array, shift: Array | None = None, *, relu: bool = False
@@ -61,8 +62,6 @@ def channel_affine(
     array([[ 2., 13.]])
     """
     _channels("channel_affine", x, scale=scale, shift=shift)
-    if x.dtype is not scale.dtype or (shift is not None and shift.dtype is not x.dtype):
-        x, scale, shift = in_dtype_of_weights("channel_affine", x, scale, shift)
     return kernels.channel_affine(x, scale, shift, relu)
 
 
@@ -111,7 +110,7 @@ def _batch_norm_grads(
     )
 
 
-@op(joint=_batch_norm_grads, saves=("mean_", "var_", "before_"))
+@op(joint=_batch_norm_grads, saves=("mean_", "var_", "before_"), one_dtype=True)
 def batch_norm(
     x: Array,
     weight: Array | None = None,
@@ -134,9 +133,6 @@ def batch_norm(
     _channels("batch_norm", x, weight=weight, bias=bias)
     if pool is not None and x.shape[2:] != pool.size:
         raise ValueError(f"batch_norm: x must have shape (N, C, *{pool.size}), got {x.shape}")
-    for w in (weight, bias):
-        if w is not None and w.dtype is not x.dtype:
-            x, weight, bias = in_dtype_of_weights("batch_norm", x, weight, bias)
     if x.dtype.kind in "biu":
         x = floating(x)
     out, mean_, var_, before_ = kernels.batch_norm(x, weight, bias, eps, relu, pool)

@@ -14,7 +14,7 @@ from autograd_cnn.checks import misfit
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.window import Window
-from autograd_cnn.ops.shape import channel_sum, in_dtype_of_weights, misshapen
+from autograd_cnn.ops.shape import channel_sum, misshapen
 
 
 def _misfit(name: str, window: Window, groups: int, *arrays: Array) -> ValueError:
@@ -31,6 +31,7 @@ def _misfit(name: str, window: Window, groups: int, *arrays: Array) -> ValueErro
         x, g, window=window, groups=groups
     ),
     b=lambda g, out, x, w, b, *, window, groups: channel_sum(g),
+    one_dtype=True,
 )
 def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: int = 1) -> Array:
     """Cross-correlate images x (N, C, H, W) with filters w (F, C / groups, KH, KW) and add a bias b
@@ -43,8 +44,6 @@ def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: 
     fits = x.shape[1:] == (w.shape[1] * groups, *window.size) and w.shape[2:] == window.kernel
     if not fits or groups < 1 or w.shape[0] % groups or (b is not None and b.shape != w.shape[:1]):
         raise _misfit("conv", window, groups, x, w, *(() if b is None else (b,)))
-    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
-        x, w, b = in_dtype_of_weights("conv", x, w, b)
     return kernels.conv(x, w, b, window, groups)
 
 
@@ -53,6 +52,7 @@ def conv(x: Array, w: Array, b: Array | None = None, *, window: Window, groups: 
     w=lambda gx, out, g, w, *, window, groups: conv_weight_grad(
         gx, g, window=window, groups=groups
     ),
+    one_dtype=True,
 )
 def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> Array:
     """The gradient of `conv` in x, from g (N, F, OH, OW) and w (F, C / groups, KH, KW) to
@@ -67,14 +67,13 @@ def conv_input_grad(g: Array, w: Array, *, window: Window, groups: int = 1) -> A
     fits = g.shape[1:] == (w.shape[0], *window.out) and w.shape[2:] == window.kernel
     if not fits or groups < 1 or w.shape[0] % groups:
         raise _misfit("conv_input_grad", window, groups, g, w)
-    if g.dtype is not w.dtype:
-        g, w = in_dtype_of_weights("conv_input_grad", g, w)
     return kernels.conv_input_grad(g, w, window, groups)
 
 
 @op(
     x=lambda gw, out, x, g, *, window, groups: conv_input_grad(g, gw, window=window, groups=groups),
     g=lambda gw, out, x, g, *, window, groups: conv(x, gw, window=window, groups=groups),
+    one_dtype=True,
 )
 def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> Array:
     """The gradient of `conv` in w, from x (N, C, H, W) and g (N, F, OH, OW) to (F, C / groups, KH,
@@ -88,8 +87,6 @@ def conv_weight_grad(x: Array, g: Array, *, window: Window, groups: int = 1) -> 
     fits = (x.shape[2:], g.shape[0], g.shape[2:]) == (window.size, x.shape[0], window.out)
     if not fits or groups < 1 or x.shape[1] % groups or g.shape[1] % groups:
         raise _misfit("conv_weight_grad", window, groups, x, g)
-    if x.dtype is not g.dtype:
-        x, g = in_dtype_of_weights("conv_weight_grad", x, g)
     return kernels.conv_weight_grad(x, g, window, groups)
 
 

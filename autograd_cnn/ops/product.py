@@ -17,7 +17,7 @@ from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops import reduce
 from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import diagonal
-from autograd_cnn.ops.shape import channel_sum, in_dtype_of_weights, unbroadcast
+from autograd_cnn.ops.shape import channel_sum, unbroadcast
 from autograd_cnn.ops.signatures import join_function
 
 __all__ = ["contract", "dot", "einsum", "inner", "linear", "matmul", "outer", "tensordot", "vdot"]
@@ -89,6 +89,7 @@ def check_linear(x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | No
     x=lambda g, out, x, w, b: matmul(g, w),
     w=lambda g, out, x, w, b: matmul(_rows(g).mT, _rows(x)),
     b=lambda g, out, x, w, b: channel_sum(_rows(g)),
+    one_dtype=True,
 )
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """``x @ w.T + b``: x (..., in), weights w (out, in), bias b (out,) -> (..., out).
@@ -100,8 +101,6 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     array([[3., 7.]])
     """
     check_linear(x.shape, w.shape, None if b is None else b.shape)
-    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
-        x, w, b = in_dtype_of_weights("linear", x, w, b)
     if x.ndim == 2:
         return kernels.linear(x, w, b)
     out = np.matmul(x, w.T)

@@ -99,22 +99,6 @@ def statistic(function: Callable[P, Any]) -> Callable[P, Any]:
     return call  # type: ignore[return-value]
 
 
-def in_dtype_of_weights(name: str, x: Any, *weights: Any) -> list[Any]:
-    """x and its weights, of which some may be None; integers in the weights' dtype.
-
-    Raises TypeError for floats of several dtypes.
-    """
-    given = list(dict.fromkeys(str(w.dtype) for w in weights if w is not None))
-    floats = [d for d in (str(x.dtype), *given) if np.dtype(d).kind == "f"]
-    if any(d != floats[0] for d in floats):
-        raise TypeError(
-            f"{name}: the input has dtype {x.dtype}, weights have {' and '.join(given)}; convert "
-            f"the input with .astype({given[0]!r}), or make the layer under "
-            f"ag.set_default_dtype('{x.dtype}')"
-        )
-    return [x.astype(floats[0]) if floats and x.dtype.kind in "biu" else x, *weights]
-
-
 def unbroadcast(g: Array, x: Array) -> Array:
     """Sum the gradient of a broadcast result back to the shape of the input `x`."""
     return g if g.shape == x.shape else sum_to(g, shape=x.shape)
