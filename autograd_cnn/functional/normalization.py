@@ -86,7 +86,7 @@ def batch_norm_fused(
         return ops.batch_norm(input, weight, bias, **settings)
     out, mean, var = ops.batch_norm_with_statistics(input, weight, bias, **settings)
     if count:
-        _follow(running_mean, running_var, mean, var * (count / (count - 1)), momentum)
+        follow(running_mean, running_var, mean, var * (count / (count - 1)), momentum)
     return out
 
 
@@ -106,7 +106,7 @@ def _by_running(
     return ops.channel_affine(input, factor, offset if bias is None else offset + bias, relu=relu)
 
 
-def _follow(running_mean: Any, running_var: Any, mean: Any, var: Any, momentum: float) -> None:
+def follow(running_mean: Any, running_var: Any, mean: Any, var: Any, momentum: float) -> None:
     """Move running averages towards those of a batch, with the unbiased variance."""
     for running, batch in ((running_mean, mean), (running_var, var)):
         running *= 1.0 - momentum
@@ -237,5 +237,5 @@ def instance_norm(
     )
     if running_mean is not None and running_var is not None and n * count and not recomputing.get():
         mean, var = mean.reshape(n, c).mean(axis=0), var.reshape(n, c).mean(axis=0)
-        _follow(running_mean, running_var, mean, var * (count / (count - 1)), momentum)
+        follow(running_mean, running_var, mean, var * (count / (count - 1)), momentum)
     return _scaled(out.reshape(input.shape), weight, bias, (1, c, *(1,) * len(rest)))

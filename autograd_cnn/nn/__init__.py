@@ -27,6 +27,7 @@ from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import *
 from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.pooling import *
+from autograd_cnn.nn.program import Compiled as Compiled
 from autograd_cnn.nn.resizing import *
 from autograd_cnn.nn.tree import IncompatibleKeys
 

@@ -49,14 +49,15 @@ _METHODS = {
 
 def run(members: Iterable[Any], x: Any) -> Any:
     """Apply the modules among the members to x in order, neighbours together where possible."""
-    modules, kinds = _modules(members)
-    takers = _RECORDED if recording.get() else _UNRECORDED
+    modules, kinds = candidates(members)
+    recorded = recording.get()
+    takers = _RECORDED if recorded else _UNRECORDED
     place = 0
     while place < len(modules):
-        kind, after = kinds[place], kinds[place + 1]
-        if kind in takers and after is not None:
-            x, count = _run_together(modules, kinds, place, x)
-        elif kind is ReLU and after in _MAX_POOLS and _relu_may_follow(modules[place + 1], x):
+        kind = kinds[place]
+        if kind in takers and kinds[place + 1] is not None:
+            x, count = _run_together(modules, kinds, place, x, recorded)
+        elif kind is ReLU and relu_follows(modules, kinds, place, x):
             x, count = modules[place](modules[place + 1](x)), 2
         else:
             x, count = modules[place](x), 1
@@ -64,7 +65,7 @@ def run(members: Iterable[Any], x: Any) -> Any:
     return x
 
 
-def _modules(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+def candidates(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     """The modules, and the classes of those that may run together (None for others), then None."""
     modules: list[Any] = []
     kinds: list[Any] = []
@@ -83,10 +84,10 @@ def _modules(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _run_together(
-    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any
+    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any, recorded: bool
 ) -> tuple[Any, int]:
     """Run a module with those that it takes in; returns the result and their number."""
-    layer, settings = modules[place], _fused_settings(modules, kinds, place, x)
+    layer, settings = modules[place], fused_settings(modules, kinds, place, x, recorded)
     count = 1 + len(settings)
     if count > 1:
         try:
@@ -103,13 +104,15 @@ def _run_together(
     return layer(x), 1
 
 
-def _fused_settings(
-    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any
+def fused_settings(
+    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any, recorded: bool
 ) -> dict[str, Any]:
     """The following modules that a module takes in, as settings of its `_run_fused`."""
     layer, kind = modules[place], kinds[place]
     array = x.array if isinstance(x, Node) else x
     taken: dict[str, Any] = {}
+    if kind not in (_RECORDED if recorded else _UNRECORDED):
+        return taken
     # A pass takes real numbers; a convolution's has a batch axis, and a linear layer's is a matrix.
     if type(array) is not np.ndarray or array.dtype.kind != "f":
         return taken
@@ -126,6 +129,13 @@ def _fused_settings(
         else:
             break
     return taken
+
+
+def relu_follows(modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any) -> bool:
+    """Whether this relu runs after the pooling behind it."""
+    if kinds[place] is not ReLU or kinds[place + 1] not in _MAX_POOLS:
+        return False
+    return _relu_may_follow(modules[place + 1], x)
 
 
 def _relu_may_follow(pool: Any, x: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
@@ -118,6 +118,23 @@ class Module(ModuleTree):
         if self._hooks is None:
             self._hooks = ModuleHooks()
         return self._hooks
+
+    _compiled_by: ClassVar[Any]  # a class of `nn.program`, which imports modules
+
+    def compiled(self) -> Callable[[ArrayT], ArrayT]:
+        """This model for inference, called as the model: it records no graph.
+
+        It gives what the model gives under `no_grad`, with less Python in between: layers of this
+        package in a `Sequential` run as a list of kernel calls, with convolution, batch norm by
+        running statistics, relu and max pooling in one.  Parameters, settings and modes are looked
+        at in every call, so the model may be trained or changed in between.  An array gives an
+        array, and a tensor a tensor.
+
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval()
+        >>> model.compiled()(np.ones((2, 1, 2, 2), np.float32)).shape
+        (2, 3)
+        """
+        return self._compiled_by(self)
 
     # ------------------------------------------------------------------------- all inner modules
 

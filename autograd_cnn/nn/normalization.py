@@ -103,7 +103,7 @@ class _ChannelNorm(_Norm):
         )
 
 
-class _BatchNorm(_ChannelNorm):
+class BatchNorm(_ChannelNorm):
     """The base of the ranks, which differ in the shapes of inputs."""
 
     @checked
@@ -117,18 +117,25 @@ class _BatchNorm(_ChannelNorm):
         shape = array.shape
         if len(shape) not in self.ndims or shape[1] != self.num_features:
             raise self._misfit(shape)
-        momentum = self.momentum
-        if momentum is None:  # the plain average of all batches so far
-            momentum = 1.0 / (int(self.num_batches_tracked or 0) + 1)
         moves = self.training and self.track_running_stats
         used = moves or not self.training
         running = (self.running_mean, self.running_var) if used else (None, None)
         state = *running, self.weight, self.bias, self.training or running[0] is None
-        out = batch_norm_fused(x, *state, momentum, self.eps, relu, pool)
+        out = batch_norm_fused(x, *state, self._momentum(), self.eps, relu, pool)
         counts = moves and self.num_batches_tracked is not None
         if counts and array.size and not recomputing.get():
             self.num_batches_tracked[()] += 1
         return out
+
+    def _momentum(self) -> float:
+        """The weight of the next batch in the running statistics."""
+        if self.momentum is not None:
+            return self.momentum
+        return 1.0 / (int(self.num_batches_tracked or 0) + 1)  # the average of all batches so far
+
+    def _moves(self) -> bool:
+        """Whether a forward moves the running statistics."""
+        return self.training and self.track_running_stats and self.running_mean is not None
 
     def _follows(self, weight: Any) -> bool:
         """Whether running statistics can fold this layer into a layer with this weight."""
@@ -145,7 +152,7 @@ class _BatchNorm(_ChannelNorm):
         return kernels.running_affine(mean, var, *given, self.eps)
 
 
-class BatchNorm1d(_BatchNorm, axes=1, vectors=True):
+class BatchNorm1d(BatchNorm, axes=1, vectors=True):
     """Batch normalisation of (N, C) or (N, C, L) over all axes but C; see `BatchNorm2d`.
 
     >>> BatchNorm1d(1, eps=0.0)(ag.tensor([[1.0], [3.0]])).tolist()
@@ -153,7 +160,7 @@ class BatchNorm1d(_BatchNorm, axes=1, vectors=True):
     """
 
 
-class BatchNorm2d(_BatchNorm, axes=2):
+class BatchNorm2d(BatchNorm, axes=2):
     """Batch normalisation of images (N, C, H, W): each channel to mean 0 and variance 1.
 
     Training uses the batch's mean and variance and updates the buffers running_mean and running_var
@@ -169,7 +176,7 @@ class BatchNorm2d(_BatchNorm, axes=2):
     """
 
 
-class BatchNorm3d(_BatchNorm, axes=3):
+class BatchNorm3d(BatchNorm, axes=3):
     """Batch normalisation of volumes (N, C, D, H, W) over all axes but C; see `BatchNorm2d`.
 
     >>> BatchNorm3d(3)(np.ones((2, 3, 2, 4, 4), np.float32)).shape

@@ -1,0 +1,177 @@
+"""A training step as a program of kernel calls."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd_cnn import functional as F
+from autograd_cnn import kernels, nn, random
+from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine.gradients import accumulate_gradients
+from autograd_cnn.engine.node import Node, values, wrap
+from autograd_cnn.engine.op import OPS
+from autograd_cnn.nn.program import Found, Program, as_written, fitting
+from autograd_cnn.ops.loss import check_classes
+
+if TYPE_CHECKING:
+    from autograd_cnn.optim import Optimizer
+    from autograd_cnn.tensor.types import Tensor
+
+AUDIT = "AUTOGRAD_CNN_AUDIT"
+
+
+class Step:
+    """``step(inputs, targets)`` trains a model on a batch, and returns the loss without a graph.
+
+    It does what ``optimizer.zero_grad(); loss(model(inputs), targets).backward();
+    optimizer.step()`` does, to the bit, with less Python in between: a `nn.Sequential` of layers
+    of this package runs as a program (`nn.program`).  Other models, hooks, and watchers such as
+    `ag.profile` take the ordinary way.  `reduce`, if given, is called with the gradients, a list of
+    arrays in the order of the optimizer's parameters, and may change them in place.
+
+    The first step of each shape of batch checks its loss and gradients against the ordinary way;
+    with ``AUTOGRAD_CNN_AUDIT=1`` in the environment every step does.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    >>> step = Step(model, F.cross_entropy, ag.optim.SGD(model.parameters(), lr=0.1))
+    >>> images, labels = np.ones((2, 1, 2, 2), np.float32), np.array([0, 2])
+    >>> first, second = step(images, labels), step(images, labels)
+    >>> bool(second < first)
+    True
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        loss: Callable[..., Any],
+        optimizer: Optimizer,
+        *,
+        reduce: Callable[[list[np.ndarray]], Any] | None = None,
+    ) -> None:
+        for name, given in (("model", model), ("loss", loss)):
+            if not callable(given):
+                raise TypeError(f"Step: {name} must be callable, got {type(given).__name__}")
+        self.model, self.loss, self.optimizer, self.reduce = model, loss, optimizer, reduce
+        self.outputs: Tensor | None = None
+        """The model's result of the last batch, without a graph."""
+        self._programs: dict[Any, Program] = {}
+        self._checked: set[int] = set()
+        self._refused = False
+
+    def __call__(self, inputs: Any, targets: Any) -> Tensor:
+        """One step on a batch; `inputs` and `targets` are what the model and the loss take."""
+        program = self._program(inputs, targets)
+        if program is None:
+            loss = self._ordinary(inputs, targets)
+        else:
+            if id(program) not in self._checked or os.environ.get(AUDIT) == "1":
+                loss = self._compare(program, inputs, targets)
+            else:
+                out, loss, found = self._run(program, inputs, targets)
+                self.outputs = wrap(out)
+                self.optimizer.zero_grad()
+                accumulate_gradients(found)
+        if self.reduce is not None:
+            groups = self.optimizer.param_groups
+            self.reduce([p.grad.array for g in groups for p in g["params"] if p.grad is not None])
+        self.optimizer.step()
+        return wrap(loss)
+
+    def _program(self, inputs: Any, targets: Any) -> Program | None:
+        """The program for this batch, or None for the ordinary way."""
+        x = inputs.array if isinstance(inputs, Node) else inputs
+        if (
+            self._refused
+            or watch.open_blocks
+            or type(self.model) is not nn.Sequential
+            or type(x) is not np.ndarray
+            or x.dtype.kind != "f"
+            or (isinstance(inputs, Node) and (inputs.tracked or inputs.attached))
+            or not modes.recording.get()
+        ):
+            return None
+        return fitting(self._programs, self.model, x, True)
+
+    def _ordinary(self, inputs: Any, targets: Any) -> np.ndarray:
+        """The loss, with gradients in the parameters."""
+        out = self.model(inputs)
+        loss = self.loss(out, targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.outputs = out.detach()
+        return np.array(loss.array)
+
+    def _run(self, program: Program, inputs: Any, targets: Any) -> tuple[Any, np.ndarray, Found]:
+        """The model's result, the loss and the gradients by the program."""
+        classes = self._classes(program, targets)
+        out, kept = program.forward(values(inputs))
+        if classes is None:
+            leaf = wrap(out, True)
+            loss = self.loss(leaf, targets)
+            loss.backward()
+            return out, np.array(loss.array), program.backward(leaf.grad.array, kept)
+        losses, probabilities = kernels.cross_entropy(out, classes)
+        loss = OPS["mean"].forward(losses, axis=None, keepdims=False)
+        g = np.full(losses.shape, losses.dtype.type(1.0) * (1.0 / losses.size), losses.dtype)
+        g = kernels.cross_entropy_grad(g, probabilities, classes)
+        return out, np.asarray(loss), program.backward(g, kept)
+
+    def _classes(self, program: Program, targets: Any) -> np.ndarray | None:
+        """A copy of the targets, if the loss is the mean cross entropy of these classes."""
+        loss, shape = self.loss, program.out.shape
+        if type(loss) is nn.CrossEntropyLoss:
+            plain = loss.reduction == "mean" and loss.weight is None and not loss.label_smoothing
+            if not (plain and loss.ignore_index == -100 and as_written(loss)):
+                return None
+        elif loss is not F.cross_entropy:
+            return None
+        target = np.array(values(targets))  # as checked, whatever another thread writes
+        if len(shape) < 2 or not target.size or target.dtype.kind not in "iu":
+            return None
+        if isinstance(targets, Node) and targets.attached:
+            return None
+        return target if check_classes("cross_entropy", program.out, target, -100) else None
+
+    def _compare(self, program: Program, inputs: Any, targets: Any) -> np.ndarray:
+        """The ordinary way, after a run of the program that must give the same bits."""
+        audit = os.environ.get(AUDIT) == "1"
+        if program.closed and not audit:  # modules of the user run once only
+            out, loss, found = self._run(program, inputs, targets)
+            self.outputs = wrap(out)
+            self.optimizer.zero_grad()
+            accumulate_gradients(found)
+            return loss
+        buffers = [b for m in self.model.modules() for _, b in m._own_buffers()]
+        before = [b.copy() for b in buffers]
+        with random.replay():
+            _, loss, found = self._run(program, inputs, targets)
+        moved = [b.copy() for b in buffers]
+        for b, old in zip(buffers, before):
+            b[...] = old
+        fresh = {id(p) for g in self.optimizer.param_groups for p in g["params"]}
+        pairs = [
+            (leaf, np.zeros_like(leaf.array) if g is None else np.array(g))
+            for leaf, g in found.values()
+            if id(leaf) in fresh or leaf._grad is None
+        ]
+        expected = self._ordinary(inputs, targets)
+        same = _bits([loss, *moved, *[g for _, g in pairs]]) == _bits(
+            [expected, *buffers, *[values(leaf._grad) for leaf, _ in pairs]]
+        )
+        if not same:
+            text = "Step: a program and the ordinary step gave different results; please report it"
+            if audit:
+                raise AssertionError(text)
+            warnings.warn(f"{text}; the ordinary step serves from now on", stacklevel=3)
+            self._refused = True
+        self._checked.add(id(program))
+        return expected
+
+
+def _bits(arrays: Sequence[Any]) -> list[Any]:
+    return [None if a is None else (a.shape, a.dtype, a.tobytes()) for a in arrays]
