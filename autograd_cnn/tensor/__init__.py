@@ -181,10 +181,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         return new
 
     def __deepcopy__(self, memo: Any) -> Tensor:
-        if self.op is not None:
-            raise GraphError(
-                f"a result of {self.op.name} cannot be copied with its graph; use .detach()"
-            )
+        self._refuse_graph("copied")
         new = object.__new__(type(self))
         fill_node(new, self.array.copy(order="K"), self.requires_grad)
         if self._grad is not None:
@@ -193,11 +190,14 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         return new
 
     def __reduce__(self) -> Any:
+        self._refuse_graph("pickled")
+        return type(self), (self.array, self.requires_grad)
+
+    def _refuse_graph(self, done: str) -> None:
         if self.op is not None:
             raise GraphError(
-                f"a result of {self.op.name} cannot be pickled with its graph; use .detach()"
+                f"a result of {self.op.name} cannot be {done} with its graph; use .detach()"
             )
-        return type(self), (self.array, self.requires_grad)
 
     # ---------------------------------------------------------------------------- NumPy's protocols
 
