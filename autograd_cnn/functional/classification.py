@@ -46,7 +46,7 @@ def _warn_of_probabilities(name: str, input: Array) -> None:
 
 def _settings(name: str, argument: str, value: Any, input: Array) -> np.ndarray:
     """The array behind weights, which get no gradient, in the dtype of the input."""
-    if isinstance(value, Node) and value.requires_grad:
+    if isinstance(value, Node) and value.tracked:
         raise TypeError(f"{name}: {argument} gets no gradient; pass .detach() of it")
     dtype = _floating(input)
     return np.asarray(as_numbers(name, argument, value, dtype), dtype)

@@ -49,7 +49,7 @@ class ModuleTree:
                 return
             noted = kind is Parameter or (kind is not None and role is not Parameter)
             if role is not None and value is not None and not noted:
-                untracked = isinstance(value, Node) and not value.requires_grad
+                untracked = isinstance(value, Node) and not value.tracked
                 if role is not np.ndarray or not (untracked or isinstance(value, _ARRAYS)):
                     raise mistake(type(self).__name__, name, _WANTED[role], value)
                 value = np.array(value.array) if untracked else np.asarray(value)

@@ -88,6 +88,23 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
             )
         self._grad = new
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether backward computes a gradient for this tensor, or for one behind it.
+
+        Assigning calls `requires_grad_`.
+
+        >>> x = ag.tensor([1.0])
+        >>> x.requires_grad = True
+        >>> (x * 2.0).requires_grad
+        True
+        """
+        return self.tracked
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
     @checked
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Let `backward` compute the gradient of this leaf, or stop it, and return the leaf.

@@ -109,7 +109,7 @@ def quantile(
     Interpolates linearly: type 7 of Hyndman and Fan, "Sample quantiles in statistical packages"
     (1996).  The axes of `q` come first in the result.
     """
-    if isinstance(q, Node) and q.requires_grad:
+    if isinstance(q, Node) and q.tracked:
         raise TypeError("quantile: q gets no gradient; pass .detach() of it")
     shares = np.true_divide(values(q), whole)
     if not ((shares >= 0.0) & (shares <= 1.0)).all():
