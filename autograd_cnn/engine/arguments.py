@@ -93,7 +93,7 @@ class Arguments:
         return args, settings
 
     def weak_inputs(self, joint: Any, rules: Sequence[Any]) -> Sequence[int]:
-        """Which inputs may be weak: not an index or the like, without a rule beside a ruled one."""
+        """Which inputs take the dtype of others: those with a rule, or all where none has one."""
         places = range(len(self.inputs)) if self.ours or not joint else ()
         ruled = tuple(k for k in places if joint or rules[k]) or places
         ruled = ruled[1:] if self.name == "put" else ruled  # a write keeps the dtype

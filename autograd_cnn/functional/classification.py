@@ -145,9 +145,9 @@ def cross_entropy(
     """Softmax cross entropy of logits (N, K, ...) with targets.  Do not apply softmax first.
 
     `target` holds integer classes (N, ...), or probabilities or one-hot rows (N, K, ...).  Logits
-    (K,) of a single sample go with a 0-d target or with probabilities (K,).  `weight`
-    (K,) weighs classes, and the mean divides by the sum of the weights of the targets.  Targets
-    equal to `ignore_index` do not count; if all are ignored, the mean is NaN, with a warning.
+    (K,) of a single sample go with a 0-d target or with probabilities (K,).  `weight` (K,) weighs
+    classes, and the mean divides by the sum of the weights of the targets.  Targets equal to
+    `ignore_index` do not count; if all are ignored, the mean is NaN, with a warning.
     `label_smoothing` in [0, 1] mixes the target with the uniform distribution (Szegedy et al.,
     2016).  `reduction` is 'mean', 'sum' or 'none' (N, ...).
 

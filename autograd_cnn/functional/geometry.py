@@ -57,9 +57,9 @@ def kept(make: Callable[..., Window]) -> Callable[..., Window]:
 def of_rank(
     axes: int, function: Callable[Concatenate[int, P], R]
 ) -> Callable[[Callable[[], None]], Callable[P, R]]:
-    """Make `function`, which takes the number of spatial axes first, that of a single rank.
+    """Decorate the name and the docstring of a function for that many spatial axes.
 
-    It decorates a function without parameters, which gives the name and the docstring.
+    What is decorated has no parameters.  It becomes `function`, which takes `axes` first.
     """
 
     def declare(named: Callable[[], None]) -> Callable[P, R]:

@@ -78,12 +78,10 @@ def max_pool1d() -> None:
 def max_pool2d() -> None:
     """The largest value in each window of input (N, C, H, W): (N, C, OH, OW).
 
-    Settings are an int, alone or in a tuple, or one each for rows and columns; `stride` defaults to
-    `kernel_size`.
+    Settings are an int, or one each for rows and columns; `stride` defaults to `kernel_size`.
     Padding (at most half the kernel) never wins, NaN propagates, and a tie goes to the first cell.
     With `ceil_mode` a last window may reach beyond the padded image, if it starts inside.
-    `return_indices` adds an array of the cells of the values, counted row by row in the (H, W)
-    image.
+    `return_indices` adds an array of the cells of the values, counted row by row in (H, W).
 
     >>> out, where = F.max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2, return_indices=True)
     >>> where[0, 0]

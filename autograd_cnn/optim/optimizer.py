@@ -95,8 +95,9 @@ class Optimizer(Explained):
             check(type(self).__name__, name, group[name])
 
     def _together(self, kernel: Callable[..., None], shared: tuple[Any, ...], *arrays: Any) -> None:
-        """At the end of the step, update all parameters with equal `shared` settings by one call
-        ``kernel([arrays, ...], *shared)``: a call for each costs 3 us."""
+        """Update all parameters of equal `shared` settings by one call at the end of the step,
+        ``kernel([arrays, ...], *shared)``: a call for each costs 3 us.
+        """
         self._waiting.setdefault((kernel, shared), []).append(arrays)
 
     def _buffer(
