@@ -129,6 +129,21 @@ def single(owner: str, name: str, value: Any) -> float:
     return float(array.item())
 
 
+def listed(owner: str, name: str, wanted: str, given: Any) -> list[Any]:
+    """Parameters, `given` by an iterable such as ``model.parameters()``, as a list."""
+    if callable(getattr(given, "parameters", None)):
+        raise TypeError(f"{owner}: got a {type(given).__name__}; pass its .parameters()")
+    if not isinstance(given, Iterable) or isinstance(given, (Mapping, str)) or _is_tensor(given):
+        raise mistake(owner, name, wanted, given)
+    found = list(given)
+    if not found:
+        raise ValueError(
+            f"{owner}: got no parameters; an iterator such as net.parameters() can be used only "
+            "once"
+        )
+    return found
+
+
 def choice(owner: str, name: str, value: Any, allowed: Sequence[str]) -> str:
     """`value` if it is one of the `allowed` strings."""
     if value not in allowed:

@@ -155,7 +155,7 @@ F.cross_entropy(LOGITS, np.zeros(2, int), reduction="avg")
 F.cross_entropy(LOGITS, np.zeros(2, int), label_smoothing=2.0)
     =>  ValueError: cross_entropy: label_smoothing must be at least 0 and at most 1
 F.nll_loss(LOGITS, np.array([0, 9]))  =>  ValueError: nll_loss: target 9 in row 1 is not a class
-F.one_hot([3], 2)  =>  ValueError: one_hot: classes 3 to 3 do not fit into 0 to 1
+F.one_hot([3], 2)  =>  ValueError: one_hot: index 3 is out of range; there are 2 classes, 0 to 1
 F.l1_loss(x(3), x(3), "avg")  =>  ValueError: l1_loss: reduction must be ...'avg'
 F.kl_div(x(3), x(3), "avg")  =>  ValueError: kl_div: reduction ...'batchmean'...'avg'
 F.huber_loss(x(3), x(3), delta=0.0)  =>  ValueError: huber_loss: delta must be above 0

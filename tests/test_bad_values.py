@@ -37,7 +37,7 @@ KINDS = (TypeError, ValueError, IndexError)
 
 def names(function: Callable[..., Any]) -> str:
     """What a message may start with."""
-    own = inspect.unwrap(function).__name__
+    own = function.__name__
     return "Tensor" if own == "tensor" else own
 
 

@@ -83,6 +83,13 @@ def test_a_public_method_has_an_example_or_names_its_operation(name: str) -> Non
     assert ">>> " in text or forwards(text), f"{name}: {text or 'no docstring'}"
 
 
+@pytest.mark.parametrize("name", [n for n in ag.nn.__all__ if inspect.isclass(getattr(ag.nn, n))])
+def test_a_method_of_a_layer_has_a_docstring_or_inherits_one(name: str) -> None:
+    layer = getattr(ag.nn, name)
+    named = [method.partition(".")[2] for method, _ in methods(layer)]
+    assert [method for method in named if not inspect.getdoc(getattr(layer, method))] == []
+
+
 def test_the_rule_for_methods_is_not_vacuous() -> None:
     assert forwards("Sum over `axis`; see `sum`.")
     assert not forwards("Sum over `axis`.")

@@ -130,9 +130,6 @@ def test_lists_are_read_in_the_dtype_of_the_tensor_or_array_beside_them() -> Non
         lambda x, values: ag.multiply(values, x),
         lambda x, values: ag.where(np.zeros(2, bool), x, values),
         lambda x, values: ag.concatenate([x, values])[2:],
-        lambda x, values: (
-            x - F.mse_loss(x, values, reduction="none").sqrt() if False else x * values
-        ),
         lambda x, values: ag.einsum("i,i->i", x, values),
         lambda x, values: F.l1_loss(x - 1.0, values, "none"),
     ):

@@ -110,11 +110,6 @@ def test_the_double_where_recipe() -> None:
     assert good == [0.0, 0.25]
 
 
-def test_sqrt_at_zero_is_infinitely_steep() -> None:
-    with pytest.warns(RuntimeWarning, match="divide by zero"):
-        assert gradient(ag.sqrt, [0.0]) == [[INF]]
-
-
 def test_powers_of_infinity_and_zero() -> None:
     with np.errstate(all="ignore"):
         found = gradient(ag.power, [INF, 2.0, 0.0], [0.0, 1.0, -1.0])
@@ -142,10 +137,7 @@ def test_reductions_of_nothing() -> None:
     assert ag.logsumexp(np.zeros((0,))) == -INF
 
 
-def test_softmax_and_logsumexp_of_minus_infinity() -> None:
-    row = np.full((1, 3), -INF)
-    assert np.isnan(F.softmax(row)).all()
-    assert ag.logsumexp(row).item() == -INF
+def test_softmax_beside_minus_infinity() -> None:
     assert F.softmax(np.array([-INF, 0.0])).tolist() == [0.0, 1.0]
     assert F.log_softmax(np.array([-INF, 0.0])).tolist() == [-INF, 0.0]
 

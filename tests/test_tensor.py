@@ -73,19 +73,6 @@ def test_a_numpy_scalar_on_the_left_stays_in_the_graph() -> None:
         assert y.requires_grad
 
 
-def test_mixed_precision_gives_each_input_a_gradient_of_its_own_dtype() -> None:
-    x = ag.tensor(np.ones(2, np.float32), requires_grad=True)
-    y = ag.tensor(np.ones(2, np.float64), requires_grad=True)
-    (x * y).sum().backward()
-    assert x.grad is not None
-    assert y.grad is not None
-    assert (x.grad.dtype, y.grad.dtype) == (np.float32, np.float64)
-
-
-def test_lists_in_arithmetic_do_not_widen() -> None:
-    assert (leaf(1.0, 2.0) * [0.5, 0.25]).dtype == np.float32
-
-
 # ---------------------------------------------------------------------------------- NumPy protocols
 
 
@@ -258,17 +245,10 @@ def test_printing(tensor: ag.Tensor, text: str) -> None:
     assert repr(tensor) == text
 
 
-def test_copies_and_pickles_of_leaves() -> None:
-    x = leaf(1.0, 2.0)
-    (x * x).sum().backward()
-    for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
-        assert other.tolist() == x.tolist()
-        assert other.requires_grad
-        assert not np.shares_memory(other.array, x.array)
-    with pytest.raises(ag.GraphError, match="detach"):
-        copy.deepcopy(x * 2.0)
-    with pytest.raises(ag.GraphError, match="detach"):
-        pickle.dumps(x * 2.0)
+def test_a_result_is_not_copied_or_pickled_with_its_graph() -> None:
+    for make, done in ((copy.deepcopy, "copied"), (pickle.dumps, "pickled")):
+        with pytest.raises(ag.GraphError, match=f"multiply cannot be {done} .*detach"):
+            make(leaf(1.0, 2.0) * 2.0)
 
 
 def test_detach_shares_values_and_cuts_the_graph() -> None:

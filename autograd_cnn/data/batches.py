@@ -26,8 +26,8 @@ class DataLoader(Generic[Batch]):
 
     With `shuffle` the order is ``np.random.default_rng([seed, epoch]).permutation(N)``.  The `rng`
     of batch 1, 2, ... is ``np.random.default_rng([seed, epoch, 1])``, ...  So the same seed gives
-    the same passes.  Passes at the same time do not influence each other.  Batches in order are
-    read-only; shuffled batches are new arrays.
+    the same passes.  Passes at the same time do not influence each other.  Batches are new
+    arrays, which may change.
 
     >>> loader = DataLoader((np.arange(5), np.arange(5) % 2), batch_size=2)
     >>> len(loader), loader.epoch

@@ -189,9 +189,9 @@ def parameter_names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], in
     code = getattr(plain, "__code__", None)  # ten times as fast to read as inspect.signature
     if code is None:  # not written in Python
         return (), (), 0
-    names, count = code.co_varnames, code.co_argcount
+    names, count, first = code.co_varnames, code.co_argcount, int(inspect.ismethod(plain))
     keyword = names[count : count + code.co_kwonlyargcount]
-    return names[:count], keyword, count - len(plain.__defaults__ or ())
+    return names[first:count], keyword, count - first - len(plain.__defaults__ or ())
 
 
 def read_annotations(given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Annotation]:

@@ -52,8 +52,8 @@ class Arguments:
         if self.variadic:
             self.inputs += (plain.__code__.co_varnames[len(self.inputs) + len(self.settings)],)
         self.ours = (function.__module__ or "").startswith("autograd_cnn.")
-        known = getattr(function, "__globals__", {})
-        self.annotations = read_annotations(getattr(function, "__annotations__", {}), known)
+        known = getattr(plain, "__globals__", {})
+        self.annotations = read_annotations(getattr(plain, "__annotations__", {}), known)
         self.method = self.inputs[:1] == ("self",)
         self.arrays = {n for n, asks in self.annotations.items() if asks.words.startswith(_ARRAY)}
 
@@ -93,7 +93,7 @@ class Arguments:
         return args, settings
 
     def weak_inputs(self, joint: Any, rules: Sequence[Any]) -> Sequence[int]:
-        """Which inputs may be weak: not an index or the like, without a rule beside a ruled one."""
+        """Which inputs take the dtype of others: those with a rule, or all where none has one."""
         places = range(len(self.inputs)) if self.ours or not joint else ()
         ruled = tuple(k for k in places if joint or rules[k]) or places
         ruled = ruled[1:] if self.name == "put" else ruled  # a write keeps the dtype
@@ -172,8 +172,8 @@ class Arguments:
         or IndexError of a loose function gets its name in front, which replaces a name in `inner`.
         Other types return None: the error itself passes, with a note.
         """
-        text = str(error)
-        if isinstance(error, TypeError) and text.startswith(f"{self.function.__qualname__}() "):
+        text, called = str(error), inspect.unwrap(self.function).__qualname__
+        if isinstance(error, TypeError) and text.startswith(f"{called}() "):
             return self._of_python(args, settings, text.partition("() ")[2])
         wrong = self._wrong(error, args, settings)
         if wrong is not None or not self.loose:
@@ -198,6 +198,8 @@ class Arguments:
         needed = {*self.inputs[len(args) : self.required], *self.settings} - set(self.defaults)
         problems = [f"unknown argument {name!r}" for name in given if name not in known]
         problems += [f"argument {n!r} is missing" for n in known if n in needed and n not in given]
+        surplus = len(args) - len(self.inputs)
+        problems += [f"got {surplus} arguments too many"] if surplus > 0 else []
         return self.misuse((*problems, said)[0], args)
 
     def _wrong(

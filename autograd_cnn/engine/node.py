@@ -66,27 +66,6 @@ class Node:
     attached: Attached | None
     _grad: Any
 
-    @property
-    def requires_grad(self) -> bool:
-        """Whether backward computes a gradient for this tensor, or for one behind it.
-
-        Assigning calls `requires_grad_`.
-
-        >>> x = ag.tensor([1.0])
-        >>> x.requires_grad = True
-        >>> (x * 2.0).requires_grad
-        True
-        """
-        return self.tracked
-
-    @requires_grad.setter
-    def requires_grad(self, value: bool) -> None:
-        self.requires_grad_(value)
-
-    def requires_grad_(self, requires_grad: bool = True) -> Any:
-        """See `Tensor.requires_grad_`."""
-        raise NotImplementedError
-
     def attach(self) -> Attached:
         """The hooks and the like of this node, created at first use."""
         if self.attached is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from operator import index
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn.engine.node import Array, values
-from autograd_cnn.functional.geometry import batch_of_one, check_images
+from autograd_cnn.functional.geometry import batch_of_one, check_images, of_rank
 from autograd_cnn.functional.pooling import pool_geometry, winning_cells
 from autograd_cnn.functional.resampling import multiplied_along
 from autograd_cnn.kernels.window import LARGEST
@@ -54,11 +55,13 @@ def _bounds(size: int, out: int) -> tuple[np.ndarray, np.ndarray]:
     return places * size // out, -(-(places + 1) * size // out)
 
 
-def _adaptive_avg_pool(x: Any, axes: int, output_size: Any) -> Array:
+def _adaptive_avg_pool(
+    axes: int, input: Array, output_size: int | tuple[int | None, ...] | None
+) -> Array:
     """Means of equal parts where the sizes divide, else an averaging matrix along each axis."""
-    shape = x.shape
+    x, shape = input, input.shape
     if len(shape) == axes + 1:
-        return batch_of_one(_adaptive_avg_pool, x, axes, output_size)
+        return batch_of_one(partial(_adaptive_avg_pool, axes), x, output_size)
     out = _output_size(f"adaptive_avg_pool{axes}d", axes, shape, output_size)
     if not any(n % o for n, o in zip(shape[2:], out)):
         parts = [side for n, o in zip(shape[2:], out) for side in (o, n // o)]
@@ -74,17 +77,18 @@ def _adaptive_avg_pool(x: Any, axes: int, output_size: Any) -> Array:
 
 
 @array_function
-def adaptive_avg_pool1d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
+@of_rank(1, _adaptive_avg_pool)
+def adaptive_avg_pool1d() -> None:
     """The mean of `output_size` windows that cover input (N, C, L); see `adaptive_avg_pool2d`.
 
     >>> F.adaptive_avg_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
     array([[[1., 3.]]])
     """
-    return _adaptive_avg_pool(input, 1, output_size)
 
 
 @array_function
-def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
+@of_rank(2, _adaptive_avg_pool)
+def adaptive_avg_pool2d() -> None:
     """The mean of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
 
     `output_size` is an int or one for each axis; None keeps the size.  Window i reaches from
@@ -93,24 +97,28 @@ def adaptive_avg_pool2d(input: Array, output_size: int | tuple[int | None, ...] 
     >>> F.adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), (1, None))
     array([[[[6., 7., 8., 9.]]]])
     """
-    return _adaptive_avg_pool(input, 2, output_size)
 
 
 @array_function
-def adaptive_avg_pool3d(input: Array, output_size: int | tuple[int | None, ...] | None) -> Array:
+@of_rank(3, _adaptive_avg_pool)
+def adaptive_avg_pool3d() -> None:
     """The mean of windows that cover input (N, C, D, H, W); see `adaptive_avg_pool2d`.
 
     >>> F.adaptive_avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
     3.5
     """
-    return _adaptive_avg_pool(input, 3, output_size)
 
 
-def _adaptive_max_pool(x: Any, axes: int, output_size: Any, return_indices: bool) -> Any:
+def _adaptive_max_pool(
+    axes: int,
+    input: Array,
+    output_size: int | tuple[int | None, ...] | None,
+    return_indices: bool = False,
+) -> Any:
     """Max pooling over equal windows: shorter ones repeat their last cell, which loses ties."""
-    shape = x.shape
+    x, shape = input, input.shape
     if len(shape) == axes + 1:
-        return batch_of_one(_adaptive_max_pool, x, axes, output_size, return_indices)
+        return batch_of_one(partial(_adaptive_max_pool, axes), x, output_size, return_indices)
     sides: tuple[int, ...] = shape[2:]
     picked, kernel = [], []
     out = _output_size(f"adaptive_max_pool{axes}d", axes, shape, output_size)
@@ -132,22 +140,19 @@ def _adaptive_max_pool(x: Any, axes: int, output_size: Any, return_indices: bool
 
 
 @pool_function
-def adaptive_max_pool1d(
-    input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
-) -> Any:
+@of_rank(1, _adaptive_max_pool)
+def adaptive_max_pool1d() -> None:
     """The largest value of `output_size` windows that cover input (N, C, L); see
     `adaptive_max_pool2d`.
 
     >>> F.adaptive_max_pool1d(np.arange(5.0).reshape(1, 1, 5), 2)
     array([[[2., 4.]]])
     """
-    return _adaptive_max_pool(input, 1, output_size, return_indices)
 
 
 @pool_function
-def adaptive_max_pool2d(
-    input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
-) -> Any:
+@of_rank(2, _adaptive_max_pool)
+def adaptive_max_pool2d() -> None:
     """The largest value of ``OH x OW`` windows that cover input (N, C, H, W): (N, C, OH, OW).
 
     Windows as in `adaptive_avg_pool2d`; ties, NaN and indices as in `max_pool2d`.
@@ -156,16 +161,13 @@ def adaptive_max_pool2d(
     array([[ 7.,  9.],
            [12., 14.]])
     """
-    return _adaptive_max_pool(input, 2, output_size, return_indices)
 
 
 @pool_function
-def adaptive_max_pool3d(
-    input: Array, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
-) -> Any:
+@of_rank(3, _adaptive_max_pool)
+def adaptive_max_pool3d() -> None:
     """The largest value of windows that cover input (N, C, D, H, W); see `adaptive_max_pool2d`.
 
     >>> F.adaptive_max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 1).item()
     7.0
     """
-    return _adaptive_max_pool(input, 3, output_size, return_indices)

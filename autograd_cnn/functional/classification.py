@@ -46,7 +46,7 @@ def _warn_of_probabilities(name: str, input: Array) -> None:
 
 def _settings(name: str, argument: str, value: Any, input: Array) -> np.ndarray:
     """The array behind weights, which get no gradient, in the dtype of the input."""
-    if isinstance(value, Node) and value.requires_grad:
+    if isinstance(value, Node) and value.tracked:
         raise TypeError(f"{name}: {argument} gets no gradient; pass .detach() of it")
     dtype = _floating(input)
     return np.asarray(as_numbers(name, argument, value, dtype), dtype)
@@ -145,9 +145,9 @@ def cross_entropy(
     """Softmax cross entropy of logits (N, K, ...) with targets.  Do not apply softmax first.
 
     `target` holds integer classes (N, ...), or probabilities or one-hot rows (N, K, ...).  Logits
-    (K,) of a single sample go with a 0-d target or with probabilities (K,).  `weight`
-    (K,) weighs classes, and the mean divides by the sum of the weights of the targets.  Targets
-    equal to `ignore_index` do not count; if all are ignored, the mean is NaN, with a warning.
+    (K,) of a single sample go with a 0-d target or with probabilities (K,).  `weight` (K,) weighs
+    classes, and the mean divides by the sum of the weights of the targets.  Targets equal to
+    `ignore_index` do not count; if all are ignored, the mean is NaN, with a warning.
     `label_smoothing` in [0, 1] mixes the target with the uniform distribution (Szegedy et al.,
     2016).  `reduction` is 'mean', 'sum' or 'none' (N, ...).
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import per_axis
 from autograd_cnn.config import in_dtype_of_weights
 from autograd_cnn.engine.node import Array, Node, wrap
-from autograd_cnn.functional.geometry import batch_of_one, check_images, kept
+from autograd_cnn.functional.geometry import batch_of_one, check_images, kept, of_rank
 from autograd_cnn.kernels.window import Window, conv_window, transpose_window
 from autograd_cnn.ops import conv
 from autograd_cnn.ops.signatures import array_function
@@ -66,25 +67,8 @@ def conv_geometry(
     return conv_window(x[2:], w[2:], stride, padding, dilation, name)
 
 
-def _conv(x: Any, axes: int, w: Any, b: Any, *settings: Any) -> Array:
-    """`settings` are stride, padding, dilation and groups."""
-    images = x.array if isinstance(x, Node) else x
-    filters = w.array if isinstance(w, Node) else w
-    bias = b.array if isinstance(b, Node) else b
-    if images.ndim == axes + 1:
-        return batch_of_one(_conv, x, axes, w, b, *settings)
-    shape = None if bias is None else bias.shape
-    window = conv_geometry(axes, images.shape, filters.shape, shape, *settings)
-    if filters is not w and (images is x or not x.tracked):
-        # Copy images that need no gradient here to be batch-innermost: otherwise the kernels of
-        # forward and backward would both do it (a tenth of a step of A1 at batch 32).
-        laid_out = kernels.laid_out(images)
-        x = x if laid_out is images else wrap(laid_out)
-    return conv.conv(x, w, b, window=window, groups=settings[-1])
-
-
-@array_function
-def conv1d(
+def _conv(
+    axes: int,
     input: Array,
     weight: Array,
     bias: Array | None = None,
@@ -93,25 +77,35 @@ def conv1d(
     dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
 ) -> Array:
+    x = input.array if isinstance(input, Node) else input
+    w = weight.array if isinstance(weight, Node) else weight
+    b = bias.array if isinstance(bias, Node) else bias
+    settings = (stride, padding, dilation, groups)
+    if x.ndim == axes + 1:
+        return batch_of_one(partial(_conv, axes), input, weight, bias, *settings)
+    window = conv_geometry(axes, x.shape, w.shape, None if b is None else b.shape, *settings)
+    if w is not weight and (x is input or not input.tracked):
+        # Copy images that need no gradient here to be batch-innermost: otherwise the kernels of
+        # forward and backward would both do it (a tenth of a step of A1 at batch 32).
+        laid_out = kernels.laid_out(x)
+        input = input if laid_out is x else wrap(laid_out)
+    return conv.conv(input, weight, bias, window=window, groups=groups)
+
+
+@array_function
+@of_rank(1, _conv)
+def conv1d() -> None:
     """Cross-correlation of input (N, C, L) with weight (F, C / groups, K), plus bias (F,): (N, F,
     OL); see `conv2d`.
 
     >>> F.conv1d(np.arange(5.0).reshape(1, 1, 5), np.ones((1, 1, 3)))
     array([[[3., 6., 9.]]])
     """
-    return _conv(input, 1, weight, bias, stride, padding, dilation, groups)
 
 
 @array_function
-def conv2d(
-    input: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: int | tuple[int, ...] = 1,
-    padding: int | tuple[int, ...] | str = 0,
-    dilation: int | tuple[int, ...] = 1,
-    groups: int = 1,
-) -> Array:
+@of_rank(2, _conv)
+def conv2d() -> None:
     """Cross-correlation of input (N, C, H, W) with weight (F, C / groups, KH, KW), plus bias (F,):
     (N, F, OH, OW).
 
@@ -128,36 +122,37 @@ def conv2d(
            [6., 9., 9., 6.],
            [4., 6., 6., 4.]])
     """
-    return _conv(input, 2, weight, bias, stride, padding, dilation, groups)
 
 
 @array_function
-def conv3d(
-    input: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: int | tuple[int, ...] = 1,
-    padding: int | tuple[int, ...] | str = 0,
-    dilation: int | tuple[int, ...] = 1,
-    groups: int = 1,
-) -> Array:
+@of_rank(3, _conv)
+def conv3d() -> None:
     """Cross-correlation of input (N, C, D, H, W) with weight (F, C / groups, KD, KH, KW), plus bias
     (F,): (N, F, OD, OH, OW); see `conv2d`.
 
     >>> F.conv3d(np.ones((1, 1, 3, 3, 3)), np.ones((1, 1, 3, 3, 3))).item()
     27.0
     """
-    return _conv(input, 3, weight, bias, stride, padding, dilation, groups)
 
 
 def _transpose(
-    x: Any, axes: int, w: Any, b: Any, groups: int, output_padding: Any, *settings: Any
+    axes: int,
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    output_padding: int | tuple[int, ...] = 0,
+    groups: int = 1,
+    dilation: int | tuple[int, ...] = 1,
 ) -> Array:
-    """`settings` are stride, padding and dilation."""
-    shapes = x.shape, w.shape, getattr(b, "shape", None)
-    if len(shapes[0]) == axes + 1:
-        return batch_of_one(_transpose, x, axes, w, b, groups, output_padding, *settings)
-    window = conv_geometry(axes, *shapes, *settings, groups, True, output_padding)
+    x, w, b = input, weight, bias
+    if x.ndim == axes + 1:
+        settings = (stride, padding, output_padding, groups, dilation)
+        return batch_of_one(partial(_transpose, axes), x, w, b, *settings)
+    shapes = x.shape, w.shape, None if b is None else b.shape
+    sizes = (stride, padding, dilation, groups)
+    window = conv_geometry(axes, *shapes, *sizes, True, output_padding)
     if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
         x, w, b = in_dtype_of_weights(f"conv_transpose{axes}d", x, w, b)
     out = conv.conv_input_grad(x, w, window=window, groups=groups)
@@ -165,36 +160,19 @@ def _transpose(
 
 
 @array_function
-def conv_transpose1d(
-    input: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: int | tuple[int, ...] = 1,
-    padding: int | tuple[int, ...] = 0,
-    output_padding: int | tuple[int, ...] = 0,
-    groups: int = 1,
-    dilation: int | tuple[int, ...] = 1,
-) -> Array:
+@of_rank(1, _transpose)
+def conv_transpose1d() -> None:
     """Transposed convolution of input (N, C, L) with weight (C, F / groups, K): (N, F, OL); see
     `conv_transpose2d`.
 
     >>> F.conv_transpose1d(np.ones((1, 1, 2)), np.ones((1, 1, 3)), stride=2)
     array([[[1., 1., 2., 1., 1.]]])
     """
-    return _transpose(input, 1, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @array_function
-def conv_transpose2d(
-    input: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: int | tuple[int, ...] = 1,
-    padding: int | tuple[int, ...] = 0,
-    output_padding: int | tuple[int, ...] = 0,
-    groups: int = 1,
-    dilation: int | tuple[int, ...] = 1,
-) -> Array:
+@of_rank(2, _transpose)
+def conv_transpose2d() -> None:
     """Transposed convolution of input (N, C, H, W) with weight (C, F / groups, KH, KW), plus bias
     (F,): (N, F, OH, OW).
 
@@ -208,27 +186,17 @@ def conv_transpose2d(
            [2., 4., 2.],
            [1., 2., 1.]])
     """
-    return _transpose(input, 2, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @array_function
-def conv_transpose3d(
-    input: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: int | tuple[int, ...] = 1,
-    padding: int | tuple[int, ...] = 0,
-    output_padding: int | tuple[int, ...] = 0,
-    groups: int = 1,
-    dilation: int | tuple[int, ...] = 1,
-) -> Array:
+@of_rank(3, _transpose)
+def conv_transpose3d() -> None:
     """Transposed convolution of input (N, C, D, H, W) with weight (C, F / groups, KD, KH, KW): (N,
     F, OD, OH, OW); see `conv_transpose2d`.
 
     >>> F.conv_transpose3d(np.ones((1, 1, 1, 2, 2)), np.ones((1, 1, 1, 2, 2)))[0, 0, 0, 1]
     array([2., 4., 2.])
     """
-    return _transpose(input, 3, weight, bias, groups, output_padding, stride, padding, dilation)
 
 
 @array_function

@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from types import MethodType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from autograd_cnn.engine.node import Array
 from autograd_cnn.kernels.window import Window
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 """The shape of an input with that many spatial axes."""
@@ -48,3 +52,19 @@ def kept(make: Callable[..., Window]) -> Callable[..., Window]:
             return make(*settings, **named)
 
     return window
+
+
+def of_rank(
+    axes: int, function: Callable[Concatenate[int, P], R]
+) -> Callable[[Callable[[], None]], Callable[P, R]]:
+    """Decorate the name and the docstring of a function for that many spatial axes.
+
+    What is decorated has no parameters.  It becomes `function`, which takes `axes` first.
+    """
+
+    def declare(named: Callable[[], None]) -> Callable[P, R]:
+        found: Any = functools.update_wrapper(functools.partial(function, axes), named)
+        found.__wrapped__ = MethodType(function, axes)  # its signature lacks `axes`
+        return found
+
+    return declare

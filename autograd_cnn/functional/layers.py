@@ -73,13 +73,13 @@ def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
 
 
 def _positions(name: str, argument: str, given: Any, count: int, known: str) -> np.ndarray:
-    """`given` as an array of integers from 0 to `count` - 1."""
+    """`given` as an array of integers from 0 to `count` - 1; a `count` below 0 is no bound."""
     index = np.array(values(given), None if np.size(values(given)) else np.intp)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: {argument} must hold integers, got dtype {index.dtype}")
-    wrong = (index < 0) | (index >= count)
+    wrong = (index < 0) | (index >= count if count >= 0 else False)
     if wrong.any():
-        known += f", 0 to {count - 1}" if count else ""
+        known += f", 0 to {count - 1}" if count > 0 else ""
         raise ValueError(f"{name}: index {index[wrong].flat[0]} is out of range; {known}")
     return index
 
@@ -183,12 +183,7 @@ def one_hot(target: Array, num_classes: int = -1) -> np.ndarray:
     array([[0, 0, 1],
            [1, 0, 0]])
     """
-    target = np.asarray(values(target))
-    if target.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: target must hold integer classes, got dtype {target.dtype}")
-    k = num_classes if num_classes >= 0 else int(target.max(initial=-1)) + 1
-    if target.size and not 0 <= target.min() <= target.max() < k:
-        raise ValueError(
-            f"one_hot: classes {target.min()} to {target.max()} do not fit into 0 to {k - 1}"
-        )
-    return (target[..., None] == np.arange(k)).astype(np.int64)
+    known = f"there are {num_classes} classes" if num_classes >= 0 else "the first class is 0"
+    classes = _positions("one_hot", "target", target, num_classes, known)
+    k = num_classes if num_classes >= 0 else int(classes.max(initial=-1)) + 1
+    return (classes[..., None] == np.arange(k)).astype(np.int64)

@@ -42,7 +42,7 @@ def alike(name: str, input: Array, target: Array) -> tuple[Array, Array]:
     check_shapes(name, input, target)
     if input.dtype.kind in "biu":
         input = floating(input)
-    constant = not (isinstance(target, Node) and target.requires_grad)
+    constant = not (isinstance(target, Node) and target.tracked)
     if target.dtype is not input.dtype and constant and target.dtype.kind in "biuf":
         target = target.astype(input.dtype)
     return input, target

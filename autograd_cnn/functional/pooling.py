@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn.engine.node import Array, Node
-from autograd_cnn.functional.geometry import batch_of_one, check_images, kept
+from autograd_cnn.functional.geometry import batch_of_one, check_images, kept, of_rank
 from autograd_cnn.kernels.window import Window, pool_window
 from autograd_cnn.ops import pool
 from autograd_cnn.ops.signatures import array_function, pool_function
@@ -43,17 +44,8 @@ def pool_geometry(
     return pool_window(x[2:], kernel_size, stride, padding, dilation, ceil_mode, name)
 
 
-def _max_pool(x: Any, axes: int, return_indices: bool, *settings: Any) -> Any:
-    shape = (x.array if isinstance(x, Node) else x).shape
-    if len(shape) == axes + 1:
-        return batch_of_one(_max_pool, x, axes, return_indices, *settings)
-    window = pool_geometry("max", axes, shape, *settings)
-    out = pool.max_pool(x, window=window)
-    return (out, winning_cells(x, out, window)) if return_indices else out
-
-
-@pool_function
-def max_pool1d(
+def _max_pool(
+    axes: int,
     input: Array,
     kernel_size: int | tuple[int, ...],
     stride: int | tuple[int, ...] | None = None,
@@ -62,71 +54,72 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
+    shape = (input.array if isinstance(input, Node) else input).shape
+    settings = (kernel_size, stride, padding, dilation, ceil_mode)
+    if len(shape) == axes + 1:
+        return batch_of_one(partial(_max_pool, axes), input, *settings, return_indices)
+    window = pool_geometry("max", axes, shape, *settings)
+    out = pool.max_pool(input, window=window)
+    return (out, winning_cells(input, out, window)) if return_indices else out
+
+
+@pool_function
+@of_rank(1, _max_pool)
+def max_pool1d() -> None:
     """The largest value in each window of input (N, C, L): (N, C, OL); see `max_pool2d`.
 
     >>> F.max_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
     array([[[3., 4.]]])
     """
-    return _max_pool(input, 1, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @pool_function
-def max_pool2d(
-    input: Array,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
-    padding: int | tuple[int, ...] = 0,
-    dilation: int | tuple[int, ...] = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+@of_rank(2, _max_pool)
+def max_pool2d() -> None:
     """The largest value in each window of input (N, C, H, W): (N, C, OH, OW).
 
-    Settings are an int, alone or in a tuple, or one each for rows and columns; `stride` defaults to
-    `kernel_size`.
+    Settings are an int, or one each for rows and columns; `stride` defaults to `kernel_size`.
     Padding (at most half the kernel) never wins, NaN propagates, and a tie goes to the first cell.
     With `ceil_mode` a last window may reach beyond the padded image, if it starts inside.
-    `return_indices` adds an array of the cells of the values, counted row by row in the (H, W)
-    image.
+    `return_indices` adds an array of the cells of the values, counted row by row in (H, W).
 
     >>> out, where = F.max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2, return_indices=True)
     >>> where[0, 0]
     array([[ 5,  7],
            [13, 15]])
     """
-    return _max_pool(input, 2, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @pool_function
-def max_pool3d(
-    input: Array,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
-    padding: int | tuple[int, ...] = 0,
-    dilation: int | tuple[int, ...] = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+@of_rank(3, _max_pool)
+def max_pool3d() -> None:
     """The largest value in each window of input (N, C, D, H, W): (N, C, OD, OH, OW); see
     `max_pool2d`.
 
     >>> F.max_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
     7.0
     """
-    return _max_pool(input, 3, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def _avg_pool(
-    x: Any, axes: int, ceil_mode: bool, counted: bool, divisor: int | None, *sizes: Any
+    axes: int,
+    input: Array,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Array:
-    """`sizes` are the kernel size, the stride and the padding."""
-    shape = x.shape
+    shape = input.shape
+    divided: Any = {"count_include_pad": count_include_pad, "divisor_override": divisor_override}
     if len(shape) == axes + 1:
-        return batch_of_one(_avg_pool, x, axes, ceil_mode, counted, divisor, *sizes)
-    if divisor == 0:
+        pooled = partial(_avg_pool, axes, **divided)
+        return batch_of_one(pooled, input, kernel_size, stride, padding, ceil_mode)
+    if divisor_override == 0:
         raise ValueError(f"avg_pool{axes}d: divisor_override must not be 0")
-    window = pool_geometry("avg", axes, shape, *sizes, 1, ceil_mode)
-    return pool.avg_pool(x, window=window, count_include_pad=counted, divisor_override=divisor)
+    window = pool_geometry("avg", axes, shape, kernel_size, stride, padding, 1, ceil_mode)
+    return pool.avg_pool(input, window=window, **divided)
 
 
 @array_function
@@ -143,19 +136,12 @@ def avg_pool1d(
     >>> F.avg_pool1d(np.array([[[1.0, 3.0, 4.0, 2.0]]]), 2)
     array([[[2., 3.]]])
     """
-    return _avg_pool(input, 1, ceil_mode, count_include_pad, None, kernel_size, stride, padding)
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 @array_function
-def avg_pool2d(
-    input: Array,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
-    padding: int | tuple[int, ...] = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Array:
+@of_rank(2, _avg_pool)
+def avg_pool2d() -> None:
     """The mean of each window of input (N, C, H, W): (N, C, OH, OW).
 
     Settings as in `max_pool2d`.  Padding counts as zeros unless `count_include_pad` is False;
@@ -165,24 +151,13 @@ def avg_pool2d(
     array([[ 2.5,  4.5],
            [10.5, 12.5]])
     """
-    sizes = (kernel_size, stride, padding)
-    return _avg_pool(input, 2, ceil_mode, count_include_pad, divisor_override, *sizes)
 
 
 @array_function
-def avg_pool3d(
-    input: Array,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
-    padding: int | tuple[int, ...] = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Array:
+@of_rank(3, _avg_pool)
+def avg_pool3d() -> None:
     """The mean of each window of input (N, C, D, H, W): (N, C, OD, OH, OW); see `avg_pool2d`.
 
     >>> F.avg_pool3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).item()
     3.5
     """
-    sizes = (kernel_size, stride, padding)
-    return _avg_pool(input, 3, ceil_mode, count_include_pad, divisor_override, *sizes)

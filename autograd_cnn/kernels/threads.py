@@ -38,27 +38,21 @@ def default_threads() -> int:
 
 
 @lru_cache(maxsize=1)
-def _blas() -> tuple[tuple[Callable[[], int], Callable[[int], Any]], ...]:
-    """Functions that get and set the threads of each OpenBLAS in this process (Linux only)."""
+def _blas() -> tuple[Callable[[int], Any], ...]:
+    """Functions that set the threads of each OpenBLAS in this process (Linux only)."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8")
     except OSError:
         return ()
     found = []
-    for path in sorted(
-        {line.split(maxsplit=5)[-1] for line in maps.splitlines() if "openblas" in line}
-    ):
-        library = ctypes.CDLL(path)
-        for prefix, suffix in _NAMES:
-            setter = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
-            getter = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
-            if setter and getter:
-                found.append((getter, setter))
-                break
+    paths = {line.split(maxsplit=5)[-1] for line in maps.splitlines() if "openblas" in line}
+    for library in map(ctypes.CDLL, sorted(paths)):
+        names = (f"{prefix}_set_num_threads{suffix}" for prefix, suffix in _NAMES)
+        found += [getattr(library, name) for name in names if hasattr(library, name)][:1]
     return tuple(found)
 
 
 def set_blas_threads(threads: int) -> None:
     """Let every OpenBLAS in this process use this many threads."""
-    for _, setter in _blas():
+    for setter in _blas():
         setter(threads)

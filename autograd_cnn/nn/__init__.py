@@ -7,35 +7,23 @@ gradients (`utils`).
 """
 # ruff: noqa: F403 - the public names of the layers are written once, in each module
 
-from autograd_cnn.nn import (
-    activations,
-    convolution,
-    init,
-    layers,
-    losses,
-    normalization,
-    pooling,
-    resizing,
-    utils,
-)
+from typing import TYPE_CHECKING
+
+from autograd_cnn.nn import init as init
+from autograd_cnn.nn import utils as utils
 from autograd_cnn.nn.activations import *
-from autograd_cnn.nn.containers import Sequential
+from autograd_cnn.nn.containers import Sequential as Sequential
 from autograd_cnn.nn.convolution import *
 from autograd_cnn.nn.layers import *
 from autograd_cnn.nn.losses import *
-from autograd_cnn.nn.module import Module
+from autograd_cnn.nn.module import Module as Module
 from autograd_cnn.nn.normalization import *
-from autograd_cnn.nn.parameter import Parameter
+from autograd_cnn.nn.parameter import Parameter as Parameter
 from autograd_cnn.nn.pooling import *
 from autograd_cnn.nn.program import Compiled as Compiled
 from autograd_cnn.nn.resizing import *
-from autograd_cnn.nn.tree import IncompatibleKeys
+from autograd_cnn.nn.tree import IncompatibleKeys as IncompatibleKeys
 
-__all__ = ["IncompatibleKeys", "Module", "Parameter", "Sequential", "init", "utils"]
-__all__ += activations.__all__
-__all__ += convolution.__all__
-__all__ += layers.__all__
-__all__ += losses.__all__
-__all__ += normalization.__all__
-__all__ += pooling.__all__
-__all__ += resizing.__all__
+if not TYPE_CHECKING:
+    __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
+    __all__ += ["init", "utils"]

@@ -62,7 +62,6 @@ class _Convolution(FunctionModule):
         return per_axis(type(self).__name__, name, value, least, self.axes)
 
     def extra_repr(self) -> str:
-        """The sizes, and the settings that differ from their defaults."""
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
         text += f", stride={self.stride}"
         zeros, ones = (0,) * self.axes, (1,) * self.axes
@@ -99,7 +98,6 @@ class _Conv(_Convolution):
         self._set_parameters(out_channels, in_channels, bias)
 
     def forward(self, input: Any) -> Any:
-        """See the class."""
         settings = (self.stride, self.padding, self.dilation, self.groups)
         return self.function(input, self.weight, self.bias, *settings)
 
@@ -175,7 +173,6 @@ class _ConvTranspose(_Convolution):
         self._set_parameters(in_channels, out_channels, bias)
 
     def forward(self, input: Any) -> Any:
-        """See the class."""
         settings = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
         return self.function(input, self.weight, self.bias, *settings)
 

@@ -57,6 +57,5 @@ class FunctionModule(ArrayModule):
         return tuple(given[name] for name in self.inputs)
 
     def extra_repr(self) -> str:
-        """The settings."""
         shown = [name for name in self.settings if name not in self.hidden]
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)

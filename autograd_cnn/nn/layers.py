@@ -56,7 +56,6 @@ class Linear(Module):
         self.weight, self.bias = uniform_parameters(shape, self.out_features if bias else 0)
 
     def forward(self, input: Tensor | np.ndarray) -> Tensor:
-        """See the class."""
         return linear(input, self.weight, self.bias)
 
     def _run_fused(self, x: Any, *, relu: bool = False, norm: Any = None, pool: Any = None) -> Any:
@@ -67,7 +66,6 @@ class Linear(Module):
         return fused.linear_fused(x, self.weight, bias, scale=scale, relu=relu)
 
     def extra_repr(self) -> str:
-        """The constructor's arguments."""
         sizes = f"in_features={self.in_features}, out_features={self.out_features}"
         return f"{sizes}, bias={self.bias is not None}"
 
@@ -97,11 +95,9 @@ class Unflatten(ArrayModule):
         self.unflattened_size = tuple(unflattened_size)
 
     def forward(self, input: Any) -> Any:
-        """See the class."""
         return F.unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
-        """The constructor's arguments."""
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
@@ -119,7 +115,6 @@ class Dropout(FunctionModule, function=F.dropout):
         self.p = number(type(self).__name__, "p", p, 0, 1)
 
     def forward(self, input: Any) -> Any:
-        """See the class."""
         return self.function(input, self.p, self.training)
 
 
@@ -144,7 +139,6 @@ class Identity(ArrayModule):
         pass
 
     def forward(self, input: Any) -> Any:
-        """See the class."""
         return input
 
 
@@ -178,10 +172,8 @@ class Embedding(Module):
             self.weight.array[padding_idx] = 0.0
 
     def forward(self, input: Tensor | np.ndarray) -> Tensor:
-        """See the class."""
         return F.embedding(input, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        """The constructor's arguments."""
         text = f"{self.num_embeddings}, {self.embedding_dim}"
         return text if self.padding_idx is None else f"{text}, padding_idx={self.padding_idx}"

@@ -47,13 +47,18 @@ class _Loss(FunctionModule):
 class _ClassLoss(_Loss):
     weight: np.ndarray | None
 
-    def _set_weight(self, weight: Array | None) -> None:
+    @checked
+    def __init__(
+        self, weight: Array | None = None, *, ignore_index: int = -100, reduction: str = "mean"
+    ) -> None:
+        super().__init__(reduction=reduction)
         if weight is not None and weight.ndim != 1:
             raise ValueError(
                 f"{type(self).__name__}: weight must have shape (K,), one value per class, got "
                 f"{weight.shape}"
             )
         self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
 
 
 class CrossEntropyLoss(_ClassLoss, function=F.cross_entropy):
@@ -73,11 +78,8 @@ class CrossEntropyLoss(_ClassLoss, function=F.cross_entropy):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(reduction=reduction)
-        self._set_weight(weight)
-        self.ignore_index = ignore_index
-        number("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
-        self.label_smoothing = label_smoothing
+        super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
+        self.label_smoothing = number("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
 
 
 class NLLLoss(_ClassLoss, function=F.nll_loss):
@@ -87,14 +89,6 @@ class NLLLoss(_ClassLoss, function=F.nll_loss):
     >>> nn.NLLLoss()(np.array([[-1.0, -2.0]]), np.array([1])).item()
     2.0
     """
-
-    @checked
-    def __init__(
-        self, weight: Array | None = None, *, ignore_index: int = -100, reduction: str = "mean"
-    ) -> None:
-        super().__init__(reduction=reduction)
-        self._set_weight(weight)
-        self.ignore_index = ignore_index
 
 
 class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits):

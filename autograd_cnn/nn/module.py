@@ -225,6 +225,6 @@ if TYPE_CHECKING:
     class ArrayModule(Module):
         """A layer that gives a tensor for a tensor and an array for an array."""
 
-        def __call__(self, input: ArrayT) -> ArrayT: ...  # noqa: D102
+        def __call__(self, input: ArrayT) -> ArrayT: ...
 else:
     ArrayModule = Module

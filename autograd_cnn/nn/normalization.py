@@ -49,7 +49,6 @@ class _Norm(Module):
         self.bias = Parameter(np.zeros(shape, dtype)) if bias else None
 
     def extra_repr(self) -> str:
-        """The constructor's arguments."""
         given = [(name, repr(getattr(self, name.strip("=")))) for name in self.shown]
         return ", ".join(name + text if name.endswith("=") else text for name, text in given)
 
@@ -108,7 +107,6 @@ class BatchNorm(_ChannelNorm):
 
     @checked
     def forward(self, input: Array) -> Tensor:
-        """See the class."""
         return self._run_fused(input)
 
     def _run_fused(self, x: Any, *, relu: bool = False, norm: Any = None, pool: Any = None) -> Any:
@@ -200,7 +198,6 @@ class _InstanceNorm(_ChannelNorm):
 
     @checked
     def forward(self, input: Array) -> Tensor:
-        """See the class."""
         shape = input.shape
         x = input.reshape((1, *shape)) if len(shape) + 1 in self.ndims else input
         if x.ndim not in self.ndims or x.shape[1] != self.num_features:
@@ -270,11 +267,9 @@ class LayerNorm(_Norm):
         self._set_up(eps, self.normalized_shape, elementwise_affine, elementwise_affine and bias)
 
     def forward(self, input: Any) -> Tensor:
-        """See the class."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        """The constructor's arguments."""
         return f"{super().extra_repr()}, bias={self.bias is not None}"
 
 
@@ -305,7 +300,6 @@ class GroupNorm(_Norm):
 
     @checked
     def forward(self, input: Array) -> Tensor:
-        """See the class."""
         if input.ndim < 2 or input.shape[1] != self.num_channels:
             raise ValueError(
                 f"GroupNorm: expected an input of shape (N, {self.num_channels}, ...), got "

@@ -31,7 +31,6 @@ class Upsample(FunctionModule, function=F.interpolate):
         self.mode, self.align_corners = mode, align_corners
 
     def extra_repr(self) -> str:
-        """The size or the factor, and the mode."""
         name = "size" if self.scale_factor is None else "scale_factor"
         return f"{name}={getattr(self, name)}, mode={self.mode!r}"
 

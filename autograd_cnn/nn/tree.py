@@ -40,19 +40,20 @@ class ModuleTree:
     if not TYPE_CHECKING:  # type checkers would take it for leave to set any attribute
 
         def __setattr__(self, name: str, value: Any) -> None:
-            """Set an attribute.  What stands for a parameter, module or buffer must be one, or
-            None.  A parameter may replace anything, and a module anything but a parameter."""
+            """Set an attribute: the like, or None, replaces a parameter, module or buffer."""
             role, kind, held = self._roles.get(name), _kind(value), vars(self).get(name)
             plain = role is kind is None and not isinstance(held, (list, tuple, dict))
             if plain or hasattr(getattr(type(self), name, None), "__set__"):  # such as a property
                 super().__setattr__(name, value)
                 return
+            # A parameter may replace anything, a module anything but a parameter.
             noted = kind is Parameter or (kind is not None and role is not Parameter)
             if role is not None and value is not None and not noted:
-                untracked = isinstance(value, Node) and not value.requires_grad
-                if role is not np.ndarray or not (untracked or isinstance(value, _ARRAYS)):
+                untracked = isinstance(value, Node) and not value.tracked
+                array = np.array(value.array) if untracked else value
+                if role is not np.ndarray or not isinstance(array, (np.ndarray, np.generic)):
                     raise mistake(type(self).__name__, name, _WANTED[role], value)
-                value = np.array(value.array) if untracked else np.asarray(value)
+                value = np.asarray(array)
             elif not noted and isinstance(held, (list, tuple, dict)):
                 loses = any(not isinstance(x, Parameter) for _, x in _found(name, value, Node))
                 if loses and any(_found(name, held, Parameter)):
@@ -292,7 +293,6 @@ class ModuleTree:
                 yield from member._places(join(path, name), above)
 
 
-_ARRAYS = (np.ndarray, np.generic)
 _WANTED = {
     Parameter: "a Parameter, such as nn.Parameter(values), or None",
     ModuleTree: "a module or None",

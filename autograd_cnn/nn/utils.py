@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import mistake
+from autograd_cnn.checks import listed, mistake
 from autograd_cnn.engine.node import wrap
 from autograd_cnn.tensor import Tensor
 
@@ -77,15 +77,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def _with_gradients(name: str, parameters: Any) -> list[Any]:
-    if callable(getattr(parameters, "parameters", None)):
-        raise TypeError(f"{name}: got a {type(parameters).__name__}; pass its .parameters()")
-    if not isinstance(parameters, Iterable):
-        raise mistake(name, "parameters", "an iterable of tensors", parameters)
-    found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    if not found:
-        raise ValueError(
-            f"{name}: got no parameters; an iterator such as net.parameters() can be used only once"
-        )
+    given = [parameters] if isinstance(parameters, Tensor) else parameters
+    found = listed(name, "parameters", "an iterable of tensors", given)
     for p in found:
         if not isinstance(p, Tensor):
             raise mistake(name, "each of parameters", "a tensor", p)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
-from autograd_cnn.checks import integer, mistake, number, single
+from autograd_cnn.checks import integer, listed, mistake, number, single
 from autograd_cnn.engine.arguments import Arguments, guarded
 from autograd_cnn.engine.modes import enable_grad
 from autograd_cnn.engine.node import values
@@ -18,6 +18,7 @@ from autograd_cnn.tensor import Tensor
 T = TypeVar("T")
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+_PARAMS = "an iterable of tensors or of dicts, such as [tensor]"
 Check = Callable[[str, str, Any], Any]
 """Takes the names of an optimizer and a setting, and its value; raises for a wrong value."""
 
@@ -73,8 +74,8 @@ class Optimizer(Explained):
         self.state: dict[Tensor, dict[str, Any]] = {}
         self._workspace: dict[Any, np.ndarray] = {}
         self._waiting: dict[Any, list[Any]] = {}
-        given = _listed(type(self).__name__, params)
-        groups = given if given and isinstance(given[0], Mapping) else [{"params": given}]
+        given = listed(type(self).__name__, "params", _PARAMS, params)
+        groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
 
@@ -94,8 +95,9 @@ class Optimizer(Explained):
             check(type(self).__name__, name, group[name])
 
     def _together(self, kernel: Callable[..., None], shared: tuple[Any, ...], *arrays: Any) -> None:
-        """At the end of the step, update all parameters with equal `shared` settings by one call
-        ``kernel([arrays, ...], *shared)``: a call for each costs 3 us."""
+        """Update all parameters of equal `shared` settings by one call at the end of the step,
+        ``kernel([arrays, ...], *shared)``: a call for each costs 3 us.
+        """
         self._waiting.setdefault((kernel, shared), []).append(arrays)
 
     def _buffer(
@@ -205,12 +207,7 @@ class Optimizer(Explained):
                 f"{', '.join(self.defaults)}"
             )
         given = group["params"]
-        params = [given] if isinstance(given, Tensor) else _listed(name, given)
-        if not params:
-            raise ValueError(
-                f"{name}: got no parameters; an iterator such as net.parameters() can be used only "
-                "once"
-            )
+        params = listed(name, "params", _PARAMS, [given] if isinstance(given, Tensor) else given)
         seen = {id(p) for other in self.param_groups for p in other["params"]}
         for position, p in enumerate(params):
             _check_parameter(name, position, p)
@@ -288,22 +285,6 @@ def move_mean(mean: np.ndarray, keep: float, new: np.ndarray, work: np.ndarray) 
     """``mean = keep * mean + (1 - keep) * new`` in place; overwrites `work`, which may be `new`."""
     mean *= keep
     mean += np.multiply(new, 1 - keep, out=work)
-
-
-def _listed(name: str, params: Any) -> list[Any]:
-    """`params` as a list."""
-    if isinstance(params, Tensor):
-        raise TypeError(
-            f"{name}: params must be an iterable of tensors, got a tensor; pass [tensor]"
-        )
-    if callable(getattr(params, "parameters", None)):
-        raise TypeError(f"{name}: got a {type(params).__name__}; pass its .parameters()")
-    if isinstance(params, (Mapping, str)) or not isinstance(params, Iterable):
-        raise TypeError(
-            f"{name}: params must be an iterable of tensors or of dicts, got "
-            f"{type(params).__name__}"
-        )
-    return list(params)
 
 
 def _check_parameter(name: str, position: int, p: Any) -> None:

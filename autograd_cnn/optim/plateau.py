@@ -19,11 +19,11 @@ class ReduceLROnPlateau(LRScheduler):
         'min'   below best - threshold * |best|    below best - threshold
         'max'   above best + threshold * |best|    above best + threshold
 
-    NaN is never better.  After more than `patience` epochs in a
-    row without a better one, every rate becomes ``max(lr * factor, min_lr)``, unless that lowers it
-    by `eps` or less.  Counting starts again after `cooldown` epochs.  `min_lr` may be a list with
-    one value per parameter group.  These are PyTorch's rules, with |best| in place of best: below 0
-    there a worse metric counts as better.
+    NaN is never better.  After more than `patience` epochs in a row without a better one, every
+    rate becomes ``max(lr * factor, min_lr)``, unless that lowers it by `eps` or less.  Counting
+    starts again after `cooldown` epochs.  `min_lr` may be a list with one value per parameter
+    group.  These are PyTorch's rules, but for |best|: PyTorch has best, so below 0 a worse metric
+    counts as better there.
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)

@@ -88,6 +88,23 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
             )
         self._grad = new
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether backward computes a gradient for this tensor, or for one behind it.
+
+        Assigning calls `requires_grad_`.
+
+        >>> x = ag.tensor([1.0])
+        >>> x.requires_grad = True
+        >>> (x * 2.0).requires_grad
+        True
+        """
+        return self.tracked
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
     @checked
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Let `backward` compute the gradient of this leaf, or stop it, and return the leaf.
@@ -181,10 +198,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         return new
 
     def __deepcopy__(self, memo: Any) -> Tensor:
-        if self.op is not None:
-            raise GraphError(
-                f"a result of {self.op.name} cannot be copied with its graph; use .detach()"
-            )
+        self._refuse_graph("copied")
         new = object.__new__(type(self))
         fill_node(new, self.array.copy(order="K"), self.requires_grad)
         if self._grad is not None:
@@ -193,11 +207,14 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         return new
 
     def __reduce__(self) -> Any:
+        self._refuse_graph("pickled")
+        return type(self), (self.array, self.requires_grad)
+
+    def _refuse_graph(self, done: str) -> None:
         if self.op is not None:
             raise GraphError(
-                f"a result of {self.op.name} cannot be pickled with its graph; use .detach()"
+                f"a result of {self.op.name} cannot be {done} with its graph; use .detach()"
             )
-        return type(self), (self.array, self.requires_grad)
 
     # ---------------------------------------------------------------------------- NumPy's protocols
 

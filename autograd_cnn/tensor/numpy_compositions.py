@@ -47,18 +47,19 @@ def nancumprod(x: Array, *, axis: int | None = None) -> Array:
     return reduce.cumprod(_filled(x, 1.0), axis=axis)
 
 
-def nanmax(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
-    """Largest value that is not NaN; NaN, without a warning, where all are."""
-    out = reduce.max(_filled(x, -np.inf), axis=axis, keepdims=keepdims)
+def _extreme(
+    choose: Any, other: float, x: Array, *, axis: Any = None, keepdims: bool = False
+) -> Array:
+    """The value that `choose` takes of those that are not NaN; NaN, without a warning, where all
+    are.  It never takes `other`.
+    """
+    out = choose(_filled(x, other), axis=axis, keepdims=keepdims)
     none = _counts(x, axis, keepdims) == 0
     return where(none, np.nan, out) if np.any(none) else out
 
 
-def nanmin(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
-    """Smallest value that is not NaN; NaN, without a warning, where all are."""
-    out = reduce.min(_filled(x, np.inf), axis=axis, keepdims=keepdims)
-    none = _counts(x, axis, keepdims) == 0
-    return where(none, np.nan, out) if np.any(none) else out
+nanmax = functools.partial(_extreme, reduce.max, -np.inf)
+nanmin = functools.partial(_extreme, reduce.min, np.inf)
 
 
 @shape.statistic
@@ -108,7 +109,7 @@ def quantile(
     Interpolates linearly: type 7 of Hyndman and Fan, "Sample quantiles in statistical packages"
     (1996).  The axes of `q` come first in the result.
     """
-    if isinstance(q, Node) and q.requires_grad:
+    if isinstance(q, Node) and q.tracked:
         raise TypeError("quantile: q gets no gradient; pass .detach() of it")
     shares = np.true_divide(values(q), whole)
     if not ((shares >= 0.0) & (shares <= 1.0)).all():
