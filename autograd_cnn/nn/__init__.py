@@ -10,6 +10,7 @@ gradients (`utils`).
 from typing import TYPE_CHECKING
 
 from autograd_cnn.nn import init as init
+from autograd_cnn.nn import program as program
 from autograd_cnn.nn import utils as utils
 from autograd_cnn.nn.activations import *
 from autograd_cnn.nn.containers import Sequential as Sequential
@@ -20,7 +21,6 @@ from autograd_cnn.nn.module import Module as Module
 from autograd_cnn.nn.normalization import *
 from autograd_cnn.nn.parameter import Parameter as Parameter
 from autograd_cnn.nn.pooling import *
-from autograd_cnn.nn.program import Compiled as Compiled
 from autograd_cnn.nn.resizing import *
 from autograd_cnn.nn.tree import IncompatibleKeys as IncompatibleKeys
 

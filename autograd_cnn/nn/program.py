@@ -9,237 +9,32 @@ kept: parameters, statistics and settings are read, or compared, at every call (
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from autograd_cnn import kernels, random
 from autograd_cnn.engine import modes, watch
-from autograd_cnn.engine.backward import backpropagate
-from autograd_cnn.engine.node import Array, Node, values, wrap
-from autograd_cnn.engine.op import Op
+from autograd_cnn.engine.node import Node, values, wrap
 from autograd_cnn.functional.convolution import conv_geometry
-from autograd_cnn.functional.normalization import follow
 from autograd_cnn.functional.pooling import pool_geometry
-from autograd_cnn.nn import fusion
+from autograd_cnn.nn import (
+    activations,
+    convolution,
+    fusion,
+    layers,
+    losses,
+    normalization,
+    pooling,
+    resizing,
+)
 from autograd_cnn.nn.containers import Sequential
 from autograd_cnn.nn.layers import Linear
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm
-
-Found = dict[int, tuple[Node, Array | None]]
-
-
-class NotRecordableError(Exception):
-    """The calls of a module cannot be put down as a list."""
-
-
-class Call(NamedTuple):
-    """One call: ``out = function(*sources, *rest, **named)``; numbers are places of values."""
-
-    out: int
-    function: Callable[..., Any]
-    sources: tuple[int, ...]
-    named: dict[str, Any]
-    saves: bool
-    after: Callable[..., None] | None
-    """What follows with the saved values and the input: running statistics."""
-    joint: Callable[..., Any] | None
-    rules: tuple[Callable[..., Any] | None, ...]
-    wanted: tuple[bool, ...]
-
-
-class Recorded:
-    """Calls of layers of this package, one after the other."""
-
-    def __init__(self, with_gradients: bool, input_wanted: bool) -> None:
-        self.calls: list[Call] = []
-        self.fixed: list[Any] = [None]  # by place: the input, then tensors and numbers
-        self.wanted = [input_wanted]
-        self.out = 0
-        self.with_gradients = with_gradients
-
-    def place(self, value: Any) -> int:
-        """The place of a parameter or a number."""
-        for k, known in enumerate(self.fixed):
-            if known is value and isinstance(value, Node):
-                return k
-        self.fixed.append(value)
-        self.wanted.append(isinstance(value, Node) and value.tracked and self.with_gradients)
-        return len(self.fixed) - 1
-
-    def add(self, function: Any, sources: Sequence[int], **more: Any) -> int:
-        """Add a call; returns the place of its result."""
-        given: Any = {"named": {}, "saves": False, "after": None, "joint": None, "rules": ()}
-        given |= more
-        wanted = tuple([self.wanted[k] for k in sources])
-        out = self.place(None)
-        self.wanted[out] = any(wanted) and bool(given["rules"] or given["joint"])
-        self.calls.append(Call(out, function, tuple(sources), wanted=wanted, **given))
-        return out
-
-    def trace(self, module: Any, function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
-        """Add the calls by which `function`, of one of our layers, computes its result of `array`.
-
-        Raises NotRecordableError, and adds nothing, where the result depends on something else.
-        """
-        before = len(self.calls), len(self.fixed)
-        try:
-            return self._trace(module, function, array)
-        except NotRecordableError:
-            del self.calls[before[0] :], self.fixed[before[1] :], self.wanted[before[1] :]
-            raise
-
-    def _trace(self, module: Any, function: Any, array: np.ndarray) -> np.ndarray:
-        x = wrap(array, True)
-        with modes.enable_grad(), modes.recomputation(), random.replay():
-            y = function(x)
-        if not isinstance(y, Node):
-            raise NotRecordableError
-        known = {id(p) for p in module.parameters()}
-        places = {x.serial: self.out}
-        for node in _ancestors(y):
-            sources = []
-            for part in node.inputs or ():
-                if isinstance(part, Node) and part.op is None and part is not x:
-                    if id(part) not in known:
-                        raise NotRecordableError
-                    sources.append(self.place(part))
-                elif isinstance(part, Node):
-                    sources.append(places[part.serial])
-                elif isinstance(part, (int, float, type(None))):
-                    sources.append(self.place(part))
-                else:
-                    raise NotRecordableError
-            places[node.serial] = self._add_op(module, node, sources)
-        self.out = places[y.serial]
-        return y.array
-
-    def _add_op(self, module: Any, node: Any, sources: list[int]) -> int:
-        op: Op = node.op
-        named = {k: v for k, v in node.params.items() if k not in op.saves}
-        if not all(map(_lasting, named.values())):
-            raise NotRecordableError
-        rules = op.rules
-        if op.variadic:
-            rule: Any = rules[0]
-            rules = tuple([partial(rule, position=k) for k in range(len(sources))])
-        follows = op.saves and isinstance(module, BatchNorm) and module._moves()
-        return self.add(
-            getattr(op.forward, "ufunc", op.forward),
-            sources,
-            named=named,
-            saves=bool(op.saves),
-            after=partial(_follow, module) if follows else None,
-            joint=op.joint,
-            rules=rules,
-        )
-
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
-        """The result, and what `backward` needs."""
-        held = [v.array if isinstance(v, Node) else v for v in self.fixed]
-        held[0] = x
-        kept = {}
-        for call in self.calls:
-            out = call.function(*[held[k] for k in call.sources], **call.named)
-            if call.saves:
-                out, saved = out
-                kept[call.out] = saved
-                if call.after is not None:
-                    call.after(saved, held[call.sources[0]])
-            held[call.out] = out
-        return held[self.out], (held, kept)
-
-    def backward(self, g: np.ndarray, kept: Any, found: Found) -> Any:
-        """The gradient of the input, if it is wanted; those of the parameters go to `found`."""
-        held, saved = kept
-        pending: list[Any] = [None] * len(held)
-        pending[self.out] = g
-        del g
-        for out, _, sources, named, saves, _, joint, rules, wanted in reversed(self.calls):
-            g, pending[out] = pending[out], None
-            if g is None:
-                continue
-            args = [held[out], *[held[k] for k in sources]]
-            if saves:
-                named = {**named, **saved.pop(out)}
-            if joint is not None:
-                rules = joint(g, *args, wanted=wanted, **named)
-            for place, rule, asked in zip(sources, rules, wanted):
-                if not asked or rule is None:
-                    continue
-                gx = rule if joint is not None else rule(g, *args, **named)
-                if gx is None:
-                    continue
-                old = pending[place]
-                pending[place] = gx if old is None else old + gx
-            held[out] = None  # as backward frees a graph
-        gx = None
-        for place, leaf in enumerate(self.fixed):
-            if isinstance(leaf, Node) and self.wanted[place]:
-                found[leaf.serial] = (leaf, pending[place])
-        gx = pending[0]
-        return gx
-
-
-class Outside:
-    """What runs as it is; if it is `foreign`, it may write to its input."""
-
-    def __init__(self, function: Callable[[Any], Any], input_wanted: bool, foreign: bool) -> None:
-        self.function, self.input_wanted, self.foreign = function, input_wanted, foreign
-
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
-        """The result as an array, and its graph."""
-        leaf = wrap(x.copy(order="K") if self.foreign else x, self.input_wanted)
-        y = self.function(leaf)
-        return values(y), (leaf, y)
-
-    def backward(self, g: np.ndarray, kept: Any, found: Found) -> Any:
-        """The gradient of the input, if it is wanted; those of leaves go to `found`."""
-        leaf, y = kept
-        if not (isinstance(y, Node) and y.tracked):
-            return None
-        found |= backpropagate([y], [g])
-        return found.pop(leaf.serial, (leaf, None))[1]
-
-
-def _ancestors(y: Node) -> list[Node]:
-    """The results of ops that y depends on, oldest first, and y."""
-    found: dict[int, Node] = {}
-    stack = [y]
-    while stack:
-        node = stack.pop()
-        if node.op is not None and node.serial not in found:
-            found[node.serial] = node
-            stack += [x for x in node.inputs or () if isinstance(x, Node)]
-    return sorted(found.values(), key=operator.attrgetter("serial"))
-
-
-_LASTING = (int, float, str, type(None), type(...), np.dtype, type)
-
-
-def _lasting(value: Any) -> bool:
-    """Whether nobody can change this setting in place."""
-    return all(map(_lasting, value)) if isinstance(value, tuple) else isinstance(value, _LASTING)
-
-
-def _follow(layer: Any, saved: dict[str, np.ndarray], x: np.ndarray) -> None:
-    """Move the running statistics of a batch norm after a forward in training."""
-    count = x.size // x.shape[1]
-    var = saved["var_"] * (count / (count - 1))
-    follow(layer.running_mean, layer.running_var, saved["mean_"], var, layer._momentum())
-    layer.num_batches_tracked[()] += 1
-
-
-# --------------------------------------------------------------------- what may be recorded
-
-
-def _kinds(base: type) -> Iterator[type]:
-    for kind in base.__subclasses__():
-        if kind.__module__.startswith("autograd_cnn."):
-            yield from (kind, *_kinds(kind))
+from autograd_cnn.nn.recorded import Found, NotRecordableError, Outside, Recorded, lasting
 
 
 def _methods(kind: type) -> list[tuple[str, Any]]:
@@ -247,25 +42,33 @@ def _methods(kind: type) -> list[tuple[str, Any]]:
     return [(name, getattr(kind, name)) for name in names if hasattr(kind, name)]
 
 
-_METHODS = {kind: _methods(kind) for kind in _kinds(Module)}
+_FILES = (activations, convolution, layers, losses, normalization, pooling, resizing)
+_LAYERS = [Sequential, *[getattr(file, name) for file in _FILES for name in file.__all__]]
+_METHODS = {kind: _methods(kind) for kind in _LAYERS}
 """The layers of this package, and what says how they compute, as it is written."""
 
 
 def as_written(module: Any) -> bool:
-    """Whether a module is a layer of ours that nobody has changed, with settings that last."""
+    """Whether a module is a layer of ours that computes as it is written."""
     methods, own = _METHODS.get(type(module)), vars(module)
     if methods is None or module._hooks is not None:
         return False
-    if any(name in own or getattr(type(module), name) is not known for name, known in methods):
-        return False
+    return all(n not in own and getattr(type(module), n) is known for n, known in methods)
+
+
+def _lasts(module: Any) -> bool:
+    """Whether no attribute of a module can change in place, but for parameters and statistics."""
     kept = (Node, np.ndarray, Module)
-    return all(name == "_roles" or isinstance(v, kept) or _lasting(v) for name, v in own.items())
+    own = vars(module).items()
+    return all(name == "_roles" or isinstance(v, kept) or lasting(v) for name, v in own)
 
 
 def _recordable(module: Any) -> bool:
     """Whether a module is made of layers as they are written, without state of their own."""
     return all(
-        as_written(m) and (isinstance(m, BatchNorm) or np.ndarray not in m._roles.values())
+        as_written(m)
+        and _lasts(m)
+        and (isinstance(m, BatchNorm) or np.ndarray not in m._roles.values())
         for m in module.modules()
     )
 
@@ -357,7 +160,7 @@ class Program:
                 x = self._add(layer, x)
             place += count
         if place < len(modules):
-            self.parts.append(Outside(partial(fusion.run, modules[place:]), True, True))
+            self.parts.append(Outside(partial(fusion.run, modules[place:]), self._wanted(), True))
         return x
 
     def _add_layers(self, layers: Sequence[Any], function: Any, x: np.ndarray) -> np.ndarray:
@@ -371,11 +174,13 @@ class Program:
             else:
                 self._modules += every
                 return y
-        ours = all(type(m) in _METHODS for m in every)
+        ours = all(map(as_written, every))
+        if not ours and not self.parts:
+            raise NotRecordableError  # nothing would be left
         self.closed = not ours  # an additional run of a user's module might be noticed
         self.parts.append(Outside(function, self._wanted(), not ours))
         if self.closed:
-            return x
+            return np.empty(0)  # nobody knows
         with modes.no_grad(), modes.recomputation(), random.replay():
             return values(function(x))
 
@@ -437,7 +242,7 @@ class Compiled:
         if program is None:
             with modes.no_grad():
                 out = self._model(x)
-            return out
+            return out if isinstance(x, Node) else values(out)
         out, _ = program.forward(array)
         return wrap(out) if isinstance(x, Node) else out
 

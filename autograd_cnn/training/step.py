@@ -15,7 +15,8 @@ from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.gradients import accumulate_gradients
 from autograd_cnn.engine.node import Node, values, wrap
 from autograd_cnn.engine.op import OPS
-from autograd_cnn.nn.program import Found, Program, as_written, fitting
+from autograd_cnn.nn.program import Program, as_written, fitting
+from autograd_cnn.nn.recorded import Found
 from autograd_cnn.ops.loss import check_classes
 
 if TYPE_CHECKING:
