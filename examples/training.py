@@ -13,6 +13,7 @@ from autograd_cnn import functional as F
 from autograd_cnn.training import (
     CheckpointError,
     Progress,
+    Step,
     accuracy,
     load_checkpoint,
     replace_file,
@@ -124,21 +125,17 @@ def train_epoch(
     """One pass over `batches`; returns the loss of every step, or raises DivergedError."""
     losses = []
     model.train()
+    step = Step(model, F.cross_entropy, optimizer)
     for images, labels in batches:
-        logits = model(prepare(images))
-        loss = F.cross_entropy(logits, labels)
-        value = loss.item()
+        value = step(prepare(images), labels).item()
         if not np.isfinite(value):
             where = f"step {len(losses) + 1} of {progress.title}"
             rate = optimizer.param_groups[0]["lr"]
             raise DivergedError(f"the loss is {value} at {where}, learning rate {rate:.3g}")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
         if schedule is not None:
             schedule.step()
         losses.append(value)
-        progress.update(len(labels), loss=value, accuracy=accuracy(logits, labels))
+        progress.update(len(labels), loss=value, accuracy=accuracy(step.outputs, labels))
     return losses
 
 
