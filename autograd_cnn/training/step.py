@@ -118,7 +118,8 @@ class Step:
             return out, np.array(loss.array), program.backward(leaf.grad.array, kept)
         losses, probabilities = kernels.cross_entropy(out, classes)
         loss = OPS["mean"].forward(losses, axis=None, keepdims=False)
-        g = np.full(losses.shape, losses.dtype.type(1.0) * (1.0 / losses.size), losses.dtype)
+        g = np.empty(losses.shape, losses.dtype)
+        g.fill(losses.dtype.type(1.0) * (1.0 / losses.size))
         g = kernels.cross_entropy_grad(g, probabilities, classes)
         return out, np.asarray(loss), program.backward(g, kept)
 
