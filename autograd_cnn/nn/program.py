@@ -95,7 +95,9 @@ class Program:
         self._state = [value for own in self._attributes for value in own.values()]
         kinds = {type(m) for m in self._modules}
         methods = [(kind, *method) for kind in kinds for method in _METHODS[kind]]
-        self._kinds, self._names, self._methods = ([m[k] for m in methods] for k in range(3))
+        self._kinds: list[Any] = [kind for kind, _, _ in methods]
+        self._names: list[Any] = [name for _, name, _ in methods]
+        self._methods: list[Any] = [method for _, _, method in methods]
         self._leaves_then = [*map(_of_leaf, self._leaves)]
         if len({id(p) for p in self._leaves}) < len(self._leaves):
             raise NotRecordableError  # parts share a parameter, whose gradients are to be added up
