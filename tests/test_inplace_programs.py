@@ -25,6 +25,12 @@ VIEWS = {
     "swapaxes": lambda x, i: x.swapaxes(0, -1),
     "all": lambda x, i: x[...],
     "block": lambda x, i: x[1:, :-1] if x.ndim > 1 else x[:-1],
+    "mirrored": lambda x, i: x[..., ::-1],
+    "steps backwards": lambda x, i: x[..., i % x.shape[-1] :: -1 - i % 2],
+    "flip": lambda x, i: np.flip(x, None if i % 2 else -1),
+    "turned": lambda x, i: np.rot90(x, i) if x.ndim > 1 else np.flip(x),
+    "turned back": lambda x, i: x.T[::-1] if i % 2 else x[::-1].T[..., ::-1],
+    "axes in turn": lambda x, i: np.moveaxis(x, 0, -1)[..., ::-1],
 }
 
 
@@ -53,12 +59,21 @@ def _add_to_last(x: Any, v: Any) -> None:
 
 
 def _add_to_rows(x: Any, v: Any) -> None:
-    for row in x[:, None]:  # at least one axis is left
+    for row in x[::-1, None]:  # at least one axis is left
         row += v
 
 
 def _scale_positions(x: Any, v: Any) -> None:
     x[np.arange(len(x))[::-2]] *= v
+
+
+def _scale_mirrored(x: Any, v: Any) -> None:
+    x[..., ::-1] *= v
+
+
+def _assign_turned(x: Any, v: Any) -> None:
+    view = np.flip(x)
+    view[...] = view * v
 
 
 def _shift(x: Any, v: Any) -> None:
@@ -70,7 +85,7 @@ def _from_itself(x: Any, v: Any) -> None:
 
 
 WRITES = [_add, _subtract, _multiply, _divide, _assign_first, _add_to_last, _add_to_rows]
-WRITES += [_scale_positions, _shift, _from_itself]
+WRITES += [_scale_positions, _scale_mirrored, _assign_turned, _shift, _from_itself]
 
 
 @st.composite
@@ -146,6 +161,32 @@ def test_the_gradient_is_that_of_the_values(
             exact = loss(run(steps, moved[1], moved[0])).imag / h
             mine = 0.0 if g is None else g.numpy().reshape(-1)[place]
             np.testing.assert_allclose(mine, exact, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2, 4)])
+@pytest.mark.parametrize("written", VIEWS)
+def test_a_write_through_any_view_reaches_any_other(written: str, shape: tuple[int, ...]) -> None:
+    """Values and gradients, where the views are made before the write and of all parts."""
+
+    def loss(x: Any, w: Any, seen: str, i: int) -> Any:
+        other, target = VIEWS[seen](x, i), VIEWS[written](x, i // 2)
+        target *= w
+        weights = np.cos(np.arange(x.size))
+        return (x * weights.reshape(shape)).sum() + (
+            other * weights[: other.size].reshape(other.shape)
+        ).sum()
+
+    values, direction = start(shape), np.sin(np.arange(1.0, 1 + np.prod(shape))).reshape(shape)
+    for seen in VIEWS:
+        for i in range(4):
+            leaf = ag.tensor(values, requires_grad=True)
+            w = ag.tensor(np.float64(0.7), requires_grad=True)
+            total = loss(leaf * 1.0, w, seen, i)
+            exact = loss(values + 1e-30j * direction, 0.7 + 1e-30j, seen, i)
+            g, g_w = (g.numpy() for g in ag.grad(total, [leaf, w]))
+            assert np.isclose(total.item(), exact.real, rtol=1e-12), (seen, i)
+            slope = (g * direction).sum() + g_w
+            assert np.isclose(slope, exact.imag / 1e-30, rtol=1e-10, atol=1e-12), (seen, i)
 
 
 @given(programs(), SHAPES)

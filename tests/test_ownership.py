@@ -14,7 +14,11 @@ import pytest
 import autograd_cnn as ag
 from autograd_cnn import func, nn, optim
 from autograd_cnn import functional as F
+from autograd_cnn.engine.node import values
+from autograd_cnn.ops.shape import along
 from autograd_cnn.testing import gradcheck
+from tests.test_ops import EVERY_FUNCTION
+from tests.test_points import EVERY, drawn
 
 
 def leaf(*numbers: float) -> ag.Tensor:
@@ -127,6 +131,53 @@ def test_plus_x_is_another_tensor() -> None:
     y = +x
     y += 5.0
     assert [x.tolist(), y.tolist()] == [[1.0], [6.0]]
+
+
+NUMPYS = {"getitem": lambda x, index: x[index], "contract": np.einsum, "einsum": np.einsum}
+"""NumPy's function where its name differs or it takes other arguments."""
+COPIED = {"diag", "diagonal", "einsum", "contract"}
+"""Functions whose results may be views in NumPy and copies here."""
+
+
+def arrays_in(xs: Any) -> list[np.ndarray]:
+    xs = xs if isinstance(xs, (tuple, list)) else [xs]
+    return [values(x) for x in xs if isinstance(values(x), np.ndarray)]
+
+
+def shares(result: Any, inputs: list[Any]) -> bool:
+    return any(np.shares_memory(part, x) for part in arrays_in(result) for x in arrays_in(inputs))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_results_share_memory_where_those_of_numpy_do(name: str) -> None:
+    """So a write into a result changes the input only where it does in NumPy."""
+    ours = getattr(ag, name) if "split" in name else EVERY_FUNCTION[name]
+    numpys = NUMPYS.get(name) or getattr(np, name, None) or getattr(np.linalg, name, None)
+    for inputs, params in drawn(name, 20):
+        first = next((x for x in inputs if isinstance(x, np.ndarray)), np.zeros(()))
+        single = [
+            [x[along(axis, slice(1))] if np.ndim(x) > axis else x for x in inputs]
+            for axis in range(first.ndim)
+        ]
+        for xs in ([*inputs], *single):  # axes of size 1 are where nothing need be computed
+            plain = [x.copy() if isinstance(x, np.ndarray) else x for x in xs]
+            mixed = [ag.tensor(x) if isinstance(x, np.ndarray) else x for x in xs]
+            try:
+                found = shares(ours(*plain, **params), plain)
+                result = ours(*mixed, **params)
+            except (ValueError, TypeError, IndexError):
+                continue  # the parameters are for other sizes
+            assert shares(result, mixed) == found
+            try:
+                given = [params["subscripts"], *plain] if numpys is np.einsum else plain
+                more = {} if numpys is np.einsum else params
+                expected = numpys is not None and shares(numpys(*given, **more), plain)
+            except (ValueError, TypeError, IndexError):
+                expected = False
+            assert found <= expected, (xs, params)
+            assert found == expected or name in COPIED, (xs, params)
+            if not found and name not in ("broadcast_to", "unfold"):  # these repeat values
+                assert all(part.flags.writeable for part in arrays_in(result)), (xs, params)
 
 
 RACE = """if True:

@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd_cnn.checks import misfit, mistake, normal_axis, single, whole_numbers
 from autograd_cnn.engine.annotations import Axis, Integers, Pads, is_array
-from autograd_cnn.engine.node import Array
+from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import plain_index
@@ -143,7 +143,8 @@ def tile(x: Array, *, reps: int | tuple[int, ...]) -> Array:
     shape = (1,) * (rank - x.ndim) + x.shape
     apart = x.reshape(tuple(side for n in shape for side in (1, n)))
     wide = broadcast_to(apart, shape=tuple(s for t, n in zip(times, shape) for s in (t, n)))
-    return wide.reshape(tuple(t * n for t, n in zip(times, shape)))
+    tiled = wide.reshape(tuple(t * n for t, n in zip(times, shape)))
+    return tiled if values(tiled).flags.writeable else tiled.copy()  # a view of x is read-only
 
 
 @composition

@@ -213,6 +213,8 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     rest = last("prod", _wide(x), axis)
     if not rest.shape[-1]:
         rest = 1 + sum(rest, axis=-1, keepdims=True)
+    elif rest.shape[-1] == 1:
+        rest = rest.copy()  # the result is no view, as in NumPy
     while rest.shape[-1] > 1:
         half = rest.shape[-1] // 2
         pairs = rest[..., :half] * rest[..., half : 2 * half]
@@ -246,6 +248,8 @@ def cumprod(x: Array, *, axis: int | None = None) -> Array:
     """
     x, axis = line("cumprod", x, axis)
     x, step = _wide(x), 1
+    if x.shape[axis] <= step:
+        return x.copy()
     while step < x.shape[axis]:
         head, tail = along(axis, slice(None, step)), along(axis, slice(step, None))
         x = concatenate(x[head], x[tail] * x[along(axis, slice(None, -step))], axis=axis)

@@ -323,10 +323,11 @@ def _coordinates(
         extent += abs(array.strides[a]) * (array.shape[a] - 1)
     coordinates = [np.zeros_like(offsets)] * array.ndim
     inside = np.ones(offsets.shape, bool)
+    # From the lowest address: the division by an outer step must leave what inner axes add.
+    back = [array.strides[a] * (array.shape[a] - 1) for a in axes if array.strides[a] < 0]
+    offsets = offsets - sum(back)
     for a in reversed(axes):
         n, stride = array.shape[a], array.strides[a]
-        if stride < 0:
-            offsets = offsets - stride * (n - 1)
         place, offsets = np.divmod(offsets, abs(stride))
         inside &= (place >= 0) & (place < n)
         coordinates[a] = n - 1 - place if stride < 0 else place
