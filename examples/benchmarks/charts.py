@@ -100,6 +100,27 @@ def draw_scaling(axes_points: Any, path: Path) -> None:
         _draw_legend(figure, axes)
 
 
+def draw_ratios(rows: Sequence[tuple[str, str, float, list[float]]], path: Path) -> None:
+    """A point per group, name, goal and quartiles of a ratio: blue where it reaches its goal."""
+    rows = [row for row in rows if row[3]]
+    groups = list(dict.fromkeys(group for group, *_ in rows))
+    with canvas(path, (10, 1.2 + 0.42 * len(groups)), dpi=110) as figure:
+        axes = figure.subplots()
+        for at, group in enumerate(groups):
+            own = sorted((row for row in rows if row[0] == group), key=lambda row: row[3][1])
+            places = at + np.linspace(-0.33, 0.33, len(own) + 2)[1:-1]
+            low, middle, high = np.array([row[3] for row in own]).T
+            colours = [BLUE if row[3][1] >= row[2] else COLORS["torch"] for row in own]
+            axes.hlines(places, low, high, colors=colours, linewidth=1)
+            axes.scatter(middle, places, s=12, c=colours, zorder=2)
+        axes.axvline(1, color="black", linewidth=0.8)
+        axes.set(xscale="log", xlabel="time of the best peer / ours (blue: the goal is reached)")
+        axes.set_yticks(range(len(groups)), groups)
+        axes.tick_params("y", length=0)
+        axes.invert_yaxis()
+        axes.grid(axis="x")
+
+
 def draw_memory(runs: dict[str, Any], every: int, path: Path) -> None:
     """Resident memory over the steps of training, a line per process."""
     with canvas(path, (8, 4)) as figure:
