@@ -122,9 +122,7 @@ def parser() -> Parser:
         metavar="DIR",
         help="folder for a JSON file and a figure (default: runs/benchmark; with --show: none)",
     )
-    p.add_argument(
-        "--json", type=Path, metavar="FILE", help="the JSON file, where not in that folder"
-    )
+    p.add_argument("--json", type=Path, metavar="FILE", help="one more place for the JSON file")
     return p
 
 
@@ -191,7 +189,9 @@ def main(arguments: list[str] | None = None) -> int:
         if task.measured():
             print(task.report())
             if out:
-                write(task, out, options.json)
+                write(task, out)
+            if options.json:
+                task.save(options.json)
     except KeyboardInterrupt:
         code = 130
     except (OSError, RecordError, NothingToMeasureError, WorkerError) as error:
@@ -199,8 +199,8 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-def write(task: Task, out: Path, record: Path | None) -> None:
-    task.save(record or out / f"{task.name}.json")
+def write(task: Task, out: Path) -> None:
+    task.save(out / f"{task.name}.json")
     if figures.available():
         task.draw(out / f"{task.name}.png")
     else:

@@ -8,18 +8,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks import charts, tables
 from benchmarks.processes import EVERYONE, Team, Worker, WorkerError
 from benchmarks.results import OURS
 from benchmarks.rounds import Progress, agree
 from benchmarks.task import NothingToMeasureError, Settings, Task
 
+WAITED = 0.1
+"""A burst is disturbed if its threads waited for processors longer than this share of its time."""
+
 
 @dataclass
 class Row:
     """A cell FAMILY/SIZE of the table `group`, the request to a worker, and what was found.
 
-    `times` has seconds per step by framework, way and burst; `memory` has bytes.
+    `times` has seconds per step by framework, way and burst; `memory` has bytes.  `disturbed`
+    counts the bursts that other programs disturbed.
     """
 
     group: str
@@ -29,6 +35,7 @@ class Row:
     goal: float
     times: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
+    disturbed: int = 0
 
     @property
     def family(self) -> str:
@@ -43,7 +50,7 @@ class Row:
         """How many times as fast we are as the best peer: the quartiles over the bursts."""
         ours, peer = self.best([OURS]), self.best(self.peers)
         ratios = [b / a for a, b in zip(ours[2], peer[2])] if ours and peer else []
-        return statistics.quantiles(2 * ratios, n=4, method="inclusive") if ratios else []
+        return np.percentile(ratios, [25, 50, 75]).tolist() if ratios else []
 
 
 class Bursts(Task):
@@ -86,6 +93,7 @@ class Bursts(Task):
                 request = {"way": way, "seconds": self.settings.seconds}
                 if answer := self._ask(row, worker, way, "burst", **request):
                     row.times[worker.name][way].append(answer["seconds"])
+                    row.disturbed += answer["waited"] > WAITED
                 else:
                     runs.remove((worker, way))
         for worker, way in runs:
@@ -136,6 +144,9 @@ class Bursts(Task):
             parts += ["", tables.layout(self._table(group, rows), 100), summary(rows)]
         parts += ["", tables.layout(family_table(done), 100), "", summary(done)]
         parts += [f"{len(done)} of {len(self.chosen)} rows were measured."]
+        bursts = sum(len(t) for row in done for ways in row.times.values() for t in ways.values())
+        if disturbed := sum(row.disturbed for row in done):
+            parts += [f"Other programs disturbed {disturbed} of {bursts} bursts."]
         if remembered := [row for row in done if row.memory]:
             parts += ["", tables.layout(memory_table(remembered), 100)]
         return "\n".join([*parts, *(f"PROBLEM: {problem}" for problem in self.problems)])
@@ -163,7 +174,10 @@ class Bursts(Task):
         }
 
     def draw(self, path: Path) -> None:
-        charts.draw_ratios([(r.group, r.name, r.goal, r.quartiles()) for r in self.chosen], path)
+        """A line per group, or per family where there is one group."""
+        one = len({row.group for row in self.chosen}) == 1
+        rows = [(r.family if one else r.group, r.goal, r.quartiles()) for r in self.chosen]
+        charts.draw_ratios(rows, path)
 
 
 def best_peer(row: Row) -> str:

@@ -21,6 +21,7 @@ COLORS = {
     "mygrad": "#999999",
     "autograd": LIGHT,
 }
+RATIO_TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 NAMES = {
     "autograd_cnn": "autograd_cnn",
     "numpy-kernels": "autograd_cnn, NumPy kernels",
@@ -100,24 +101,32 @@ def draw_scaling(axes_points: Any, path: Path) -> None:
         _draw_legend(figure, axes)
 
 
-def draw_ratios(rows: Sequence[tuple[str, str, float, list[float]]], path: Path) -> None:
-    """A point per group, name, goal and quartiles of a ratio: blue where it reaches its goal."""
-    rows = [row for row in rows if row[3]]
+def draw_ratios(rows: Sequence[tuple[str, float, list[float]]], path: Path) -> None:
+    """A point per row: its group, its goal and the quartiles of its ratio.
+
+    It is blue where it reaches the goal.
+    """
+    rows = [row for row in rows if row[2]]
     groups = list(dict.fromkeys(group for group, *_ in rows))
-    with canvas(path, (10, 1.2 + 0.42 * len(groups)), dpi=110) as figure:
+    if not rows:
+        return
+    with canvas(path, (10, 1.2 + 0.3 * len(groups) + 0.03 * len(rows)), dpi=110) as figure:
         axes = figure.subplots()
         for at, group in enumerate(groups):
-            own = sorted((row for row in rows if row[0] == group), key=lambda row: row[3][1])
-            places = at + np.linspace(-0.33, 0.33, len(own) + 2)[1:-1]
-            low, middle, high = np.array([row[3] for row in own]).T
-            colours = [BLUE if row[3][1] >= row[2] else COLORS["torch"] for row in own]
+            own = sorted((row for row in rows if row[0] == group), key=lambda row: row[2][1])
+            places = at + np.linspace(-0.4, 0.4, len(own) + 2)[1:-1]
+            low, middle, high = np.array([quartiles for *_, quartiles in own]).T
+            colours = [BLUE if q[1] >= goal else COLORS["torch"] for _, goal, q in own]
             axes.hlines(places, low, high, colors=colours, linewidth=1)
             axes.scatter(middle, places, s=12, c=colours, zorder=2)
         axes.axvline(1, color="black", linewidth=0.8)
         axes.set(xscale="log", xlabel="time of the best peer / ours (blue: the goal is reached)")
+        ticks = [t for t in RATIO_TICKS if axes.get_xlim()[0] <= t <= axes.get_xlim()[1]]
+        axes.set_xticks(ticks, map(str, ticks))
+        axes.minorticks_off()
         axes.set_yticks(range(len(groups)), groups)
         axes.tick_params("y", length=0)
-        axes.invert_yaxis()
+        axes.set_ylim(len(groups) - 0.5, -0.5)
         axes.grid(axis="x")
 
 

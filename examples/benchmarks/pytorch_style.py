@@ -62,12 +62,14 @@ def make_layers(nn: Any, layers: tuple[nets.Layer, ...]) -> Any:
     return nn.Sequential(*(make_layer(nn, layer) for layer in layers))
 
 
-def make_model(nn: Any, net: nets.Net, first: Callable[[np.ndarray], Any], weights: Any) -> Any:
+def make_model(
+    nn: Any, net: nets.Net, first: Callable[[np.ndarray], Any], weights: Any, mode: str
+) -> Any:
     """The network with these first weights, which `first` makes from arrays."""
     model = make_layers(nn, net.layers)
     state = {f"{i}.{k}": first(w) for i, own in enumerate(weights) for k, w in own.items()}
     model.load_state_dict(state, strict=False)
-    return model
+    return model.train(mode == "train")
 
 
 def make_optimizer(library: Any, net: nets.Net, model: Any) -> Any:
@@ -77,10 +79,13 @@ def make_optimizer(library: Any, net: nets.Net, model: Any) -> Any:
 
 
 def make_step(
-    library: Any, score: Callable[..., Any], measure: Callable[..., Any], optimizer: Any, mode: str
+    library: Any, functional: Any, model: Any, optimizer: Any, mode: str, compile: Any = None
 ) -> Callable[..., Any]:
-    """A step of training, where `measure(images, labels)` is the loss, or of inference."""
+    """A step of training or inference; `compile` makes a faster function of one."""
     quiet = getattr(library, "inference_mode", library.no_grad)
+    score, measure = model, lambda images, labels: functional.cross_entropy(model(images), labels)
+    if compile:
+        score, measure = compile(score), compile(measure)
 
     def infer(images: Any, labels: Any) -> Any:
         with quiet():

@@ -33,16 +33,11 @@ def ways(mode: str) -> list[str]:
 def build(
     net: nets.Net, weights: list[dict[str, np.ndarray]], mode: str, way: str
 ) -> Callable[..., Any]:
-    model = pytorch_style.make_model(ag.nn, net, np.asarray, weights)
-    model.train(mode == "train")
+    model = pytorch_style.make_model(ag.nn, net, np.asarray, weights, mode)
     optimizer = pytorch_style.make_optimizer(ag, net, model)
     if way == "program":
         return make_program(model, optimizer, mode)
-
-    def measure(images: Any, labels: Any) -> Any:
-        return F.cross_entropy(model(images), labels)
-
-    return pytorch_style.make_step(ag, model, measure, optimizer, mode)
+    return pytorch_style.make_step(ag, F, model, optimizer, mode)
 
 
 def make_program(model: Any, optimizer: Any, mode: str) -> Callable[..., Any]:

@@ -53,17 +53,11 @@ def to_numpy(answer: torch.Tensor) -> np.ndarray:
 def build(
     net: nets.Net, weights: list[dict[str, np.ndarray]], mode: str, way: str
 ) -> Callable[..., Any]:
-    model = pytorch_style.make_model(nn, net, torch.tensor, weights)
+    model = pytorch_style.make_model(nn, net, torch.tensor, weights, mode)
     model = model.to(memory_format=memory_format(way))
-    model.train(mode == "train")
-
-    def measure(images: Any, labels: Any) -> Any:
-        return F.cross_entropy(model(images), labels)
-
-    score, optimizer = model, pytorch_style.make_optimizer(torch, net, model)
-    if way == "compile":
-        score, measure = torch.compile(model), torch.compile(measure)
-    return pytorch_style.make_step(torch, score, measure, optimizer, mode)
+    optimizer = pytorch_style.make_optimizer(torch, net, model)
+    compile = torch.compile if way == "compile" else None
+    return pytorch_style.make_step(torch, F, model, optimizer, mode, compile)
 
 
 # ----------------------------------------------------------------------------- calls of families.py
@@ -72,9 +66,9 @@ def build(
 def leaf(array: np.ndarray, way: str, tracked: bool) -> torch.Tensor:
     """Images and weights of convolutions are in the way's memory format."""
     x = torch.tensor(np.ascontiguousarray(array))
-    return (x.contiguous(memory_format=memory_format(way)) if x.ndim == 4 else x).requires_grad_(
-        tracked
-    )
+    if x.ndim == 4:
+        x = x.contiguous(memory_format=memory_format(way))
+    return x.requires_grad_(tracked)
 
 
 def seed(out: torch.Tensor, values: np.ndarray) -> torch.Tensor:

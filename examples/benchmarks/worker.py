@@ -201,7 +201,11 @@ class Worker:
         return {"answers": answers, "problems": problems}
 
     def do_burst(self, way: str, seconds: float) -> dict[str, Any]:
-        return {"seconds": burst(self.ready[way].run, seconds)}
+        """Seconds per step, and the share of the time for which threads waited for processors."""
+        start, waited = time.perf_counter(), machine.waited()
+        found = burst(self.ready[way].run, seconds)
+        share = (machine.waited() - waited) / (time.perf_counter() - start)
+        return {"seconds": found, "waited": share}
 
     def do_footprint(self, cell: dict[str, Any], way: str) -> dict[str, Any]:
         """Bytes that Python allocates: what a network keeps after steps, and new in a step's peak.
