@@ -16,6 +16,7 @@ from benchmarks.results import OURS
 from benchmarks.rounds import Progress, agree
 from benchmarks.task import NothingToMeasureError, Settings, Task
 
+WIDTH = 110
 WAITED = 0.1
 """A burst is disturbed if its threads waited for processors longer than this share of its time."""
 
@@ -136,19 +137,19 @@ class Bursts(Task):
         done = [row for row in self.chosen if row.best([OURS])]
         versions = (f"{EVERYONE[n].title} {version}" for n, version in self.versions.items())
         processor = f"{self.machine['processor']}, {self.machine['cores']} cores"
-        parts = [f"{processor}, {self.settings.threads} threads; {'; '.join(versions)}"]
+        parts = [f"{processor}, threads: {self.settings.threads}; {'; '.join(versions)}"]
         parts += [f"{self.title}: medians of {self.settings.rounds} bursts, us."]
         parts += ["ratio: time of the best peer in its fastest way / ours; above 1 we are faster."]
         for group in dict.fromkeys(row.group for row in done):
             rows = [row for row in done if row.group == group]
-            parts += ["", tables.layout(self._table(group, rows), 100), summary(rows)]
-        parts += ["", tables.layout(family_table(done), 100), "", summary(done)]
+            parts += ["", tables.layout(self._table(group, rows), WIDTH), summary(rows)]
+        parts += ["", tables.layout(family_table(done), WIDTH), "", summary(done)]
         parts += [f"{len(done)} of {len(self.chosen)} rows were measured."]
         bursts = sum(len(t) for row in done for ways in row.times.values() for t in ways.values())
         if disturbed := sum(row.disturbed for row in done):
             parts += [f"Other programs disturbed {disturbed} of {bursts} bursts."]
         if remembered := [row for row in done if row.memory]:
-            parts += ["", tables.layout(memory_table(remembered), 100)]
+            parts += ["", tables.layout(memory_table(remembered), WIDTH)]
         return "\n".join([*parts, *(f"PROBLEM: {problem}" for problem in self.problems)])
 
     def _table(self, group: str, rows: Sequence[Row]) -> list[tables.Row]:
