@@ -25,8 +25,8 @@ WAITED = 0.1
 class Row:
     """A cell FAMILY/SIZE of the table `group`, the request to a worker, and what was found.
 
-    `times` has seconds per step by framework, way and burst; `memory` has bytes.  `disturbed`
-    counts the bursts that other programs disturbed.
+    `times` has seconds per step by framework, way and burst; `memory` has bytes, by way of
+    ours.  `disturbed` counts the bursts that other programs disturbed.
     """
 
     group: str
@@ -35,7 +35,7 @@ class Row:
     peers: tuple[str, ...]
     goal: float
     times: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    memory: dict[str, int] = field(default_factory=dict)
+    memory: dict[str, dict[str, int]] = field(default_factory=dict)
     disturbed: int = 0
 
     @property
@@ -99,7 +99,8 @@ class Bursts(Task):
                     runs.remove((worker, way))
         for worker, way in runs:
             if worker.name == OURS and "net" in row.request:
-                row.memory = self._ask(row, worker, way, "footprint", cell=row.request, way=way)
+                found = self._ask(row, worker, way, "footprint", cell=row.request, way=way)
+                row.memory |= {way: found} if found else {}
 
     def _ask(
         self, row: Row, worker: Worker, way: str, what: str, /, **details: Any
@@ -217,5 +218,7 @@ def memory_table(rows: Sequence[Row]) -> list[tables.Row]:
     """Bytes that Python allocates, ours: weights, batches, optimizer and programs are kept."""
     table: list[tables.Row] = [("memory, ours, KiB", "new at a step's peak", "kept")]
     for row in rows:
-        table.append((row.name, *(f"{row.memory[key] / 1024:,.0f}" for key in ("peak", "kept"))))
+        for way, found in row.memory.items():
+            sizes = (f"{found[key] / 1024:,.0f}" for key in ("peak", "kept"))
+            table.append((f"{row.name} {way}".strip(), *sizes))
     return table

@@ -14,7 +14,7 @@ from autograd_cnn import kernels
 set_threads = ag.set_num_threads
 to_numpy = ag.Tensor.numpy
 Small = pytorch_style.small(ag)
-PROGRAMS = False
+PROGRAMS = True
 """Whether a step also runs as a program (`training.Step`, `Module.compiled`)."""
 
 
