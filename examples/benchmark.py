@@ -3,12 +3,19 @@
     python examples/benchmark.py                       every cell, whatever is installed
     python examples/benchmark.py --quick               a first look
     python examples/benchmark.py --cells S4/32/train   one cell; S4 all of a network, //train a mode
+    python examples/benchmark.py --breadth             single workloads, and steps of other networks
+    python examples/benchmark.py --deploy              inference beside ONNX Runtime and OpenVINO
 
 Networks: A1 (conv 8, pool, linear), B1 (conv 1, two linear), S4 (two blocks of conv, batch norm,
 relu, pool, then two linear), LeNet, MLP 784-128-10.  A training step is zero_grad, forward, cross
 entropy, backward and SGD with momentum, in float32; inference is forward in eval mode.  Every
 framework starts from the same weights, and its first losses are compared.  Each runs in a separate
 process.  They take turns, round after round; those that wait are stopped.
+
+--breadth runs families of calls forward and backward, three networks for colour images, and steps
+at batch 1.  --deploy writes the networks as ONNX files.  Both compare the results of all
+frameworks, then measure in short bursts, and show the time of the best peer relative to ours.
+--families conv,pool chooses the families (or single rows) that have one of these in their names.
 
 For a framework in another environment: --python torch=PATH/bin/python, once for each.
 """
@@ -20,10 +27,12 @@ from pathlib import Path
 from typing import Any
 
 import figures
+from benchmarks.breadth import Breadth, Deploy
+from benchmarks.bursts import Bursts
 from benchmarks.cells import CELLS, choose_cells
 from benchmarks.memory import Memory
 from benchmarks.overhead import Overhead
-from benchmarks.processes import FRAMEWORKS, WorkerError
+from benchmarks.processes import EVERYONE, WorkerError
 from benchmarks.results import RecordError, load
 from benchmarks.rounds import Comparison
 from benchmarks.scaling import Scaling
@@ -31,6 +40,7 @@ from benchmarks.task import NothingToMeasureError, Settings, Task
 from program import Parser, at_least, positive
 
 TASKS = {"scaling": Scaling, "memory": Memory, "overhead": Overhead}
+BURSTS: dict[str, type[Bursts]] = {"breadth": Breadth, "deploy": Deploy}
 
 # ------------------------------------------------------------------------------------------ options
 
@@ -45,14 +55,12 @@ def cells(text: str) -> Any:
 def frameworks(text: str) -> list[str]:
     for name in text.split(","):
         known(name)
-    return [name for name in FRAMEWORKS if name in text.split(",")]
+    return [name for name in EVERYONE if name in text.split(",")]
 
 
 def known(name: str) -> None:
-    if name not in FRAMEWORKS:
-        raise argparse.ArgumentTypeError(
-            f"no framework {name!r}; there are {', '.join(FRAMEWORKS)}"
-        )
+    if name not in EVERYONE:
+        raise argparse.ArgumentTypeError(f"no framework {name!r}; there are {', '.join(EVERYONE)}")
 
 
 def home(text: str) -> tuple[str, str]:
@@ -75,6 +83,8 @@ def parser() -> Parser:
         ("scaling", "speed over batch size, image size, channels and threads instead"),
         ("memory", "resident memory of training instead"),
         ("overhead", "time per operation on ten values instead"),
+        ("breadth", "single workloads and more networks, forward and backward, instead"),
+        ("deploy", "inference beside what runs ONNX files instead"),
     ):
         what.add_argument(f"--{task}", action="store_true", help=text)
     what.add_argument(
@@ -84,12 +94,17 @@ def parser() -> Parser:
         metavar="FILE",
         help="measure nothing: show what earlier runs wrote (benchmark.json), as one",
     )
-    names = ", ".join(FRAMEWORKS)
+    p.add_argument(
+        "--families",
+        metavar="PART,...",
+        help="rows of --breadth and --deploy with one of these in their names (default: all)",
+    )
+    names = ", ".join(EVERYONE)
     p.add_argument(
         "--frameworks",
         type=frameworks,
         metavar="NAME,...",
-        default=list(FRAMEWORKS),
+        default=list(EVERYONE),
         help=f"who takes part, of {names} (default: all that are installed)",
     )
     p.add_argument(
@@ -107,6 +122,7 @@ def parser() -> Parser:
         metavar="DIR",
         help="folder for a JSON file and a figure (default: runs/benchmark; with --show: none)",
     )
+    p.add_argument("--json", type=Path, metavar="FILE", help="one more place for the JSON file")
     return p
 
 
@@ -114,25 +130,38 @@ def add_amounts(p: Parser) -> None:
     """Options on how much to measure."""
     amounts: dict[str, dict[str, Any]] = {
         "--threads": {"type": positive, "default": 2, "help": "of each framework (default: 2)"},
-        "--rounds": {"type": positive, "help": "measurements of each cell (default: 5)"},
-        "--seconds": {"type": at_least(float, 1e-3), "help": "of one measurement (default: 0.3)"},
+        "--rounds": {"type": positive, "help": "measurements of each cell (default: 5; bursts 15)"},
+        "--seconds": {
+            "type": at_least(float, 1e-3),
+            "help": "of one measurement (default: 0.3; bursts 0.03)",
+        },
     }
     for name, option in amounts.items():
         p.add_argument(name, metavar="N", **option)
-    p.add_argument("--quick", action="store_true", help="3 rounds of 0.1 s; no inference")
+    p.add_argument(
+        "--quick", action="store_true", help="3 rounds of 0.1 s, no inference; or 5 short bursts"
+    )
 
 
 # ------------------------------------------------------------------------------------------ one run
 
 
 def choose_task(options: argparse.Namespace) -> Task:
+    bursts = next((task for name, task in BURSTS.items() if getattr(options, name)), None)
+    if options.families and not bursts:
+        raise NothingToMeasureError("--families is for --breadth and --deploy")
+    rounds, seconds = (15, 0.03) if bursts else (5, 0.3)
+    if options.quick:
+        rounds, seconds = (5, 0.015) if bursts else (3, 0.1)
     settings = Settings(
         frameworks=options.frameworks,
         pythons=dict(options.python),
         threads=options.threads,
-        rounds=options.rounds or (3 if options.quick else 5),
-        seconds=options.seconds or (0.1 if options.quick else 0.3),
+        rounds=options.rounds or rounds,
+        seconds=options.seconds or seconds,
     )
+    if bursts:
+        return bursts(settings, options.families or "")
     for name, task in TASKS.items():
         if getattr(options, name):
             return task(settings)
@@ -161,6 +190,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(task.report())
             if out:
                 write(task, out)
+            if options.json:
+                task.save(options.json)
     except KeyboardInterrupt:
         code = 130
     except (OSError, RecordError, NothingToMeasureError, WorkerError) as error:
@@ -169,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(task: Task, out: Path) -> None:
-    task.save(out)
+    task.save(out / f"{task.name}.json")
     if figures.available():
         task.draw(out / f"{task.name}.png")
     else:

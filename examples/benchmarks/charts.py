@@ -21,6 +21,7 @@ COLORS = {
     "mygrad": "#999999",
     "autograd": LIGHT,
 }
+RATIO_TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 NAMES = {
     "autograd_cnn": "autograd_cnn",
     "numpy-kernels": "autograd_cnn, NumPy kernels",
@@ -98,6 +99,35 @@ def draw_scaling(axes_points: Any, path: Path) -> None:
             axes.set_ylim(bottom=0)
             axes.grid(True)
         _draw_legend(figure, axes)
+
+
+def draw_ratios(rows: Sequence[tuple[str, float, list[float]]], path: Path) -> None:
+    """A point per row: its group, its goal and the quartiles of its ratio.
+
+    It is blue where it reaches the goal.
+    """
+    rows = [row for row in rows if row[2]]
+    groups = list(dict.fromkeys(group for group, *_ in rows))
+    if not rows:
+        return
+    with canvas(path, (10, 1.2 + 0.3 * len(groups) + 0.03 * len(rows)), dpi=110) as figure:
+        axes = figure.subplots()
+        for at, group in enumerate(groups):
+            own = sorted((row for row in rows if row[0] == group), key=lambda row: row[2][1])
+            places = at + np.linspace(-0.4, 0.4, len(own) + 2)[1:-1]
+            low, middle, high = np.array([quartiles for *_, quartiles in own]).T
+            colours = [BLUE if q[1] >= goal else COLORS["torch"] for _, goal, q in own]
+            axes.hlines(places, low, high, colors=colours, linewidth=1)
+            axes.scatter(middle, places, s=12, c=colours, zorder=2)
+        axes.axvline(1, color="black", linewidth=0.8)
+        axes.set(xscale="log", xlabel="time of the best peer / ours (blue: the goal is reached)")
+        ticks = [t for t in RATIO_TICKS if axes.get_xlim()[0] <= t <= axes.get_xlim()[1]]
+        axes.set_xticks(ticks, map(str, ticks))
+        axes.minorticks_off()
+        axes.set_yticks(range(len(groups)), groups)
+        axes.tick_params("y", length=0)
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.grid(axis="x")
 
 
 def draw_memory(runs: dict[str, Any], every: int, path: Path) -> None:

@@ -1,5 +1,6 @@
 """This machine: its processor, what its matrix product reaches, and who else is using it."""
 
+import contextlib
 import os
 import platform
 import time
@@ -59,6 +60,15 @@ def resident() -> tuple[float, float]:
     found = dict(line.split(":", 1) for line in status.splitlines())
     now, peak = (int(found[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
     return now, peak
+
+
+def waited() -> float:
+    """Seconds that threads of this process were ready and had no processor (Linux; else 0)."""
+    total = 0
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            total += int(path.read_text().split()[1])
+    return total / 1e9
 
 
 class Watch:

@@ -14,10 +14,12 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: "conv", "norm2d", "norm1d", "relu", "pool", "flatten" or "linear".
+    """A layer: "conv", "norm2d", "norm1d", "relu", "pool", "average", "flatten", "linear" or
+    "residual".
 
     Convolutions have square kernels, and padding on every side.  Batch norm has eps 1e-5 and
-    momentum 0.1 (PyTorch's).  Pooling is over 2 x 2 without overlap.
+    momentum 0.1 (PyTorch's).  Pooling is over 2 x 2 without overlap, "average" over all pixels.
+    "residual" adds the results of its two `branches` of layers, and relu follows.
     """
 
     kind: str
@@ -26,10 +28,14 @@ class Layer:
     kernel: int = 0
     padding: int = 0
     bias: bool = True
+    stride: int = 1
+    groups: int = 1
+    branches: tuple[tuple["Layer", ...], ...] = ()
 
 
 conv, linear = partial(Layer, "conv"), partial(Layer, "linear")
 RELU, POOL, FLATTEN = Layer("relu"), Layer("pool"), Layer("flatten")
+AVERAGE = Layer("average")
 
 
 def norm(features: int, axes: int = 2) -> Layer:
@@ -38,10 +44,14 @@ def norm(features: int, axes: int = 2) -> Layer:
 
 @dataclass(frozen=True)
 class Net:
-    """Layers in their order, and the height and width of the images that they read."""
+    """Layers in their order, the size and the channels of the images that they read, and whether
+    Adam trains them (or SGD with momentum).
+    """
 
     layers: tuple[Layer, ...]
     size: int = 28
+    channels: int = 1
+    adam: bool = False
 
 
 def a1() -> Net:
@@ -76,7 +86,51 @@ def mlp() -> Net:
     return Net((FLATTEN, linear(28 * 28, 128), RELU, linear(128, CLASSES)))
 
 
+def block(inputs: int, outputs: int, kernel: int = 3, **how: int) -> tuple[Layer, ...]:
+    """Convolution, batch norm, relu; the same size but for the stride."""
+    first = conv(inputs, outputs, kernel, padding=kernel // 2, bias=False, **how)
+    return first, norm(outputs), RELU
+
+
+def vgg() -> Net:
+    """Two blocks of two convolutions, for colour images of 32 x 32."""
+    first, second = (*block(3, 32), *block(32, 32), POOL), (*block(32, 64), *block(64, 64), POOL)
+    classifier = (FLATTEN, linear(64 * 8 * 8, 128), RELU, linear(128, CLASSES))
+    return Net((*first, *second, *classifier), size=32, channels=3)
+
+
+def resnet() -> Net:
+    """Three residual blocks; the second and the third have stride 2."""
+
+    def residual(inputs: int, outputs: int, stride: int) -> Layer:
+        short = block(inputs, outputs, 1, stride=stride)[:2] if stride > 1 else ()
+        main = (*block(inputs, outputs, stride=stride), *block(outputs, outputs)[:2])
+        return Layer("residual", branches=(main, short))
+
+    blocks = residual(16, 16, 1), residual(16, 32, 2), residual(32, 64, 2)
+    layers = (*block(3, 16), *blocks, AVERAGE, FLATTEN, linear(64, CLASSES))
+    return Net(layers, size=32, channels=3, adam=True)
+
+
+def separable() -> Net:
+    """Depthwise convolutions, each followed by one of 1 x 1."""
+
+    def pair(inputs: int, outputs: int, stride: int) -> tuple[Layer, ...]:
+        return *block(inputs, inputs, groups=inputs, stride=stride), *block(inputs, outputs, 1)
+
+    pairs = (*pair(32, 64, 1), *pair(64, 128, 2), *pair(128, 128, 1))
+    layers = (*block(3, 32, stride=2), *pairs, AVERAGE, FLATTEN, linear(128, CLASSES))
+    return Net(layers, size=32, channels=3)
+
+
 NETS = {"A1": a1, "B1": b1, "S4": s4, "LeNet": lenet, "MLP": mlp}
+COLOUR_NETS = {"VGG-like": vgg, "ResNet-like": resnet, "separable": separable}
+"""Networks of 32 x 32 colour images, for --breadth and --deploy; of these only VGG-like is a plain
+sequence of layers that every framework here can build."""
+
+
+def make(name: str, **shape: int) -> Net:
+    return (NETS | COLOUR_NETS)[name](**shape)
 
 
 def first_weights(net: Net, seed: int = 0) -> list[dict[str, np.ndarray]]:
@@ -89,21 +143,36 @@ def first_weights(net: Net, seed: int = 0) -> list[dict[str, np.ndarray]]:
     def draw(low: float, high: float, shape: Any) -> np.ndarray:
         return random.uniform(low, high, shape).astype("f4")
 
-    weights = []
-    for layer in net.layers:
+    def draw_all(layers: tuple[Layer, ...]) -> list[dict[str, np.ndarray]]:
+        return [draw_layer(layer) for layer in layers]
+
+    def draw_layer(layer: Layer) -> dict[str, np.ndarray]:
         own = {}
         if layer.kind.startswith("norm"):
             own["weight"] = draw(0.8, 1.2, layer.outputs)
             own["bias"] = draw(-0.1, 0.1, layer.outputs)
         elif layer.outputs:
-            shape = (layer.outputs, layer.inputs) + (layer.kernel, layer.kernel) * bool(
-                layer.kernel
-            )
+            kernel = (layer.kernel, layer.kernel) * bool(layer.kernel)
+            shape = (layer.outputs, layer.inputs // layer.groups, *kernel)
             bound = 1 / np.sqrt(np.prod(shape[1:]))
             own["weight"] = draw(-bound, bound, shape)
             if layer.bias:
                 own["bias"] = draw(-bound, bound, layer.outputs)
-        weights.append(own)
+        for branch, layers in zip(("main", "short"), layer.branches):
+            for i, inner in enumerate(draw_all(layers)):
+                own |= {f"{branch}.{i}.{name}": w for name, w in inner.items()}
+        return own
+
+    return draw_all(net.layers)
+
+
+def trained_weights(net: Net) -> list[dict[str, np.ndarray]]:
+    """The first weights, with running statistics that are not those before training."""
+    weights = first_weights(net)
+    for layer, own in zip(net.layers, weights):
+        if layer.kind.startswith("norm"):
+            own["running_mean"] = np.linspace(-0.2, 0.3, layer.outputs, dtype="f4")
+            own["running_var"] = np.linspace(0.5, 1.5, layer.outputs, dtype="f4")
     return weights
 
 
@@ -147,16 +216,16 @@ def apply(
 
 
 def make_batches(
-    batch: int, size: int, count: int = 8, seed: int = 1
+    batch: int, size: int, channels: int = 1, count: int = 8, seed: int = 1
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of images float32 (N, 1, H, W), C-contiguous, and labels int64 (N,).
+    """Pairs of images float32 (N, C, H, W), C-contiguous, and labels int64 (N,).
 
     A fifth of the pixels is above zero, as in handwritten digits.
     """
     random = np.random.default_rng(seed)
     pairs = []
     for _ in range(count):
-        shape = (batch, 1, size, size)
+        shape = (batch, channels, size, size)
         images = random.random(shape, "f4") * (random.random(shape, "f4") < 0.2)
         pairs.append((images.astype("f4"), random.integers(0, CLASSES, batch)))
     return pairs

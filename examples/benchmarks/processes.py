@@ -38,6 +38,15 @@ FRAMEWORKS = {
         Framework("autograd", "HIPS", "autograd"),
     )
 }
+RUNTIMES = {
+    framework.name: framework
+    for framework in (
+        Framework("onnxruntime", "ONNX Runtime", "onnxruntime"),
+        Framework("openvino", "OpenVINO", "openvino"),
+    )
+}
+"""What only infers: these take part in --deploy."""
+EVERYONE = FRAMEWORKS | RUNTIMES
 
 
 class WorkerError(Exception):
@@ -121,7 +130,7 @@ class Team:
         self.ways: dict[str, list[str]] = {}
         try:
             for name in names:
-                self._add(Worker(FRAMEWORKS[name], interpreter(name, pythons), threads))
+                self._add(Worker(EVERYONE[name], interpreter(name, pythons), threads))
         except BaseException:
             self.close()
             raise

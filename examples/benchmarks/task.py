@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.processes import Team
+from benchmarks.processes import FRAMEWORKS, Team
 
 
 class NothingToMeasureError(Exception):
@@ -25,9 +25,12 @@ class Settings:
     rounds: int
     seconds: float
 
-    def team(self, frameworks: Sequence[str] | None = None, threads: int | None = None) -> Team:
-        """Start the workers; say on stderr who is missing.  NothingToMeasureError if all are."""
-        names = [n for n in self.frameworks if frameworks is None or n in frameworks]
+    def team(self, frameworks: Collection[str] | None = None, threads: int | None = None) -> Team:
+        """Start the workers (default: those that train); say on stderr who is missing.
+
+        NothingToMeasureError if all are.
+        """
+        names = [n for n in self.frameworks if n in (frameworks or FRAMEWORKS)]
         team = Team(names, self.pythons, threads or self.threads)
         for name, reason in team.missing.items():
             print(f"{name} takes no part: {reason}", file=sys.stderr)
@@ -64,6 +67,5 @@ class Task:
     def draw(self, path: Path) -> None:
         """Draw the figure, where there is one."""
 
-    def save(self, folder: Path) -> None:
-        text = json.dumps(self.record(), indent=1) + "\n"
-        (folder / f"{self.name}.json").write_text(text, encoding="utf-8")
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(self.record(), indent=1) + "\n", encoding="utf-8")

@@ -13,9 +13,12 @@ import os
 import sys
 import time
 import traceback
+import tracemalloc
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import families
 import machine
 import nets
 import numpy as np
@@ -24,9 +27,12 @@ import small_ops
 CHECKED_STEPS = 3
 TRIAL_SECONDS = 0.1
 TRIALS = 3
+BLOCK_SECONDS = 0.002
 DEFAULTS: dict[str, Any] = {
     "set_threads": lambda threads: None,  # NumPy's BLAS and JAX read the worker's environment
     "ways": lambda mode: [""],
+    "slow_ways": lambda mode: [],
+    "call_ways": lambda inputs: [""],
     "convert": lambda images, labels, way: (images, labels),
     "to_numpy": np.asarray,
 }
@@ -37,21 +43,28 @@ class Program:
     """A network of one framework, ready to run: `step` on batches in turn, for as long as asked."""
 
     def __init__(self, framework: Any, cell: dict[str, Any], way: str) -> None:
-        net = nets.NETS[cell["net"]](**cell["shape"])
-        pairs = nets.make_batches(cell["batch"], net.size)
+        net = nets.make(cell["net"], **cell["shape"])
+        pairs = nets.make_batches(cell["batch"], net.size, net.channels)
         self.way, self.framework = way, framework
+        self.batch_bytes = sum(x.nbytes + y.nbytes for x, y in pairs)
         self.training = cell["mode"] == "train"
-        self.step = framework.build(net, nets.first_weights(net), cell["mode"], way)
+        weights = nets.trained_weights(net) if cell.get("trained") else nets.first_weights(net)
+        self.step = framework.build(net, weights, cell["mode"], way)
         self.batches = itertools.cycle([framework.convert(x, y, way) for x, y in pairs])
         self.losses = self._first_losses([y for _, y in pairs])
         self.seconds = self.run(1)
 
     def _first_losses(self, labels: list[np.ndarray]) -> list[float]:
-        """The losses of the first steps, which have to agree between frameworks."""
+        """The losses of the first steps, which have to agree between frameworks.
+
+        In inference `scores` keeps the scores of the first step, which have to agree as well.
+        """
+        self.scores: list[float] = []
         losses = []
         for images, targets in itertools.islice(self.batches, CHECKED_STEPS):
             answer = self.framework.to_numpy(self.step(images, targets)).astype("f8")
             if not self.training:  # scores (N, K)
+                self.scores = self.scores or answer.ravel().tolist()
                 rows = np.arange(len(answer))
                 top = answer.max(axis=1)
                 total = np.log(np.exp(answer - top[:, None]).sum(axis=1)) + top
@@ -85,6 +98,50 @@ class Program:
         return self.seconds
 
 
+class Call:
+    """A workload of families.py, forward and backward; `losses` are what has to agree of it."""
+
+    def __init__(self, framework: Any, name: str, way: str) -> None:
+        work = families.make(name)
+        is_leaf = [
+            i not in work.constant and a.dtype.kind == "f" for i, a in enumerate(work.inputs)
+        ]
+        self.inputs = [framework.leaf(a, way, k) for a, k in zip(work.inputs, is_leaf)]
+        self.leaves = [x for x, kept in zip(self.inputs, is_leaf) if kept]
+        self.call, self.calls, self.scores = work.call, framework.calls, []
+        out = self.call(self.calls, *self.inputs)
+        self.seed = framework.seed(out, families.values(*out.shape, seed=9))
+        out.backward(self.seed)
+        found = [framework.to_numpy(x) for x in (out, *(leaf.grad for leaf in self.leaves))]
+        self.losses = [total(values) for values in found]
+
+    def run(self, steps: int) -> float:
+        """Seconds per step of so many steps."""
+        call, calls, inputs, seed = self.call, self.calls, self.inputs, self.seed
+        leaves = self.leaves
+        start = time.perf_counter()
+        for _ in range(steps):
+            for leaf in leaves:
+                leaf.grad = None
+            call(calls, *inputs).backward(seed)
+        return (time.perf_counter() - start) / steps
+
+
+def total(values: np.ndarray) -> float:
+    """The sum of the sizes of all values, where later values count more."""
+    return float(abs(values.astype("f8")).ravel() @ np.linspace(1, 2, values.size))
+
+
+def burst(run: Callable[[int], float], seconds: float) -> float:
+    """Seconds per step in the fastest of several blocks of steps."""
+    once = run(1)  # wakes threads and fills caches
+    steps = max(1, int(BLOCK_SECONDS / once))
+    found, end = [run(steps)], time.perf_counter() + seconds
+    while time.perf_counter() < end or (len(found) < 3 and once < seconds):
+        found.append(run(steps))
+    return min(found)
+
+
 class Worker:
     """The programs of one framework, one per cell."""
 
@@ -93,6 +150,7 @@ class Worker:
         self.framework = SimpleNamespace(**DEFAULTS | vars(module))
         self.framework.set_threads(threads)
         self.programs: dict[str, Program] = {}
+        self.ready: dict[str, Program | Call] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """What a request asks for: its `do` names a method."""
@@ -120,6 +178,49 @@ class Worker:
         rate = cell["batch"] / program.measure(seconds)
         return {"rate": rate, "others": watch.others()}
 
+    def do_ready(self, cell: dict[str, Any]) -> dict[str, Any]:
+        """Build a cell in every way, for bursts; the last cell's programs go.
+
+        Answers with what has to agree between frameworks, and why ways are missing.
+        """
+        self.ready, answers, problems = {}, {}, {}
+        framework = self.framework
+        if call := cell.get("call"):
+            ways = framework.call_ways(families.make(call).inputs)
+        else:
+            ways = framework.ways(cell["mode"]) + framework.slow_ways(cell["mode"]) * cell["slow"]
+        for way in ways:
+            try:
+                program = Call(framework, call, way) if call else Program(framework, cell, way)
+            except Exception as error:  # the other ways can still take part
+                traceback.print_exc()
+                problems[way] = shown(error)
+            else:
+                self.ready[way] = program
+                answers[way] = program.scores or program.losses
+        return {"answers": answers, "problems": problems}
+
+    def do_burst(self, way: str, seconds: float) -> dict[str, Any]:
+        """Seconds per step, and the share of the time for which threads waited for processors."""
+        start, waited = time.perf_counter(), machine.waited()
+        found = burst(self.ready[way].run, seconds)
+        share = (machine.waited() - waited) / (time.perf_counter() - start)
+        return {"seconds": found, "waited": share}
+
+    def do_footprint(self, cell: dict[str, Any], way: str) -> dict[str, Any]:
+        """Bytes that Python allocates: what a network keeps after steps, and new in a step's peak.
+
+        The network keeps weights, optimizer and programs; the batches do not count.
+        """
+        tracemalloc.start()
+        program = Program(self.framework, cell, way)
+        kept = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        program.run(1)
+        peak = tracemalloc.get_traced_memory()[1] - kept
+        tracemalloc.stop()
+        return {"kept": kept - program.batch_bytes, "peak": peak}
+
     def do_overhead(self, operation: str, backward: bool, seconds: float) -> dict[str, Any]:
         """Microseconds per operation on ten values."""
         call = small_ops.make_call(self.framework.Small, operation, backward)
@@ -146,6 +247,10 @@ class Worker:
         return {"gflops": machine.matmul_rate()}
 
 
+def shown(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints goes to the log, not between the answers
@@ -159,7 +264,7 @@ def main() -> None:
             answer = worker.answer(json.loads(line))
         except Exception as error:  # the parent reports it and goes on with the other cells
             traceback.print_exc()
-            answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+            answer = {"error": shown(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
