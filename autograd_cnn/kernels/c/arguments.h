@@ -29,6 +29,9 @@ typedef struct {
     long row;                               /* values of a row, with what keeps rows apart in the cache */
     long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */
     long *offsets;                          /* where each tap lies in them */
+    long spread[AXES], *sources, *starts;   /* bands: classes of positions, where the weights of their taps lie, where these begin, */
+    long lines, reach, channel;             /* rows of output, laid-out rows that one of them sees, values from one channel to the next; */
+    int whole, flat;                        /* images lie as they will, rows are computed as one */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
     int adds;                               /* gradients of windows add up, or do not reach every cell */
@@ -44,7 +47,7 @@ typedef struct { /* a copy in another order of the axes; the last two are rows a
     const char *from;
     void *to;
     int axes;
-    long shape[MOST_AXES + 1], steps[MOST_AXES + 1]; /* steps in bytes */
+    long shape[MOST_AXES + 1], steps[MOST_AXES + 1], puts[MOST_AXES + 1]; /* steps in bytes there, in values here */
 } Copying;
 
 enum pooling { NO_POOLING, HALVING, OTHER_POOLING }; /* halving parts images into squares of 2 x 2 */
@@ -161,6 +164,16 @@ static void plan_copy(Copying *copying, const Py_buffer *view, int first, void *
         else shape[++last] = length, steps[last] = step;
     }
     if (!last) shape[++last] = 1, steps[last] = 0;
+    int near = last - 1; /* the axis whose values are neighbours there, if the last one is not it */
+    for (int axis = 0; axis < last; axis++)
+        if (steps[axis] == view->itemsize) near = axis;
+    for (long axis = last, filled = 1; axis >= 0; filled *= shape[axis--]) copying->puts[axis] = filled;
+    long *const parts[] = {shape, steps, copying->puts};
+    for (int k = 0; k < 3; k++) {
+        const long moved = parts[k][near];
+        memmove(parts[k] + near, parts[k] + near + 1, (last - 1 - near) * sizeof moved);
+        parts[k][last - 1] = moved;
+    }
     copying->from = view->buf, copying->to = to, copying->axes = last + 1;
 }
 

@@ -57,14 +57,20 @@ static int prepare(Geometry *q) {
     return plain;
 }
 
-/* Lay the images, array 0, out for f filters; for tiles, if they may be used.  False if something does not fit. */
-static int begin_convolution(Call *call, long f, int tiles) {
+/* Whether the images, array 0, fit the window and f filters. */
+static int suit_filters(Call *call, long f) {
     Geometry *q = &call->q;
     if (call->view[0].ndim < 2) return 0;
     q->n = LENGTH(0, 0), q->c = LENGTH(0, 1), q->f = f;
     q->groups = call->numbers[0], q->tiles[0] = q->tiles[1] = 0;
     if (q->groups < 1 || q->c % q->groups || f % q->groups || !is_images(call, 0, q->n, q->c, q->size)) return 0;
-    if (times(times(q->n, f), product_of(q->out)) > MOST_BYTES) return 0;
+    return times(times(q->n, f), product_of(q->out)) <= MOST_BYTES;
+}
+
+/* Lay the images out for f filters; for tiles, if they may be used.  False if something does not fit. */
+static int begin_convolution(Call *call, long f, int tiles) {
+    Geometry *q = &call->q;
+    if (!suit_filters(call, f)) return 0;
     if (tiles) plan_tiles(call);
     const int plain = prepare(q);
     if (plain) return plain > 0;
@@ -125,9 +131,12 @@ static int begin_directly(Call *call) {
     return begin_convolution(call, call->q.f, 0);
 }
 
-/* Add the result of a convolution of x (array 0) with f filters (array 1): by tiles, or else directly. */
+#include "calls_bands.h"
+
+/* Add the result of a convolution of x (array 0) with f filters (array 1): by bands, by tiles, or else directly. */
 static int correlate(Call *call, long f) {
     Geometry *q = &call->q;
+    if (!call->halved && correlate_bands(call, f, 0)) return 1;
     if (!begin_convolution(call, f, 1) || call->count[1] != times(f, q->taps)) return 0;
     const long halves[AXES] = {1, q->out[1] / 2, q->out[2] / 2};
     if (!new_images(call, q->n, f, q->axes, call->halved ? halves : q->out)) return 0;
@@ -170,13 +179,14 @@ FUNCTION(conv_input_grad) {
     q->groups = call->numbers[0], q->f = LENGTH(1, 0), q->c = LENGTH(1, 1);
     NEED(q->groups > 0 && q->f % q->groups == 0 && is_images(call, 1, q->f, q->c, q->kernel) && LENGTH(0, 1) == q->f);
     const long cells = product_of(q->kernel), channels = q->groups * q->c;
+    call->data[2] = call->data[3] = NULL; /* no bias, no scale */
+    if (correlate_bands(call, channels, 1)) return finish(call);
     void *turned = room(times(call->count[1], SIZE));
     NEED(turned);
     q->taps = cells, call->filters = turned;
     RUN(turn_filters, channels, q->f / q->groups * cells);
     free(call->copy[1]);
     call->data[1] = call->copy[1] = turned, call->filters = NULL;
-    call->data[2] = call->data[3] = NULL; /* no bias, no scale */
     NEED(correlate(call, channels));
     return finish(call);
 }
@@ -185,10 +195,12 @@ FUNCTION(conv_input_grad) {
 FUNCTION(conv_weight_grad) {
     TAKE("iiwl");
     Geometry *q = &call->q;
-    NEED(call->view[1].ndim > 1 && begin_convolution(call, LENGTH(1, 1), 1) && is_images(call, 1, q->n, q->f, q->out));
-    long shape[2 + AXES] = {q->f, q->each};
+    NEED(call->view[1].ndim > 1 && suit_filters(call, LENGTH(1, 1)) && is_images(call, 1, q->n, q->f, q->out));
+    long shape[2 + AXES] = {q->f, q->c / q->groups};
     for (int axis = 0; axis < q->axes; axis++) shape[2 + axis] = q->kernel[AXES - q->axes + axis];
     NEED(add_result(call, new_array(call->wide, 2 + q->axes, shape, 0)));
+    if (weights_bands(call)) return finish(call);
+    NEED(begin_convolution(call, q->f, 1));
     if (q->tiles[0] && weights_tiles(call)) return finish(call);
     NEED(!q->tiles[0] || begin_directly(call));
     const long filters = levels[level].filters, per = q->f / q->groups, sets = (q->taps - 1) / levels[level].taps + 1;

@@ -101,7 +101,8 @@ static void copy_array(Call *call, int k, int first, void *to) {
     Copying *copying = &call->copying;
     plan_copy(copying, &call->view[k], first, to);
     const long rows = copying->shape[copying->axes - 2], columns = copying->shape[copying->axes - 1];
-    RUN(copy, call->count[k] / rows / columns * ((rows + SQUARE - 1) / SQUARE), SQUARE * columns / MOVES * 4);
+    const long blocks = ((rows + TALL - 1) / TALL) * ((columns + PIECE - 1) / PIECE);
+    RUN(copy, call->count[k] / rows / columns * blocks, min(TALL, rows) * min(PIECE, columns) / MOVES * 4);
 }
 
 /* Copy the arrays that do not lie as the loops want them; false without memory for it. */
