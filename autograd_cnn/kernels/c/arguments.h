@@ -1,7 +1,7 @@
 /* What a call from Python gives: arrays, read through the buffer protocol, windows and numbers.
  *
  * Arrays come in the shapes that ops see.  A letter for each argument says what it must be:
- *   i  images (N, C, ...) of floats      m  a matrix of floats      v  floats
+ *   i  images (N, C, ...) of floats; x means that the loops read them as they lie      m  a matrix of floats      v  floats
  *   a  floats without gaps; all such arrays of a call lie alike in memory
  *   c  class numbers                     n  class numbers of images
  *   w  a window; W is the window of the gradient in the images      p  the window of a pooling that follows
@@ -25,6 +25,7 @@ typedef struct {
     int axes;             /* spatial axes of the images */
     long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], insert[AXES], out[AXES];
     long each, taps;                        /* channels and taps (channel, cell) of one filter */
+    long steps[2 + AXES];                   /* bytes from one image, channel, slab, row and column to the next, as they lie */
     long slabs, rows, phases, columns;      /* laid-out images: (C, slabs, rows, phases, columns, N) */
     long row;                               /* values of a row, with what keeps rows apart in the cache */
     long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */

@@ -46,6 +46,7 @@ static int plan_bands(Call *call, long f, int weights) {
     int lies = pointwise;
     for (int axis = 0; axis < AXES; axis++) lies = lies && q->stride[axis] == 1 && q->insert[axis] == 1 && q->size[axis] == q->out[axis];
     if (lies) { /* every value of a channel is a row */
+        if (!lay_array(call, 0)) return 0;
         q->size[1] = q->out[1] = product_of(q->size);
         q->size[0] = q->size[2] = q->out[0] = q->out[2] = 1;
     }
@@ -63,7 +64,7 @@ static int plan_bands(Call *call, long f, int weights) {
     q->flat = single && (values == run || (run < FLAT && 2 * run > values));
     q->whole = q->flat || values < FLAT;
     q->row = values + (q->whole ? 0 : SKEW);
-    q->whole = values == q->row && q->phases == 1 && q->columns == q->size[2];
+    q->whole = lie_innermost(call) && values == q->row && q->phases == 1 && q->columns == q->size[2];
     for (int axis = 0; axis < AXES; axis++)
         q->whole = q->whole && !q->before[axis] && (axis == 2 || (q->out[axis] - 1) / q->spread[axis] * q->stride[axis] + seen[axis] <= q->size[axis]);
     const long bytes = times(times(q->each * q->slabs, q->row), SIZE); /* of a row of all channels */

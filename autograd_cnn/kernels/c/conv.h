@@ -7,27 +7,29 @@
 
 /* A row of images with their padding, columns sorted by phase (column modulo stride), so that a window moves by one whatever
  * the stride: (phases, columns, N).  `insert` puts insert - 1 zeros between neighbours. */
-static void NAME(lay_row)(const Geometry *q, const T *images, long c, long z, long y, T *to) {
+static void NAME(lay_row)(const Geometry *q, const void *images, long c, long z, long y, T *to) {
     const long n = q->n, phases = q->phases, before = q->before[2], each = q->insert[2];
     z -= q->before[0], y -= q->before[1];
     const int outside = z < 0 || z % q->insert[0] || z / q->insert[0] >= q->size[0] ||
                         y < 0 || y % q->insert[1] || y / q->insert[1] >= q->size[1];
     if (outside || each > 1) memset(to, 0, q->row * sizeof(T));
     if (outside) return;
-    const T *line = images + ((c * q->size[0] + z / q->insert[0]) * q->size[1] + y / q->insert[1]) * q->size[2] * n;
+    const char *line = (const char *)images + c * q->steps[1] + z / q->insert[0] * q->steps[2] + y / q->insert[1] * q->steps[3];
+    const long column = q->steps[4], image = q->steps[0], value = sizeof(T);
     for (long k = 0; each > 1 && k < q->size[2]; k++) {
         const long at = k * each + before;
-        if (at >= 0 && at < q->columns) memcpy(to + at * n, line + k * n, n * sizeof(T));
+        for (long l = 0; at >= 0 && at < q->columns && l < n; l++) to[at * n + l] = *(const T *)(line + k * column + l * image);
     }
     for (long p = 0; each == 1 && p < phases; p++, to += q->columns * n) {
         const long first = min(q->columns, max(0, (before - p + phases - 1) / phases)); /* the columns before it are padding, ... */
         const long last = min(q->columns, max(first, (q->size[2] + before - p + phases - 1) / phases)); /* ... and those from it on */
-        const T *from = line + (first * phases + p - before) * n;
+        const char *from = line + (first * phases + p - before) * column;
         memset(to, 0, first * n * sizeof(T));
         memset(to + last * n, 0, (q->columns - last) * n * sizeof(T));
-        if (phases == 1) memcpy(to + first * n, from, (last - first) * n * sizeof(T));
-        else for (long k = first; k < last; k++, from += phases * n)
-            for (long l = 0; l < n; l++) to[k * n + l] = from[l];
+        if (phases == 1 && image == value && column == n * value) memcpy(to + first * n, from, (last - first) * n * sizeof(T));
+        else if (phases == 1 && column == value) NAME(turn_around)(from, image, to + first * n, n, last - first, n);
+        else for (long k = first; k < last; k++, from += phases * column)
+            for (long l = 0; l < n; l++) to[k * n + l] = *(const T *)(from + l * image);
     }
 }
 
