@@ -44,11 +44,12 @@ class Arrays:
 @st.composite
 def convolutions(draw: Any) -> Any:
     """Arrays, and groups, channels of each, filters, images, window."""
-    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    groups = draw(st.sampled_from([1, 1, 2, 3, 17]))
     each, filters = draw(st.integers(1, 4)), groups * draw(st.integers(1, 18))
     axes = draw(st.sampled_from([2, 2, 1, 3]))
     each_axis = lambda low, high: draw(st.tuples(*[st.integers(low, high)] * axes))  # noqa: E731
-    kernel, stride, dilation = each_axis(1, 4 if axes < 3 else 2), each_axis(1, 3), each_axis(1, 3)
+    largest = draw(st.sampled_from([4 if axes < 3 else 2] * 3 + [1]))
+    kernel, stride, dilation = each_axis(1, largest), each_axis(1, 3), each_axis(1, 3)
     padding = "same" if draw(st.booleans()) else each_axis(0, 4 if axes < 3 else 2)
     pads = (0,) * axes if padding == "same" else padding
     least = [max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, pads)]

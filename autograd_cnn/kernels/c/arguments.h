@@ -1,7 +1,7 @@
 /* What a call from Python gives: arrays, read through the buffer protocol, windows and numbers.
  *
  * Arrays come in the shapes that ops see.  A letter for each argument says what it must be:
- *   i  images (N, C, ...) of floats      m  a matrix of floats      v  floats
+ *   i  images (N, C, ...) of floats; x means that the loops read them as they lie      m  a matrix of floats      v  floats
  *   a  floats without gaps; all such arrays of a call lie alike in memory
  *   c  class numbers                     n  class numbers of images
  *   w  a window; W is the window of the gradient in the images      p  the window of a pooling that follows
@@ -25,10 +25,14 @@ typedef struct {
     int axes;             /* spatial axes of the images */
     long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], insert[AXES], out[AXES];
     long each, taps;                        /* channels and taps (channel, cell) of one filter */
+    long steps[2 + AXES];                   /* bytes from one image, channel, slab, row and column to the next, as they lie */
     long slabs, rows, phases, columns;      /* laid-out images: (C, slabs, rows, phases, columns, N) */
     long row;                               /* values of a row, with what keeps rows apart in the cache */
     long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */
     long *offsets;                          /* where each tap lies in them */
+    long spread[AXES], *sources, *starts;   /* bands: classes of positions, where the weights of their taps lie, where these begin, */
+    long lines, reach, channel;             /* rows of output, laid-out rows that one of them sees, values from one channel to the next; */
+    int whole, flat;                        /* images lie as they will, rows are computed as one */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
     int adds;                               /* gradients of windows add up, or do not reach every cell */
@@ -44,7 +48,7 @@ typedef struct { /* a copy in another order of the axes; the last two are rows a
     const char *from;
     void *to;
     int axes;
-    long shape[MOST_AXES + 1], steps[MOST_AXES + 1]; /* steps in bytes */
+    long shape[MOST_AXES + 1], steps[MOST_AXES + 1], puts[MOST_AXES + 1]; /* steps in bytes there, in values here */
 } Copying;
 
 enum pooling { NO_POOLING, HALVING, OTHER_POOLING }; /* halving parts images into squares of 2 x 2 */
@@ -161,6 +165,16 @@ static void plan_copy(Copying *copying, const Py_buffer *view, int first, void *
         else shape[++last] = length, steps[last] = step;
     }
     if (!last) shape[++last] = 1, steps[last] = 0;
+    int near = last - 1; /* the axis whose values are neighbours there, if the last one is not it */
+    for (int axis = 0; axis < last; axis++)
+        if (steps[axis] == view->itemsize) near = axis;
+    for (long axis = last, filled = 1; axis >= 0; filled *= shape[axis--]) copying->puts[axis] = filled;
+    long *const parts[] = {shape, steps, copying->puts};
+    for (int k = 0; k < 3; k++) {
+        const long moved = parts[k][near];
+        memmove(parts[k] + near, parts[k] + near + 1, (last - 1 - near) * sizeof moved);
+        parts[k][last - 1] = moved;
+    }
     copying->from = view->buf, copying->to = to, copying->axes = last + 1;
 }
 

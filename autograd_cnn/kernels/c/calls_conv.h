@@ -57,17 +57,34 @@ static int prepare(Geometry *q) {
     return plain;
 }
 
-/* Lay the images, array 0, out for f filters; for tiles, if they may be used.  False if something does not fit. */
-static int begin_convolution(Call *call, long f, int tiles) {
+/* Whether the images, array 0, lie batch-innermost. */
+static int lie_innermost(const Call *call) { return call->copy[0] || contiguous(&call->view[0], 1); }
+
+/* Whether the images, array 0, fit the window and f filters; sets how they lie. */
+static int suit_filters(Call *call, long f) {
     Geometry *q = &call->q;
     if (call->view[0].ndim < 2) return 0;
     q->n = LENGTH(0, 0), q->c = LENGTH(0, 1), q->f = f;
     q->groups = call->numbers[0], q->tiles[0] = q->tiles[1] = 0;
     if (q->groups < 1 || q->c % q->groups || f % q->groups || !is_images(call, 0, q->n, q->c, q->size)) return 0;
     if (times(times(q->n, f), product_of(q->out)) > MOST_BYTES) return 0;
+    const Py_ssize_t *strides = call->view[0].strides;
+    const int lies = lie_innermost(call);
+    long step = SIZE * q->n;
+    q->steps[0] = lies ? SIZE : (long)strides[0];
+    for (int axis = AXES - 1; axis >= 0; step *= q->size[axis--])
+        q->steps[2 + axis] = lies ? step : axis < AXES - q->axes ? 0 : (long)strides[2 + axis - (AXES - q->axes)];
+    q->steps[1] = lies ? step : (long)strides[1];
+    return 1;
+}
+
+/* Lay the images out for f filters; for tiles, if they may be used.  False if something does not fit. */
+static int begin_convolution(Call *call, long f, int tiles) {
+    Geometry *q = &call->q;
+    if (!suit_filters(call, f)) return 0;
     if (tiles) plan_tiles(call);
     const int plain = prepare(q);
-    if (plain) return plain > 0;
+    if (plain) return plain > 0 && lay_array(call, 0);
     const long rows = q->c * q->slabs * q->rows;
     if (!(call->laid = room(rows * q->row * SIZE))) return 0;
     RUN(lay_out, rows, q->row / MOVES);
@@ -125,9 +142,12 @@ static int begin_directly(Call *call) {
     return begin_convolution(call, call->q.f, 0);
 }
 
-/* Add the result of a convolution of x (array 0) with f filters (array 1): by tiles, or else directly. */
+#include "calls_bands.h"
+
+/* Add the result of a convolution of x (array 0) with f filters (array 1): by bands, by tiles, or else directly. */
 static int correlate(Call *call, long f) {
     Geometry *q = &call->q;
+    if (!call->halved && correlate_bands(call, f, 0)) return 1;
     if (!begin_convolution(call, f, 1) || call->count[1] != times(f, q->taps)) return 0;
     const long halves[AXES] = {1, q->out[1] / 2, q->out[2] / 2};
     if (!new_images(call, q->n, f, q->axes, call->halved ? halves : q->out)) return 0;
@@ -146,7 +166,7 @@ static int correlate(Call *call, long f) {
 
 /* conv(x, w, b or None, window, groups, relu, pool or None, scale or None) */
 FUNCTION(conv) {
-    TAKE("ivv?wl|lpv?");
+    TAKE("xvv?wl|lpv?");
     if (call->pooling == OTHER_POOLING) {
         PyObject *plain[] = {args[0], args[1], args[2], args[3], args[4], Py_False, Py_None, given > 7 ? args[7] : Py_None};
         release(call);
@@ -164,31 +184,34 @@ FUNCTION(conv) {
 
 /* conv_input_grad(g, w, window, groups): a convolution with the filters turned around, (G, C / G, F / G, KH * KW) */
 FUNCTION(conv_input_grad) {
-    TAKE("ivWl");
+    TAKE("xvWl");
     Geometry *q = &call->q;
     NEED(call->view[0].ndim > 1 && call->view[1].ndim > 1);
     q->groups = call->numbers[0], q->f = LENGTH(1, 0), q->c = LENGTH(1, 1);
     NEED(q->groups > 0 && q->f % q->groups == 0 && is_images(call, 1, q->f, q->c, q->kernel) && LENGTH(0, 1) == q->f);
     const long cells = product_of(q->kernel), channels = q->groups * q->c;
+    call->data[2] = call->data[3] = NULL; /* no bias, no scale */
+    if (correlate_bands(call, channels, 1)) return finish(call);
     void *turned = room(times(call->count[1], SIZE));
     NEED(turned);
     q->taps = cells, call->filters = turned;
     RUN(turn_filters, channels, q->f / q->groups * cells);
     free(call->copy[1]);
     call->data[1] = call->copy[1] = turned, call->filters = NULL;
-    call->data[2] = call->data[3] = NULL; /* no bias, no scale */
     NEED(correlate(call, channels));
     return finish(call);
 }
 
 /* conv_weight_grad(x, g, window, groups) */
 FUNCTION(conv_weight_grad) {
-    TAKE("iiwl");
+    TAKE("xiwl");
     Geometry *q = &call->q;
-    NEED(call->view[1].ndim > 1 && begin_convolution(call, LENGTH(1, 1), 1) && is_images(call, 1, q->n, q->f, q->out));
-    long shape[2 + AXES] = {q->f, q->each};
+    NEED(call->view[1].ndim > 1 && suit_filters(call, LENGTH(1, 1)) && is_images(call, 1, q->n, q->f, q->out));
+    long shape[2 + AXES] = {q->f, q->c / q->groups};
     for (int axis = 0; axis < q->axes; axis++) shape[2 + axis] = q->kernel[AXES - q->axes + axis];
     NEED(add_result(call, new_array(call->wide, 2 + q->axes, shape, 0)));
+    if (weights_bands(call)) return finish(call);
+    NEED(begin_convolution(call, q->f, 1));
     if (q->tiles[0] && weights_tiles(call)) return finish(call);
     NEED(!q->tiles[0] || begin_directly(call));
     const long filters = levels[level].filters, per = q->f / q->groups, sets = (q->taps - 1) / levels[level].taps + 1;

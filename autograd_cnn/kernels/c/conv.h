@@ -5,52 +5,39 @@
 
 /* ---------------------------------------------------------------------------------- laying out images */
 
-/* An array with its axes in another order, in squares.  Item: SQUARE of the rows, which are the last axis but one. */
-static void NAME(copy)(const Call *call, long begin, long end) {
-    const Copying *c = &call->copying;
-    const int last = c->axes - 1;
-    const long rows = c->shape[last - 1], columns = c->shape[last], step = c->steps[last], squares = (rows + SQUARE - 1) / SQUARE;
-    for (long item = begin; item < end; item++) {
-        const long first = item % squares * SQUARE, below = min(first + SQUARE, rows);
-        const char *from = c->from;
-        long left = item / squares;
-        T *to = (T *)c->to + left * rows * columns;
-        for (int axis = last - 2; axis >= 0; left /= c->shape[axis], axis--) from += left % c->shape[axis] * c->steps[axis];
-        for (long begins = 0; begins < columns; begins += SQUARE)
-            for (long row = first; row < below; row++) {
-                const char *at = from + row * c->steps[last - 1] + begins * step;
-                T *into = to + row * columns;
-                for (long k = begins, ends = min(begins + SQUARE, columns); k < ends; k++, at += step) into[k] = *(const T *)at;
-            }
+/* A row of images with their padding, columns sorted by phase (column modulo stride), so that a window moves by one whatever
+ * the stride: (phases, columns, N).  `insert` puts insert - 1 zeros between neighbours. */
+static void NAME(lay_row)(const Geometry *q, const void *images, long c, long z, long y, T *to) {
+    const long n = q->n, phases = q->phases, before = q->before[2], each = q->insert[2];
+    z -= q->before[0], y -= q->before[1];
+    const int outside = z < 0 || z % q->insert[0] || z / q->insert[0] >= q->size[0] ||
+                        y < 0 || y % q->insert[1] || y / q->insert[1] >= q->size[1];
+    if (outside || each > 1) memset(to, 0, q->row * sizeof(T));
+    if (outside) return;
+    const char *line = (const char *)images + c * q->steps[1] + z / q->insert[0] * q->steps[2] + y / q->insert[1] * q->steps[3];
+    const long column = q->steps[4], image = q->steps[0], value = sizeof(T);
+    for (long k = 0; each > 1 && k < q->size[2]; k++) {
+        const long at = k * each + before;
+        for (long l = 0; at >= 0 && at < q->columns && l < n; l++) to[at * n + l] = *(const T *)(line + k * column + l * image);
+    }
+    for (long p = 0; each == 1 && p < phases; p++, to += q->columns * n) {
+        const long first = min(q->columns, max(0, (before - p + phases - 1) / phases)); /* the columns before it are padding, ... */
+        const long last = min(q->columns, max(first, (q->size[2] + before - p + phases - 1) / phases)); /* ... and those from it on */
+        const char *from = line + (first * phases + p - before) * column;
+        memset(to, 0, first * n * sizeof(T));
+        memset(to + last * n, 0, (q->columns - last) * n * sizeof(T));
+        if (phases == 1 && image == value && column == n * value) memcpy(to + first * n, from, (last - first) * n * sizeof(T));
+        else if (phases == 1 && column == value) NAME(turn_around)(from, image, to + first * n, n, last - first, n);
+        else for (long k = first; k < last; k++, from += phases * column)
+            for (long l = 0; l < n; l++) to[k * n + l] = *(const T *)(from + l * image);
     }
 }
 
-/* Images with their padding, columns sorted by phase (column modulo stride), so that a window moves by one whatever
- * the stride: (C, slabs, rows, phases, columns, N).  `insert` puts insert - 1 zeros between neighbours.  Item: a row. */
+/* Images laid out so: (C, slabs, rows, phases, columns, N).  Item: a row. */
 static void NAME(lay_out)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    const long n = q->n, row = q->row;
-    for (long item = begin; item < end; item++) {
-        const long c = item / (q->slabs * q->rows);
-        const long z = item / q->rows % q->slabs - q->before[0], y = item % q->rows - q->before[1];
-        T *to = (T *)call->laid + item * row;
-        memset(to, 0, row * sizeof(T));
-        if (z < 0 || z % q->insert[0] || z / q->insert[0] >= q->size[0]) continue;
-        if (y < 0 || y % q->insert[1] || y / q->insert[1] >= q->size[1]) continue;
-        const long from = (c * q->size[0] + z / q->insert[0]) * q->size[1] + y / q->insert[1];
-        const T *line = (const T *)call->data[0] + from * q->size[2] * n;
-        if (q->phases == 1 && q->insert[2] == 1) { /* one run */
-            const long first = max(0, -q->before[2]), start = first + q->before[2];
-            const long count = min(q->size[2] - first, q->columns - start);
-            if (count > 0) memcpy(to + start * n, line + first * n, count * n * sizeof(T));
-            continue;
-        }
-        for (long k = 0; k < q->size[2]; k++) {
-            const long at = k * q->insert[2] + q->before[2];
-            if (at >= 0 && at / q->phases < q->columns)
-                memcpy(to + (at % q->phases * q->columns + at / q->phases) * n, line + k * n, n * sizeof(T));
-        }
-    }
+    for (long item = begin; item < end; item++)
+        NAME(lay_row)(q, call->data[0], item / (q->slabs * q->rows), item / q->rows % q->slabs, item % q->rows, (T *)call->laid + item * q->row);
 }
 
 /* Filters (G, F / G, C / G, taps) as (G, C / G, F / G, taps), the taps in the other order.  Item: one of the G * C / G channels. */
@@ -97,6 +84,8 @@ static void NAME(turn_filters)(const Call *call, long begin, long end) {
 MICROS(1)
 MICROS(2)
 MICROS(4)
+MICRO(eight, 1, NAME(vec), 8)
+MICRO(four, 2, NAME(vec), 4)
 #if FILTERS == 8
 MICROS(8)
 #define MOST(SUFFIX) NAME(SUFFIX##_8)
@@ -118,6 +107,8 @@ static void NAME(sweep)(const T *x, const long *offsets, long taps, const T *con
     const NAME(Micro) last = run >= LANES ? one[f] : run >= PART(2) ? half[f] : run >= PART(4) ? quarter[f] : single[f];
     const long length = run >= LANES ? LANES : run >= PART(2) ? PART(2) : run >= PART(4) ? PART(4) : 1;
     long l = 0;
+    for (; f == 1 && l + 8 * LANES <= run; l += 8 * LANES) NAME(eight_1)(x + l, offsets, taps, w, by, b, out + l, step, f);
+    for (; f == 2 && l + 4 * LANES <= run; l += 4 * LANES) NAME(four_2)(x + l, offsets, taps, w, by, b, out + l, step, f);
     for (; l + 2 * LANES <= run; l += 2 * LANES) two[f](x + l, offsets, taps, w, by, b, out + l, step, f);
     for (; l < run; l += length) {
         const long at = min(l, run - length);
@@ -242,10 +233,10 @@ static void NAME(product)(const Call *call, long begin, long end) {
 
 /* --------------------------------------------------------------------------------- sums over positions */
 
-/* Sums over positions of ROWS gradients times TAPS taps, added to FILTERS x TAPS vectors: `lines` lines of `run`
+/* Sums over positions of ROWS gradients times TAPS taps, added to ROWS x TAPS vectors: `lines` lines of `run`
  * positions, x_step apart in the images.  Gradients and taps beyond the last repeat it; nobody reads their sums. */
-#define OUTER(ROWS)                                                                                             \
-    static void NAME(outer_##ROWS)(const T *x, long x_step, const T *g, long step, long f, long lines, long run, \
+#define OUTER(SUFFIX, ROWS, TAPS)                                                                               \
+    static void NAME(SUFFIX##_##ROWS)(const T *x, long x_step, const T *g, long step, long f, long lines, long run, \
                                    const long *offsets, long taps, NAME(vec) *total) {                          \
         NAME(vec) sum[ROWS][TAPS], value[TAPS];                                                                 \
         const T *xs[TAPS], *gs[ROWS];                                                                           \
@@ -276,11 +267,12 @@ static void NAME(product)(const Call *call, long begin, long end) {
         for (int k = 0; k < ROWS; k++)                                                                          \
             for (int t = 0; t < TAPS; t++) total[k * TAPS + t] = sum[k][t];                                     \
     }
-OUTER(1)
-OUTER(2)
-OUTER(4)
+OUTER(column, 1, COLUMN)
+OUTER(outer, 1, TAPS)
+OUTER(outer, 2, TAPS)
+OUTER(outer, 4, TAPS)
 #if FILTERS == 8
-OUTER(8)
+OUTER(outer, 8, TAPS)
 #define MOST(SUFFIX) NAME(SUFFIX##_8)
 #else
 #define MOST(SUFFIX) NAME(SUFFIX##_4)

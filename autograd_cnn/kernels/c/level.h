@@ -11,8 +11,11 @@
 #define LOG logf
 #define SQRT sqrtf
 #define LANES (REGISTER / 4)
+#define FLOATS
 #if REGISTER == 64
-#define MASKED_LOAD _mm512_maskz_loadu_ps
+#define MASKED_LOAD(COUNT, AT) _mm512_maskz_loadu_ps((1u << (COUNT)) - 1, AT)
+#elif REGISTER == 32
+#define MASKED_LOAD(COUNT, AT) _mm256_maskload_ps(AT, FIRST(COUNT, 4))
 #endif
 #include "loops.h"
 
@@ -24,7 +27,9 @@
 #define SQRT sqrt
 #define LANES (REGISTER / 8)
 #if REGISTER == 64
-#define MASKED_LOAD _mm512_maskz_loadu_pd
+#define MASKED_LOAD(COUNT, AT) _mm512_maskz_loadu_pd((1u << (COUNT)) - 1, AT)
+#elif REGISTER == 32
+#define MASKED_LOAD(COUNT, AT) _mm256_maskload_pd(AT, FIRST(COUNT, 8))
 #endif
 #include "loops.h"
 

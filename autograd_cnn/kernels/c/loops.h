@@ -25,7 +25,7 @@ static inline T NAME(larger)(T most, T x) { return ((x > most) | (x != x)) ? x :
 /* The last values of a run as a vector, zeros behind them. */
 static inline NAME(vec) NAME(tail)(const T *at, long left) {
 #ifdef MASKED_LOAD
-    return (NAME(vec))MASKED_LOAD((1u << left) - 1, at);
+    return (NAME(vec))MASKED_LOAD(left, at);
 #else
     NAME(vec) value = {0};
     memcpy(&value, at, left * sizeof(T));
@@ -43,7 +43,9 @@ static inline void NAME(put)(T *at, NAME(vec) value, long count) {
     else memcpy(at, &value, count * sizeof(T));
 }
 
+#include "layout.h"
 #include "conv.h"
+#include "bands.h"
 #include "winograd.h"
 #include "pool.h"
 #include "rows.h"
@@ -52,6 +54,7 @@ static inline void NAME(put)(T *at, NAME(vec) value, long count) {
 #undef PART
 #undef VECTOR
 #undef MASKED_LOAD
+#undef FLOATS
 #undef LANES
 #undef NAME
 #undef T

@@ -1,7 +1,7 @@
 /* The compiled twins of the NumPy kernels: the loops in which NumPy cannot reach the machine.
  *
  * The Python folder `reference` says what each function computes.  arguments.h reads what Python gives, results.h makes what it gets
- * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in conv.h, winograd.h, pool.h and
+ * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h, winograd.h, pool.h and
  * rows.h, and are compiled for float and double and for every instruction set; the best that the machine has is chosen when the
  * module is loaded.  Limited API, buffer protocol and NumPy's Python functions only, so one build serves every Python from 3.11 on.
  */
@@ -25,9 +25,16 @@
 #define PANEL 128       /* columns of a matrix product that one item computes */
 #define BLOCK 2048      /* values that one item of an elementwise loop computes */
 #define TOGETHER 256    /* values of windows that fill no vector, which a pooling computes together */
+#define BAND 131072     /* bytes of laid-out rows that an item of a convolution by bands keeps, a part of an L2 cache, ... */
+#define BAND_PIECE 16384 /* ... and those that the weight gradient goes through at a time, half an L1 cache */
+#define FLAT 64         /* values of a row below which rows are computed as one, with what lies between them */
+#define COLUMN 9        /* taps whose sums the weight gradient of one filter keeps in registers */
+#define CLASSES 64      /* classes of positions, at most */
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
 #define SQUARE 16       /* side of the squares in which a matrix is turned around */
+#define PIECE 1024      /* columns, and ... */
+#define TALL 128        /* ... rows of an array that one item copies to another order (16 rows: four times as long) */
 #define TILED 8         /* channels and filters from which a convolution goes by tiles, ... */
 #define TILED_PAIRS 128 /* ... and pairs of them */
 #define TILE_RUN 28     /* vectors of tiles whose products the weight gradient adds up at a time */
@@ -104,6 +111,10 @@ static inline void *scratch_of(const Call *call) { return (char *)call->scratch 
 #define END_TARGET PRAGMA(GCC pop_options)
 #define WIDE_VECTORS ",prefer-vector-width=512"
 #endif
+
+/* A mask of the first `COUNT` values of so many bytes, for the loads of AVX2 (a tail by memcpy takes ten times as long). */
+static const int32_t ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+#define FIRST(COUNT, BYTES) _mm256_loadu_si256((const void *)(ones_then_zeros + 8 - (COUNT) * (BYTES) / 4))
 
 BEGIN_TARGET("avx2,fma")
 #define LEVEL _avx2

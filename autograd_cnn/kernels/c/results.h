@@ -101,23 +101,29 @@ static void copy_array(Call *call, int k, int first, void *to) {
     Copying *copying = &call->copying;
     plan_copy(copying, &call->view[k], first, to);
     const long rows = copying->shape[copying->axes - 2], columns = copying->shape[copying->axes - 1];
-    RUN(copy, call->count[k] / rows / columns * ((rows + SQUARE - 1) / SQUARE), SQUARE * columns / MOVES * 4);
+    const long blocks = ((rows + TALL - 1) / TALL) * ((columns + PIECE - 1) / PIECE);
+    RUN(copy, call->count[k] / rows / columns * blocks, min(TALL, rows) * min(PIECE, columns) / MOVES * 4);
 }
 
-/* Copy the arrays that do not lie as the loops want them; false without memory for it. */
+/* Copy array k if it does not lie as the loops want it; false without memory for it. */
+static int lay_array(Call *call, int k) {
+    const Py_buffer *view = &call->view[k];
+    const char letter = call->letter[k];
+    const int numbers = letter == 'c' || letter == 'n', images = letter == 'i' || letter == 'n' || letter == 'x';
+    if (!call->data[k] || call->copy[k] || letter == 'a' || call->turned[k]) return 1;
+    if (contiguous(view, images) && (!numbers || strchr("lq", view->format[0]))) return 1;
+    if (!(call->copy[k] = room(times(call->count[k], numbers ? 8 : SIZE)))) return 0;
+    if (numbers) copy_classes(view, images, call->copy[k]);
+    else copy_array(call, k, images, call->copy[k]);
+    if (call->laid == call->data[k]) call->laid = call->copy[k];
+    call->data[k] = call->copy[k];
+    return 1;
+}
+
+/* Copy the arrays that do not lie as the loops want them, but for images that are read as they lie. */
 static int lay_arrays(Call *call) {
-    for (int k = 0; k < call->arrays; k++) {
-        const Py_buffer *view = &call->view[k];
-        const char letter = call->letter[k];
-        const int images = letter == 'i' || letter == 'n', numbers = letter == 'c' || letter == 'n';
-        if (!call->data[k] || letter == 'a' || call->turned[k]) continue;
-        if (contiguous(view, images) && (!numbers || strchr("lq", view->format[0]))) continue;
-        if (!(call->copy[k] = room(times(call->count[k], numbers ? 8 : SIZE)))) return 0;
-        if (numbers) copy_classes(view, images, call->copy[k]);
-        else copy_array(call, k, images, call->copy[k]);
-        if (call->laid == call->data[k]) call->laid = call->copy[k];
-        call->data[k] = call->copy[k];
-    }
+    for (int k = 0; k < call->arrays; k++)
+        if (call->letter[k] != 'x' && !lay_array(call, k)) return 0;
     return 1;
 }
 
