@@ -136,6 +136,7 @@ training.Progress("a", 1).update(0)
     =>  ValueError: Progress.update: count must be at least 1, got 0
 training.Progress("a", 1).update(1, loss=x(3))
     =>  TypeError: Progress.update: loss must be a single number, got Tensor of shape (3,)
+training.Step(nn.ReLU(), None, None)  =>  TypeError: Step: loss must be callable, got NoneType
 training.EarlyStopping(3, 1)  =>  TypeError: EarlyStopping: expected a model, got int
 training.EarlyStopping(nn.ReLU(), 0)  =>  ValueError: EarlyStopping: patience must be at least 1
 training.EarlyStopping(nn.ReLU(), 1, "low")  =>  ValueError: EarlyStopping: mode must be 'min' or
