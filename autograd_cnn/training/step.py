@@ -35,8 +35,9 @@ class Step:
     `ag.profile` take the ordinary way.  `reduce`, if given, is called with the gradients, a list of
     arrays in the order of the optimizer's parameters, and may change them in place.
 
-    The first step of each shape of batch checks its loss and gradients against the ordinary way;
-    with ``AUTOGRAD_CNN_AUDIT=1`` in the environment every step does.
+    The first step of each shape of batch checks its loss and gradients against the ordinary way,
+    unless a module of the user would run twice.  With ``AUTOGRAD_CNN_AUDIT=1`` in the environment
+    every step does.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> step = Step(model, F.cross_entropy, ag.optim.SGD(model.parameters(), lr=0.1))
