@@ -23,7 +23,7 @@ P = ParamSpec("P")
 
 
 def unary(
-    function: np.ufunc, rule: Rule | None, summary: str, example: str
+    function: Callable[[Any], Any], rule: Rule | None, summary: str, example: str
 ) -> ArrayFunction[[Array]]:
     """The op of a NumPy function of one array; a rule of None stands for a gradient of 0."""
 

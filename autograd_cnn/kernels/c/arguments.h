@@ -5,7 +5,8 @@
  *   a  floats without gaps; all such arrays of a call lie alike in memory
  *   c  class numbers                     n  class numbers of images
  *   w  a window; W is the window of the gradient in the images      p  the window of a pooling that follows
- *   l  an integer      f  a floating number      r  a tuple of floating numbers
+ *   e  floats anyhow, all of one shape (see lay_alike)
+ *   s  a name          l  an integer      f  a floating number      r  a tuple of floating numbers
  *   u  a list of tuples of arrays, which an optimizer updates; a digit says how many are in a tuple (see take_updates)
  *   -  not read here
  * A question mark after a letter allows None.  A bar says that the arguments behind it may be missing.
@@ -59,6 +60,7 @@ struct Call {
     long numbers[MOST_NUMBERS]; /* the integers, in their order */
     double reals[MOST_NUMBERS];
     int arrays, number_count, real_count;
+    PyObject *name;
     PyObject *result[MOST_RESULTS];
     void *out[MOST_RESULTS];    /* their values */
     int results;
@@ -264,7 +266,8 @@ static int take_one(Call *call, PyObject *given, const char *letter, const Py_bu
     switch (*letter) {
     case '-': return 1;
     case 'l': call->numbers[call->number_count++] = given ? PyLong_AsLong(given) : 0; return 1;
-    case 'f': call->reals[call->real_count++] = PyFloat_AsDouble(given); return 1;
+    case 's': call->name = given; return PyUnicode_Check(given);
+    case 'f': call->reals[call->real_count++] = given ? PyFloat_AsDouble(given) : 0; return 1;
     case 'r': return take_numbers(call, given);
     case 'u': return take_updates(call, given, letter[1] - '0', type);
     case 'p': call->pooling = given ? read_pooling(given, call->pooled) : NO_POOLING; return 1;

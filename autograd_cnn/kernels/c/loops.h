@@ -43,6 +43,7 @@ static inline void NAME(put)(T *at, NAME(vec) value, long count) {
     else memcpy(at, &value, count * sizeof(T));
 }
 
+#include "curves.h"
 #include "conv.h"
 #include "winograd.h"
 #include "pool.h"

@@ -61,6 +61,7 @@ static void *room(long bytes) {
 }
 
 #include "arguments.h"
+#include "terms.h"
 
 static inline void *scratch_of(const Call *call) { return (char *)call->scratch + own_number * call->each; }
 
@@ -143,6 +144,7 @@ static int best_level(void) {
 #include "calls_images.h"
 #include "calls_conv.h"
 #include "calls_rows.h"
+#include "calls_curves.h"
 
 /* ------------------------------------------------------------------------------------- settings */
 
@@ -180,7 +182,7 @@ static PyObject *get_levels(PyObject *self, PyObject *nothing) {
     return names;
 }
 
-static PyMethodDef kernels[] = {CONV_KERNELS IMAGE_KERNELS ROW_KERNELS {NULL, NULL, 0, NULL}};
+static PyMethodDef kernels[] = {CONV_KERNELS IMAGE_KERNELS ROW_KERNELS CURVE_KERNELS {NULL, NULL, 0, NULL}};
 static PyMethodDef settings[] = {
     {"set_threads", set_threads, METH_O, NULL}, {"get_threads", get_threads, METH_NOARGS, NULL},
     {"set_level", set_level, METH_O, NULL}, {"get_levels", get_levels, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
