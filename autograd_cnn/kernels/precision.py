@@ -18,7 +18,7 @@ _EXACT = ("batch_norm", "relu", "relu_grad", "window_max")  # in float16
 _SUMMING = (
     *("batch_norm_grad", "channel_affine", "channel_sum", "conv", "conv_input_grad"),
     *("conv_weight_grad", "cross_entropy", "cross_entropy_grad", "curve", "curve_grad"),
-    *("fold", "linear", "matmul"),
+    *("fold", "linear", "matmul", "row_norm", "row_norm_grad", "soften", "soften_grad"),
     *("window_max_grad", "window_scatter", "window_spread", "window_sum"),
 )
 

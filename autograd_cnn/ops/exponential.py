@@ -38,25 +38,20 @@ def _logaddexp(x: Array, y: Array) -> Array:
         return np.logaddexp(x, y)
 
 
-def curved(
-    name: str, slope: Callable[[Array, Array], Array], settings: tuple[float, ...] = ()
-) -> Rule:
-    """The rule of a function that kernels know by name: by kernel on arrays, by formula on tensors.
-
-    `slope` is the formula, of the result and of x.
-    """
+def curved(name: str, formula: Callable[[Array, Array, Array], Array]) -> Rule:
+    """The rule of a function that kernels know by name: by kernel on arrays, by formula on tensors."""
 
     def rule(g: Array, out: Array, x: Array) -> Array:
         if isinstance(g, Node) or isinstance(x, Node):
-            return g * slope(out, x)
-        return kernels.curve_grad(name, g, out, x, *settings)
+            return formula(g, out, x)
+        return kernels.curve_grad(name, g, out, x)
 
     return rule
 
 
 # fmt: off
 exp = unary(
-    partial(kernels.curve, "exp"), curved("exp", lambda out, x: out),
+    partial(kernels.curve, "exp"), curved("exp", lambda g, out, x: g * out),
     "e to the power x.", "exp([0.0, -np.inf]) -> [1., 0.]")
 exp2 = unary(
     np.exp2, lambda g, out, x: g * (out * math.log(2.0)),
@@ -65,7 +60,7 @@ expm1 = unary(
     np.expm1, lambda g, out, x: g * tiny_exp(x),
     "exp(x) - 1, exact for small x.", "expm1([0.0, 1e-20]) -> [0.e+00, 1.e-20]")
 log = unary(
-    partial(kernels.curve, "log"), lambda g, out, x: g / x,
+    partial(kernels.curve, "log"), curved("log", lambda g, out, x: g / x),
     "Natural logarithm; -inf at 0.", "log([1.0, np.inf]) -> [ 0., inf]")
 log2 = unary(
     np.log2, lambda g, out, x: g / (x * math.log(2.0)),
@@ -100,7 +95,7 @@ def _weight(x: Array, y: Array) -> Array:
     return sigmoid(x - y)
 
 
-@op(x=curved("sigmoid", lambda out, x: out * (1.0 - out)))
+@op(x=curved("sigmoid", lambda g, out, x: g * out * (1.0 - out)))
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), computed from exp(-|x|) so that nothing overflows.
 
@@ -162,7 +157,7 @@ def _power_y(g: Array, out: Array, x: Array, y: Array) -> Array:
 # ------------------------------------------------------------------------------- error function, gates
 
 
-@op(x=curved("erf", lambda out, x: tiny_exp(-x * x) * (2.0 / math.sqrt(math.pi))))
+@op(x=curved("erf", lambda g, out, x: g * (tiny_exp(-x * x) * (2.0 / math.sqrt(math.pi)))))
 def erf(x: Array) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 
@@ -192,10 +187,10 @@ _SLOPES: dict[str, Callable[..., Array]] = {
 }
 
 
-def _curve_grad(
-    g: Array, out: Array, x: Array, *, name: str, settings: tuple[float, ...]
-) -> Array:
-    return curved(name, lambda out, x: _SLOPES[name](x, *settings), settings)(g, out, x)
+def _curve_grad(g: Array, out: Array, x: Array, *, name: str, settings: Any) -> Array:
+    if isinstance(g, Node) or isinstance(x, Node):
+        return g * _SLOPES[name](x, *settings)
+    return kernels.curve_grad(name, g, out, x, *settings)
 
 
 @op(x=_curve_grad)

@@ -53,7 +53,7 @@ cosh = unary(
     np.cosh, lambda g, out, x: g * sinh(x),
     "Hyperbolic cosine.", "cosh([0.0, 1.0]).round(4) -> [1.    , 1.5431]")
 tanh = unary(
-    partial(kernels.curve, "tanh"), curved("tanh", lambda out, x: 1.0 - out * out),
+    partial(kernels.curve, "tanh"), curved("tanh", lambda g, out, x: g * (1.0 - out * out)),
     "Hyperbolic tangent.", "tanh([0.0, np.inf]) -> [0., 1.]")
 arcsinh = unary(
     np.arcsinh, lambda g, out, x: g / hypot(x, 1.0),

@@ -33,6 +33,7 @@ typedef struct {
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
     int adds;                               /* gradients of windows add up, or do not reach every cell */
+    long pieces, apart;                     /* of a channel, and values from one to the next: one if batch-innermost */
     long places;                            /* values of a channel after batch norm and pooling */
 } Geometry;
 
@@ -61,6 +62,11 @@ struct Call {
     double reals[MOST_NUMBERS];
     int arrays, number_count, real_count;
     PyObject *name;
+    struct { /* rows, see lines.h: their place in memory, their channels, how many are computed at a time */
+        long outer, length, beside, each, cycle, side, items, shares, repeat;
+        int turned; /* the arrays are batch-innermost */
+    } lines;
+    enum kind kind;             /* which function of rows */
     PyObject *result[MOST_RESULTS];
     void *out[MOST_RESULTS];    /* their values */
     int results;

@@ -29,6 +29,7 @@ static int lay_alike(Call *call, int k) {
     if (!add_result(call, PyObject_CallFunctionObjArgs(empty_like, array, NULL))) return 0;
     if (PyObject_GetBuffer(call->result[0], &like, PyBUF_STRIDES) < 0) return 0;
     int done = 1;
+    call->laid = NULL;
     for (int other = 0; done && other < call->arrays; other++) {
         if (!call->data[other] || alike(&call->view[other], &like)) continue;
         done = is_like(call, other, k) && (call->copy[other] = room(call->count[other] * SIZE));
@@ -46,7 +47,7 @@ static const struct {
 } curves[] = {
 #define CURVE(f, of_result, cost) {#f, LOOPS(curve_##f), LOOPS(slope_##f), of_result, cost}
     CURVE(exp, 1, 0.2), CURVE(tanh, 1, 0.4), CURVE(sigmoid, 1, 0.4), CURVE(erf, 0, 0.6), CURVE(gelu, 0, 0.6), CURVE(gelu_tanh, 0, 0.5),
-    CURVE(silu, 0, 0.4), CURVE(softplus, 0, 0.6), {"log", LOOPS(curve_log), {NULL}, 0, 0.4}
+    CURVE(silu, 0, 0.4), CURVE(softplus, 0, 0.6), CURVE(log, 0, 0.4)
 #undef CURVE
 };
 
@@ -70,6 +71,7 @@ static int run_curve(Call *call, const Part *loops, double cost) {
 /* curve(name, x, beta, threshold) */
 FUNCTION(curve) {
     TAKE_AS_IT_LIES("se|ff");
+    if (given < 4) call->reals[0] = 1, call->reals[1] = 20;
     const int k = find_curve(call->name);
     NEED(k >= 0 && lay_alike(call, 0) && run_curve(call, curves[k].loops, curves[k].cost));
     return finish(call);
@@ -79,7 +81,8 @@ FUNCTION(curve) {
 FUNCTION(curve_grad) {
     const int k = given ? find_curve(args[0]) : -1;
     TAKE_AS_IT_LIES(k >= 0 && curves[k].of_result ? "see-|ff" : "se-e|ff");
-    NEED(k >= 0 && curves[k].slopes[0] && lay_alike(call, 1) && run_curve(call, curves[k].slopes, curves[k].cost));
+    if (given < 6) call->reals[0] = 1, call->reals[1] = 20;
+    NEED(k >= 0 && lay_alike(call, 1) && run_curve(call, curves[k].slopes, curves[k].cost));
     return finish(call);
 }
 

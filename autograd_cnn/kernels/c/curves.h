@@ -8,7 +8,11 @@
 #define WIDE (sizeof(T) == 8)
 #define ALL(value) ((NAME(vec)){0} + (T)(value))
 #define PICK(condition, a, b) CHOOSE((NAME(mask))(condition), a, b)
-#define LIMITED(x, low, high) PICK((x) > ALL(high), ALL(high), PICK((x) < ALL(low), ALL(low), x)) /* NaN stays */
+#ifdef LESSER /* of NaN and a number they give the second; NaN stays */
+#define LIMITED(x, low, high) ((NAME(vec))LESSER(ALL(high), GREATER(ALL(low), x)))
+#else
+#define LIMITED(x, low, high) PICK((x) > ALL(high), ALL(high), PICK((x) < ALL(low), ALL(low), x))
+#endif
 #define SIGN_BIT ((NAME(mask))((NAME(vec)){0} - 1) & ~(NAME(mask))ALL(1))
 #define FRACTION (WIDE ? 52 : 23) /* bits of it */
 #define BIAS (WIDE ? 1023 : 127)
@@ -31,10 +35,14 @@ static inline NAME(vec) NAME(exp)(NAME(vec) x) {
     const T whole = (T)(WIDE ? 6755399441055744.0 : 12582912.0); /* beside it, fractions have no bits */
     x = LIMITED(x, WIDE ? -746 : -104, WIDE ? 710 : 89);
     const NAME(vec) moved = x * (T)1.44269504088896340736 + whole, n = moved - whole;
-    const NAME(vec) r = x - n * LN2_HIGH - n * LN2_LOW;
+    const NAME(vec) r = x - n * LN2_HIGH - n * LN2_LOW, found = (r * r * POLYNOMIAL(exp_terms, r) + r) + 1;
+#ifdef TIMES_POWER
+    return (NAME(vec))TIMES_POWER(found, n);
+#else
     const NAME(mask) power = (NAME(mask))moved - (NAME(mask))ALL(whole), half = power >> 1;
     const NAME(vec) one = (NAME(vec))((half + BIAS) << FRACTION), other = (NAME(vec))((power - half + BIAS) << FRACTION);
-    return ((r * r * POLYNOMIAL(exp_terms, r) + r) + 1) * one * other;
+    return found * one * other;
+#endif
 }
 
 /* log(1 + f) + n ln 2 for f between sqrt(1/2) - 1 and sqrt(2) - 1, as the C library of FreeBSD computes it. */
@@ -99,7 +107,7 @@ static inline NAME(vec) NAME(gelu_slope)(NAME(vec) x) {
 #define TANH_GATE(x) NAME(sigmoid)((x) * (1 + (x) * (x) * (T)0.044715) * (T)1.59576912160573071176)
 static inline NAME(vec) NAME(gelu_tanh_slope)(NAME(vec) x) {
     const NAME(vec) s = TANH_GATE(x), near = LIMITED(x, -20, 20); /* beyond, the square could overflow beside 0 */
-    return s + near * (s * (1 - s)) * ((1 + near * near * (T)0.134145) * (T)1.59576912160573071176);
+    return s + x * (s * (1 - s)) * ((1 + near * near * (T)0.134145) * (T)1.59576912160573071176);
 }
 
 static inline NAME(vec) NAME(silu_slope)(NAME(vec) x) {
@@ -116,10 +124,10 @@ static inline NAME(vec) NAME(softplus_slope)(NAME(vec) x, T beta, T threshold) {
     return PICK(x * beta > ALL(threshold), ALL(1), NAME(sigmoid)(x * beta));
 }
 
-/* Where NumPy reports an error: finite values whose exponential is 0, infinite or subnormal, and logarithms of no positive value. */
-#define BEYOND(x) ((NAME(mask))((x > ALL(WIDE ? 709.78271289338 : 88.72283)) | (x < ALL(WIDE ? -708.3964185322641 : -87.33654))) & \
-                   (NAME(mask))(NAME(size)(x) < ALL(INFINITY)))
-#define NOT_POSITIVE(x) (NAME(mask))(x <= ALL(0))
+/* Where NumPy reports an error: at finite values whose exponential may be 0, infinite or subnormal; at logarithms of no positive value. */
+#define BEYOND(x) ((NAME(mask))(NAME(size)(x) > ALL(WIDE ? 708.3 : 87.3)) & (NAME(mask))(NAME(size)(x) < ALL(INFINITY)))
+#define NOT_POSITIVE(x) ((NAME(mask))(x <= ALL(0)))
+#define IS_ZERO(x) ((NAME(mask))(x == ALL(0)))
 #define NOWHERE(x) ((NAME(mask)){0})
 
 /* The loop of each function of x (and of its gradient, of g and x, which may be the result).  `odd` says for which x the call is
@@ -137,7 +145,7 @@ static inline NAME(vec) NAME(softplus_slope)(NAME(vec) x, T beta, T threshold) {
             const long count = min(LANES, last - l);                                           \
             const NAME(vec) x = NAME(some)(xs + l, count), g = call->arrays > 1 ? NAME(some)(gs + l, count) : x; \
             (void)g;                                                                           \
-            found |= odd(x);                                                                   \
+            found |= odd(x) & NAME(used)(count);                                               \
             NAME(put)(out + l, value, count);                                                  \
         }                                                                                      \
         for (int k = 0; k < LANES; k++)                                                        \
@@ -154,6 +162,7 @@ CURVE(curve_gelu_tanh, NOWHERE, x * TANH_GATE(x))
 CURVE(curve_silu, NOWHERE, x * NAME(sigmoid)(x))
 CURVE(curve_softplus, NOWHERE, NAME(softplus)(x, beta, threshold))
 CURVE(slope_exp, NOWHERE, g * x)
+CURVE(slope_log, IS_ZERO, g / x)
 CURVE(slope_tanh, NOWHERE, g * (1 - x * x))
 CURVE(slope_erf, NOWHERE, g * (NAME(exp)(-x * x) * (T)1.12837916709551257390))
 CURVE(slope_sigmoid, NOWHERE, g * x * (1 - x))

@@ -13,6 +13,13 @@
 #define LANES (REGISTER / 4)
 #if REGISTER == 64
 #define MASKED_LOAD _mm512_maskz_loadu_ps
+#define MASKED_STORE _mm512_mask_storeu_ps
+#define TIMES_POWER _mm512_scalef_ps
+#define LESSER _mm512_min_ps
+#define GREATER _mm512_max_ps
+#elif REGISTER == 32
+#define LESSER _mm256_min_ps
+#define GREATER _mm256_max_ps
 #endif
 #include "loops.h"
 
@@ -25,6 +32,13 @@
 #define LANES (REGISTER / 8)
 #if REGISTER == 64
 #define MASKED_LOAD _mm512_maskz_loadu_pd
+#define MASKED_STORE _mm512_mask_storeu_pd
+#define TIMES_POWER _mm512_scalef_pd
+#define LESSER _mm512_min_pd
+#define GREATER _mm512_max_pd
+#elif REGISTER == 32
+#define LESSER _mm256_min_pd
+#define GREATER _mm256_max_pd
 #endif
 #include "loops.h"
 

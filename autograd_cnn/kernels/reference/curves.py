@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["curve", "curve_grad"]
+__all__ = ["CURVES", "curve", "curve_grad"]
 
 # ----------------------------------------------------------------------------------- error function
 
@@ -119,7 +119,7 @@ def _gelu_tanh_grad(g: Any, out: Any, x: Any) -> Any:
     (scale, cubic), share = _TANH_GATE, _gate(out, x)
     near = np.clip(x, -20.0, 20.0)  # beyond, the square could overflow beside 0
     slope = (2.0 * scale) * (1.0 + (3.0 * cubic) * near * near)
-    return g * (share + near * (share * (1.0 - share)) * slope)
+    return g * (share + x * (share * (1.0 - share)) * slope)
 
 
 def _silu_grad(g: Any, out: Any, x: Any) -> Any:
@@ -147,11 +147,12 @@ CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 _REPORTED = ("exp", "log")  # what NumPy says of these is for the user
 
 
-def curve(name: str, x: np.ndarray, /, *settings: float) -> Any:
-    """The function of this name of each value.
+def curve(name: str, x: np.ndarray, beta: float = 1.0, threshold: float = 20.0, /) -> Any:
+    """The function of this name of each value; the settings are those of softplus.
 
     exp and log warn as NumPy does; the others are silent, as their limits are finite or NaN.
     """
+    settings = (beta, threshold) if name == "softplus" else ()
     if name in _REPORTED:
         return CURVES[name][0](x)
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):
@@ -159,9 +160,16 @@ def curve(name: str, x: np.ndarray, /, *settings: float) -> Any:
 
 
 def curve_grad(
-    name: str, g: np.ndarray, out: np.ndarray, x: np.ndarray, /, *settings: float
+    name: str,
+    g: np.ndarray,
+    out: np.ndarray,
+    x: np.ndarray,
+    beta: float = 1.0,
+    threshold: float = 20.0,
+    /,
 ) -> Any:
     """The gradient of `curve` in x, given that of its result `out`; silent but for exp and log."""
+    settings = (beta, threshold) if name == "softplus" else ()
     if name in _REPORTED:
         return CURVES[name][1](g, out, x)
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):
