@@ -235,7 +235,7 @@ def _row_norm(x: np.ndarray, w: Any = 1.0, b: Any = 0.0, *, lead: int, groups: i
     out = np.empty((*leading, math.prod(x.shape) // max(1, math.prod(leading))))
     for place in np.ndindex(*leading):
         row = x.reshape(out.shape)[place]
-        out[place] = (row - row.mean()) / np.sqrt(row.var() + eps)
+        out[place] = (row - row.mean()) / np.sqrt(row.var() + eps) if row.size else row
     return out.reshape(x.shape) * spread(w) + spread(b)
 
 

@@ -35,7 +35,7 @@ def in_float32(function: Callable[..., Any], *args: Any, **settings: Any) -> Any
     wide = [x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x for x in args]
     out = function(*wide, **settings)
     if isinstance(out, tuple):
-        return tuple(x.astype(np.float16) if rounds else x for x in out)
+        return tuple(x.astype(np.float16) if rounds and x is not None else x for x in out)
     return out.astype(np.float16) if rounds else out
 
 

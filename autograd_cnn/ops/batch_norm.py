@@ -159,6 +159,8 @@ def _row_norm_grads(
     leading = (*x.shape[:lead], groups) if groups else x.shape[:lead]
     shape = (*x.shape[1:2], *(1,) * (x.ndim - 2)) if groups else x.shape[lead:]
     axes = (0, *range(2, x.ndim)) if groups else tuple(range(lead))
+    if not math.prod(x.shape):  # no values have no statistics
+        return g, (g * x).sum(axis=axes), g.sum(axis=axes)
     h = g if weight is None else g * weight.reshape(shape)
     rows = x.reshape((*leading, math.prod(x.shape) // max(1, math.prod(leading))))
     scale = 1.0 / sqrt(var(rows, axis=-1, keepdims=True) + eps)

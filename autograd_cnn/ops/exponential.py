@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.checks import choice
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import Rule, op
 from autograd_cnn.ops.arithmetic import where
@@ -200,4 +201,6 @@ def curve(x: Array, *, name: str, settings: tuple[float, ...] = ()) -> Array:
     >>> curve(np.array([0.0, 1.0]), name="silu").round(4)
     array([0.    , 0.7311])
     """
+    if name not in _SLOPES:
+        choice("curve", "name", name, (*_SLOPES,))
     return kernels.curve(name, floating(np.asarray(x)), *settings)

@@ -156,7 +156,7 @@ static int find_rows(Call *call, int k, long reduced, long groups, int ordered) 
             if (stage == 1) stage = 2;
             sizes[stage] *= groups, length /= groups;
         }
-        if (length == 1) continue;
+        if (length == 1 && !(groups && axis == 1)) continue; /* behind groups, images lie side by side */
         if (among && stage == 2) return 0;
         if (among || stage == 1) stage++;
         if (among) stage = 1;
@@ -165,9 +165,9 @@ static int find_rows(Call *call, int k, long reduced, long groups, int ordered) 
     call->lines.outer = sizes[0], call->lines.length = sizes[1], call->lines.beside = sizes[2];
     call->lines.each = call->lines.cycle = 1;
     call->lines.turned = turned;
-    call->lines.repeat = sizes[2] > call->lines.side ? 1 : max(1, min(REPEATED / sizes[2], sizes[1]));
     call->lines.side = SIDE;
     while (call->lines.side > 16 && sizes[0] * ((sizes[2] + call->lines.side - 1) / call->lines.side) < 8) call->lines.side /= 2;
+    call->lines.repeat = sizes[2] > call->lines.side ? 1 : max(1, min(REPEATED / sizes[2], sizes[1]));
     call->lines.items = sizes[0] * ((sizes[2] + call->lines.side - 1) / call->lines.side);
     return lay_arrays(call);
 }

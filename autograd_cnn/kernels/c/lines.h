@@ -67,16 +67,16 @@ static inline void NAME(add_up)(NAME(vec) *sums, long n, long repeat, double *to
 #define TOTALS(from, to, value, other, totals, others)                                                        \
     for (long start = (from); start < (to); start += along ? 4096 : 256 * repeat) {                           \
         const long stop = min((to), start + (along ? 4096 : 256 * repeat));                                   \
-        double *const too = others;                                                                           \
+        double *const more_ = others;                                                                           \
         if (along) {                                                                                          \
             NAME(vec) chain[CHAINS] = {{0}}, chain_too[CHAINS] = {{0}};                                       \
-            ALONG(start, stop, chain[slot] += ONLY(value, 0); if (too) chain_too[slot] += ONLY(other, 0);)    \
+            ALONG(start, stop, chain[slot] += ONLY(value, 0); if (more_) chain_too[slot] += ONLY(other, 0);)    \
             totals[0] += NAME(lanes_sum)(chain[0] + chain[1] + (chain[2] + chain[3]));                        \
-            if (too) too[0] += NAME(lanes_sum)(chain_too[0] + chain_too[1] + (chain_too[2] + chain_too[3]));  \
+            if (more_) more_[0] += NAME(lanes_sum)(chain_too[0] + chain_too[1] + (chain_too[2] + chain_too[3]));  \
         } else {                                                                                              \
-            ACROSS(start, stop, sums[lane] += ONLY(value, 0); if (too) sums_too[lane] += ONLY(other, 0);)     \
+            ACROSS(start, stop, sums[lane] += ONLY(value, 0); if (more_) sums_too[lane] += ONLY(other, 0);)     \
             NAME(add_up)(sums, n, repeat, totals);                                                            \
-            if (too) NAME(add_up)(sums_too, n, repeat, too);                                                  \
+            if (more_) NAME(add_up)(sums_too, n, repeat, more_);                                                  \
         }                                                                                                     \
     }
 
