@@ -145,14 +145,16 @@ def channel_affines(draw: Any) -> Case:
 
 
 ACTIVATIONS = st.sampled_from(
-    [("gelu", ()), ("gelu_tanh", ()), ("silu", ()), ("softplus", (2.0, 3.0))]
+    [
+        *({"name": name} for name in ("gelu", "gelu_tanh", "silu")),
+        {"name": "softplus", "beta": 2.0, "threshold": 3.0},
+    ]
 )
 
 
 @st.composite
 def curves(draw: Any) -> Case:
-    name, settings = draw(ACTIVATIONS)
-    return make(draw(ag_st.arrays(draw(ag_st.shapes(min_side=0)))), name=name, settings=settings)
+    return make(draw(ag_st.arrays(draw(ag_st.shapes(min_side=0)))), **draw(ACTIVATIONS))
 
 
 @st.composite
@@ -219,9 +221,8 @@ def _sigmoid_cross_entropy(x: np.ndarray, target: np.ndarray, pos_weight: Any) -
     return -(pos_weight * target * np.log(s) + (1.0 - target) * np.log(1.0 - s))
 
 
-def _curve(x: np.ndarray, name: str, settings: Any) -> np.ndarray:
+def _curve(x: np.ndarray, name: str, beta: float = 1.0, threshold: float = 20.0) -> np.ndarray:
     if name == "softplus":
-        beta, threshold = settings
         return np.where(x * beta > threshold, x, np.log1p(np.exp(beta * x)) / beta)
     if name == "gelu":
         return x * np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)), otypes="d")(x)

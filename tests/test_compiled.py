@@ -128,7 +128,9 @@ def test_what_the_loops_do_not_take_is_left_to_numpy(
     assume(
         name != "batch_norm_grad" or change != "None"
     )  # without a bias, other values were positive
-    assume(name != "curve_grad" or change != "other type" or not everywhere)  # NumPy reads the result
+    assume(
+        name != "curve_grad" or change != "other type" or not everywhere
+    )  # NumPy reads the result
     if name in ("sgd", "adam"):
         args[0] = [tuple(map(CHANGES[change], update[:2])) + update[2:] for update in args[0]]
     else:

@@ -91,7 +91,9 @@ def test_what_numpy_reports_is_reported(name: str, value: float, kind: str) -> N
         np.testing.assert_array_equal(compiled.curve(name, x), reference.curve(name, x))
 
 
-@pytest.mark.parametrize("name", ["tanh", "erf", "sigmoid", "gelu", "gelu_tanh", "silu", "softplus"])
+@pytest.mark.parametrize(
+    "name", ["tanh", "erf", "sigmoid", "gelu", "gelu_tanh", "silu", "softplus"]
+)
 def test_functions_with_limits_report_nothing(name: str) -> None:
     x = np.array([-np.inf, -1e30, -800.0, 1e-310, 800.0, 1e30, np.inf, np.nan])
     for kernels in (compiled, reference):

@@ -102,9 +102,9 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     array([-0.1587,  0.8413])
     """
     if approximate == "none":
-        return curve(input, name="gelu", settings=())
+        return curve(input, name="gelu", beta=1.0, threshold=20.0)
     choice("gelu", "approximate", approximate, ("none", "tanh"))
-    return curve(input, name="gelu_tanh", settings=())
+    return curve(input, name="gelu_tanh", beta=1.0, threshold=20.0)
 
 
 @activation
@@ -116,7 +116,7 @@ def silu(input: Array) -> Array:
     >>> silu(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.7311])
     """
-    return curve(input, name="silu", settings=())
+    return curve(input, name="silu", beta=1.0, threshold=20.0)
 
 
 @activation
@@ -140,7 +140,7 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """
     if beta == 0.0:
         raise ValueError("softplus: beta must not be 0")
-    return curve(input, name="softplus", settings=(beta, threshold))
+    return curve(input, name="softplus", beta=beta, threshold=threshold)
 
 
 @activation

@@ -174,7 +174,7 @@ def _row_norm_grads(
     )
 
 
-@op(joint=_row_norm_grads)
+@op(joint=_row_norm_grads, one_dtype=True)
 def row_norm(
     x: Array,
     weight: Array | None = None,
@@ -197,8 +197,6 @@ def row_norm(
     for name, w in (("weight", weight), ("bias", bias)):
         if w is not None and w.shape != shape:
             raise ValueError(f"row_norm: {name} must have shape {shape}, got {w.shape}")
-        if w is not None and w.dtype is not x.dtype:
-            x, weight, bias = in_dtype_of_weights("row_norm", x, weight, bias)
     return kernels.row_norm(floating(x), weight, bias, lead, groups, eps)
 
 

@@ -40,7 +40,7 @@ def _logaddexp(x: Array, y: Array) -> Array:
 
 
 def curved(name: str, formula: Callable[[Array, Array, Array], Array]) -> Rule:
-    """The rule of a function that kernels know by name: by kernel on arrays, by formula on tensors."""
+    """The rule of a function that kernels know by name: by kernel on arrays, else by formula."""
 
     def rule(g: Array, out: Array, x: Array) -> Array:
         if isinstance(g, Node) or isinstance(x, Node):
@@ -155,7 +155,7 @@ def _power_y(g: Array, out: Array, x: Array, y: Array) -> Array:
         return where(zero, 0.0, g * out * log(where(zero, 1.0, x)))
 
 
-# ------------------------------------------------------------------------------- error function, gates
+# ----------------------------------------------------------------- error function, activations
 
 
 @op(x=curved("erf", lambda g, out, x: g * (tiny_exp(-x * x) * (2.0 / math.sqrt(math.pi)))))
@@ -179,23 +179,25 @@ def _tanh_slope(x: Array) -> Array:
 
 
 _SLOPES: dict[str, Callable[..., Array]] = {
-    "gelu": lambda x: 0.5 * (1.0 + erf(x * math.sqrt(0.5))) + x * _bell(x),
-    "gelu_tanh": _tanh_slope,
-    "silu": lambda x: sigmoid(x) * (1.0 + x * sigmoid(-x)),
+    "gelu": lambda x, *_: 0.5 * (1.0 + erf(x * math.sqrt(0.5))) + x * _bell(x),
+    "gelu_tanh": lambda x, *_: _tanh_slope(x),
+    "silu": lambda x, *_: sigmoid(x) * (1.0 + x * sigmoid(-x)),
     "softplus": lambda x, beta, threshold: where(
         values(x) * beta > threshold, 1.0, sigmoid(x * beta)
     ),
 }
 
 
-def _curve_grad(g: Array, out: Array, x: Array, *, name: str, settings: Any) -> Array:
+def _curve_grad(
+    g: Array, out: Array, x: Array, *, name: str, beta: float, threshold: float
+) -> Array:
     if isinstance(g, Node) or isinstance(x, Node):
-        return g * _SLOPES[name](x, *settings)
-    return kernels.curve_grad(name, g, out, x, *settings)
+        return g * _SLOPES[name](x, beta, threshold)
+    return kernels.curve_grad(name, g, out, x, beta, threshold)
 
 
 @op(x=_curve_grad)
-def curve(x: Array, *, name: str, settings: tuple[float, ...] = ()) -> Array:
+def curve(x: Array, *, name: str, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """The activation of this name: gelu, gelu_tanh, silu, or softplus with its two settings.
 
     >>> curve(np.array([0.0, 1.0]), name="silu").round(4)
@@ -203,4 +205,4 @@ def curve(x: Array, *, name: str, settings: tuple[float, ...] = ()) -> Array:
     """
     if name not in _SLOPES:
         choice("curve", "name", name, (*_SLOPES,))
-    return kernels.curve(name, floating(np.asarray(x)), *settings)
+    return kernels.curve(name, floating(np.asarray(x)), beta, threshold)

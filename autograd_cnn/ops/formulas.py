@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-import numpy as np
-
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import Rule, composition, op
 from autograd_cnn.ops.shape import sum_to

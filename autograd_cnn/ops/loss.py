@@ -21,7 +21,7 @@ __all__ = ["log_softmax", "logsumexp", "softmax", "softmax_cross_entropy"]
 
 
 def _softened(name: str, slope: Any) -> Any:
-    """The rule of a function that kernels know by name: by kernel on arrays, by formula on tensors."""
+    """The rule of a function that kernels know by name: by kernel on arrays, else by formula."""
 
     def rule(g: Array, out: Array, x: Array, *, axis: Axis, **_: Any) -> Array:
         if isinstance(g, Node) or isinstance(x, Node):

@@ -75,8 +75,8 @@ FUNCTION(channel_sum) {
 /* batch_norm(x, weight or None, bias or None, eps, relu, pool or None): out, mean, var, what was there before another pooling */
 FUNCTION(batch_norm) {
     TAKE_AS_IT_LIES("iv?v?fl|p");
-    if (call->pooling == OTHER_POOLING) {
-        release(call);
+    if (call->pooling == OTHER_POOLING || (call->pooling && contiguous(&call->view[0], 0) && !contiguous(&call->view[0], 1))) {
+        release(call); /* images in the order of their axes are summed as without a pooling, to the same bits */
         PyObject *apart = batch_norm(self, (PyObject *[]){args[0], args[1], args[2], args[3], Py_False}, 5);
         PyObject *before = apart ? PyTuple_GetItem(apart, 0) : NULL, *out = NULL, *found = NULL;
         if (before) out = pool_apart(Py_NewRef(before), args[5], call->numbers[0] != 0);

@@ -12,7 +12,8 @@
     const long blocks = (beside + side - 1) / side;                                                           \
     const int along = beside == 1;                                                                            \
     for (long item = (from); item < (to); item++) {                                                           \
-        const long outer = item / blocks, first = item % blocks * side, n = min(side, beside - first);        \
+        const long outer = along ? item : item / blocks, first = along ? 0 : item % blocks * side;            \
+        const long n = min(side, beside - first);                                                             \
         const long base = outer * length * beside + first, row = outer * beside + first;                      \
         (void)row, (void)repeat;                                                                              \
         __VA_ARGS__                                                                                           \
@@ -41,16 +42,23 @@
             __VA_ARGS__                                                                                       \
         }                                                                                                     \
     }
-#define ACROSS(from, to, ...) {                                                                               \
+#define ACROSS(from, to, ...)                                                                                 \
     for (long k = (from), end_ = (to); k < end_; k += repeat) {                                               \
         const long wide = n * min(repeat, end_ - k);                                                          \
         enum { slot = 0 };                                                                                    \
-        for (long j = 0; j < wide; j += LANES) {                                                              \
-            const long at = k * beside + j, count = min(LANES, wide - j), lane = j / LANES;                   \
+        long j = 0;                                                                                           \
+        for (; j + LANES <= wide; j += LANES) {                                                               \
+            enum { count = LANES };                                                                           \
+            const long at = k * beside + j, lane = j / LANES;                                                 \
             (void)lane;                                                                                       \
             __VA_ARGS__                                                                                       \
         }                                                                                                     \
-    }}
+        if (j < wide) {                                                                                       \
+            const long at = k * beside + j, count = wide - j, lane = j / LANES;                               \
+            (void)lane;                                                                                       \
+            __VA_ARGS__                                                                                       \
+        }                                                                                                     \
+    }
 #define VALUES(from) NAME(some)((from) + at, count)
 #define ONLY(value, other) NAME(only)(value, other, count)
 
@@ -61,6 +69,9 @@ static inline void NAME(add_up)(NAME(vec) *sums, long n, long repeat, double *to
         for (long j = 0; j < n; j++) totals[j] += each[r * n + j];
     memset(sums, 0, (n * repeat + LANES - 1) / LANES * sizeof *sums);
 }
+
+/* Totals of the rows, 0 at first. */
+#define ZEROS(totals) double totals[SIDE]; for (long j = 0; j < n; j++) totals[j] = 0;
 
 /* Totals of `value` over [from, to) for each row, and of `other`, summed in this type over pieces, and in double over the pieces. */
 #define TOTAL(from, to, totals, value) TOTALS(from, to, value, (NAME(vec)){0}, totals, (double *)NULL)
@@ -96,11 +107,15 @@ static void NAME(peaks)(const T *x, long length, long beside, long n, long repea
     const int along = beside == 1;
     NAME(vec) most[SIDES];
     T *const largest = (T *)most;
-    const long used = along ? CHAINS : (n * repeat + LANES - 1) / LANES, terms = along ? CHAINS * LANES : n * repeat;
+    const long used = along ? CHAINS : (n * repeat + LANES - 1) / LANES;
     for (long k = 0; k < used; k++) most[k] = ALL(-INFINITY);
     if (along) ALONG(0, length, const NAME(vec) value = ONLY(VALUES(x), -INFINITY); most[slot] = PICK(value > most[slot], value, most[slot]);)
     else ACROSS(0, length, const NAME(vec) value = ONLY(VALUES(x), -INFINITY); most[lane] = PICK(value > most[lane], value, most[lane]);)
-    for (long j = n; j < terms; j++) largest[j % n] = largest[j] > largest[j % n] ? largest[j] : largest[j % n];
+    if (along) {
+        for (long half = CHAINS * LANES / 2; half; half /= 2)
+            for (long j = 0; j < half; j++) largest[j] = largest[half + j] > largest[j] ? largest[half + j] : largest[j];
+    } else for (long r = 1; r < repeat; r++)
+        for (long j = 0; j < n; j++) largest[j] = largest[r * n + j] > largest[j] ? largest[r * n + j] : largest[j];
     SPREAD(found, largest[j])
 }
 
@@ -112,7 +127,7 @@ static void NAME(soften)(const Call *call, long begin, long end) {
     EACH_SIDE(begin, end,
         const T *x = (const T *)call->data[0] + base;
         T *values = kind == LOGSUMEXP ? NULL : (T *)call->out[kind == CROSS_ENTROPY] + base, *of_rows = call->out[0];
-        double total[SIDE] = {0};
+        ZEROS(total)
         NAME(peaks)(x, length, beside, n, repeat, peak);
         for (long k = 0; kind == LOGSUMEXP && k < USED; k++) peak[k] = PICK(NAME(size)(peak[k]) < ALL(INFINITY), peak[k], ALL(0));
         if (kind == LOG_SOFTMAX || kind == LOGSUMEXP) TOTAL(0, length, total, NAME(exp)(VALUES(x) - peak[lane]))
@@ -141,7 +156,7 @@ static void NAME(soften_grad)(const Call *call, long begin, long end) {
     EACH_SIDE(begin, end,
         const T *g = call->data[0], *out = call->data[1], *x = call->data[2];
         T *dx = (T *)call->out[0] + base;
-        double total[SIDE] = {0};
+        ZEROS(total)
         if (kind == SOFTMAX || kind == LOG_SOFTMAX) {
             g += base, out += base;
             if (kind == SOFTMAX) TOTAL(0, length, total, VALUES(g) * VALUES(out))
@@ -177,7 +192,8 @@ static void NAME(soften_grad)(const Call *call, long begin, long end) {
 
 /* The mean of each row and its inverse deviation. */
 #define STATISTICS                                                                                            \
-    double total[SIDE] = {0}, squares[SIDE] = {0};                                                            \
+    ZEROS(total)                                                                                              \
+    ZEROS(squares)                                                                                            \
     TOTAL(0, length, total, VALUES(x))                                                                              \
     SPREAD(mean, total[j] / length)                                                                           \
     TOTAL(0, length, squares, ({ const NAME(vec) off = VALUES(x) - mean[lane]; off * off; }))                       \
@@ -220,7 +236,8 @@ static void NAME(row_norm_grad)(const Call *call, long begin, long end) {
             STATISTICS
             const int weights = weight || dw;
             CHANNELS
-            double sum[SIDE] = {0}, dot[SIDE] = {0};
+            ZEROS(sum)
+            ZEROS(dot)
             if (by_value) {
                 NAME(vec) chain[CHAINS] = {{0}}, chain_too[CHAINS] = {{0}};
                 ALONG(0, length,
@@ -250,8 +267,9 @@ static void NAME(row_norm_grad)(const Call *call, long begin, long end) {
             }
             for (long c = 0; c < channels && each > 1; c++) {
                 const double by = weight ? weight[channel + c] : 1;
-                double one[SIDE], too[SIDE], all_g = 0, all_gx = 0;
-                for (long j = 0; j < n; j++) one[j] = too[j] = 0;
+                double all_g = 0, all_gx = 0;
+                ZEROS(one)
+                ZEROS(too)
                 TOTALS(c * each, (c + 1) * each, VALUES(g), VALUES(g) * (VALUES(x) - mean[lane]), one, too)
                 for (long j = 0; j < n; j++) {
                     sum[j] += by * one[j], dot[j] += by * too[j];
@@ -297,4 +315,5 @@ static void NAME(add_shares)(const Call *call, long begin, long end) {
 #undef TOTAL
 #undef TOTALS
 #undef SPREAD
+#undef ZEROS
 #undef LIMITED

@@ -142,7 +142,7 @@ CURVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "silu": (lambda x: x * _sigmoid(x), _silu_grad),
     "softplus": (_softplus, _softplus_grad),
 }
-"""Each function of x and of its settings, and its gradient, of g, the result, x and the settings."""
+"""Each function of x and its settings, and its gradient, of g, the result, x and the settings."""
 
 _REPORTED = ("exp", "log")  # what NumPy says of these is for the user
 
