@@ -237,3 +237,21 @@ def test_indices_that_another_thread_writes_are_right_or_an_error(kernels: str) 
         [sys.executable, "-c", RACE], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-1:]
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_an_op_of_ours_may_return_any_of_its_inputs(place: int) -> None:
+    """A write into the result is then one into the input, which the graph follows."""
+
+    def pick(a: Any, b: Any, c: Any) -> Any:
+        return (a, b, c)[place]
+
+    pick.__module__ = "autograd_cnn.ops"  # those of users get views of their inputs
+    op: Any = ag.op(register=False, **dict.fromkeys("abc", lambda g, out, a, b, c: g))(pick)
+    inputs = [ag.tensor([1.0, 2.0]) for _ in range(3)]
+    result = op(*inputs)
+    before = ag.tensor([1.0, 1.0], requires_grad=True) * inputs[place]
+    result *= 3.0
+    assert inputs[place].tolist() == [3.0, 6.0]
+    with pytest.raises(ag.GraphError, match="changed in place"):
+        before.sum().backward()

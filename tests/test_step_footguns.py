@@ -330,6 +330,69 @@ def test_an_audit_compares_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
         step(*batch(2))
 
 
+def test_every_new_program_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that lies where an earlier one has lain in memory."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 4), nn.BatchNorm1d(4))
+    step, checked = Step(net, F.cross_entropy, sgd(net)), []
+    compare = Step._compare
+    monkeypatch.setattr(Step, "_compare", lambda *args: checked.append(1) or compare(*args))
+    for k in range(20):
+        net[2].eps = 0.1 * k
+        step(*batch(k))
+        step(*batch(k + 1))
+    assert len(checked) == 20
+
+
+def test_an_empty_batch_moves_no_statistics() -> None:
+    one = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), Branch(), nn.Linear(36, 4))
+    two = copy.deepcopy(one)
+    opts = [sgd(one), sgd(two)]
+
+    def loss(out: Any, target: Any) -> Any:
+        return out.sum()
+
+    step = Step(two, loss, opts[1])
+    for k, n in enumerate((3, 0, 0, 3)):
+        x = batch(k, n)[0]
+        ordinary(one, loss, opts[0], x, None)
+        step(x, None)
+        assert bits(one, opts[0]) == bits(two, opts[1]), k
+
+
+def test_statistics_may_be_removed() -> None:
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        one = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(36, 4))
+        two = copy.deepcopy(one)
+        opts = [sgd(one), sgd(two)]
+        step = Step(two, F.cross_entropy, opts[1])
+        for k in range(4):
+            if k == 2:
+                setattr(one[0], name, None)
+                setattr(two[0], name, None)
+            x, y = batch(k)
+            assert step(x, y).item() == ordinary(one, F.cross_entropy, opts[0], x, y).item()
+            assert bits(one, opts[0]) == bits(two, opts[1]), (name, k)
+
+
+def test_old_gradients_are_gone_before_new_ones_are_made() -> None:
+    """As in the ordinary step, so that a step needs no more memory."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 4))
+    step, seen = Step(net, F.cross_entropy, sgd(net)), []
+    for k in range(2):
+        step(*batch(k))
+    (program,) = step._programs.values()
+    backward = program.backward
+
+    def watched(*args: Any) -> Any:
+        seen.extend(p.grad for p in net.parameters())
+        return backward(*args)
+
+    program.backward = watched
+    step(*batch(2))
+    assert len(seen) == 2
+    assert all(grad is None for grad in seen)
+
+
 def test_a_program_that_is_wrong_at_first_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(36, 4))
     twin = copy.deepcopy(net)

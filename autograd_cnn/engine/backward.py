@@ -43,7 +43,7 @@ def backpropagate(
     graph on the way unless `retain_graph` is set.
     """
     started = next_serial()
-    order = _ancestors(outputs, targets, since)
+    order = ancestors(outputs, targets, since)
     wanted = None if targets is None else set(map(_serial, targets))
     pending: dict[int, Array] = {}
     owned: set[int] = set()  # serials of pending gradients that are sums made here
@@ -78,7 +78,7 @@ def backpropagate(
     return found
 
 
-def _ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: int) -> list[Node]:
+def ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: int) -> list[Node]:
     """Nodes between the outputs and the targets (all leaves when None), oldest first."""
     found: dict[int, Node] = {}
     # Nodes older than every target do not depend on any.

@@ -82,8 +82,8 @@ def op(
     function returns beside its result, as ``(out, {name: value})``; the rules receive them as
     keyword parameters.  `joint` replaces the rules by one function that also receives ``wanted``, a
     flag per input, and returns a gradient or None per input.  With `one_dtype`, floating inputs of
-    several dtypes raise TypeError.  With ``register=False`` the op stays
-    out of `OPS`: a private op, whose name need not be unique.
+    several dtypes raise TypeError.  With ``register=False`` the op stays out of `OPS`: a private
+    op, whose name need not be unique.
 
     >>> @ag.op(x=lambda g, out, x: g * 3.0 * x * x, register=False)
     ... def cube(x):
@@ -274,7 +274,8 @@ def _result(
     result.written = None
     result.attached = None
     base = out.base
-    if base is not None or out is arrays[0] or out is arrays[-1]:  # as an op may return them
+    shared = base is not None or out is arrays[0] or out is arrays[-1]  # an op may return an input
+    if shared or (len(arrays) > 2 and id(out) in map(id, arrays)):
         # Views of views have the owner of the memory as their base, but for as_strided.
         source = out if base is None else base
         odd = type(source) is not _ndarray

@@ -85,8 +85,7 @@ def batch_norm_fused(
     if running_mean is None or running_var is None or recomputing.get():
         return ops.batch_norm(input, weight, bias, **settings)
     out, mean, var = ops.batch_norm_with_statistics(input, weight, bias, **settings)
-    if count:
-        follow(running_mean, running_var, mean, var * (count / (count - 1)), momentum)
+    follow(running_mean, running_var, mean, var, count, momentum)
     return out
 
 
@@ -106,9 +105,16 @@ def _by_running(
     return ops.channel_affine(input, factor, offset if bias is None else offset + bias, relu=relu)
 
 
-def follow(running_mean: Any, running_var: Any, mean: Any, var: Any, momentum: float) -> None:
-    """Move running averages towards those of a batch, with the unbiased variance."""
-    for running, batch in ((running_mean, mean), (running_var, var)):
+def follow(
+    running_mean: Any, running_var: Any, mean: Any, var: Any, count: int, momentum: float
+) -> None:
+    """Move running averages, where there are any, towards the mean and the unbiased variance of a
+    batch: `var` is the biased one of `count` values per channel, or of none.
+    """
+    if running_mean is None or running_var is None or not count:
+        return
+    unbiased = var * (count / (count - 1))
+    for running, batch in ((running_mean, mean), (running_var, unbiased)):
         running *= 1.0 - momentum
         running += momentum * batch
 
@@ -223,6 +229,5 @@ def instance_norm(
     if running_mean is not None and running_var is not None and n * count and not recomputing.get():
         each = values(input).reshape((n * c, count))
         mean, var = each.mean(axis=1).reshape(n, c), each.var(axis=1).reshape(n, c)
-        factor = count / (count - 1)
-        follow(running_mean, running_var, mean.mean(axis=0), var.mean(axis=0) * factor, momentum)
+        follow(running_mean, running_var, mean.mean(axis=0), var.mean(axis=0), count, momentum)
     return out

@@ -37,12 +37,11 @@ _RANKS: Any = (
 _NORMS = {conv: norm for conv, norm, _ in _RANKS} | {Linear: BatchNorm1d}
 _POOLS = {layer: pool for conv, norm, pool in _RANKS for layer in (conv, norm)}
 _MAX_POOLS = frozenset(_POOLS.values())
-_RECORDED = frozenset(_NORMS.values())
-"""The layers that take in the following ones while operations are recorded."""
-_UNRECORDED = _RECORDED | _NORMS.keys()
+TAKERS = {True: frozenset(_NORMS.values()), False: frozenset([*_NORMS.values(), *_NORMS])}
+"""The layers that take in the following ones, by whether operations are recorded."""
 _METHODS = {
     kind: [(n, getattr(kind, n)) for n in ("forward", "__call__", "function") if hasattr(kind, n)]
-    for kind in (ReLU, *_UNRECORDED, *_MAX_POOLS)
+    for kind in (ReLU, *TAKERS[False], *_MAX_POOLS)
 }
 """What says how a layer computes, as it is written here."""
 
@@ -50,13 +49,12 @@ _METHODS = {
 def run(members: Iterable[Any], x: Any) -> Any:
     """Apply the modules among the members to x in order, neighbours together where possible."""
     modules, kinds = candidates(members)
-    recorded = recording.get()
-    takers = _RECORDED if recorded else _UNRECORDED
+    takers = TAKERS[recording.get()]
     place = 0
     while place < len(modules):
         kind = kinds[place]
         if kind in takers and kinds[place + 1] is not None:
-            x, count = _run_together(modules, kinds, place, x, recorded)
+            x, count = _run_together(modules, kinds, place, x)
         elif kind is ReLU and relu_follows(modules, kinds, place, x):
             x, count = modules[place](modules[place + 1](x)), 2
         else:
@@ -84,10 +82,10 @@ def candidates(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _run_together(
-    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any, recorded: bool
+    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any
 ) -> tuple[Any, int]:
     """Run a module with those that it takes in; returns the result and their number."""
-    layer, settings = modules[place], fused_settings(modules, kinds, place, x, recorded)
+    layer, settings = modules[place], fused_settings(modules, kinds, place, x)
     count = 1 + len(settings)
     if count > 1:
         try:
@@ -105,14 +103,12 @@ def _run_together(
 
 
 def fused_settings(
-    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any, recorded: bool
+    modules: Sequence[Any], kinds: Sequence[Any], place: int, x: Any
 ) -> dict[str, Any]:
-    """The following modules that a module takes in, as settings of its `_run_fused`."""
+    """The following modules that one of `TAKERS` takes in, as settings of its `_run_fused`."""
     layer, kind = modules[place], kinds[place]
     array = x.array if isinstance(x, Node) else x
     taken: dict[str, Any] = {}
-    if kind not in (_RECORDED if recorded else _UNRECORDED):
-        return taken
     # A pass takes real numbers; a convolution's has a batch axis, and a linear layer's is a matrix.
     if type(array) is not np.ndarray or array.dtype.kind != "f":
         return taken

@@ -131,10 +131,6 @@ class BatchNorm(_ChannelNorm):
             return self.momentum
         return 1.0 / (int(self.num_batches_tracked or 0) + 1)  # the average of all batches so far
 
-    def _moves(self) -> bool:
-        """Whether a forward moves the running statistics."""
-        return self.training and self.track_running_stats and self.running_mean is not None
-
     def _follows(self, weight: Any) -> bool:
         """Whether running statistics can fold this layer into a layer with this weight."""
         mean = self.running_mean

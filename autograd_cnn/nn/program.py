@@ -85,7 +85,11 @@ class Program:
     """
 
     def __init__(self, model: Any, x: np.ndarray, gradients: bool) -> None:
-        self.gradients, self.closed = gradients, False
+        self.gradients = gradients
+        self.closed = False
+        """Whether the rest runs as it is, from a module of the user on."""
+        self.checked = False
+        """Whether the program has given what the model gives."""
         self.parts: list[Recorded | Outside] = []
         self._modules: list[Any] = []
         self.out = self._add(model, kernels.laid_out(x))
@@ -101,11 +105,6 @@ class Program:
         self._leaves_then = [*map(_of_leaf, self._leaves)]
         if len({id(p) for p in self._leaves}) < len(self._leaves):
             raise NotRecordableError  # parts share a parameter, whose gradients are to be added up
-
-    @property
-    def whole(self) -> bool:
-        """Whether all of the model is recorded."""
-        return all(isinstance(part, Recorded) for part in self.parts)
 
     def fits(self) -> bool:
         """Whether layers, their settings and parameters are still what was recorded."""
@@ -150,7 +149,8 @@ class Program:
         place = 0
         while place < len(modules) and not self.closed:
             layer, count = modules[place], 1
-            settings = fusion.fused_settings(modules, kinds, place, x, self.gradients)
+            takes = kinds[place] in fusion.TAKERS[self.gradients]
+            settings = fusion.fused_settings(modules, kinds, place, x) if takes else {}
             if settings:
                 count += len(settings)
                 layers = modules[place : place + count]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ import numpy as np
 
 from autograd_cnn import random
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.backward import backpropagate
+from autograd_cnn.engine.backward import ancestors, backpropagate
 from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.engine.op import Op
 from autograd_cnn.functional.normalization import follow
@@ -25,18 +24,19 @@ class NotRecordableError(Exception):
 
 
 class Call(NamedTuple):
-    """One call: ``out = function(*sources, *rest, **named)``; numbers are places of values."""
+    """One call: ``out = function(*sources, **named)``, where out and sources are places."""
 
     out: int
     function: Callable[..., Any]
     sources: tuple[int, ...]
-    named: dict[str, Any]
-    saves: bool
-    after: Callable[..., None] | None
-    """What follows with the saved values and the input: running statistics."""
-    joint: Callable[..., Any] | None
-    rules: tuple[Callable[..., Any] | None, ...]
     wanted: tuple[bool, ...]
+    """Which sources get a gradient."""
+    named: dict[str, Any]
+    saves: bool = False
+    after: Callable[..., None] | None = None
+    """What follows with the saved values and the input: running statistics."""
+    joint: Callable[..., Any] | None = None
+    rules: tuple[Callable[..., Any] | None, ...] = ()
 
 
 class Recorded:
@@ -58,15 +58,13 @@ class Recorded:
         self.wanted.append(isinstance(value, Node) and value.tracked and self.with_gradients)
         return len(self.fixed) - 1
 
-    def add(self, function: Any, sources: Sequence[int], **more: Any) -> int:
+    def add(self, function: Any, sources: Sequence[int], named: Any = None, **more: Any) -> int:
         """Add a call; returns the place of its result."""
-        given: Any = {"named": {}, "saves": False, "after": None, "joint": None, "rules": ()}
-        given |= more
         wanted = tuple([self.wanted[k] for k in sources])
-        out = self.place(None)
-        self.wanted[out] = any(wanted) and bool(given["rules"] or given["joint"])
-        self.calls.append(Call(out, function, tuple(sources), wanted=wanted, **given))
-        return out
+        call = Call(self.place(None), function, tuple(sources), wanted, named or {}, **more)
+        self.wanted[call.out] = any(wanted) and bool(call.rules or call.joint)
+        self.calls.append(call)
+        return call.out
 
     def trace(self, module: Any, function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
         """Add the calls by which `function`, of one of our layers, computes its result of `array`.
@@ -88,7 +86,9 @@ class Recorded:
             raise NotRecordableError
         known = {id(p) for p in module.parameters()}
         places = {x.serial: self.out}
-        for node in _ancestors(y):
+        for node in ancestors([y], None, 0):
+            if node.op is None:
+                continue
             sources = []
             for part in node.inputs or ():
                 if isinstance(part, Node) and part.op is None and part is not x:
@@ -114,13 +114,13 @@ class Recorded:
         if op.variadic:
             rule: Any = rules[0]
             rules = tuple([partial(rule, position=k) for k in range(len(sources))])
-        follows = op.saves and isinstance(module, BatchNorm) and module._moves()
+        follows = isinstance(module, BatchNorm) and module.training and module.track_running_stats
         return self.add(
             getattr(op.forward, "ufunc", op.forward),
             sources,
-            named=named,
+            named,
             saves=bool(op.saves),
-            after=partial(_follow, module) if follows else None,
+            after=partial(_follow, module) if op.saves and follows else None,
             joint=op.joint,
             rules=rules,
         )
@@ -146,7 +146,7 @@ class Recorded:
         pending: list[Any] = [None] * len(held)
         pending[self.out] = g
         del g
-        for out, _, sources, named, saves, _, joint, rules, wanted in reversed(self.calls):
+        for out, _, sources, wanted, named, saves, _, joint, rules in reversed(self.calls):
             g, pending[out] = pending[out], None
             if g is None:
                 continue
@@ -164,12 +164,10 @@ class Recorded:
                 old = pending[place]
                 pending[place] = gx if old is None else old + gx
             held[out] = None  # as backward frees a graph
-        gx = None
         for place, leaf in enumerate(self.fixed):
             if isinstance(leaf, Node) and self.wanted[place]:
                 found[leaf.serial] = (leaf, pending[place])
-        gx = pending[0]
-        return gx
+        return pending[0]
 
 
 class Outside:
@@ -193,18 +191,6 @@ class Outside:
         return found.pop(leaf.serial, (leaf, None))[1]
 
 
-def _ancestors(y: Node) -> list[Node]:
-    """The results of ops that y depends on, oldest first, and y."""
-    found: dict[int, Node] = {}
-    stack = [y]
-    while stack:
-        node = stack.pop()
-        if node.op is not None and node.serial not in found:
-            found[node.serial] = node
-            stack += [x for x in node.inputs or () if isinstance(x, Node)]
-    return sorted(found.values(), key=operator.attrgetter("serial"))
-
-
 _LASTING = (int, float, str, type(None), type(...), np.dtype, type)
 
 
@@ -216,6 +202,7 @@ def lasting(value: Any) -> bool:
 def _follow(layer: Any, saved: dict[str, np.ndarray], x: np.ndarray) -> None:
     """Move the running statistics of a batch norm after a forward in training."""
     count = x.size // x.shape[1]
-    var = saved["var_"] * (count / (count - 1))
-    follow(layer.running_mean, layer.running_var, saved["mean_"], var, layer._momentum())
-    layer.num_batches_tracked[()] += 1
+    running = layer.running_mean, layer.running_var
+    follow(*running, saved["mean_"], saved["var_"], count, layer._momentum())
+    if count and layer.num_batches_tracked is not None:
+        layer.num_batches_tracked[()] += 1

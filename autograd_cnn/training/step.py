@@ -35,8 +35,9 @@ class Step:
     `ag.profile` take the ordinary way.  `reduce`, if given, is called with the gradients, a list of
     arrays in the order of the optimizer's parameters, and may change them in place.
 
-    The first step of each shape of batch checks its loss and gradients against the ordinary way;
-    with ``AUTOGRAD_CNN_AUDIT=1`` in the environment every step does.
+    The first step of each shape of batch checks its loss and gradients against the ordinary way,
+    unless a module of the user would run twice.  With ``AUTOGRAD_CNN_AUDIT=1`` in the environment
+    every step does.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> step = Step(model, F.cross_entropy, ag.optim.SGD(model.parameters(), lr=0.1))
@@ -61,30 +62,27 @@ class Step:
         self.outputs: Tensor | None = None
         """The model's result of the last batch, without a graph."""
         self._programs: dict[Any, Program] = {}
-        self._checked: set[int] = set()
         self._refused = False
 
     def __call__(self, inputs: Any, targets: Any) -> Tensor:
         """One step on a batch; `inputs` and `targets` are what the model and the loss take."""
-        program = self._program(inputs, targets)
+        program, audit = self._program(inputs), os.environ.get(AUDIT) == "1"
         if program is None:
             loss = self._ordinary(inputs, targets)
+        elif audit or not (program.checked or program.closed):  # modules of the user run once only
+            loss = self._compare(program, inputs, targets, audit)
         else:
-            if id(program) not in self._checked or os.environ.get(AUDIT) == "1":
-                loss = self._compare(program, inputs, targets)
-            else:
-                out, loss, found = self._run(program, inputs, targets)
-                self.outputs = wrap(out)
-                self.optimizer.zero_grad()
-                accumulate_gradients(found)
+            out, loss, found = self._run(program, inputs, targets)
+            self.outputs = wrap(out)
+            accumulate_gradients(found)
         if self.reduce is not None:
             groups = self.optimizer.param_groups
             self.reduce([p.grad.array for g in groups for p in g["params"] if p.grad is not None])
         self.optimizer.step()
         return wrap(loss)
 
-    def _program(self, inputs: Any, targets: Any) -> Program | None:
-        """The program for this batch, or None for the ordinary way."""
+    def _program(self, inputs: Any) -> Program | None:
+        """The program for these inputs, or None for the ordinary way."""
         x = inputs.array if isinstance(inputs, Node) else inputs
         if (
             self._refused
@@ -108,12 +106,14 @@ class Step:
         return np.array(loss.array)
 
     def _run(self, program: Program, inputs: Any, targets: Any) -> tuple[Any, np.ndarray, Found]:
-        """The model's result, the loss and the gradients by the program."""
+        """The model's result, the loss and the gradients by the program, after those before are
+        gone."""
         classes = self._classes(program, targets)
         out, kept = program.forward(values(inputs))
         if classes is None:
             leaf = wrap(out, True)
             loss = self.loss(leaf, targets)
+            self.optimizer.zero_grad()
             loss.backward()
             return out, np.array(loss.array), program.backward(leaf.grad.array, kept)
         losses, probabilities = kernels.cross_entropy(out, classes)
@@ -121,6 +121,7 @@ class Step:
         g = np.empty(losses.shape, losses.dtype)
         g.fill(losses.dtype.type(1.0) * (1.0 / losses.size))
         g = kernels.cross_entropy_grad(g, probabilities, classes)
+        self.optimizer.zero_grad()
         return out, np.asarray(loss), program.backward(g, kept)
 
     def _classes(self, program: Program, targets: Any) -> np.ndarray | None:
@@ -139,15 +140,8 @@ class Step:
             return None
         return target if check_classes("cross_entropy", program.out, target, -100) else None
 
-    def _compare(self, program: Program, inputs: Any, targets: Any) -> np.ndarray:
+    def _compare(self, program: Program, inputs: Any, targets: Any, audit: bool) -> np.ndarray:
         """The ordinary way, after a run of the program that must give the same bits."""
-        audit = os.environ.get(AUDIT) == "1"
-        if program.closed and not audit:  # modules of the user run once only
-            out, loss, found = self._run(program, inputs, targets)
-            self.outputs = wrap(out)
-            self.optimizer.zero_grad()
-            accumulate_gradients(found)
-            return loss
         buffers = [b for m in self.model.modules() for _, b in m._own_buffers()]
         before = [b.copy() for b in buffers]
         with random.replay():
@@ -155,11 +149,10 @@ class Step:
         moved = [b.copy() for b in buffers]
         for b, old in zip(buffers, before):
             b[...] = old
-        fresh = {id(p) for g in self.optimizer.param_groups for p in g["params"]}
         pairs = [
             (leaf, np.zeros_like(leaf.array) if g is None else np.array(g))
             for leaf, g in found.values()
-            if id(leaf) in fresh or leaf._grad is None
+            if leaf._grad is None  # to others, the ordinary way adds
         ]
         expected = self._ordinary(inputs, targets)
         same = _bits([loss, *moved, *[g for _, g in pairs]]) == _bits(
@@ -171,7 +164,7 @@ class Step:
                 raise AssertionError(text)
             warnings.warn(f"{text}; the ordinary step serves from now on", stacklevel=3)
             self._refused = True
-        self._checked.add(id(program))
+        program.checked = True
         return expected
 
 

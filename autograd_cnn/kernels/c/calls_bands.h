@@ -36,13 +36,14 @@ static void sort_taps(Geometry *q, const long *before, long per) {
     }
 }
 
-/* Plan bands for the images, array 0, and f filters that see so many bytes more; false, with nothing changed, if others serve better. */
+/* Plan bands for the images, array 0, and f filters; false, with nothing changed, if others serve better. */
 static int plan_bands(Call *call, long f, int weights) {
     Geometry plan = call->q, *q = &plan;
     long before[AXES];
     const int pointwise = product_of(q->kernel) == 1;
-    if (q->groups == 1 && (!pointwise || weights)) return 0;
-    q->each = q->c / q->groups, q->taps = times(q->each, product_of(q->kernel));
+    q->each = q->c / q->groups;
+    if (weights ? q->groups == 1 || q->each > NARROW : q->groups == 1 && !pointwise) return 0;
+    q->taps = times(q->each, product_of(q->kernel));
     int lies = pointwise;
     for (int axis = 0; axis < AXES; axis++) lies = lies && q->stride[axis] == 1 && q->insert[axis] == 1 && q->size[axis] == q->out[axis];
     if (lies) { /* every value of a channel is a row */
@@ -75,7 +76,7 @@ static int plan_bands(Call *call, long f, int weights) {
     if (weights) q->lines = min(q->out[1], fitting);
     q->lines = (q->lines + q->spread[1] - 1) / q->spread[1] * q->spread[1];
     q->rows = (q->lines - 1) / q->spread[1] * q->stride[1] + q->reach;
-    q->channel = (q->slabs * q->rows * q->row + 2 * SKEW - 1) / SKEW * SKEW; /* lines of the cache: 1 x 1 at batch 17, 22 to 35 */
+    q->channel = (q->slabs * q->rows * q->row + 2 * SKEW - 1) / SKEW * SKEW;
     const long classes = product_of(q->spread);
     if (!(q->offsets = room((2 * q->taps + classes + 1) * sizeof(long)))) return 0;
     q->sources = q->offsets + q->taps, q->starts = q->sources + q->taps;
