@@ -144,6 +144,30 @@ def channel_affines(draw: Any) -> Case:
     return make(*inputs, relu=relu)
 
 
+ACTIVATIONS = st.sampled_from(
+    [
+        *({"name": name} for name in ("gelu", "gelu_tanh", "silu")),
+        {"name": "softplus", "beta": 2.0, "threshold": 3.0},
+    ]
+)
+
+
+@st.composite
+def curves(draw: Any) -> Case:
+    return make(draw(ag_st.arrays(draw(ag_st.shapes(min_side=0)))), **draw(ACTIVATIONS))
+
+
+@st.composite
+def row_norms(draw: Any) -> Case:
+    shape = draw(st.sampled_from([(4, 2), (2, 4, 3), (2, 2, 2, 2), (1, 4, 2, 1), (0, 2, 2)]))
+    groups = draw(st.sampled_from([0, 0, 1, 2]))
+    lead = 1 if groups else draw(st.integers(0, len(shape) - 1))
+    weights = shape[1:2] if groups else shape[lead:]
+    inputs = [draw(ag_st.arrays(shape))]
+    inputs += [draw(ag_st.arrays(weights)) for _ in range(draw(st.sampled_from([0, 1, 2])))]
+    return make(*inputs, lead=lead, groups=groups, eps=draw(st.sampled_from([1e-5, 0.1])))
+
+
 @st.composite
 def cross_entropies(draw: Any) -> Case:
     n, k = draw(st.integers(0, 3)), draw(st.integers(1, 4))
@@ -168,8 +192,10 @@ CASES: dict[str, Any] = {
     "conv": convolutions(),
     "conv_input_grad": input_gradients(),
     "conv_weight_grad": weight_gradients(),
+    "curve": curves(),
     "fold": columns(folded=True),
     "max_pool": max_pools(),
+    "row_norm": row_norms(),
     "sigmoid_cross_entropy": sigmoid_cross_entropies(),
     "softmax_cross_entropy": cross_entropies(),
     "unfold": columns(folded=False),
@@ -195,7 +221,28 @@ def _sigmoid_cross_entropy(x: np.ndarray, target: np.ndarray, pos_weight: Any) -
     return -(pos_weight * target * np.log(s) + (1.0 - target) * np.log(1.0 - s))
 
 
+def _curve(x: np.ndarray, name: str, beta: float = 1.0, threshold: float = 20.0) -> np.ndarray:
+    if name == "softplus":
+        return np.where(x * beta > threshold, x, np.log1p(np.exp(beta * x)) / beta)
+    if name == "gelu":
+        return x * np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)), otypes="d")(x)
+    cubic = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return x / (1 + np.exp(-x)) if name == "silu" else 0.5 * x * (1 + np.tanh(cubic))
+
+
+def _row_norm(x: np.ndarray, w: Any = 1.0, b: Any = 0.0, *, lead: int, groups: int, eps: float):
+    leading = (*x.shape[:lead], groups) if groups else x.shape[:lead]
+    spread = lambda v: np.reshape(v, (-1, *(1,) * (x.ndim - 2))) if groups else v  # noqa: E731
+    out = np.empty((*leading, math.prod(x.shape) // max(1, math.prod(leading))))
+    for place in np.ndindex(*leading):
+        row = x.reshape(out.shape)[place]
+        out[place] = (row - row.mean()) / np.sqrt(row.var() + eps) if row.size else row
+    return out.reshape(x.shape) * spread(w) + spread(b)
+
+
 REFERENCES: dict[str, Any] = {
+    "curve": _curve,
+    "row_norm": _row_norm,
     "sigmoid_cross_entropy": _sigmoid_cross_entropy,
     "softmax_cross_entropy": _cross_entropy,
     **{name: getattr(naive, name) for name in CASES if hasattr(naive, name)},

@@ -193,6 +193,64 @@ def cross_entropy_grad(draw: Any) -> Any:
     return layouts(np.cos(target).astype(logits.dtype), "plain"), probabilities, target
 
 
+CURVES = st.sampled_from(sorted(reference.CURVES))
+
+
+@st.composite
+def curve(draw: Any) -> Any:
+    make, name = Arrays(draw), draw(CURVES)
+    x = make.extremes(*draw(SHAPES)) * draw(st.sampled_from([1.0, 30.0]))
+    x = x.astype(make.dtype)
+    if name in ("exp", "log"):  # NumPy takes what it reports
+        x = np.where(np.isinf(x), np.inf, np.clip(abs(x) + 0.1, 0.1, 80)).astype(make.dtype)
+    return name, x, *((2.0, 5.0) if name == "softplus" else ())
+
+
+@st.composite
+def curve_grad(draw: Any) -> Any:
+    name, x, *settings = draw(curve())
+    with np.errstate(all="ignore"):
+        out = reference.curve(name, x, *settings)
+    g = np.cos(np.arange(x.size, dtype=x.dtype)).reshape(x.shape)
+    return name, layouts(g, draw(LAYOUTS)), out, x, *settings
+
+
+SOFTENED = st.sampled_from(["softmax", "log_softmax", "logsumexp"])
+
+
+@st.composite
+def soften(draw: Any) -> Any:
+    make, name, shape = Arrays(draw), draw(SOFTENED), draw(SHAPES)
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    if draw(st.booleans()):
+        axis = draw(st.sampled_from([None, (-1,), tuple(range(1, len(shape)))]))
+    return name, make.extremes(*shape), axis, draw(st.booleans())
+
+
+@st.composite
+def soften_grad(draw: Any) -> Any:
+    name, x, axis, keepdims = draw(soften())
+    out = reference.soften(name, x, axis, keepdims or axis is None)  # NumPy takes single values
+    g = np.cos(np.arange(out.size, dtype=x.dtype)).reshape(out.shape)
+    return name, layouts(g, draw(LAYOUTS)), out, x, axis
+
+
+@st.composite
+def row_norm(draw: Any) -> Any:
+    make, shape = Arrays(draw), draw(SHAPES)
+    groups = draw(st.sampled_from([0, 1, shape[1]]))
+    lead = 1 if groups else draw(st.integers(0, len(shape) - 1))
+    weights = shape[1:2] if groups else shape[lead:]
+    return make(*shape), make.maybe(*weights), make.maybe(*weights), lead, groups, 0.1
+
+
+@st.composite
+def row_norm_grad(draw: Any) -> Any:
+    x, weight, _, *settings = draw(row_norm())
+    g = np.cos(np.arange(x.size, dtype=x.dtype)).reshape(x.shape)
+    return layouts(g, draw(LAYOUTS)), x, weight, *settings, draw(st.booleans())
+
+
 @st.composite
 def first_outside(draw: Any) -> Any:
     _, target = draw(cross_entropy())
@@ -228,14 +286,20 @@ CASES: dict[str, tuple[Any, float]] = {  # arguments; the factor of the toleranc
     "conv_weight_grad": (conv_weight_grad(), 10.0),
     "cross_entropy": (cross_entropy(), 1.0),
     "cross_entropy_grad": (cross_entropy_grad(), 1.0),
+    "curve": (curve(), 1.0),
+    "curve_grad": (curve_grad(), 1.0),
     "first_outside": (first_outside(), 1.0),
     "laid_out": (images(), 0.0),
     "linear": (products(linear=True), 10.0),
     "matmul": (products(), 4.0),
     "relu": (elementwise(), 0.0),
     "relu_grad": (elementwise(2), 0.0),
+    "row_norm": (row_norm(), 1.0),
+    "row_norm_grad": (row_norm_grad(), 10.0),
     "running_affine": (running_affine(), 10.0),
     "sgd": (updates("sgd"), 1.0),
+    "soften": (soften(), 1.0),
+    "soften_grad": (soften_grad(), 1.0),
     "window_max": (pooled("extremes", "size"), 0.0),
     "window_max_grad": (window_max_grad(), 1.0),
     "window_spread": (pooled("__call__", "out"), 1.0),

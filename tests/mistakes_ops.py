@@ -106,6 +106,10 @@ ag.matrix_power(x(2, 2), 0.5)  =>  TypeError: matrix_power: n must be ...got 0.5
 ag.batch_norm(x(2))  =>  ValueError: batch_norm: input must have shape (N, C, ...)
 ag.channel_affine(x(2, 3), x(2))
     =>  ValueError: channel_affine: scale must have shape (3,), one value per channel, got (2,)
+ops.batch_norm.row_norm(x(2, 3), x(2), lead=1, groups=0)
+    =>  ValueError: row_norm: weight must have shape (3,), got (2,)
+ops.exponential.curve(x(2), name="relu")
+    =>  ValueError: curve: name must be 'gelu'...got 'relu'
 ag.softmax_cross_entropy(x(2, 3), target=np.array([0, 3]))
     =>  ValueError: softmax_cross_entropy: target 3 in row 1 is not a class
 ops.loss.sigmoid_cross_entropy(x(2), x(3))

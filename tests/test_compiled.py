@@ -128,14 +128,23 @@ def test_what_the_loops_do_not_take_is_left_to_numpy(
     assume(
         name != "batch_norm_grad" or change != "None"
     )  # without a bias, other values were positive
+    assume(
+        name != "curve_grad" or change != "other type" or not everywhere
+    )  # NumPy reads the result
+
+    def changed(x: np.ndarray) -> Any:
+        with np.errstate(all="ignore"):  # results of exp are more than float16 and int64 hold
+            return CHANGES[change](x)
+
     if name in ("sgd", "adam"):
-        args[0] = [tuple(map(CHANGES[change], update[:2])) + update[2:] for update in args[0]]
+        args[0] = [tuple(map(changed, update[:2])) + update[2:] for update in args[0]]
     else:
-        skipped = (1, 7) if name == "batch_norm_grad" else ()  # the loops compute these again
+        # The loops compute these again, or do without one of them.
+        skipped = {"batch_norm_grad": (1, 7), "curve_grad": (2, 3)}.get(name, ())
         arrays = [k for k, x in enumerate(args) if isinstance(x, np.ndarray)]
         one = data.draw(st.sampled_from([k for k in arrays if k not in skipped]))
         for k in arrays if everywhere else [one]:
-            args[k] = CHANGES[change](args[k])
+            args[k] = changed(args[k])
     expected, after = outcome(NUMPY, name, args)
     found, found_after = outcome(COMPILED, name, args)
     if isinstance(expected, type):

@@ -63,7 +63,7 @@ WITH_AXES = listed(
     {
         "works on images or on channels": """
             avg_pool avg_pool_grad batch_norm channel_affine conv conv_input_grad conv_weight_grad
-            fold max_pool softmax_cross_entropy unfold window_gather window_scatter""",
+            fold max_pool row_norm softmax_cross_entropy unfold window_gather window_scatter""",
         "works on matrices": "cholesky det inv linear logabsdet matmul solve_columns",
         "works along an axis": "concatenate log_softmax softmax",
         "combines two values or more": "var",
@@ -84,7 +84,7 @@ def test_single_values_without_axes(name: str) -> None:
 SHAPES_OF_THEIR_OWN = listed(
     {
         "one value per channel or filter": """
-            batch_norm channel_affine conv conv_input_grad conv_weight_grad linear""",
+            batch_norm channel_affine conv conv_input_grad conv_weight_grad linear row_norm""",
         "parts of one result": "concatenate stack",
         "the subscripts name the axes": "contract",
         "inputs of one shape": "relu_grad sigmoid_cross_entropy",
@@ -212,7 +212,10 @@ def test_a_formula_of_kinks_that_cancel_is_found() -> None:
 
 KEEPS = {"put": "x", "relu_grad": "g"}
 """Whose dtype the result has, whatever those of the other inputs."""
-REFUSE = {"batch_norm", "channel_affine", "conv", "conv_input_grad", "conv_weight_grad", "linear"}
+REFUSE = {
+    *("batch_norm", "channel_affine", "conv", "conv_input_grad", "conv_weight_grad", "linear"),
+    "row_norm",
+}
 """Layers, whose weights must have the dtype of the input."""
 
 

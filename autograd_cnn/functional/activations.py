@@ -5,7 +5,6 @@ Each activation stands here once; its layer is a class of a few lines in `nn.act
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -16,7 +15,7 @@ from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import COMPOSITIONS
 from autograd_cnn.ops import loss
 from autograd_cnn.ops.arithmetic import relu, where
-from autograd_cnn.ops.exponential import erf, expm1, logaddexp, sigmoid
+from autograd_cnn.ops.exponential import curve, expm1, logaddexp, sigmoid
 from autograd_cnn.ops.signatures import array_function
 from autograd_cnn.ops.trigonometry import tanh
 
@@ -103,10 +102,9 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     array([-0.1587,  0.8413])
     """
     if approximate == "none":
-        return input * (0.5 * (1.0 + erf(input * math.sqrt(0.5))))
+        return curve(input, name="gelu", beta=1.0, threshold=20.0)
     choice("gelu", "approximate", approximate, ("none", "tanh"))
-    inner = math.sqrt(2.0 / math.pi) * (input + 0.044715 * input * input * input)
-    return input * (0.5 * (1.0 + tanh(inner)))
+    return curve(input, name="gelu_tanh", beta=1.0, threshold=20.0)
 
 
 @activation
@@ -118,7 +116,7 @@ def silu(input: Array) -> Array:
     >>> silu(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.7311])
     """
-    return input * sigmoid(input)
+    return curve(input, name="silu", beta=1.0, threshold=20.0)
 
 
 @activation
@@ -142,10 +140,7 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """
     if beta == 0.0:
         raise ValueError("softplus: beta must not be 0")
-    scaled = input if beta == 1.0 else input * beta
-    smooth = logaddexp(scaled, 0.0)
-    smooth = smooth if beta == 1.0 else smooth * (1.0 / beta)
-    return where(values(scaled) > threshold, input, smooth)
+    return curve(input, name="softplus", beta=beta, threshold=threshold)
 
 
 @activation

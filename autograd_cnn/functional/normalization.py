@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_cnn.config import in_dtype_of_weights
 from autograd_cnn.engine.modes import recomputing
-from autograd_cnn.engine.node import Array, Node
+from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops import arithmetic
 from autograd_cnn.ops import batch_norm as ops
@@ -119,13 +119,6 @@ def follow(
         running += momentum * batch
 
 
-def _scaled(x: Array, weight: Array | None, bias: Array | None, shape: tuple[int, ...]) -> Array:
-    """x * weight + bias, where given; `shape` lets them broadcast."""
-    if weight is not None:
-        x = x * weight.reshape(shape)
-    return x if bias is None else x + bias.reshape(shape)
-
-
 def _check_shapes(
     name: str, shape: tuple[int, ...], input: Array | None = None, **given: Array | None
 ) -> Any:
@@ -166,10 +159,7 @@ def layer_norm(
             f"layer_norm: input of shape {input.shape} does not end in normalized_shape {shape}"
         )
     input = _check_shapes("layer_norm", shape, input, weight=weight, bias=bias)
-    rows = math.prod(input.shape[:leading])
-    # The rows are the channels of one image: batch normalisation normalises each.
-    flat = input.reshape((1, rows, math.prod(shape)))
-    return _scaled(ops.batch_norm(flat, eps=eps).reshape(input.shape), weight, bias, shape)
+    return ops.row_norm(input, weight, bias, lead=leading, groups=0, eps=eps)
 
 
 @array_function
@@ -190,13 +180,11 @@ def group_norm(
     """
     if input.ndim < 2:
         raise ValueError(f"group_norm: input must have shape (N, C, ...), got {input.shape}")
-    n, c, *rest = input.shape
+    c = input.shape[1]
     if num_groups < 1 or c % num_groups:
         raise ValueError(f"group_norm: num_groups must divide the {c} channels, got {num_groups}")
     input = _check_shapes("group_norm", (c,), input, weight=weight, bias=bias)
-    flat = input.reshape((1, n * num_groups, c // num_groups * math.prod(rest)))
-    out = ops.batch_norm(flat, eps=eps).reshape(input.shape)
-    return _scaled(out, weight, bias, (1, c, *(1,) * len(rest)))
+    return ops.row_norm(input, weight, bias, lead=1, groups=num_groups, eps=eps)
 
 
 @array_function
@@ -237,11 +225,9 @@ def instance_norm(
             f"instance_norm: input of shape {input.shape} has one value per channel and image, "
             "which has no variance"
         )
-    rows = input.reshape((1, n * c, count))
-    out, mean, var = ops.batch_norm_with_statistics(
-        rows, None, None, eps=eps, relu=False, pool=None
-    )
+    out = ops.row_norm(input, weight, bias, lead=1, groups=max(c, 1), eps=eps)
     if running_mean is not None and running_var is not None and n * count and not recomputing.get():
-        mean, var = mean.reshape(n, c).mean(axis=0), var.reshape(n, c).mean(axis=0)
-        follow(running_mean, running_var, mean, var, count, momentum)
-    return _scaled(out.reshape(input.shape), weight, bias, (1, c, *(1,) * len(rest)))
+        each = values(input).reshape((n * c, count))
+        mean, var = each.mean(axis=1).reshape(n, c), each.var(axis=1).reshape(n, c)
+        follow(running_mean, running_var, mean.mean(axis=0), var.mean(axis=0), count, momentum)
+    return out

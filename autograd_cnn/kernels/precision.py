@@ -17,7 +17,8 @@ slow_calls: ContextVar[list[str] | None] = ContextVar("autograd_cnn.slow_calls",
 _EXACT = ("batch_norm", "relu", "relu_grad", "window_max")  # in float16
 _SUMMING = (
     *("batch_norm_grad", "channel_affine", "channel_sum", "conv", "conv_input_grad"),
-    *("conv_weight_grad", "cross_entropy", "cross_entropy_grad", "fold", "linear", "matmul"),
+    *("conv_weight_grad", "cross_entropy", "cross_entropy_grad", "curve", "curve_grad"),
+    *("fold", "linear", "matmul", "row_norm", "row_norm_grad", "soften", "soften_grad"),
     *("window_max_grad", "window_scatter", "window_spread", "window_sum"),
 )
 
@@ -34,7 +35,7 @@ def in_float32(function: Callable[..., Any], *args: Any, **settings: Any) -> Any
     wide = [x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x for x in args]
     out = function(*wide, **settings)
     if isinstance(out, tuple):
-        return tuple(x.astype(np.float16) if rounds else x for x in out)
+        return tuple(x.astype(np.float16) if rounds and x is not None else x for x in out)
     return out.astype(np.float16) if rounds else out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,6 +138,66 @@ def batch_norm(
         x = floating(x)
     out, mean_, var_, before_ = kernels.batch_norm(x, weight, bias, eps, relu, pool)
     return out, {"mean_": mean_, "var_": var_, "before_": before_}
+
+
+def _row_norm_grads(
+    g: Array,
+    out: Array,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    *,
+    lead: int,
+    groups: int,
+    eps: float,
+    wanted: tuple[bool, bool, bool],
+) -> Sequence[Array | None]:
+    """All three gradients: by kernel on arrays, by the formula of batch norm on tensors."""
+    if not any(isinstance(t, Node) for t in (g, out, x)):
+        weighted = wanted[1] or wanted[2]
+        return kernels.row_norm_grad(g, x, weight, lead, groups, eps, weighted)
+    leading = (*x.shape[:lead], groups) if groups else x.shape[:lead]
+    shape = (*x.shape[1:2], *(1,) * (x.ndim - 2)) if groups else x.shape[lead:]
+    axes = (0, *range(2, x.ndim)) if groups else tuple(range(lead))
+    if not math.prod(x.shape):  # no values have no statistics
+        return g, (g * x).sum(axis=axes), g.sum(axis=axes)
+    h = g if weight is None else g * weight.reshape(shape)
+    rows = x.reshape((*leading, math.prod(x.shape) // max(1, math.prod(leading))))
+    scale = 1.0 / sqrt(var(rows, axis=-1, keepdims=True) + eps)
+    normal = (rows - mean(rows, axis=-1, keepdims=True)) * scale
+    h = h.reshape(rows.shape)
+    shared = mean(h, axis=-1, keepdims=True) + normal * mean(h * normal, axis=-1, keepdims=True)
+    return (
+        (scale * (h - shared)).reshape(x.shape),
+        (g * normal.reshape(x.shape)).sum(axis=axes) if wanted[1] else None,
+        g.sum(axis=axes) if wanted[2] else None,
+    )
+
+
+@op(joint=_row_norm_grads, one_dtype=True)
+def row_norm(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    lead: int,
+    groups: int,
+    eps: float = 1e-5,
+) -> Array:
+    """Normalise rows of x to mean 0 and variance 1, then scale by `weight` and shift by `bias`.
+
+    A row is what stands behind the first `lead` axes, with a weight for each value.  Or `groups` is
+    not 0, x is (N, C, ...) with a weight for each channel, and a row is a group of channels of an
+    image.  The op behind layer, group and instance normalisation.
+
+    >>> row_norm(np.array([[1.0, 3.0]]), lead=1, groups=0, eps=0.0)
+    array([[-1.,  1.]])
+    """
+    shape = x.shape[1:2] if groups else x.shape[lead:]
+    for name, w in (("weight", weight), ("bias", bias)):
+        if w is not None and w.shape != shape:
+            raise ValueError(f"row_norm: {name} must have shape {shape}, got {w.shape}")
+    return kernels.row_norm(floating(x), weight, bias, lead, groups, eps)
 
 
 def batch_norm_with_statistics(

@@ -6,15 +6,17 @@ Outside of it values are NaN.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.engine.node import Array, values
-from autograd_cnn.engine.op import op
+from autograd_cnn import kernels
+from autograd_cnn.checks import choice
+from autograd_cnn.engine.node import Array, Node, values
+from autograd_cnn.engine.op import Rule, op
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.formulas import binary, composed, unary
 from autograd_cnn.ops.shape import floating, unbroadcast
@@ -37,9 +39,20 @@ def _logaddexp(x: Array, y: Array) -> Array:
         return np.logaddexp(x, y)
 
 
+def curved(name: str, formula: Callable[[Array, Array, Array], Array]) -> Rule:
+    """The rule of a function that kernels know by name: by kernel on arrays, else by formula."""
+
+    def rule(g: Array, out: Array, x: Array) -> Array:
+        if isinstance(g, Node) or isinstance(x, Node):
+            return formula(g, out, x)
+        return kernels.curve_grad(name, g, out, x)
+
+    return rule
+
+
 # fmt: off
 exp = unary(
-    np.exp, lambda g, out, x: g * out,
+    partial(kernels.curve, "exp"), curved("exp", lambda g, out, x: g * out),
     "e to the power x.", "exp([0.0, -np.inf]) -> [1., 0.]")
 exp2 = unary(
     np.exp2, lambda g, out, x: g * (out * math.log(2.0)),
@@ -48,7 +61,7 @@ expm1 = unary(
     np.expm1, lambda g, out, x: g * tiny_exp(x),
     "exp(x) - 1, exact for small x.", "expm1([0.0, 1e-20]) -> [0.e+00, 1.e-20]")
 log = unary(
-    np.log, lambda g, out, x: g / x,
+    partial(kernels.curve, "log"), curved("log", lambda g, out, x: g / x),
     "Natural logarithm; -inf at 0.", "log([1.0, np.inf]) -> [ 0., inf]")
 log2 = unary(
     np.log2, lambda g, out, x: g / (x * math.log(2.0)),
@@ -83,16 +96,14 @@ def _weight(x: Array, y: Array) -> Array:
     return sigmoid(x - y)
 
 
-@op(x=lambda g, out, x: g * out * (1.0 - out))
+@op(x=curved("sigmoid", lambda g, out, x: g * out * (1.0 - out)))
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), computed from exp(-|x|) so that nothing overflows.
 
     >>> ag.sigmoid([0.0, -1000.0])
     array([0.5, 0. ], dtype=float32)
     """
-    with np.errstate(under="ignore"):
-        small = np.exp(-np.abs(floating(np.asarray(x))))
-    return np.where(x >= 0, 1.0, small) / (1.0 + small)
+    return kernels.curve("sigmoid", floating(np.asarray(x)))
 
 
 # ------------------------------------------------------------------------------------------- powers
@@ -144,77 +155,54 @@ def _power_y(g: Array, out: Array, x: Array, y: Array) -> Array:
         return where(zero, 0.0, g * out * log(where(zero, 1.0, x)))
 
 
-# ----------------------------------------------------------------------------------- error function
+# ----------------------------------------------------------------- error function, activations
 
 
-def _scaled_tail(t: float) -> float:
-    """erfc(x) exp(x^2), which is nearly 1 / x, as a function of t; see `_erf`."""
-    u = 0.625 * t - 0.375
-    x = (4.0 + 2.0 * u) / (1.0 - u)
-    head = round(16.0 * x) / 16.0  # its square is exact, so exp loses no digits
-    return math.erfc(x) * math.exp(head * head) * math.exp((x - head) * (x + head))
-
-
-_NEAR = [
-    2.0 / math.sqrt(math.pi) * (-1.0) ** n / (math.factorial(n) * (2 * n + 1))
-    for n in reversed(range(19))
-]
-
-
-@functools.cache
-def _tail() -> list[float]:
-    """Coefficients of `_scaled_tail`, computed at first use (numpy.polynomial takes 4 ms)."""
-    chebyshev = np.polynomial.chebyshev
-    series = chebyshev.chebinterpolate(np.vectorize(_scaled_tail), 18)
-    return chebyshev.cheb2poly(series)[::-1].tolist()
-
-
-def _polynomial(coefficients: Sequence[float], t: np.ndarray) -> np.ndarray:
-    """Horner's rule in one buffer, highest power first."""
-    out = np.full_like(t, coefficients[0])
-    for c in coefficients[1:]:
-        out *= t
-        out += c
-    return out
-
-
-def _erf(x: np.ndarray) -> np.ndarray:
-    """erf of doubles, within 6e-16 of the exact value (measured against math.erf).
-
-    Up to 1 it sums the Taylor series.  From 1 to 6, where erf is 1 to the last bit, it expands
-    exp(x^2) erfc(x) in u = (x - 4) / (x + 2), scaled to t in [-1, 1]: Schonfelder, "Chebyshev
-    expansions for the error and related functions" (1978).
-    """
-    size = np.abs(x)
-    near = np.minimum(size, 1.0)
-    inner = near * _polynomial(_NEAR, near * near)
-    if not size.size or size.max() < 1.0:
-        return np.copysign(inner, x)
-    far = np.clip(size, 1.0, 6.0)
-    t = ((far - 4.0) / (far + 2.0) + 0.375) / 0.625
-    outer = 1.0 - np.exp(-far * far) * _polynomial(_tail(), t)
-    return np.copysign(np.where(size < 1.0, inner, outer), x)
-
-
-@op(x=lambda g, out, x: g * (tiny_exp(-x * x) * (2.0 / math.sqrt(math.pi))))
+@op(x=curved("erf", lambda g, out, x: g * (tiny_exp(-x * x) * (2.0 / math.sqrt(math.pi)))))
 def erf(x: Array) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
-
-    Computed in double precision and rounded to the dtype of x.
 
     >>> ag.erf(np.array([0.0, 1.0, -np.inf])).round(6)
     array([ 0.      ,  0.842701, -1.      ])
     """
-    array = np.asarray(x)
-    blocks = np.nditer(  # of 8,192 values, which stay in the cache: 4 times faster than all at once
-        [array, None],
-        flags=["external_loop", "buffered", "zerosize_ok"],
-        op_flags=[["readonly"], ["writeonly", "allocate"]],
-        op_dtypes=[np.float64, array.dtype if array.dtype.kind == "f" else np.float64],
-        casting="same_kind",
-        buffersize=8192,
-    )
-    with blocks:
-        for values_in, values_out in blocks:
-            values_out[...] = _erf(values_in)
-        return blocks.operands[1]
+    return kernels.curve("erf", x)
+
+
+def _bell(x: Array) -> Array:
+    return tiny_exp(x * x * -0.5) * (1.0 / math.sqrt(2.0 * math.pi))
+
+
+def _tanh_slope(x: Array) -> Array:
+    scale = 2.0 * math.sqrt(2.0 / math.pi)
+    share = sigmoid(scale * (x + 0.044715 * x * x * x))
+    return share + x * (share * (1.0 - share)) * (scale * (1.0 + 3.0 * 0.044715 * x * x))
+
+
+_SLOPES: dict[str, Callable[..., Array]] = {
+    "gelu": lambda x, *_: 0.5 * (1.0 + erf(x * math.sqrt(0.5))) + x * _bell(x),
+    "gelu_tanh": lambda x, *_: _tanh_slope(x),
+    "silu": lambda x, *_: sigmoid(x) * (1.0 + x * sigmoid(-x)),
+    "softplus": lambda x, beta, threshold: where(
+        values(x) * beta > threshold, 1.0, sigmoid(x * beta)
+    ),
+}
+
+
+def _curve_grad(
+    g: Array, out: Array, x: Array, *, name: str, beta: float, threshold: float
+) -> Array:
+    if isinstance(g, Node) or isinstance(x, Node):
+        return g * _SLOPES[name](x, beta, threshold)
+    return kernels.curve_grad(name, g, out, x, beta, threshold)
+
+
+@op(x=_curve_grad)
+def curve(x: Array, *, name: str, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """The activation of this name: gelu, gelu_tanh, silu, or softplus with its two settings.
+
+    >>> curve(np.array([0.0, 1.0]), name="silu").round(4)
+    array([0.    , 0.7311])
+    """
+    if name not in _SLOPES:
+        choice("curve", "name", name, (*_SLOPES,))
+    return kernels.curve(name, floating(np.asarray(x)), beta, threshold)

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-import numpy as np
-
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import Rule, composition, op
 from autograd_cnn.ops.shape import sum_to
@@ -23,7 +21,7 @@ P = ParamSpec("P")
 
 
 def unary(
-    function: np.ufunc, rule: Rule | None, summary: str, example: str
+    function: Callable[[Any], Any], rule: Rule | None, summary: str, example: str
 ) -> ArrayFunction[[Array]]:
     """The op of a NumPy function of one array; a rule of None stands for a gradient of 0."""
 

@@ -12,7 +12,6 @@ from autograd_cnn import kernels
 from autograd_cnn.engine.annotations import Axis, Numbers
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import op
-from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops import reduce
 from autograd_cnn.ops.exponential import sigmoid, tiny_exp
 from autograd_cnn.ops.reduce import expand
@@ -21,12 +20,23 @@ from autograd_cnn.ops.shape import floating
 __all__ = ["log_softmax", "logsumexp", "softmax", "softmax_cross_entropy"]
 
 
-def _peak(x: np.ndarray, axis: Axis) -> Any:
-    """The maximum to subtract before exponentials."""
-    return np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+def _softened(name: str, slope: Any) -> Any:
+    """The rule of a function that kernels know by name: by kernel on arrays, else by formula."""
+
+    def rule(g: Array, out: Array, x: Array, *, axis: Axis, **_: Any) -> Array:
+        if isinstance(g, Node) or isinstance(x, Node):
+            return slope(g, out, x, axis)
+        return kernels.soften_grad(name, g, out, x, axis)
+
+    return rule
 
 
-@op(x=lambda g, out, x, *, axis, keepdims: expand(g, x, axis) * tiny_exp(x - expand(out, x, axis)))
+@op(
+    x=_softened(
+        "logsumexp",
+        lambda g, out, x, axis: expand(g, x, axis) * tiny_exp(x - expand(out, x, axis)),
+    )
+)
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """log(sum(exp(x))) over `axis` without overflow; -inf where all values are -inf.
 
@@ -36,17 +46,15 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.logsumexp(np.array([1000.0, 1000.0])).item()
     1000.6931471805599
     """
-    x = floating(np.asarray(x))
-    if x.dtype.char == "e":
-        return in_float32(logsumexp, x, axis=axis, keepdims=keepdims)
-    peak = _peak(x, axis)
-    peak = np.where(np.isinf(peak), peak.dtype.type(0), peak)  # inf - inf would give NaN
-    with np.errstate(divide="ignore", under="ignore"):
-        out = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
-    return out if keepdims else np.squeeze(out, axis=axis)
+    return kernels.soften("logsumexp", floating(np.asarray(x)), axis, keepdims)
 
 
-@op(x=lambda g, out, x, *, axis: out * (g - reduce.sum(g * out, axis=axis, keepdims=True)))
+@op(
+    x=_softened(
+        "softmax",
+        lambda g, out, x, axis: out * (g - reduce.sum(g * out, axis=axis, keepdims=True)),
+    )
+)
 def softmax(x: Array, *, axis: Axis = -1) -> Array:
     """exp(x) / sum(exp(x)) over `axis`; NaN for a row of -inf, or one that holds inf.
 
@@ -54,28 +62,22 @@ def softmax(x: Array, *, axis: Axis = -1) -> Array:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    x = floating(np.asarray(x))
-    if x.dtype.char == "e":
-        return in_float32(softmax, x, axis=axis)
-    with np.errstate(invalid="ignore", under="ignore"):
-        e = np.exp(x - _peak(x, axis))
-        e /= np.sum(e, axis=axis, keepdims=True)
-    return e
+    return kernels.soften("softmax", floating(np.asarray(x)), axis, True)
 
 
-@op(x=lambda g, out, x, *, axis: g - tiny_exp(out) * reduce.sum(g, axis=axis, keepdims=True))
+@op(
+    x=_softened(
+        "log_softmax",
+        lambda g, out, x, axis: g - tiny_exp(out) * reduce.sum(g, axis=axis, keepdims=True),
+    )
+)
 def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
     """log(softmax(x)) over `axis`, without overflow.
 
     >>> ag.log_softmax(np.array([[0.0, -1000.0]]))
     array([[    0., -1000.]])
     """
-    x = floating(np.asarray(x))
-    if x.dtype.char == "e":
-        return in_float32(log_softmax, x, axis=axis)
-    with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
-        shifted = x - _peak(x, axis)
-        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    return kernels.soften("log_softmax", floating(np.asarray(x)), axis, True)
 
 
 def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:

@@ -7,13 +7,15 @@ infinite and NumPy warns.  Outside of it values are NaN.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.ops.arithmetic import where
-from autograd_cnn.ops.exponential import sqrt
+from autograd_cnn.ops.exponential import curved, sqrt
 from autograd_cnn.ops.formulas import binary, composed, unary
 from autograd_cnn.ops.shape import unbroadcast
 
@@ -51,7 +53,7 @@ cosh = unary(
     np.cosh, lambda g, out, x: g * sinh(x),
     "Hyperbolic cosine.", "cosh([0.0, 1.0]).round(4) -> [1.    , 1.5431]")
 tanh = unary(
-    np.tanh, lambda g, out, x: g * (1.0 - out * out),
+    partial(kernels.curve, "tanh"), curved("tanh", lambda g, out, x: g * (1.0 - out * out)),
     "Hyperbolic tangent.", "tanh([0.0, np.inf]) -> [0., 1.]")
 arcsinh = unary(
     np.arcsinh, lambda g, out, x: g / hypot(x, 1.0),

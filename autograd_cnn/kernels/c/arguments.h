@@ -5,7 +5,8 @@
  *   a  floats without gaps; all such arrays of a call lie alike in memory
  *   c  class numbers                     n  class numbers of images
  *   w  a window; W is the window of the gradient in the images      p  the window of a pooling that follows
- *   l  an integer      f  a floating number      r  a tuple of floating numbers
+ *   e  floats anyhow, all of one shape (see lay_alike)
+ *   s  a name          l  an integer      f  a floating number      r  a tuple of floating numbers
  *   u  a list of tuples of arrays, which an optimizer updates; a digit says how many are in a tuple (see take_updates)
  *   -  not read here
  * A question mark after a letter allows None.  A bar says that the arguments behind it may be missing.
@@ -36,6 +37,7 @@ typedef struct {
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
     int adds;                               /* gradients of windows add up, or do not reach every cell */
+    long pieces, apart;                     /* of a channel, and values from one to the next: one if batch-innermost */
     long places;                            /* values of a channel after batch norm and pooling */
 } Geometry;
 
@@ -63,6 +65,12 @@ struct Call {
     long numbers[MOST_NUMBERS]; /* the integers, in their order */
     double reals[MOST_NUMBERS];
     int arrays, number_count, real_count;
+    PyObject *name;
+    struct { /* rows, see lines.h: their place in memory, their channels, how many are computed at a time */
+        long outer, length, beside, each, cycle, side, items, shares, repeat;
+        int turned; /* the arrays are batch-innermost */
+    } lines;
+    enum kind kind;             /* which function of rows */
     PyObject *result[MOST_RESULTS];
     void *out[MOST_RESULTS];    /* their values */
     int results;
@@ -278,7 +286,8 @@ static int take_one(Call *call, PyObject *given, const char *letter, const Py_bu
     switch (*letter) {
     case '-': return 1;
     case 'l': call->numbers[call->number_count++] = given ? PyLong_AsLong(given) : 0; return 1;
-    case 'f': call->reals[call->real_count++] = PyFloat_AsDouble(given); return 1;
+    case 's': call->name = given; return PyUnicode_Check(given);
+    case 'f': call->reals[call->real_count++] = given ? PyFloat_AsDouble(given) : 0; return 1;
     case 'r': return take_numbers(call, given);
     case 'u': return take_updates(call, given, letter[1] - '0', type);
     case 'p': call->pooling = given ? read_pooling(given, call->pooled) : NO_POOLING; return 1;

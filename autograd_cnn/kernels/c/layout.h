@@ -20,17 +20,17 @@ static inline void NAME(turn_block)(const char *from, long step, T *to, long put
         _mm256_storeu_ps(to + (k + 4) * put, _mm256_permute2f128_ps(a[k], a[k + 4], 0x31));
     }
 }
-#define SIDE 8
+#define EDGE 8
 #endif
 #endif
 
 /* to[r][c] = from[c][r]: rows of `from` lie `step` bytes apart, of `to` `put` values.  The last blocks overlap those before them. */
 static void NAME(turn_around)(const char *from, long step, T *to, long put, long rows, long columns) {
-#ifdef SIDE /* images (32, 64, 28, 28) to batch-innermost, one core: 2,200 to 430 us */
-    if (rows >= SIDE && columns >= SIDE) {
-        for (long c = 0; c < columns; c += SIDE)
-            for (long r = 0, at = min(c, columns - SIDE); r < rows; r += SIDE) {
-                const long top = min(r, rows - SIDE);
+#ifdef EDGE /* images (32, 64, 28, 28) to batch-innermost, one core: 2,200 to 430 us */
+    if (rows >= EDGE && columns >= EDGE) {
+        for (long c = 0; c < columns; c += EDGE)
+            for (long r = 0, at = min(c, columns - EDGE); r < rows; r += EDGE) {
+                const long top = min(r, rows - EDGE);
                 NAME(turn_block)(from + at * step + top * (long)sizeof(T), step, to + top * put + at, put);
             }
         return;
@@ -67,4 +67,4 @@ static void NAME(copy)(const Call *call, long begin, long end) {
         }
     }
 }
-#undef SIDE
+#undef EDGE

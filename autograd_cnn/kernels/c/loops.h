@@ -40,21 +40,43 @@ static inline NAME(vec) NAME(some)(const T *at, long count) {
 
 static inline void NAME(put)(T *at, NAME(vec) value, long count) {
     if (count == LANES) *(NAME(vec) *)at = value;
+#ifdef MASKED_STORE
+    else MASKED_STORE(at, (1u << count) - 1, value);
+#else
     else memcpy(at, &value, count * sizeof(T));
+#endif
 }
 
 #include "layout.h"
+/* All bits in the lanes that `count` values are in; ... */
+static inline NAME(mask) NAME(used)(long count) {
+    NAME(mask) number;
+    for (int l = 0; l < LANES; l++) number[l] = l;
+    return count == LANES ? ~(NAME(mask)){0} : (NAME(mask))(number < (WORD)count);
+}
+
+/* ... these values, and another one in all other lanes. */
+static inline NAME(vec) NAME(only)(NAME(vec) value, T other, long count) {
+    return count == LANES ? value : CHOOSE(NAME(used)(count), value, (NAME(vec)){0} + other);
+}
+
+#include "curves.h"
 #include "conv.h"
 #include "bands.h"
 #include "winograd.h"
 #include "pool.h"
 #include "rows.h"
+#include "lines.h"
 
 #undef CHOOSE
 #undef PART
 #undef VECTOR
 #undef MASKED_LOAD
 #undef FLOATS
+#undef MASKED_STORE
+#undef TIMES_POWER
+#undef LESSER
+#undef GREATER
 #undef LANES
 #undef NAME
 #undef T

@@ -44,12 +44,18 @@
 #define UNEVEN 30       /* how many times one place of a filter weighs as much as another, from which tiles would lose the other; ... */
 #define UNEVEN_GRADIENT 10000 /* ... of 3 x 3 gradients: among so few values, one is small by chance more often */
 #define TILE_SHARES 16  /* shares of the tiles, at most, that it adds up one by one: as many threads can help */
+#define LONG_PIECE 32   /* values of an image from which batch norm takes images in the order of their axes as they are */
+#define SIDE 128        /* rows side by side that are reduced at a time */
+#define REPEATED 64     /* values, at most, that few rows side by side are computed in at a time */
+#define ROW_SHARES 16   /* shares of the rows, at most, whose gradients of weights are summed one by one */
 #define HALVED 256      /* values of two rows that are computed at a time for the maximum of both */
 #define SHORT_SUM 256   /* terms below which, or columns from which, turning a matrix around costs less than ... */
 #define FEW 8           /* ... adding up the lanes of vectors */
 #define MOST_CELLS (1L << 30) /* a window with larger settings is NumPy's: products of two of them fit, with room for sums of such */
 #define MOST_BYTES (1L << 40) /* so is a call that would take more memory than this */
 #define ROOMY 64        /* cells of an axis that may be laid out whatever the windows see of them */
+
+enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY };
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }
@@ -69,6 +75,7 @@ static void *room(long bytes) {
 }
 
 #include "arguments.h"
+#include "terms.h"
 
 static inline void *scratch_of(const Call *call) { return (char *)call->scratch + own_number * call->each; }
 
@@ -155,6 +162,7 @@ static int best_level(void) {
 #include "calls_images.h"
 #include "calls_conv.h"
 #include "calls_rows.h"
+#include "calls_curves.h"
 
 /* ------------------------------------------------------------------------------------- settings */
 
@@ -192,7 +200,7 @@ static PyObject *get_levels(PyObject *self, PyObject *nothing) {
     return names;
 }
 
-static PyMethodDef kernels[] = {CONV_KERNELS IMAGE_KERNELS ROW_KERNELS {NULL, NULL, 0, NULL}};
+static PyMethodDef kernels[] = {CONV_KERNELS IMAGE_KERNELS ROW_KERNELS CURVE_KERNELS {NULL, NULL, 0, NULL}};
 static PyMethodDef settings[] = {
     {"set_threads", set_threads, METH_O, NULL}, {"get_threads", get_threads, METH_NOARGS, NULL},
     {"set_level", set_level, METH_O, NULL}, {"get_levels", get_levels, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};

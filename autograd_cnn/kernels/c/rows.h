@@ -15,10 +15,22 @@ static double NAME(row_sum)(const T *x, T a, const T *y, T b, long m) {
                 if (y) value *= *(const NAME(vec) *)(y + l + k * LANES) - b;
                 sum[k] += value;
             }
+        for (; l + LANES <= end; l += LANES) {
+            NAME(vec) value = *(const NAME(vec) *)(x + l) - a;
+            if (y) value *= *(const NAME(vec) *)(y + l) - b;
+            sum[0] += value;
+        }
         for (; l < end; l++) total += (double)(x[l] - a) * (y ? y[l] - b : 1);
         sum[0] += sum[1] + sum[2] + sum[3];
         for (int k = 0; k < LANES; k++) total += sum[0][k];
     }
+    return total;
+}
+
+/* The same over the pieces of a channel. */
+static double NAME(channel_total)(const Geometry *q, const T *x, T a, const T *y, T b) {
+    double total = 0;
+    for (long p = 0; p < q->pieces; p++) total += NAME(row_sum)(x + p * q->apart, a, y ? y + p * q->apart : NULL, b, q->n / q->pieces);
     return total;
 }
 
@@ -100,22 +112,29 @@ static void NAME(normal_spread)(const Geometry *q, const T *restrict g, const T 
         }
 }
 
+/* The pieces of channel k, of `run` values. */
+#define PIECES for (long p = 0, at = 0, run = q->n / q->pieces; p < q->pieces; p++, at += q->apart)
+
 static void NAME(batch_norm)(const Call *call, long begin, long end) {
     const T *weight = call->data[1], *bias = call->data[2];
     T *mean = call->out[1], *var = call->out[2];
+    const Geometry *q = &call->q;
     const double eps = call->reals[0];
-    const long m = call->q.n, relu = call->relu, places = call->q.places;
+    const long relu = call->relu;
     for (long k = begin; k < end; k++) {
-        const T *row = (const T *)call->data[0] + k * m;
-        T *to = (T *)call->out[0] + k * places;
-        const T middle = (T)(NAME(row_sum)(row, 0, 0, 0, m) / m);
-        const double spread = NAME(row_sum)(row, middle, row, middle, m) / m;
+        const T *row = (const T *)call->data[0] + k * (q->n / q->pieces);
+        const T middle = (T)(NAME(channel_total)(q, row, 0, 0, 0) / q->n);
         mean[k] = middle;
-        var[k] = (T)spread;
+        var[k] = (T)(NAME(channel_total)(q, row, middle, row, middle) / q->n);
         const T scale = NAME(scale)(weight, k, var[k], eps), shift = bias ? bias[k] : 0;
-        if (call->halved) NAME(normal_halve)(&call->q, row, middle, scale, shift, relu, to);
-        else if (relu) for (long l = 0; l < m; l++) to[l] = NAME(positive)(NORMAL(row[l]));
-        else for (long l = 0; l < m; l++) to[l] = NORMAL(row[l]);
+        if (call->halved) NAME(normal_halve)(q, row, middle, scale, shift, relu, (T *)call->out[0] + k * q->places);
+        else
+            PIECES {
+                const T *xs = row + at;
+                T *to = (T *)call->out[0] + (xs - (const T *)call->data[0]);
+                if (relu) for (long l = 0; l < run; l++) to[l] = NAME(positive)(NORMAL(xs[l]));
+                else for (long l = 0; l < run; l++) to[l] = NORMAL(xs[l]);
+            }
     }
 }
 
@@ -123,27 +142,29 @@ static void NAME(batch_norm)(const Call *call, long begin, long end) {
 static void NAME(batch_norm_grad)(const Call *call, long begin, long end) {
     const T *weight = call->data[2], *bias = call->data[3], *mean = call->data[4], *var = call->data[5];
     T *dw = call->out[1], *db = call->out[2];
+    const Geometry *q = &call->q;
     const double eps = call->reals[0];
-    const long m = call->q.n, places = call->q.places;
     for (long k = begin; k < end; k++) {
-        const T *gs = (const T *)call->data[0] + k * places, *xs = (const T *)call->data[1] + k * m, middle = mean[k];
-        const T scale = NAME(scale)(weight, k, var[k], eps), shift = bias ? bias[k] : 0;
-        T *to = (T *)call->out[0] + k * m;
-        if (call->halved) NAME(normal_spread)(&call->q, gs, xs, middle, scale, shift, call->relu, to), gs = to;
+        const long first = k * (q->n / q->pieces);
+        const T *gs = (const T *)call->data[0] + (call->halved ? k * q->places : first), *xs = (const T *)call->data[1] + first;
+        const T scale = NAME(scale)(weight, k, var[k], eps), shift = bias ? bias[k] : 0, middle = mean[k];
+        T *to = (T *)call->out[0] + first;
+        if (call->halved) NAME(normal_spread)(q, gs, xs, middle, scale, shift, call->relu, to), gs = to;
         else if (call->relu) {
-            for (long l = 0; l < m; l++) to[l] = NORMAL(xs[l]) > 0 ? gs[l] : 0;
+            PIECES for (long l = 0; l < run; l++) to[at + l] = NORMAL(xs[at + l]) > 0 ? gs[at + l] : 0;
             gs = to;
         }
         const double inverse = 1 / sqrt((double)var[k] + eps);
-        const double sum = NAME(row_sum)(gs, 0, 0, 0, m);
-        const double dot = NAME(row_sum)(gs, 0, xs, middle, m) * inverse;
+        const double sum = NAME(channel_total)(q, gs, 0, 0, 0);
+        const double dot = NAME(channel_total)(q, gs, 0, xs, middle) * inverse;
         const double slope = (weight ? weight[k] : 1) * inverse;
-        const T by_g = (T)slope, by_x = (T)(-slope * inverse * dot / m), offset = (T)(-slope * sum / m);
+        const T by_g = (T)slope, by_x = (T)(-slope * inverse * dot / q->n), offset = (T)(-slope * sum / q->n);
         dw[k] = (T)dot;
         db[k] = (T)sum;
-        for (long l = 0; l < m; l++) to[l] = gs[l] * by_g + (xs[l] - middle) * by_x + offset;
+        PIECES for (long l = 0; l < run; l++) to[at + l] = gs[at + l] * by_g + (xs[at + l] - middle) * by_x + offset;
     }
 }
+#undef PIECES
 #undef NORMAL
 
 /* -------------------------------------------------------------------------------- elementwise */
@@ -161,35 +182,6 @@ static void NAME(relu_grad)(const Call *call, long begin, long end) {
     T *out = call->out[0];
     const long last = min(end * BLOCK, call->count[0]);
     for (long l = begin * BLOCK; l < last; l++) out[l] = x[l] > 0 ? g[l] : 0;
-}
-
-/* ---------------------------------------------------------------------------- cross entropy */
-
-/* Scores and probabilities are (K, M), losses and targets (M,).  The maximum is subtracted before exponentials, unless it is
- * infinite and would give NaN.  Item, here and below: BLOCK samples. */
-static void NAME(cross_entropy)(const Call *call, long begin, long end) {
-    const T *x = call->data[0];
-    const int64_t *target = call->data[1];
-    T *losses = call->out[0], *p = call->out[1];
-    const long classes = call->q.c, m = call->q.n, last = min(end * BLOCK, m);
-    for (long l = begin * BLOCK; l < last; l++) {
-        T peak = -(T)INFINITY, total = 0;
-        for (long k = 0; k < classes; k++) peak = x[k * m + l] > peak || x[k * m + l] != x[k * m + l] ? x[k * m + l] : peak;
-        for (long k = 0; k < classes; k++) total += p[k * m + l] = EXP(x[k * m + l] - peak);
-        for (long k = 0; k < classes; k++) p[k * m + l] /= total;
-        const int64_t class = __atomic_load_n(&target[l], __ATOMIC_RELAXED); /* another thread may have changed it since it was checked */
-        losses[l] = class >= 0 && class < classes ? LOG(total) - (x[class * m + l] - peak) : (T)NAN;
-    }
-}
-
-/* g times the probabilities, less 1 for the target class. */
-static void NAME(cross_entropy_grad)(const Call *call, long begin, long end) {
-    const T *g = call->data[0], *p = call->data[1];
-    const int64_t *target = call->data[2];
-    T *dx = call->out[0];
-    const long classes = call->q.c, m = call->q.n, first = begin * BLOCK, last = min(end * BLOCK, m);
-    for (long k = 0; k < classes; k++)
-        for (long l = first; l < last; l++) dx[k * m + l] = g[l] * (p[k * m + l] - (target[l] == k));
 }
 
 /* ------------------------------------------------------------------------------------ updates */

@@ -65,6 +65,17 @@ static inline unsigned flush_tiny(void) {
 #endif
 }
 
+/* ... until a loop wants them as they are. */
+static inline unsigned keep_tiny(void) {
+#if defined(__SSE2__)
+    const unsigned before = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(before & ~0x8040u);
+    return before;
+#else
+    return 0;
+#endif
+}
+
 static inline void restore_tiny(unsigned before) {
 #if defined(__SSE2__)
     __builtin_ia32_ldmxcsr(before);

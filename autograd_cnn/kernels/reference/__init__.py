@@ -8,7 +8,9 @@ over positions or images.
 """
 
 from autograd_cnn.kernels.reference.convolution import *  # noqa: F403
+from autograd_cnn.kernels.reference.curves import *  # noqa: F403
 from autograd_cnn.kernels.reference.layout import *  # noqa: F403
+from autograd_cnn.kernels.reference.lines import *  # noqa: F403
 from autograd_cnn.kernels.reference.norm import *  # noqa: F403
 from autograd_cnn.kernels.reference.pool import *  # noqa: F403
 from autograd_cnn.kernels.reference.product import *  # noqa: F403
