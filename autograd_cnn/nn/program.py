@@ -94,6 +94,8 @@ class Program:
         self._modules: list[Any] = []
         self.out = self._add(model, kernels.laid_out(x))
         recorded = [part for part in self.parts if isinstance(part, Recorded)]
+        for part in recorded:
+            part.finish()
         self._leaves = [v for part in recorded for v in part.fixed if isinstance(v, Node)]
         self._attributes = [vars(m) for m in self._modules]
         self._state = [value for own in self._attributes for value in own.values()]
