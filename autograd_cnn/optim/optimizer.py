@@ -17,6 +17,8 @@ from autograd_cnn.tensor import Tensor
 
 T = TypeVar("T")
 Group = dict[str, Any]
+Entry = tuple[np.ndarray, np.ndarray, dict[str, Any]]
+"""A parameter's values, gradient and state."""
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 _PARAMS = "an iterable of tensors or of dicts, such as [tensor]"
 Check = Callable[[str, str, Any], Any]
@@ -85,6 +87,18 @@ class Optimizer(Explained):
         `group` has the settings.  `state` is this parameter's dict, empty before its first step;
         `state_dict` saves its arrays and numbers.
         """
+        self._gather([(p, g, state)], group)
+
+    _gathers = False
+    """Whether `_gather` says how this class updates, rather than `_update`."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = vars(cls)
+        cls._gathers = "_gather" in own or ("_update" not in own and cls._gathers)
+
+    def _gather(self, entries: Iterable[Entry], group: Group) -> None:
+        """Put a group's parameters, with gradients and states, into lists of `_waiting_for`."""
         raise NotImplementedError(
             f"{type(self).__name__}: define _update(self, p, g, state, group)"
         )
@@ -94,11 +108,11 @@ class Optimizer(Explained):
         for name, check in self.checks.items():
             check(type(self).__name__, name, group[name])
 
-    def _together(self, kernel: Callable[..., None], shared: tuple[Any, ...], *arrays: Any) -> None:
-        """Update all parameters of equal `shared` settings by one call at the end of the step,
-        ``kernel([arrays, ...], *shared)``: a call for each costs 3 us.
+    def _waiting_for(self, kernel: Callable[..., None], *shared: Any) -> list[Any]:
+        """A list of tuples of arrays, which ``kernel(list, *shared)`` updates at the end of a step:
+        a call for each costs 3 us.
         """
-        self._waiting.setdefault((kernel, shared), []).append(arrays)
+        return self._waiting.setdefault((kernel, shared), [])
 
     def _buffer(
         self, state: dict[str, Any], name: str, p: np.ndarray, start: float = 0
@@ -152,13 +166,20 @@ class Optimizer(Explained):
                 loss = closure()
         self._waiting, found = {}, False
         for group in self.param_groups:
+            entries: list[Entry] = []
             for p in group["params"]:
                 if p._grad is not None and p.tracked:
-                    array, g, found = p.array, p._grad.array, True
+                    array, g = p.array, p._grad.array
                     if g.dtype is not array.dtype:
                         g = g.astype(array.dtype, copy=False)
                     p.touch()  # first, as an interrupt may leave the update half done
-                    self._update(array, g, self.state.setdefault(p, {}), group)
+                    entries.append((array, g, self.state.setdefault(p, {})))
+            found = found or bool(entries)
+            if self._gathers:
+                self._gather(entries, group)
+            else:
+                for entry in entries:
+                    self._update(*entry, group)
         if not found:
             name = type(self).__name__
             raise RuntimeError(
@@ -166,7 +187,8 @@ class Optimizer(Explained):
                 "that do not require gradients do not count)"
             )
         for (kernel, shared), updates in self._waiting.items():
-            kernel(updates, *shared)
+            if updates:
+                kernel(updates, *shared)
         self._waiting = {}
         return loss
 
