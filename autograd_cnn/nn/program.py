@@ -93,6 +93,10 @@ class Program:
         self.parts: list[Recorded | Outside] = []
         self._modules: list[Any] = []
         self.out = self._add(model, kernels.laid_out(x))
+        self.places = self.out.shape[:1] + self.out.shape[2:]
+        """The shape of class numbers for the result."""
+        self.seed: np.ndarray | None = None
+        """The gradient that begins a step, if it does not change."""
         recorded = [part for part in self.parts if isinstance(part, Recorded)]
         for part in recorded:
             part.finish()
