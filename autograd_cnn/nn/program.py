@@ -8,10 +8,8 @@ kept: parameters, statistics and settings are read, or compared, at every call (
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -74,7 +72,7 @@ def _recordable(module: Any) -> bool:
     )
 
 
-_of_leaf = operator.attrgetter("tracked", "attached", "op", "array.shape", "array.dtype")
+_OF_LEAF = ("tracked", "attached", "op")
 
 
 class Program:
@@ -101,27 +99,32 @@ class Program:
         for part in recorded:
             part.finish()
         self._leaves = [v for part in recorded for v in part.fixed if isinstance(v, Node)]
-        self._attributes = [vars(m) for m in self._modules]
-        self._state = [value for own in self._attributes for value in own.values()]
-        kinds = {type(m) for m in self._modules}
-        methods = [(kind, *method) for kind in kinds for method in _METHODS[kind]]
-        self._kinds: list[Any] = [kind for kind, _, _ in methods]
-        self._names: list[Any] = [name for _, name, _ in methods]
-        self._methods: list[Any] = [method for _, _, method in methods]
-        self._leaves_then = [*map(_of_leaf, self._leaves)]
         if len({id(p) for p in self._leaves}) < len(self._leaves):
             raise NotRecordableError  # parts share a parameter, whose gradients are to be added up
-
-    def fits(self) -> bool:
+        self.fits: Callable[[], bool] = self._fitting()
         """Whether layers, their settings and parameters are still what was recorded."""
-        # Iterators in C take half the time of loops.
-        state = chain.from_iterable(map(dict.values, self._attributes))
-        return (
-            sum(map(len, self._attributes)) == len(self._state)
-            and all(map(operator.is_, state, self._state))
-            and all(map(operator.is_, map(getattr, self._kinds, self._names), self._methods))
-            and [*map(_of_leaf, self._leaves)] == self._leaves_then
-        )
+
+    def _fitting(self) -> Any:
+        """A function of comparisons, each by itself: loops over them take twice as long."""
+        scope: dict[str, Any] = {}
+
+        def known(value: Any) -> str:
+            return f"k{id(value)}" if scope.setdefault(f"k{id(value)}", value) is value else ""
+
+        tests = []
+        for own in map(vars, self._modules):
+            tests.append(f"len({known(own)}) == {len(own)}")
+            tests += [f"{known(own)}[{name!r}] is {known(v)}" for name, v in own.items()]
+        for kind in {type(m) for m in self._modules}:
+            tests += [f"{known(kind)}.{name} is {known(method)}" for name, method in _METHODS[kind]]
+        for leaf in self._leaves:
+            p, shape, dtype = known(leaf), leaf.array.shape, known(leaf.array.dtype)
+            tests += [f"{p}.{name} is {known(getattr(leaf, name))}" for name in _OF_LEAF]
+            tests.append(f"{p}.array.shape == {shape} and {p}.array.dtype == {dtype}")
+        lines = ["def fits():", " try:", f"  return {' and '.join(tests)}"]
+        lines += [" except (KeyError, AttributeError):", "  return False"]
+        exec("\n".join(lines), scope)
+        return scope.pop("fits")  # so that there is no cycle
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[Any]]:
         """The model's result, and what `backward` needs."""

@@ -192,7 +192,7 @@ class Recorded:
         back = [f"{held} = kept", "kept.clear()", *_freed(back, {"g0"}), "return g0"]
         back = [f"def backward(g{self.out}, kept, found):", *back]
         exec("\n    ".join(there) + "\n" + "\n    ".join(back), self.scope)
-        self.forward, self.backward = self.scope["forward"], self.scope["backward"]
+        self.forward, self.backward = map(self.scope.pop, ("forward", "backward"))
 
     def _arguments(self, call: Call) -> tuple[list[str], dict[str, str]]:
         """The sources of a call, and what it is given by name, as source."""

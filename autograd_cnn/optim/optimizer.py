@@ -12,7 +12,7 @@ import numpy as np
 from autograd_cnn.checks import integer, listed, mistake, number, single
 from autograd_cnn.engine.arguments import Arguments, guarded
 from autograd_cnn.engine.modes import enable_grad
-from autograd_cnn.engine.node import values
+from autograd_cnn.engine.node import Writes, next_serial, values
 from autograd_cnn.tensor import Tensor
 
 T = TypeVar("T")
@@ -165,6 +165,7 @@ class Optimizer(Explained):
             with enable_grad():
                 loss = closure()
         self._waiting, found = {}, False
+        Writes.last = written = next_serial()
         for group in self.param_groups:
             entries: list[Entry] = []
             for p in group["params"]:
@@ -172,7 +173,10 @@ class Optimizer(Explained):
                     array, g = p.array, p._grad.array
                     if g.dtype is not array.dtype:
                         g = g.astype(array.dtype, copy=False)
-                    p.touch()  # first, as an interrupt may leave the update half done
+                    # First, as an interrupt may leave the update half done.
+                    if p.written is None or p.written.sharing is not None:
+                        p.touch()
+                    p.written.serial = written
                     entries.append((array, g, self.state.setdefault(p, {})))
             found = found or bool(entries)
             if self._gathers:
