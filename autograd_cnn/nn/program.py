@@ -19,37 +19,20 @@ from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.node import Node, values, wrap
 from autograd_cnn.functional.convolution import conv_geometry
 from autograd_cnn.functional.pooling import pool_geometry
-from autograd_cnn.nn import (
-    activations,
-    convolution,
-    fusion,
-    layers,
-    losses,
-    normalization,
-    pooling,
-    resizing,
-)
+from autograd_cnn.nn import fusion
 from autograd_cnn.nn.containers import Sequential
-from autograd_cnn.nn.layers import Linear
+from autograd_cnn.nn.fusion import METHODS
+from autograd_cnn.nn.layers import Dropout, Dropout2d, Linear
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm
 from autograd_cnn.nn.recorded import Found, NotRecordableError, Outside, Recorded, lasting
 
-
-def _methods(kind: type) -> list[tuple[str, Any]]:
-    names = ("forward", "__call__", "function", "_run_fused")
-    return [(name, getattr(kind, name)) for name in names if hasattr(kind, name)]
-
-
-_FILES = (activations, convolution, layers, losses, normalization, pooling, resizing)
-_LAYERS = [Sequential, *[getattr(file, name) for file in _FILES for name in file.__all__]]
-_METHODS = {kind: _methods(kind) for kind in _LAYERS}
-"""The layers of this package, and what says how they compute, as it is written."""
+METHODS[Sequential] = fusion.methods(Sequential)
 
 
 def as_written(module: Any) -> bool:
     """Whether a module is a layer of ours that computes as it is written."""
-    methods, own = _METHODS.get(type(module)), vars(module)
+    methods, own = METHODS.get(type(module)), vars(module)
     if methods is None or module._hooks is not None:
         return False
     return all(n not in own and getattr(type(module), n) is known for n, known in methods)
@@ -116,7 +99,7 @@ class Program:
             tests.append(f"len({known(own)}) == {len(own)}")
             tests += [f"{known(own)}[{name!r}] is {known(v)}" for name, v in own.items()]
         for kind in {type(m) for m in self._modules}:
-            tests += [f"{known(kind)}.{name} is {known(method)}" for name, method in _METHODS[kind]]
+            tests += [f"{known(kind)}.{name} is {known(method)}" for name, method in METHODS[kind]]
         for leaf in self._leaves:
             p, shape, dtype = known(leaf), leaf.array.shape, known(leaf.array.dtype)
             tests += [f"{p}.{name} is {known(getattr(leaf, name))}" for name in _OF_LEAF]
@@ -178,7 +161,12 @@ class Program:
 
     def _add_layers(self, layers: Sequence[Any], function: Any, x: np.ndarray) -> np.ndarray:
         """Add what `function` computes with these layers, by its calls if they can be recorded."""
-        every = [m for layer in layers for m in layer.modules()]
+        first, every = layers[0], [m for layer in layers for m in layer.modules()]
+        drops = type(first) in (Dropout, Dropout2d) and first.training and 0 < first.p <= 1
+        if drops and all(map(_recordable, every)):
+            self._recorded().add_dropout(first.p, type(first) is Dropout2d)
+            self._modules += every
+            return x
         if all(map(_recordable, every)):
             try:
                 y = self._recorded().trace(layers[0], function, x)
@@ -244,7 +232,7 @@ class Compiled:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._programs: dict[Any, Program | None] = {}
+        self._programs: dict[Any, Any] = {}
 
     def __call__(self, x: Any) -> Any:
         """The model's result of x, without a graph: an array for an array."""
@@ -263,6 +251,21 @@ class Compiled:
         return f"compiled {self._model!r}"
 
 
+class _Refusal:
+    """What stands for a model that cannot be recorded, until its modules change."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.found = self._look()
+
+    def _look(self) -> list[Any]:
+        return [(id(m), as_written(m)) for m in self.model.modules()]
+
+    def fits(self) -> bool:
+        """Whether the model has the same modules, which compute as before."""
+        return self._look() == self.found
+
+
 Module._compiled_by = Compiled
 _MOST = 16
 
@@ -276,10 +279,12 @@ def fitting(programs: dict[Any, Any], model: Any, x: np.ndarray, gradients: bool
     if program is None or not program.fits():
         try:
             program = Program(model, x, gradients)
+        except NotRecordableError:
+            program = _Refusal(model)
         except Exception:  # the model itself will raise it
             return None
         programs.pop(key, None)
         while len(programs) >= _MOST:
             programs.pop(next(iter(programs)))
         programs[key] = program
-    return program
+    return None if type(program) is _Refusal else program

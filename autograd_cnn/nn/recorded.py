@@ -15,6 +15,7 @@ from autograd_cnn.engine import modes
 from autograd_cnn.engine.backward import ancestors, backpropagate
 from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.engine.op import OPS, Op
+from autograd_cnn.functional.layers import drop_mask
 from autograd_cnn.functional.normalization import follow
 from autograd_cnn.nn.normalization import BatchNorm
 
@@ -166,6 +167,16 @@ class Recorded:
             rules=rules,
             op=op if serves else None,
         )
+
+    def add_dropout(self, p: float, channels: bool) -> None:
+        """Add a dropout, which draws from the generator in every call."""
+
+        def dropped(x: np.ndarray) -> Any:
+            mask = drop_mask(x, p, channels)
+            return x * mask, {"mask": mask}
+
+        rules = (lambda g, out, x, mask: g * mask,)
+        self.out = self.add(dropped, [self.out], saves=True, rules=rules)
 
     # ------------------------------------------------------------------------ as Python functions
 
