@@ -81,7 +81,7 @@ class Program:
         recorded = [part for part in self.parts if isinstance(part, Recorded)]
         for part in recorded:
             part.finish()
-        self._leaves = [v for part in recorded for v in part.fixed if isinstance(v, Node)]
+        self._leaves = [leaf for part in recorded for leaf in part.leaves.values()]
         if len({id(p) for p in self._leaves}) < len(self._leaves):
             raise NotRecordableError  # parts share a parameter, whose gradients are to be added up
         self.fits: Callable[[], bool] = self._fitting()

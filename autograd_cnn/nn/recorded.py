@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -47,21 +46,19 @@ _KERNELS: dict[str, tuple[str, ...]] = {
 
 
 class Call(NamedTuple):
-    """One call: ``out = function(*sources, **named)``, where out and sources are places."""
+    """One call as source.
+
+    In it v1 is the value at place 1, g1 its gradient, s1 what was saved with it, c1 a constant, p1
+    a parameter.
+    """
 
     out: int
-    function: Callable[..., Any]
-    sources: tuple[int, ...]
-    wanted: tuple[bool, ...]
-    """Which sources get a gradient."""
-    named: dict[str, Any]
-    saves: bool = False
-    after: Callable[..., None] | None = None
-    """What follows with the saved values and the input: running statistics."""
-    joint: Callable[..., Any] | None = None
-    rules: tuple[Callable[..., Any] | None, ...] = ()
-    op: Op | None = None
-    """The op, if `_KERNELS` serve in place of its functions."""
+    """The place of its result."""
+    text: str
+    joint: str
+    """What computes all gradients at once, if anything."""
+    rules: list[tuple[int, str]]
+    """The gradients that are wanted, by place."""
 
 
 class Recorded:
@@ -77,42 +74,85 @@ class Recorded:
 
     def __init__(self, with_gradients: bool, input_wanted: bool) -> None:
         self.calls: list[Call] = []
-        self.fixed: list[Any] = [None]  # by place: the input, then tensors and numbers
+        self.leaves: dict[int, Node] = {}
         self.wanted = [input_wanted]
         self.out = 0
         self.with_gradients = with_gradients
-        self.scope: dict[str, Any] = {}
-        """What the names in the functions mean, but for their own values."""
-        self._names: list[str] = []
-        self._reached: set[int] = set()
+        self.scope: dict[str, Any] = dict(vars(kernels))
+        self._names = ["v0"]
 
     def place(self, value: Any) -> int:
         """The place of a parameter or a number."""
-        for k, known in enumerate(self.fixed):
-            if known is value and isinstance(value, Node):
-                return k
-        self.fixed.append(value)
-        self.wanted.append(isinstance(value, Node) and value.tracked and self.with_gradients)
-        return len(self.fixed) - 1
+        k = len(self._names)
+        if not isinstance(value, Node):
+            self.scope[f"c{k}"] = value
+            return self._new(f"c{k}", False)
+        for known, leaf in self.leaves.items():
+            if leaf is value:
+                return known
+        self.leaves[k] = self.scope[f"p{k}"] = value
+        return self._new(f"v{k}", value.tracked and self.with_gradients)
 
-    def add(self, function: Any, sources: Sequence[int], named: Any = None, **more: Any) -> int:
-        """Add a call; returns the place of its result."""
+    def _new(self, name: str, wanted: bool) -> int:
+        self._names.append(name)
+        self.wanted.append(wanted)
+        return len(self._names) - 1
+
+    def add(
+        self,
+        function: Any,
+        sources: Sequence[int],
+        named: Mapping[str, Any] | None = None,
+        rules: Sequence[Any] = (),
+        *,
+        inputs: Sequence[str] = (),
+        joint: Any = None,
+        saves: bool = False,
+        after: Any = None,
+    ) -> int:
+        """Add a call; returns the place of its result.
+
+        The function and its rules may be source that names the `inputs`, as in `_KERNELS`.  `after`
+        is called with the saved values and the first source.
+        """
         wanted = tuple([self.wanted[k] for k in sources])
-        call = Call(self.place(None), function, tuple(sources), wanted, named or {}, **more)
-        self.wanted[call.out] = any(wanted) and bool(call.rules or call.joint)
-        self.calls.append(call)
-        return call.out
+        k = self._new(f"v{len(self._names)}", any(wanted) and bool(rules or joint))
+        names = [self._names[place] for place in sources]
+        constants = {name: f"c{k}_{name}" for name in named or ()}
+        self.scope |= {constants[name]: value for name, value in (named or {}).items()}
+        more = [f"{name}={c}" for name, c in constants.items()]
+        given = {"g": f"g{k}", "out": f"v{k}", **dict(zip(inputs, names)), **constants}
+
+        def call(function: Any, *arguments: str) -> str:
+            if isinstance(function, str):
+                return function.format(**given)
+            name = f"f{len(self.scope)}"
+            self.scope[name] = function
+            return f"{name}({', '.join(arguments)})"
+
+        text = f"v{k}{f', s{k}' * saves} = {call(function, *names, *more)}"
+        if after is not None:
+            text += f"\n    {call(after, f's{k}', names[0])}"
+        arguments = [f"g{k}", f"v{k}", *names, *more, *[f"**s{k}"] * saves]
+        if joint is not None:
+            rules = [f"t{k}[{at}]" for at in range(len(names))]
+            joint = f"t{k} = {call(partial(joint, wanted=wanted), *arguments)}"
+        asked = [(place, r) for place, r, w in zip(sources, rules, wanted) if w and r is not None]
+        back = [(place, call(rule, *arguments)) for place, rule in asked]
+        self.calls.append(Call(k, text, joint or "", back))
+        return k
 
     def trace(self, module: Any, function: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
         """Add the calls by which `function`, of one of our layers, computes its result of `array`.
 
         Raises NotRecordableError, and adds nothing, where the result depends on something else.
         """
-        before = len(self.calls), len(self.fixed)
+        before = len(self.calls), len(self._names)
         try:
             return self._trace(module, function, array)
         except NotRecordableError:
-            del self.calls[before[0] :], self.fixed[before[1] :], self.wanted[before[1] :]
+            del self.calls[before[0] :], self._names[before[1] :], self.wanted[before[1] :]
+            self.leaves = {k: leaf for k, leaf in self.leaves.items() if k < before[1]}
             raise
 
     def _trace(self, module: Any, function: Any, array: np.ndarray) -> np.ndarray:
@@ -147,26 +187,19 @@ class Recorded:
         named = {k: v for k, v in node.params.items() if k not in op.saves}
         if not all(map(lasting, named.values())):
             raise NotRecordableError
+        known = _KERNELS.get(op.name, ()) if OPS.get(op.name) is op else ()
+        if known and (op.name != "linear" or node.array.ndim == 2):
+            named["before"] = node.inputs[0].array.shape
+            return self.add(known[0], sources, named, known[1:], inputs=op.inputs)
         rules = op.rules
         if op.variadic:
             rule: Any = rules[0]
             rules = tuple([partial(rule, position=k) for k in range(len(sources))])
         follows = isinstance(module, BatchNorm) and module.training and module.track_running_stats
-        serves = OPS.get(op.name) is op and op.name in _KERNELS
-        if op.name == "linear":
-            serves = serves and node.array.ndim == 2
-        elif op.name == "reshape":
-            named["before"] = node.inputs[0].shape
-        return self.add(
-            getattr(op.forward, "ufunc", op.forward),
-            sources,
-            named,
-            saves=bool(op.saves),
-            after=partial(_follow, module) if op.saves and follows else None,
-            joint=op.joint,
-            rules=rules,
-            op=op if serves else None,
-        )
+        after = partial(_follow, module) if op.saves and follows else None
+        forward = getattr(op.forward, "ufunc", op.forward)
+        saves = bool(op.saves)
+        return self.add(forward, sources, named, rules, joint=op.joint, saves=saves, after=after)
 
     def add_dropout(self, p: float, channels: bool) -> None:
         """Add a dropout, which draws from the generator in every call."""
@@ -175,28 +208,27 @@ class Recorded:
             mask = drop_mask(x, p, channels)
             return x * mask, {"mask": mask}
 
-        rules = (lambda g, out, x, mask: g * mask,)
-        self.out = self.add(dropped, [self.out], saves=True, rules=rules)
-
-    # ------------------------------------------------------------------------ as Python functions
+        rule = lambda g, out, x, mask: g * mask  # noqa: E731
+        self.out = self.add(dropped, [self.out], rules=[rule], saves=True)
 
     def finish(self) -> None:
-        """Write `forward` and `backward`.
-
-        In them v1 is the value at place 1, g1 its gradient, s1 what a call saved beside it, and p1
-        a parameter.  Values go after their last use.
-        """
-        made = {0, *[call.out for call in self.calls]}
-        leaves = [k for k, value in enumerate(self.fixed) if isinstance(value, Node)]
-        self.scope = dict(vars(kernels))
-        for k, value in enumerate(self.fixed):
-            self.scope[f"p{k}" if k in leaves else f"c{k}"] = value
-            self._names.append(f"v{k}" if k in made or k in leaves else f"c{k}")
+        """Write `forward` and `backward`; values go after their last use."""
+        there = [f"v{k} = p{k}.array" for k in self.leaves]
+        there += _clipped([call.text for call in self.calls])
         asked = [k for k, wanted in enumerate(self.wanted) if wanted and self.with_gradients]
-        there = [*[f"v{k} = p{k}.array" for k in leaves], *self._written()]
         back = [f"g{k} = None" for k in {0, *asked} - {self.out}]
-        back += filter(None, map(self._written_back, reversed(self.calls)))
-        back += [f"found[p{k}.serial] = p{k}, g{k}" for k in asked if k in leaves]
+        reached = set()
+        for k, _, joint, rules in reversed(self.calls):
+            lines = [f"if g{k} is not None:", *[joint] * bool(joint and rules)]
+            for place, rule in rules:
+                g, t = f"g{place}", f"t{k}"
+                if g in reached:
+                    lines.append(f"{t} = {rule}")
+                    rule = f"{t} if {g} is None else {g} if {t} is None else {g} + {t}"
+                lines.append(f"{g} = {rule}")
+                reached.add(g)
+            back += ["\n        ".join(lines)] if rules else []
+        back += [f"found[p{k}.serial] = p{k}, g{k}" for k in asked if k in self.leaves]
         kept = {"v0", *_values("\n".join(there))} & _values("\n".join(back)) if asked else set()
         held, result = f"[{', '.join(sorted(kept))}]", f"v{self.out}"
         there = ["def forward(v0):", *_freed(there, {result, *kept}), f"return {result}, {held}"]
@@ -205,70 +237,24 @@ class Recorded:
         exec("\n    ".join(there) + "\n" + "\n    ".join(back), self.scope)
         self.forward, self.backward = map(self.scope.pop, ("forward", "backward"))
 
-    def _arguments(self, call: Call) -> tuple[list[str], dict[str, str]]:
-        """The sources of a call, and what it is given by name, as source."""
-        constants = {name: f"c{call.out}_{name}" for name in call.named}
-        self.scope |= {constants[name]: value for name, value in call.named.items()}
-        return [self._names[k] for k in call.sources], constants
-
-    def _written(self) -> list[str]:
-        """The calls of the forward."""
-        found: dict[int, str] = {}
-        uses = Counter([self.out, *[k for call in self.calls for k in call.sources]])
-        fusible: set[int] = set()
-        for call in self.calls:
-            sources, named = self._arguments(call)
-            out = self._names[call.out]
-            if call.op is None:
-                self.scope[f"f{call.out}"] = call.function
-                given = [*sources, *[f"{name}={c}" for name, c in named.items()]]
-                text = f"f{call.out}({', '.join(given)})"
-            elif call.op.name == "relu" and call.sources[0] in fusible:
-                text = found.pop(call.sources[0]).split(" = ")[1][:-1] + ", True)"
-            else:
-                text = _KERNELS[call.op.name][0].format(
-                    **dict(zip(call.op.inputs, sources)), **named
-                )
-                if call.op.name in ("conv", "linear") and uses[call.out] == 1:
-                    fusible.add(call.out)
-            found[call.out] = f"{out}, s{call.out} = {text}" if call.saves else f"{out} = {text}"
-            if call.after is not None:
-                self.scope[f"a{call.out}"] = call.after
-                found[call.out] += f"\n    a{call.out}(s{call.out}, {sources[0]})"
-        return list(found.values())
-
-    def _written_back(self, call: Call) -> str:
-        """The rules of a call, if it has a gradient."""
-        sources, named = self._arguments(call)
-        k, out, lines = call.out, self._names[call.out], []
-        given = [f"g{k}", out, *sources, *[f"{name}={c}" for name, c in named.items()]]
-        text = ", ".join(given + [f"**s{k}"] * call.saves)
-        if call.joint is not None:
-            self.scope |= {f"j{k}": call.joint, f"w{k}": call.wanted}
-            lines.append(f"t{k} = j{k}({text}, wanted=w{k})")
-        for at, (place, wanted) in enumerate(zip(call.sources, call.wanted)):
-            if not wanted or (call.joint is None and call.rules[at] is None):
-                continue
-            if call.joint is not None:
-                rule = f"t{k}[{at}]"
-            elif call.op is not None:
-                names = dict(zip(call.op.inputs, sources))
-                rule = _KERNELS[call.op.name][at + 1].format(g=f"g{k}", out=out, **names, **named)
-            else:
-                self.scope[f"r{k}_{at}"] = call.rules[at]
-                rule = f"r{k}_{at}({text})"
-            g = f"g{place}"
-            if place in self._reached:
-                lines.append(f"t{k} = {rule}")
-                rule = f"t{k} if {g} is None else {g} if t{k} is None else {g} + t{k}"
-            lines.append(f"{g} = {rule}")
-            self._reached.add(place)
-        return "\n        ".join([f"if g{k} is not None:", *lines]) if lines else ""
-
 
 def _values(text: str) -> set[str]:
     """The names of values in source."""
     return set(re.findall(r"\b[gstv]\d+\b", text))
+
+
+def _clipped(lines: Sequence[str]) -> list[str]:
+    """Lines in which convolutions and linear layers also compute the relu that alone takes them."""
+    found: list[str] = []
+    for line in lines:
+        relu = re.fullmatch(r"(v\d+) = relu\((v\d+)\)", line)
+        before = re.fullmatch(r"(v\d+) = ((conv|linear)\(.*)\)", found[-1]) if found else None
+        uses = sum(relu[2] in _values(other) for other in lines) if relu else 0
+        if relu and before and relu[2] == before[1] and uses == 2:
+            found.pop()
+            line = f"{relu[1]} = {before[2]}, True)"
+        found.append(line)
+    return found
 
 
 def _freed(lines: Iterable[str], kept: set[str]) -> list[str]:

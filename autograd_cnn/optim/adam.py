@@ -9,15 +9,7 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import number
-from autograd_cnn.optim.optimizer import (
-    Entry,
-    Group,
-    Optimizer,
-    Params,
-    at_least_0,
-    move_mean,
-    settings,
-)
+from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, move_mean, settings
 
 
 def two_below_1(owner: str, name: str, value: Any) -> None:
@@ -64,7 +56,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, settings(locals()))
 
-    def _gather(self, entries: Iterable[Entry], group: Group) -> None:
+    def _gather(self, entries: Iterable[Any], group: Group) -> None:
         beta1, beta2 = group["betas"]
         amsgrad, maximize, last = group["amsgrad"], group["maximize"], None
         for p, g, state in entries:

@@ -17,8 +17,6 @@ from autograd_cnn.tensor import Tensor
 
 T = TypeVar("T")
 Group = dict[str, Any]
-Entry = tuple[np.ndarray, np.ndarray, dict[str, Any]]
-"""A parameter's values, gradient and state."""
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 _PARAMS = "an iterable of tensors or of dicts, such as [tensor]"
 Check = Callable[[str, str, Any], Any]
@@ -89,15 +87,7 @@ class Optimizer(Explained):
         """
         self._gather([(p, g, state)], group)
 
-    _gathers = False
-    """Whether `_gather` says how this class updates, rather than `_update`."""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        own = vars(cls)
-        cls._gathers = "_gather" in own or ("_update" not in own and cls._gathers)
-
-    def _gather(self, entries: Iterable[Entry], group: Group) -> None:
+    def _gather(self, entries: Iterable[Any], group: Group) -> None:
         """Put a group's parameters, with gradients and states, into lists of `_waiting_for`."""
         raise NotImplementedError(
             f"{type(self).__name__}: define _update(self, p, g, state, group)"
@@ -167,7 +157,7 @@ class Optimizer(Explained):
         self._waiting, found = {}, False
         Writes.last = written = next_serial()
         for group in self.param_groups:
-            entries: list[Entry] = []
+            entries = []
             for p in group["params"]:
                 if p._grad is not None and p.tracked:
                     array, g = p.array, p._grad.array
@@ -179,7 +169,7 @@ class Optimizer(Explained):
                     p.written.serial = written
                     entries.append((array, g, self.state.setdefault(p, {})))
             found = found or bool(entries)
-            if self._gathers:
+            if type(self)._update is Optimizer._update:
                 self._gather(entries, group)
             else:
                 for entry in entries:

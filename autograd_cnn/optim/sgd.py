@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import number
-from autograd_cnn.optim.optimizer import Entry, Group, Optimizer, Params, at_least_0, settings
+from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, settings
 
 
 class SGD(Optimizer):
@@ -48,7 +49,7 @@ class SGD(Optimizer):
         if group["nesterov"] and dampening:
             raise ValueError(f"SGD: dampening must be 0 with nesterov=True, got {dampening!r}")
 
-    def _gather(self, entries: Iterable[Entry], group: Group) -> None:
+    def _gather(self, entries: Iterable[Any], group: Group) -> None:
         rate, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
         more = group["nesterov"], group["maximize"]
         numbers = (rate, momentum, 1.0 - group["dampening"], decay)
