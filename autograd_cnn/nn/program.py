@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,8 @@ class Program:
     With `gradients` it is for training; otherwise neighbours are computed together as under
     `no_grad`.
     """
+
+    refused = False
 
     def __init__(self, model: Any, x: np.ndarray, gradients: bool) -> None:
         self.gradients = gradients
@@ -251,21 +254,6 @@ class Compiled:
         return f"compiled {self._model!r}"
 
 
-class _Refusal:
-    """What stands for a model that cannot be recorded, until its modules change."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.found = self._look()
-
-    def _look(self) -> list[Any]:
-        return [(id(m), as_written(m)) for m in self.model.modules()]
-
-    def fits(self) -> bool:
-        """Whether the model has the same modules, which compute as before."""
-        return self._look() == self.found
-
-
 Module._compiled_by = Compiled
 _MOST = 16
 
@@ -280,11 +268,17 @@ def fitting(programs: dict[Any, Any], model: Any, x: np.ndarray, gradients: bool
         try:
             program = Program(model, x, gradients)
         except NotRecordableError:
-            program = _Refusal(model)
+            seen = _seen(model)  # another attempt takes milliseconds
+            program = SimpleNamespace(refused=True, fits=lambda: _seen(model) == seen)
         except Exception:  # the model itself will raise it
             return None
         programs.pop(key, None)
         while len(programs) >= _MOST:
             programs.pop(next(iter(programs)))
         programs[key] = program
-    return None if type(program) is _Refusal else program
+    return None if program.refused else program
+
+
+def _seen(model: Any) -> list[Any]:
+    """What lets a model be recorded: its modules, and whether they compute as they are written."""
+    return [(id(m), as_written(m)) for m in model.modules()]

@@ -108,12 +108,10 @@ class Recorded:
         inputs: Sequence[str] = (),
         joint: Any = None,
         saves: bool = False,
-        after: Any = None,
     ) -> int:
         """Add a call; returns the place of its result.
 
-        The function and its rules may be source that names the `inputs`, as in `_KERNELS`.  `after`
-        is called with the saved values and the first source.
+        The function and its rules may be source that names the `inputs`, as in `_KERNELS`.
         """
         wanted = tuple([self.wanted[k] for k in sources])
         k = self._new(f"v{len(self._names)}", any(wanted) and bool(rules or joint))
@@ -131,8 +129,6 @@ class Recorded:
             return f"{name}({', '.join(arguments)})"
 
         text = f"v{k}{f', s{k}' * saves} = {call(function, *names, *more)}"
-        if after is not None:
-            text += f"\n    {call(after, f's{k}', names[0])}"
         arguments = [f"g{k}", f"v{k}", *names, *more, *[f"**s{k}"] * saves]
         if joint is not None:
             rules = [f"t{k}[{at}]" for at in range(len(names))]
@@ -196,10 +192,10 @@ class Recorded:
             rule: Any = rules[0]
             rules = tuple([partial(rule, position=k) for k in range(len(sources))])
         follows = isinstance(module, BatchNorm) and module.training and module.track_running_stats
-        after = partial(_follow, module) if op.saves and follows else None
         forward = getattr(op.forward, "ufunc", op.forward)
-        saves = bool(op.saves)
-        return self.add(forward, sources, named, rules, joint=op.joint, saves=saves, after=after)
+        if op.saves and follows:
+            forward = partial(_followed, module, forward)
+        return self.add(forward, sources, named, rules, joint=op.joint, saves=bool(op.saves))
 
     def add_dropout(self, p: float, channels: bool) -> None:
         """Add a dropout, which draws from the generator in every call."""
@@ -296,10 +292,12 @@ def lasting(value: Any) -> bool:
     return all(map(lasting, value)) if isinstance(value, tuple) else isinstance(value, _LASTING)
 
 
-def _follow(layer: Any, saved: dict[str, np.ndarray], x: np.ndarray) -> None:
-    """Move the running statistics of a batch norm after a forward in training."""
+def _followed(layer: Any, forward: Any, x: np.ndarray, *rest: Any, **named: Any) -> Any:
+    """The forward of a batch norm in training, which moves the running statistics."""
+    out, saved = forward(x, *rest, **named)
     count = x.size // x.shape[1]
     running = layer.running_mean, layer.running_var
     follow(*running, saved["mean_"], saved["var_"], count, layer._momentum())
     if count and layer.num_batches_tracked is not None:
         layer.num_batches_tracked[()] += 1
+    return out, saved

@@ -127,7 +127,11 @@ class Step:
     def _classes(self, program: Program, targets: Any) -> np.ndarray | None:
         """A copy of the targets, if the loss is the mean cross entropy of these classes."""
         loss, shape = self.loss, program.out.shape
-        if loss is not F.cross_entropy and not _is_plain(loss):
+        if type(loss) is nn.CrossEntropyLoss:
+            plain = loss.reduction == "mean" and loss.weight is None and not loss.label_smoothing
+            if not (plain and loss.ignore_index == -100 and as_written(loss)):
+                return None
+        elif loss is not F.cross_entropy:
             return None
         target = np.array(values(targets))  # as checked, whatever another thread writes
         if len(shape) < 2 or not target.size or target.dtype.kind not in "iu":
@@ -164,17 +168,6 @@ class Step:
             self._refused = True
         program.checked = True
         return expected
-
-
-def _is_plain(loss: Any) -> bool:
-    """Whether a loss is the layer of `F.cross_entropy` with its defaults."""
-    return (
-        type(loss) is nn.CrossEntropyLoss
-        and (loss.reduction, loss.ignore_index) == ("mean", -100)
-        and loss.weight is None
-        and not loss.label_smoothing
-        and as_written(loss)
-    )
 
 
 def _bits(arrays: Sequence[Any]) -> list[Any]:
