@@ -95,7 +95,8 @@ class Program:
         scope: dict[str, Any] = {}
 
         def known(value: Any) -> str:
-            return f"k{id(value)}" if scope.setdefault(f"k{id(value)}", value) is value else ""
+            scope[name := f"k{id(value)}"] = value
+            return name
 
         tests = []
         for own in map(vars, self._modules):
