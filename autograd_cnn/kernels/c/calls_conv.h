@@ -168,9 +168,11 @@ static int correlate(Call *call, long f) {
 FUNCTION(conv) {
     TAKE("xvv?wl|lpv?");
     if (call->pooling == OTHER_POOLING) {
-        PyObject *plain[] = {args[0], args[1], args[2], args[3], args[4], Py_False, Py_None, given > 7 ? args[7] : Py_None};
+        PyObject *plain[] = {args[0], args[1], args[2], args[3], args[4], args[5], Py_None, given > 7 ? args[7] : Py_None};
         release(call);
-        return pool_apart(conv(self, plain, 8), args[6], call->numbers[1] != 0);
+        PyObject *before = conv(self, plain, 8), *pooled = before ? window_max(NULL, (PyObject *[]){before, args[6]}, 2) : NULL;
+        Py_XDECREF(before);
+        return pooled;
     }
     const Geometry *q = &call->q;
     const Py_buffer *w = &call->view[1];

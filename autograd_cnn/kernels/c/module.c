@@ -13,9 +13,9 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tgmath.h>
 
 #include "threads.h"
 
@@ -55,7 +55,7 @@
 #define MOST_BYTES (1L << 40) /* so is a call that would take more memory than this */
 #define ROOMY 64        /* cells of an axis that may be laid out whatever the windows see of them */
 
-enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY };
+enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY, NORM, AFFINE };
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }
