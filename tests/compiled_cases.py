@@ -109,14 +109,19 @@ def pooled(kind: str, cells: str) -> Any:
 
 @st.composite
 def products(draw: Any, linear: bool = False) -> Any:
+    """Two matrices, or stacks of them whose leading axes broadcast."""
     sizes = st.sampled_from([1, 2, 3, 7, 8, 9, 16, 17, 40, 130, 260])
     m, n, k, make = draw(sizes), draw(sizes), draw(sizes), Arrays(draw)
-    x, y = make(m, k), make(k, n)
-    x = x if draw(st.booleans()) else make(k, m).T
-    y = y if draw(st.booleans()) else make(n, k).T
+    stack = draw(st.sampled_from([(), (), (3,), (2, 3)]))
+    few = tuple(size * draw(st.booleans()) or 1 for size in stack)  # axes of size 1 broadcast
+    one, other = draw(st.permutations([stack, draw(st.sampled_from([stack, few, few[1:], ()]))]))
+    x, y = make(*one, m, k), make(*other, k, n)
+    x = x if draw(st.booleans()) else make(*one, k, m).mT
+    y = y if draw(st.booleans()) else make(*other, n, k).mT
     if not linear:
-        return x, y
-    given = x, y.T, make.maybe(n), draw(st.booleans()), make.maybe(n)
+        return (x, y, True) if draw(st.booleans()) else (x, y)
+    w = make(n, k) if draw(st.booleans()) else make(k, n).T
+    given = x, w, make.maybe(n), draw(st.booleans()), make.maybe(n)
     return given[: draw(st.sampled_from([3, 5]))]
 
 

@@ -1,7 +1,8 @@
 /* What a call from Python gives: arrays, read through the buffer protocol, windows and numbers.
  *
  * Arrays come in the shapes that ops see.  A letter for each argument says what it must be:
- *   i  images (N, C, ...) of floats; x means that the loops read them as they lie      m  a matrix of floats      v  floats
+ *   i  images (N, C, ...) of floats; x means that the loops read them as they lie
+ *   m  matrices of floats, (..., rows, columns), read as they lie      v  floats
  *   a  floats without gaps; all such arrays of a call lie alike in memory; A means that they are written to
  *   c  class numbers                     n  class numbers of images
  *   w  a window; W is the window of the gradient in the images      p  the window of a pooling that follows
@@ -50,6 +51,18 @@ typedef struct { /* rows, see lines.h: their place in memory, their channels, ho
     int turned; /* the arrays are batch-innermost */
 } Lines;
 
+typedef struct { /* a stack of matrices; steps in values, 0 along an axis of the stack that the matrices do not have */
+    const void *data;
+    long down, across, steps[MOST_AXES];
+} Matrices;
+
+typedef struct { /* a stack of products a (m, k) @ b (k, n) */
+    Matrices a, b;
+    long m, k, n, shape[MOST_AXES], high; /* high: rows of an item */
+    long out_down, out_across;            /* steps of a result of few columns */
+    int axes, by_row;                     /* by_row: biases belong to rows, not to columns */
+} Product;
+
 enum pooling { NO_POOLING, HALVING, OTHER_POOLING }; /* halving parts images into squares of 2 x 2 */
 
 struct Call {
@@ -58,7 +71,6 @@ struct Call {
     void *data[MOST_ARRAYS];    /* null for None */
     void *copy[MOST_ARRAYS];    /* memory of this call, where the data stand if they had to be copied */
     long count[MOST_ARRAYS];    /* values */
-    int turned[MOST_ARRAYS];    /* a matrix lies as its transpose only */
     long numbers[MOST_NUMBERS]; /* the integers, in their order */
     double reals[MOST_NUMBERS];
     int arrays, number_count, real_count;
@@ -77,6 +89,7 @@ struct Call {
     enum pooling pooling;
     long pooled[AXES];          /* the size of the images that are halved */
     Geometry q;
+    Product product;
 };
 
 static PyObject *ndarray, *astype, *int64; /* NumPy's class, and what makes int64 of its integers */
@@ -138,7 +151,7 @@ static int read_array(PyObject *array, Py_buffer *view, char letter, int flags, 
         if (!*type) *type = view;
         suits = (*type)->itemsize == view->itemsize;
     }
-    if (suits && letter == 'm') suits = view->ndim == 2;
+    if (suits && letter == 'm') suits = view->ndim > 1;
     if (suits && letter == 'a') {
         suits = *first ? alike(view, *first) : dense(view);
         *first = view;
@@ -244,7 +257,6 @@ static int take_one(Call *call, PyObject *given, const char *letter, const Py_bu
     if (!read_array(given, &call->view[k], call->letter[k], *letter == 'A' ? PyBUF_WRITABLE : 0, type, first)) return 0;
     call->data[k] = call->view[k].buf;
     call->count[k] = (long)(call->view[k].len / call->view[k].itemsize);
-    call->turned[k] = *letter == 'm' && !contiguous(&call->view[k], 0) && contiguous(&call->view[k], 1);
     return 1;
 }
 
