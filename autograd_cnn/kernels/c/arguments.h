@@ -35,7 +35,10 @@ typedef struct {
     int whole, flat;                        /* images lie as they will, rows are computed as one */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
-    int adds;                               /* gradients of windows add up, or do not reach every cell */
+    long room, margin;                      /* pooling: values of a buffer, and of its margin before the first; ... */
+    long group, pieces;                     /* ... channels of an item, or items of a channel; ... */
+    int split, apart, works[2];             /* ... the axis that these part; windows are apart; the first and last axis with work ... */
+    long table[AXES];                       /* ... and where `offsets` has, for each axis, the taps by their remainder modulo stride */
     long places;                            /* values of a channel after batch norm and pooling */
 } Geometry;
 
@@ -303,7 +306,7 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
     call->laid = call->filters = call->scratch = call->parts = NULL;
     call->updates = NULL;
     call->q.offsets = NULL;
-    call->q.adds = call->relu = call->halved = 0;
+    call->relu = call->halved = 0;
     call->threads = crew.wanted; /* for all of the call: somebody may change it meanwhile */
     call->arrays = call->number_count = call->real_count = call->results = 0;
     call->part_count = call->update_count = 0;

@@ -24,12 +24,13 @@
 #define MOST_SETS 16    /* sets of taps that it sums in one go */
 #define PANEL 128       /* columns of a matrix product that one item computes */
 #define BLOCK 2048      /* values that one item of an elementwise loop computes */
-#define TOGETHER 256    /* values of windows that fill no vector, which a pooling computes together */
 #define BAND 131072     /* bytes of laid-out rows that an item of a convolution by bands keeps, a part of an L2 cache, ... */
 #define BAND_PIECE 16384 /* ... and those that the weight gradient goes through at a time, half an L1 cache */
 #define FLAT 64         /* values of a row below which rows are computed as one, with what lies between them */
 #define COLUMN 9        /* taps whose sums the weight gradient of one filter keeps in registers */
 #define CLASSES 64      /* classes of positions, at most */
+#define FRAME 32768     /* values that a pooling goes through at a time, in the second-level cache, ... */
+#define FRAME_FEW 4096  /* ... and up to which it takes channels together */
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
 #define SQUARE 16       /* side of the squares in which a matrix is turned around */
@@ -68,6 +69,7 @@ static void *room(long bytes) {
 }
 
 #include "arguments.h"
+#include "frames.h"
 
 static inline void *scratch_of(const Call *call) { return (char *)call->scratch + own_number * call->each; }
 
