@@ -47,6 +47,12 @@ typedef struct {
     long count, first;      /* values; the item of the loop that begins with these */
 } Update;
 
+typedef struct { /* axes of an array in the order of memory, as groups that are reduced and kept in turns */
+    int groups, last_reduced;
+    long reduced;           /* combinations of the reduced groups but the last */
+    long size[MOST_AXES], step[MOST_AXES];
+} Axes;
+
 typedef struct { /* a copy in another order of the axes; the last two are rows and columns */
     const char *from;
     void *to;
@@ -70,6 +76,7 @@ struct Call {
     void *out[MOST_RESULTS];    /* their values */
     int results;
     Copying copying;
+    Axes along;                 /* the axes of a sum */
     void *laid;                 /* images laid out for a convolution, or as they are */
     void *filters, *scratch;    /* of tiles: transformed weights; memory for every thread, */
     long each;                  /* of so many bytes */

@@ -48,6 +48,7 @@ static inline void NAME(put)(T *at, NAME(vec) value, long count) {
 #include "bands.h"
 #include "winograd.h"
 #include "pool.h"
+#include "axes.h"
 #include "rows.h"
 
 #undef CHOOSE
