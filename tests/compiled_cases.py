@@ -219,7 +219,9 @@ def updates(draw: Any, kernel: str = "sgd") -> Any:
 
 @st.composite
 def axis_sum(draw: Any) -> Any:
-    shape = draw(st.sampled_from([(7,), (300, 3), (5, 260), (2, 3, 4), (9, 2, 5, 4), (3, 70, 2, 9)]))
+    shape = draw(
+        st.sampled_from([(7,), (300, 3), (5, 260), (2, 3, 4), (9, 2, 5, 4), (3, 70, 2, 9)])
+    )
     axes = tuple(draw(st.sets(st.integers(-len(shape), -1), min_size=1)))
     axis = axes[0] if len(axes) == 1 else axes
     # A single value is no array, and equal up to rounding only: test_a_sum_of_all_values_is_a_number.

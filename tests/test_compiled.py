@@ -193,7 +193,10 @@ def test_pooling_keeps_the_memory_order_of_images() -> None:
     for found in (out, compiled.window_max_grad(out, x, out, window)):
         assert found.flags.c_contiguous
     laid = compiled.laid_out(x)
-    for found in (compiled.window_sum(laid, window), compiled.window_max_grad(out, laid, out, window)):
+    for found in (
+        compiled.window_sum(laid, window),
+        compiled.window_max_grad(out, laid, out, window),
+    ):
         assert reference.batch_innermost(found).flags.c_contiguous
 
 

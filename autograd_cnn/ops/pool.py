@@ -164,6 +164,6 @@ def banded(x: Array, *, axis: int, matrix: np.ndarray) -> Array:
             f"banded: matrix must have one column per value of axis {axis} of shape {x.shape}, got "
             f"shape {matrix.shape}"
         )
-    if x.dtype.char == "e":  # sums
-        return in_float32(kernels.banded, x, axis, matrix)
-    return kernels.banded(x, axis, matrix)
+    if x.dtype.kind == "f":
+        matrix = matrix.astype(x.dtype, copy=False)
+    return in_float32(kernels.banded, x, axis, matrix)

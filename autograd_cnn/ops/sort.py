@@ -62,10 +62,8 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Arr
     if not 0 <= k <= size:
         raise ValueError(f"topk: k must be between 0 and {size}, the size of axis {axis}, got {k}")
     plain = np.moveaxis(values(x), axis, -1)
-    if largest:  # the reversed line, sorted and read backwards, puts the first of equals first
-        order = size - 1 - _order(plain[..., ::-1], -1)[..., ::-1]
-    else:
-        order = _order(plain, -1)
+    # The reversed line, sorted and read backwards, puts the first of equals first.
+    order = size - 1 - _order(plain[..., ::-1], -1)[..., ::-1] if largest else _order(plain, -1)
     where = np.ascontiguousarray(np.moveaxis(order[..., :k], -1, axis))
     return picked_along(x, where, axis), where
 

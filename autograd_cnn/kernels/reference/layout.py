@@ -51,7 +51,8 @@ def relu_grad(g: np.ndarray, x: np.ndarray, /) -> np.ndarray:
 
 def axis_sum(x: np.ndarray, axis: Any, keepdims: bool, /) -> np.ndarray:
     """The sum over axes: all (None), one or a tuple of them."""
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    add_up: Any = np.add.reduce  # np.sum calls it after 2 us of checks
+    return add_up(x, axis=axis, keepdims=keepdims)
 
 
 def cumsum(x: np.ndarray, axis: int, backwards: bool, /) -> np.ndarray:
@@ -64,7 +65,7 @@ def banded(x: np.ndarray, axis: int, matrix: np.ndarray, /) -> np.ndarray:
     first and the last weight of a row that is not 0 take part, so NaN reaches no others.
     """
     lines = np.moveaxis(x, axis, -1)
-    out = np.zeros((*lines.shape[:-1], len(matrix)), x.dtype)
+    out = np.zeros((*lines.shape[:-1], len(matrix)), np.result_type(x, matrix))
     for i, row in enumerate(matrix):
         band = slice(*np.flatnonzero(row)[[0, -1]] + (0, 1)) if row.any() else slice(0)
         out[..., i] = lines[..., band] @ row[band]
