@@ -16,7 +16,7 @@ static inline void NAME(move)(T *to, const T *from, long count) {
 
 /* Whether a frame needs no copy of what it sees of an array: all of it is there, and no vector reaches over its end. */
 static inline int NAME(in_place)(const Geometry *q, const Frame *f, const Span *span, const long *size) {
-    return q->apart && within(q, span, size) && (q->n % LANES == 0 || (q->n == 1 && q->stride[2] > 1 && span == &f->cells));
+    return q->apart && within(q, span, size) && (q->n % LANES == 0 || (q->n == 1 && q->stride[2] == 2 && span == &f->cells));
 }
 
 /* The array's memory from there on, or else a buffer. */
@@ -62,16 +62,6 @@ static inline __attribute__((always_inline)) void NAME(gather)(T *restrict out, 
                                                                long inner, const Geometry *q, int axis, const enum gathering how) {
     const long taps = q->kernel[axis], by = q->stride[axis], step = q->dilation[axis] * inner;
 #define MORE(v, most) (how == WINNERS ? (v > most) | ((v != v) & (most == most)) : (v > most) | (v != v))
-#define STRIDED(BY)                                                                         \
-    for (long p = 0; p < positions; p++) out[p] = in[p * (BY)];                             \
-    if (how == WINNERS) memset(won, 0, positions * sizeof *won);                            \
-    for (long k = 1; k < taps; k++)                                                         \
-        for (long p = 0; p < positions; p++) {                                              \
-            const T v = in[p * (BY) + k * step];                                            \
-            const int more = MORE(v, out[p]);                                          \
-            if (how == WINNERS) won[p] = more ? (WORD)k : won[p];                           \
-            out[p] = how == SUM ? out[p] + v : more ? v : out[p];                           \
-        }
     if (inner == 1 && by == 2 && taps * step < 128) { /* 512 at a time, even and odd ones apart: 2 to 4 times as fast */
         T apart[2][512 + 64 + LANES];
         for (long p = 0; p < positions; p += 512, in += 1024, out += 512, won += how == WINNERS ? 512 : 0) {
@@ -90,7 +80,6 @@ static inline __attribute__((always_inline)) void NAME(gather)(T *restrict out, 
         }
         return;
     }
-    if (inner == 1 && by > 1) { STRIDED(by) return; }
     if (by == 1) inner *= positions, positions = 1;
 #define WINDOWS(TAPS)                                                                       \
     for (long p = 0; p < positions; p++)                                                    \
@@ -107,18 +96,17 @@ static inline __attribute__((always_inline)) void NAME(gather)(T *restrict out, 
             *(V *)(out + p * inner + l) = most;                                             \
             if (how == WINNERS) *(NAME(mask) *)(won + p * inner + l) = first;               \
         }
-    if (taps == 2) { WINDOWS(2) } /* 5-10 % faster ... */
+    if (taps == 2) { WINDOWS(2) }
     else if (taps == 3) { WINDOWS(3) }
     else { WINDOWS(taps) }
 #undef WINDOWS
-#undef STRIDED
 #undef MORE
 }
 
 /* The reverse: every cell along an axis gets the values of the windows that see it, or with `won` of those that it won. */
 static inline __attribute__((always_inline)) void NAME(spread)(T *restrict out, const T *restrict in, const WORD *restrict won, long positions,
                                                                long inner, const Geometry *q, int axis, const int picks) {
-    const long by = q->stride[axis], *const starts = q->offsets + q->table[axis], *const taps = starts + by + 1, chunk = 512;
+    const long by = q->stride[axis], *const starts = q->offsets + q->table[axis], *const taps = starts + by + 1;
     const long block = inner, most = (q->kernel[axis] - 1) * q->dilation[axis] / by;
     if (most) memset((T *)in - most * block, 0, most * block * sizeof(T)); /* a buffer's room before it */
 #define SHARE(AT, TAP)                                                                      \
@@ -130,16 +118,16 @@ static inline __attribute__((always_inline)) void NAME(spread)(T *restrict out, 
     *(V *)((TO) + l) = sum;
 #define FIRST_TAP                                                                           \
     const long one = starts[r] < starts[r + 1] ? taps[2 * starts[r]] : -1, shift = one < 0 ? 0 : taps[2 * starts[r] + 1] * block;
-    if (inner == 1 && by > 1) {
+    if (inner == 1 && by == 2) {
         T each[2][512 + LANES];
-        for (long p = 0; p < positions; p += chunk, in += chunk, won += picks ? chunk : 0, out += chunk * by)
-            for (long r = 0; r < by; r++) {
-                const long count = min(chunk, positions - p);
+        for (long p = 0; p < positions; p += 512, in += 512, won += picks ? 512 : 0, out += 1024) {
+            const long count = min(512, positions - p);
+            for (long r = 0; r < 2; r++) {
                 FIRST_TAP
-                EACH_VECTOR(count) { COLLECT(each[r & 1]) }
-                if (by == 2 && r) for (long k = 0; k < count; k++) out[2 * k] = each[0][k], out[2 * k + 1] = each[1][k];
-                if (by > 2) for (long k = 0; k < count; k++) out[k * by + r] = each[r & 1][k];
+                EACH_VECTOR(count) { COLLECT(each[r]) }
             }
+            for (long k = 0; k < count; k++) out[2 * k] = each[0][k], out[2 * k + 1] = each[1][k];
+        }
         return;
     }
     if (by == 1) inner *= positions, positions = 1;
