@@ -17,8 +17,12 @@ static Frame frame_of(const Geometry *q, long item, int back) {
     for (int a = 0; a < AXES; a++) {
         const long total = back ? q->size[a] : q->out[a], by = q->stride[a], reach = (q->kernel[a] - 1) * q->dilation[a] + 1;
         const long from = a == q->split ? total * part / q->pieces : 0, to = a == q->split ? total * (part + 1) / q->pieces : total;
-        long first = from, last = to - 1 + (reach - 1) / by; /* the last window's reach is in the frame, too */
-        if (back) first = (from + q->before[a]) / by - (reach - 1) / by, last = (to - 1 + q->before[a]) / by + (reach - 1) / by;
+        const long others = (reach - 1) / by; /* windows that a cell may lie in, besides the last one that begins before it */
+        long first = from, last = to - 1 + others;
+        if (back) { /* behind the last window there are as many without a gradient, which the next row's first cells see */
+            last = (to - 1 + q->before[a]) / by;
+            first = max(0, (from + q->before[a]) / by - others), last = max(last, min(last, q->out[a] - 1) + others);
+        }
         f.windows.first[a] = first, f.windows.count[a] = last - first + 1;
         f.cells.first[a] = first * by - q->before[a], f.cells.count[a] = (last - first + 1) * by;
         f.wanted.first[a] = from, f.wanted.count[a] = to - from;

@@ -57,7 +57,7 @@ def axis_sum(x: np.ndarray, axis: Any, keepdims: bool, /) -> np.ndarray:
 
 def cumsum(x: np.ndarray, axis: int, backwards: bool, /) -> np.ndarray:
     """Running sums along an axis, from its end if `backwards`."""
-    return np.flip(np.cumsum(np.flip(x, axis), axis), axis) if backwards else np.cumsum(x, axis)
+    return np.flip(np.flip(x, axis).cumsum(axis), axis) if backwards else x.cumsum(axis)
 
 
 def banded(x: np.ndarray, axis: int, matrix: np.ndarray, /) -> np.ndarray:
