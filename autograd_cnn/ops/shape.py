@@ -122,8 +122,9 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     axes = tuple(range(lead)) + tuple(
         lead + i for i, (n, m) in enumerate(zip(shape, x.shape[max(lead, 0) :])) if n == 1 != m
     )
-    out = np.sum(x, axis=axes, keepdims=True)
-    if out.dtype.char == "e":
+    if x.dtype.char in "fd":
+        out = kernels.axis_sum(x, axes, True)
+    else:
         out = in_float32(np.sum, x, axis=axes, keepdims=True)
     if lead < 0 or out.shape[lead:] != shape:
         raise ValueError(f"sum_to: an array of shape {shape} does not broadcast to {x.shape}")

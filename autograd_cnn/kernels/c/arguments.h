@@ -36,8 +36,11 @@ typedef struct {
     int whole, flat;                        /* images lie as they will, rows are computed as one */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
-    int adds;                               /* gradients of windows add up, or do not reach every cell */
     long pieces, apart;                     /* of a channel, and values from one to the next: one if batch-innermost */
+    long room, margin;                      /* pooling: values of a buffer, and of its margin before the first; ... */
+    long group;                             /* ... channels of an item; ... */
+    int split, disjoint, works[2];          /* ... the axis that pieces part; windows are apart; the first and last axis with work ... */
+    long table[AXES];                       /* ... and where `offsets` has, for each axis, the taps by their remainder modulo stride */
     long places;                            /* values of a channel after batch norm and pooling */
 } Geometry;
 
@@ -45,6 +48,12 @@ typedef struct {
     void *data[MOST_PARTS]; /* null for None */
     long count, first;      /* values; the item of the loop that begins with these */
 } Update;
+
+typedef struct { /* axes of an array in the order of memory, as groups that are reduced and kept in turns */
+    int groups, last_reduced;
+    long reduced;           /* combinations of the reduced groups but the last */
+    long size[MOST_AXES], step[MOST_AXES];
+} Axes;
 
 typedef struct { /* a copy in another order of the axes; the last two are rows and columns */
     const char *from;
@@ -75,6 +84,7 @@ struct Call {
     void *out[MOST_RESULTS];    /* their values */
     int results;
     Copying copying;
+    Axes along;                 /* the axes of a sum */
     void *laid;                 /* images laid out for a convolution, or as they are */
     void *filters, *scratch;    /* of tiles: transformed weights; memory for every thread, */
     long each;                  /* of so many bytes */
@@ -312,7 +322,7 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
     call->laid = call->filters = call->scratch = call->parts = NULL;
     call->updates = NULL;
     call->q.offsets = NULL;
-    call->q.adds = call->relu = call->halved = 0;
+    call->relu = call->halved = 0;
     call->threads = crew.wanted; /* for all of the call: somebody may change it meanwhile */
     call->arrays = call->number_count = call->real_count = call->results = 0;
     call->part_count = call->update_count = 0;

@@ -1,157 +1,209 @@
-/* Pooling.  An item is a row of the output; for gradients that add up (windows overlap, or leave cells out) it is a
- * channel. */
-
-/* The taps [first, last) of a window that meet the image along an axis, for the window at `position`. */
-static inline void NAME(meet)(const Geometry *q, int axis, long position, long *first, long *last) {
-    const long start = position * q->stride[axis] - q->before[axis], by = q->dilation[axis];
-    *first = start < 0 ? (-start + by - 1) / by : 0;
-    *last = q->kernel[axis];
-    if (start + (*last - 1) * by >= q->size[axis])
-        *last = start >= q->size[axis] ? 0 : (q->size[axis] - 1 - start) / by + 1;
-}
-
-/* Where gradients add up, items are channels: clear theirs, and make the items output rows. */
-static inline void NAME(clear)(const Geometry *q, T *dx, long *begin, long *end) {
-    const long plane = q->size[0] * q->size[1] * q->size[2] * q->n, lines = q->out[0] * q->out[1];
-    if (!q->adds) return;
-    memset(dx + *begin * plane, 0, (*end - *begin) * plane * sizeof(T));
-    *begin *= lines, *end *= lines;
-}
-
-/* For output rows [begin, end), counted over channels: BODY for every window and every vector of its N values, then the LINE
- * macros for the values that fill no vector, of many windows together (all of them at batch 1).  `place` and, within EACH_TAP
- * and a LINE's STEP, `cell` are where they lie in the output and in the image. */
-#define EACH_WINDOW(BODY, START, STEP, END)                                                                     \
-    const long rest = n - n % LANES, each = n - rest;                                                           \
-    for (long line = begin; line < end; line++) {                                                               \
-        const long rows = q->out[0] * q->out[1], c = line / rows, z = line % rows / q->out[1], y = line % q->out[1]; \
-        long z0, z1, y0, y1, x0, x1;                                                                            \
-        NAME(meet)(q, 0, z, &z0, &z1);                                                                          \
-        NAME(meet)(q, 1, y, &y0, &y1);                                                                          \
-        for (long s = 0; rest && s < q->out[2]; s++) {                                                          \
-            NAME(meet)(q, 2, s, &x0, &x1);                                                                      \
-            for (long l = 0, place = (line * q->out[2] + s) * n; l < rest; l += LANES, place += LANES) BODY     \
-        }                                                                                                       \
-        for (long s0 = 0, s1; each && s0 < q->out[2]; s0 = s1) {                                                \
-            T kept[TOGETHER];                                                                                   \
-            s1 = min(q->out[2], s0 + (q->kernel[2] > q->size[2] ? 1 : TOGETHER / each));                        \
-            NAME(meet)(q, 2, s1 - 1, &x0, &x1); /* no other tap meets the image in any of these windows: ... */ \
-            const long first_tap = x0;                                                                          \
-            NAME(meet)(q, 2, s0, &x0, &x1); /* ... most, if the window is larger than the image */              \
-            REST(s0, s1, START)                                                                                 \
-            EACH_ROW(for (long k = first_tap; k < x1; k++) {                                                    \
-                const long shift = k * q->dilation[2] - q->before[2], by = q->stride[2];                        \
-                const long first = max(s0, shift < 0 ? (-shift + by - 1) / by : 0);                             \
-                const long last = shift < q->size[2] ? min(s1, (q->size[2] - 1 - shift) / by + 1) : 0;          \
-                REST(first, last, const long cell = (line_at + s * by + shift) * n + l; STEP)                   \
-            })                                                                                                  \
-            REST(s0, s1, END)                                                                                   \
-        }                                                                                                       \
-    }
-
-/* For windows [first, last) of a row and what fills no vector of each: `kept` is a value of its own to work with. */
-#define REST(FIRST, LAST, ...)                                                                                  \
-    if (each == 1) for (long s = FIRST, l = rest; s < LAST; s++) {                                              \
-        const long at = s - s0, place = (line * q->out[2] + s) * n + l;                                         \
-        (void)at, (void)place;                                                                                  \
-        __VA_ARGS__                                                                                             \
-    }                                                                                                           \
-    else for (long s = FIRST; s < LAST; s++)                                                                    \
-        for (long l = rest; l < n; l++) {                                                                       \
-            const long at = (s - s0) * each + l - rest, place = (line * q->out[2] + s) * n + l;                 \
-            (void)at, (void)place;                                                                              \
-            __VA_ARGS__                                                                                         \
-        }
-
-#define EACH_ROW(...)                                                                                           \
-    for (long i = z0; i < z1; i++)                                                                              \
-        for (long j = y0; j < y1; j++) {                                                                        \
-            const long depth = z * q->stride[0] + i * q->dilation[0] - q->before[0];                            \
-            const long row = y * q->stride[1] + j * q->dilation[1] - q->before[1];                              \
-            const long line_at = ((c * q->size[0] + depth) * q->size[1] + row) * q->size[2];                    \
-            __VA_ARGS__                                                                                         \
-        }
-
-#define EACH_TAP(...)                                                                                           \
-    EACH_ROW(for (long k = x0; k < x1; k++) {                                                                   \
-        const long cell = (line_at + s * q->stride[2] + k * q->dilation[2] - q->before[2]) * n + l;             \
-        __VA_ARGS__                                                                                             \
-    })
+/* Pooling, axis by axis: the largest value of a window is the largest of its rows' largest, and the first place that holds it is the
+ * first one in the first of such rows.  So any window is a few passes over contiguous memory, each along one axis.
+ *
+ * Item: a piece of the images, in a frame (see frame_of).  All rows of a frame are one run; windows across the end of a row give
+ * values that nobody reads.  Buffers have room before and behind them, so that the last vector of a run may reach over its end. */
 
 #define V NAME(vec)
-#define BEFORE(TYPE) (q->adds ? *(TYPE *)(dx + cell) : (TYPE){0})
+#define EACH_VECTOR(COUNT) for (long l = 0; l < (COUNT); l += LANES)
 
-#define MOST {                                                                              \
-    V most = (V){0} - (T)INFINITY;                                                          \
-    EACH_TAP({                                                                              \
-        const V v = *(V *)(x + cell);                                                       \
-        most = CHOOSE((v > most) | (v != v), v, most);                                      \
-    })                                                                                      \
-    *(V *)(out + place) = most;                                                             \
+static inline void NAME(move)(T *to, const T *from, long count) {
+    long l = 0;
+    for (; l + LANES <= count; l += LANES) *(V *)(to + l) = *(const V *)(from + l);
+    if (l && l < count) *(V *)(to + count - LANES) = *(const V *)(from + count - LANES);
+    else for (; l < count; l++) to[l] = from[l];
 }
 
-static void NAME(window_max)(const Call *call, long begin, long end) {
-    const Geometry *q = &call->q;
-    T *x = call->data[0], *out = call->out[0];
-    const long n = q->n;
-    EACH_WINDOW(MOST, kept[at] = -(T)INFINITY;,
-                const T v = x[cell]; kept[at] = ((v > kept[at]) | (v != v)) ? v : kept[at];, out[place] = kept[at];)
+/* Whether a frame needs no copy of what it sees of an array: all of it is there, and no vector reaches over its end. */
+static inline int NAME(in_place)(const Geometry *q, const Frame *f, const Span *span, const long *size) {
+    return q->disjoint && within(q, span, size) && (q->n % LANES == 0 || (q->n == 1 && q->stride[2] == 2 && span == &f->cells));
 }
 
-/* The gradient goes to the first tap that holds the maximum; a NaN is one. */
-#define TO_FIRST {                                                                          \
-    const V most = *(V *)(out + place), nothing = {0};                                      \
-    V left = *(V *)(g + place); /* what has found no winner yet */                          \
-    EACH_TAP({                                                                              \
-        const V v = *(V *)(x + cell);                                                       \
-        const NAME(mask) won = (v == most) | (v != v);                                      \
-        *(V *)(dx + cell) = BEFORE(V) + CHOOSE(won, left, nothing);                         \
-        left = CHOOSE(won, nothing, left);                                                  \
-    })                                                                                      \
+/* The array's memory from there on, or else a buffer. */
+static inline T *NAME(target)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *array, T *buffer) {
+    const Box b = box_of(q, f, span, span, size);
+    return NAME(in_place)(q, f, span, size) ? array + place_of(&b, b.first[0], b.first[1], b.first[2]) + b.first[3] * b.n : buffer;
 }
 
-static void NAME(window_max_grad)(const Call *call, long begin, long end) {
-    const Geometry *q = &call->q;
-    T *g = call->data[0], *x = call->data[1], *out = call->data[2], *dx = call->out[0];
-    const long n = q->n;
-    NAME(clear)(q, dx, &begin, &end);
-    EACH_WINDOW(TO_FIRST, kept[at] = g[place];, const T v = x[cell]; const int won = (v == out[place]) | (v != v);
-                dx[cell] = BEFORE(T) + (won ? kept[at] : 0); kept[at] = won ? 0 : kept[at];,)
+/* What a frame sees of an array, and `fill` around it, copied to `to`; the array itself if it can be read in place. */
+static inline const T *NAME(framed)(const Geometry *q, const Frame *f, const Span *span, const long *size, const T *array, T fill, T *to) {
+    const Box b = box_of(q, f, span, span, size);
+    T *into = to;
+    if (NAME(in_place)(q, f, span, size)) return NAME(target)(q, f, span, size, (T *)array, to);
+    for (long p = b.first[0]; p < b.first[0] + b.count[0]; p++)
+        for (long z = b.first[1]; z < b.first[1] + b.count[1]; z++)
+            for (long y = b.first[2]; y < b.first[2] + b.count[2]; y++, into += b.count[3] * b.n) {
+                const int outside = z < 0 || z >= b.size[1] || y < 0 || y >= b.size[2];
+                const long low = outside ? b.count[3] : max(0, min(b.count[3], -b.first[3]));
+                const long high = max(low, min(b.count[3], b.size[3] - b.first[3]));
+                EACH_VECTOR(low * b.n) *(V *)(into + l) = (V){0} + fill;
+                if (high > low) NAME(move)(into + low * b.n, array + place_of(&b, p, z, y) + (b.first[3] + low) * b.n, (high - low) * b.n);
+                EACH_VECTOR((b.count[3] - high) * b.n) *(V *)(into + high * b.n + l) = (V){0} + fill;
+            }
+    return to;
 }
 
-#define SUM {                                                                               \
+/* What is wanted of a frame's values, copied to the array where it belongs, unless it is there. */
+static inline void NAME(put_back)(const Geometry *q, const Frame *f, const Span *span, const long *size, const T *from, T *array) {
+    const Box b = box_of(q, f, span, &f->wanted, size);
+    if (from == NAME(target)(q, f, span, size, array, NULL)) return;
+    for (long p = b.first[0]; p < b.first[0] + b.count[0]; p++)
+        for (long z = b.wanted[1]; z < b.wanted[1] + b.wants[1]; z++)
+            for (long y = b.wanted[2]; y < b.wanted[2] + b.wants[2]; y++) {
+                const long row = ((p - b.first[0]) * b.count[1] + z - b.first[1]) * b.count[2] + y - b.first[2];
+                NAME(move)(array + place_of(&b, p, z, y) + b.wanted[3] * b.n, from + (row * b.count[3] + b.wanted[3] - b.first[3]) * b.n,
+                           b.wants[3] * b.n);
+            }
+}
+
+/* Of each window along an axis, the largest value or the sum; WINNERS: the largest, and the first tap that holds it (a NaN is one).
+ * Positions are blocks of `inner` values. */
+static inline __attribute__((always_inline)) void NAME(gather)(T *restrict out, WORD *restrict won, const T *restrict in, long positions,
+                                                               long inner, const Geometry *q, int axis, const enum gathering how) {
+    const long taps = q->kernel[axis], by = q->stride[axis], step = q->dilation[axis] * inner;
+#define MORE(v, most) (how == WINNERS ? (v > most) | ((v != v) & (most == most)) : (v > most) | (v != v))
+    if (inner == 1 && by == 2 && taps * step < 128) { /* 512 at a time, even and odd ones apart: 2 to 4 times as fast */
+        T apart[2][512 + 64 + LANES];
+        for (long p = 0; p < positions; p += 512, in += 1024, out += 512, won += how == WINNERS ? 512 : 0) {
+            const long count = min(512, positions - p), all = count + (taps - 1) * step / 2;
+            for (long k = 0; k < all; k++) apart[0][k] = in[2 * k];
+            for (long k = 0; k < all; k++) apart[1][k] = in[2 * k + 1];
+            NAME(move)(out, apart[0], count);
+            if (how == WINNERS) memset(won, 0, count * sizeof *won);
+            for (long k = 1; k < taps; k++)
+                EACH_VECTOR(count) {
+                    const V v = *(const V *)(apart[k * step % 2] + k * step / 2 + l), most = *(const V *)(out + l);
+                    const NAME(mask) more = MORE(v, most);
+                    if (how == WINNERS) *(NAME(mask) *)(won + l) = (more & (WORD)k) | (~more & *(const NAME(mask) *)(won + l));
+                    *(V *)(out + l) = how == SUM ? (V)(most + v) : CHOOSE(more, v, most);
+                }
+        }
+        return;
+    }
+    if (by == 1) inner *= positions, positions = 1;
+#define WINDOWS(TAPS)                                                                       \
+    for (long p = 0; p < positions; p++)                                                    \
+        EACH_VECTOR(inner) {                                                                \
+            const T *at = in + p * by * inner + l;                                          \
+            V most = *(const V *)at;                                                        \
+            NAME(mask) first = {0};                                                         \
+            for (long k = 1; k < (TAPS); k++) {                                             \
+                const V v = *(const V *)(at + k * step);                                    \
+                const NAME(mask) more = MORE(v, most);                                      \
+                if (how == WINNERS) first = (more & (WORD)k) | (~more & first);             \
+                most = how == SUM ? (V)(most + v) : CHOOSE(more, v, most);                  \
+            }                                                                               \
+            *(V *)(out + p * inner + l) = most;                                             \
+            if (how == WINNERS) *(NAME(mask) *)(won + p * inner + l) = first;               \
+        }
+    if (taps == 2) { WINDOWS(2) }
+    else if (taps == 3) { WINDOWS(3) }
+    else { WINDOWS(taps) }
+#undef WINDOWS
+#undef MORE
+}
+
+/* The reverse: every cell along an axis gets the values of the windows that see it, or with `won` of those that it won. */
+static inline __attribute__((always_inline)) void NAME(spread)(T *restrict out, const T *restrict in, const WORD *restrict won, long positions,
+                                                               long inner, const Geometry *q, int axis, const int picks) {
+    const long by = q->stride[axis], *const starts = q->offsets + q->table[axis], *const taps = starts + by + 1;
+    const long block = inner, most = (q->kernel[axis] - 1) * q->dilation[axis] / by;
+    if (most) memset((T *)in - most * block, 0, most * block * sizeof(T)); /* a buffer's room before it */
+#define SHARE(AT, TAP)                                                                      \
+    (picks ? (V)(*(const NAME(mask) *)(in + (AT)) & (*(const NAME(mask) *)(won + (AT)) == (WORD)(TAP))) : *(const V *)(in + (AT)))
+#define COLLECT(TO)                                                                         \
     V sum = {0};                                                                            \
-    EACH_TAP({ sum += *(V *)(x + cell); })                                                  \
-    *(V *)(out + place) = sum;                                                              \
+    if (one >= 0) sum = SHARE(l - shift, one);                                              \
+    for (long k = starts[r] + 1; k < starts[r + 1]; k++) sum += SHARE(l - taps[2 * k + 1] * block, taps[2 * k]); \
+    *(V *)((TO) + l) = sum;
+#define FIRST_TAP                                                                           \
+    const long one = starts[r] < starts[r + 1] ? taps[2 * starts[r]] : -1, shift = one < 0 ? 0 : taps[2 * starts[r] + 1] * block;
+    if (inner == 1 && by == 2) {
+        T each[2][512 + LANES];
+        for (long p = 0; p < positions; p += 512, in += 512, won += picks ? 512 : 0, out += 1024) {
+            const long count = min(512, positions - p);
+            for (long r = 0; r < 2; r++) {
+                FIRST_TAP
+                EACH_VECTOR(count) { COLLECT(each[r]) }
+            }
+            for (long k = 0; k < count; k++) out[2 * k] = each[0][k], out[2 * k + 1] = each[1][k];
+        }
+        return;
+    }
+    if (by == 1) inner *= positions, positions = 1;
+    for (long p = 0; p < positions; p++, in += inner, won += picks ? inner : 0)
+        for (long r = 0; r < by; r++, out += inner) {
+            FIRST_TAP
+            EACH_VECTOR(inner) { COLLECT(out) }
+        }
+#undef SHARE
+#undef FIRST_TAP
+#undef COLLECT
 }
 
-static void NAME(window_sum)(const Call *call, long begin, long end) {
+/* Cells before the image are of -infinity, and win where the image's are, too: what they got belongs to the first cell after them. */
+static inline void NAME(fold)(T *out, const Geometry *q, const Frame *f, int axis, long outer, long inner) {
+    const long before = -f->cells.first[axis], cells = f->cells.count[axis], by = q->dilation[axis];
+    for (long c = max(0, before - q->before[axis]); c < before; c++) {
+        const long to = before + (by - (before - c) % by) % by;
+        for (long o = 0; to < cells && o < outer; o++)
+            for (long l = o * cells * inner, end = l + inner; l < end; l++)
+                if (out[c * inner + l] != 0) out[to * inner + l] += out[c * inner + l];
+    }
+}
+
+#define BUFFER(K) ((T *)scratch_of(call) + (K) * q->room + q->margin)
+#define WORKS(AXIS) (q->kernel[AXIS] > 1 || q->stride[AXIS] > 1)
+#define OUTER(AXIS) (f.planes * ((AXIS) > 0 ? f.cells.count[0] : 1) * ((AXIS) > 1 ? f.cells.count[1] : 1))
+#define INNER(AXIS) (q->n * ((AXIS) < 2 ? f.windows.count[2] : 1) * ((AXIS) < 1 ? f.windows.count[1] : 1))
+
+static inline __attribute__((always_inline)) void NAME(pool)(const Call *call, long begin, long end, const enum gathering how) {
     const Geometry *q = &call->q;
-    T *x = call->data[0], *out = call->out[0];
-    const long n = q->n;
-    EACH_WINDOW(SUM, kept[at] = 0;, kept[at] += x[cell];, out[place] = kept[at];)
+    for (long item = begin; item < end; item++) {
+        const Frame f = frame_of(q, item, 0);
+        const T *from = NAME(framed)(q, &f, &f.cells, q->size, call->data[0], how == SUM ? 0 : -(T)INFINITY, BUFFER(0));
+        for (int axis = AXES - 1, k = 1; axis >= 0; axis--)
+            if (WORKS(axis)) {
+                T *to = axis == q->works[0] ? NAME(target)(q, &f, &f.windows, q->out, call->out[0], BUFFER(k)) : BUFFER(k);
+                NAME(gather)(to, NULL, from, OUTER(axis) * f.windows.count[axis], INNER(axis), q, axis, how);
+                from = to, k = !k;
+            }
+        NAME(put_back)(q, &f, &f.windows, q->out, from, call->out[0]);
+    }
 }
 
-#define TO_ALL {                                                                            \
-    const V share = *(V *)(g + place);                                                      \
-    EACH_TAP({ *(V *)(dx + cell) = BEFORE(V) + share; })                                    \
-}
+static void NAME(window_max)(const Call *call, long begin, long end) { NAME(pool)(call, begin, end, LARGEST); }
+static void NAME(window_sum)(const Call *call, long begin, long end) { NAME(pool)(call, begin, end, SUM); }
 
-static void NAME(window_spread)(const Call *call, long begin, long end) {
+static inline __attribute__((always_inline)) void NAME(unpool)(const Call *call, long begin, long end, const int picks) {
     const Geometry *q = &call->q;
-    T *g = call->data[0], *dx = call->out[0];
-    const long n = q->n;
-    NAME(clear)(q, dx, &begin, &end);
-    EACH_WINDOW(TO_ALL, kept[at] = g[place];, dx[cell] = BEFORE(T) + kept[at];,)
+    for (long item = begin; item < end; item++) {
+        const Frame f = frame_of(q, item, 1);
+        const T *from = picks ? NAME(framed)(q, &f, &f.cells, q->size, call->data[1], -(T)INFINITY, BUFFER(0)) : NULL;
+        for (int axis = AXES - 1, k = 3; picks && axis >= 0; axis--)
+            if (WORKS(axis)) {
+                T *to = BUFFER(k);
+                NAME(gather)(to, (WORD *)BUFFER(5 + axis), from, OUTER(axis) * f.windows.count[axis], INNER(axis), q, axis, WINNERS);
+                from = to, k = 7 - k;
+            }
+        from = NAME(framed)(q, &f, &f.windows, q->out, call->data[0], 0, BUFFER(2));
+        for (int axis = 0, k = 0; axis < AXES; axis++)
+            if (WORKS(axis)) {
+                T *to = axis == q->works[1] ? NAME(target)(q, &f, &f.cells, q->size, call->out[0], BUFFER(k)) : BUFFER(k);
+                NAME(spread)(to, from, picks ? (WORD *)BUFFER(5 + axis) : NULL, OUTER(axis) * f.windows.count[axis], INNER(axis), q, axis, picks);
+                if (picks) NAME(fold)(to, q, &f, axis, OUTER(axis), INNER(axis));
+                from = to, k = !k;
+            }
+        NAME(put_back)(q, &f, &f.cells, q->size, from, call->out[0]);
+    }
 }
 
-#undef EACH_WINDOW
-#undef REST
-#undef EACH_ROW
-#undef EACH_TAP
+static void NAME(window_max_grad)(const Call *call, long begin, long end) { NAME(unpool)(call, begin, end, 1); }
+static void NAME(window_spread)(const Call *call, long begin, long end) { NAME(unpool)(call, begin, end, 0); }
+
 #undef V
-#undef BEFORE
-#undef MOST
-#undef TO_FIRST
-#undef SUM
-#undef TO_ALL
+#undef EACH_VECTOR
+#undef BUFFER
+#undef WORKS
+#undef OUTER
+#undef INNER
