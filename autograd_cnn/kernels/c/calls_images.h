@@ -36,27 +36,11 @@ static int pooling(Call *call, int k, int images) {
     return is_images(call, k, n, c, images ? q->size : q->out);
 }
 
-/* For each axis, first where the taps of each remainder begin, then (tap, windows before that of the cell) for each tap. */
-static int table_taps(Geometry *q) {
-    long length = 0;
-    for (int a = 0; a < AXES; a++) q->table[a] = length, length += q->stride[a] + 1 + 2 * q->kernel[a];
-    if (!(q->offsets = malloc(length * sizeof *q->offsets))) return 0;
-    for (int a = 0; a < AXES; a++) {
-        long *starts = q->offsets + q->table[a], *taps = starts + q->stride[a] + 1, found = 0;
-        for (long r = 0; r < q->stride[a]; r++) {
-            starts[r] = found;
-            for (long k = 0; k < q->kernel[a]; k++)
-                if (k * q->dilation[a] % q->stride[a] == r) taps[2 * found] = k, taps[2 * found++ + 1] = k * q->dilation[a] / q->stride[a];
-        }
-        starts[q->stride[a]] = found;
-    }
-    return 1;
-}
-
 /* Part a pooling into items, and make `buffers` for each thread.  A window much larger than the image is NumPy's. */
 static int begin_pooling(Call *call, int back, int buffers) {
     Geometry *q = &call->q;
-    q->split = AXES - 1, q->disjoint = 1, q->works[0] = AXES, q->works[1] = -1, q->group = q->pieces = 1, q->room = q->margin = 0;
+    q->split = AXES - 1, q->disjoint = 1, q->works[0] = AXES, q->works[1] = -1, q->pieces = 1, q->room = q->margin = 0;
+    q->group = q->n == 1 ? SQUARE : 1;
     for (int a = AXES - 1; a >= 0; a--) {
         const long reach = (q->kernel[a] - 1) * q->dilation[a] + 1;
         if (max(reach, q->stride[a]) > ROOMY + 4 * q->size[a] || 2 * q->before[a] > reach) return 0;
@@ -68,21 +52,19 @@ static int begin_pooling(Call *call, int back, int buffers) {
         if (q->works[1] < 0) q->works[1] = a;
     }
     Frame f = frame_of(q, 0, back);
-    const long plane = times(product_of(f.cells.count), q->n), total = back ? q->size[q->split] : q->out[q->split];
-    q->group = max(1, min(q->c, FRAME_FEW / plane));
+    const long plane = times(product_of(f.cells.count), f.n), total = back ? q->size[q->split] : q->out[q->split];
+    if (q->n > 1) q->group = max(1, min(q->c, FRAME_FEW / plane));
     q->pieces = min(total, (plane + FRAME - 1) / FRAME);
     for (long piece = 0; piece < q->pieces; piece++) {
-        long inner = q->n;
         f = frame_of(q, piece, back);
-        q->room = max(q->room, times(times(product_of(f.cells.count), q->n), q->group));
-        for (int a = AXES - 1; a >= 0; inner *= f.windows.count[a--])
+        q->room = max(q->room, times(product_of(f.cells.count), f.planes * f.n));
+        for (long a = AXES - 1, inner = f.n; a >= 0; inner *= f.windows.count[a--])
             q->margin = max(q->margin, (q->kernel[a] * q->dilation[a] + 1) * inner + 64);
     }
     q->margin = (q->margin + 15) / 16 * 16;
     q->room += 2 * q->margin;
     call->each = (times(times(q->room, buffers), SIZE) + 63) / 64 * 64;
-    call->scratch = room(times(call->threads, call->each));
-    return call->scratch && (!back || table_taps(q));
+    return (call->scratch = room(times(call->threads, call->each))) != NULL;
 }
 
 /* Array LEAD holds images if IMAGES, else positions, and decides on the memory order; the result are the others of the two. */
