@@ -60,23 +60,28 @@ static inline __attribute__((always_inline)) void NAME(gather)(T *restrict out, 
     const long taps = q->kernel[axis], by = q->stride[axis], step = q->dilation[axis] * inner, row = f->windows.count[axis];
     const long before = -f->cells.first[axis];
     if (by == 1 && (how != WINNERS || before <= 0)) inner *= positions, positions = 1;
-    for (long p = 0; p < positions; p++) {
-        const long outside = how == WINNERS ? before - p % row * by : 0; /* cells: -infinity there wins nothing from the image's */
-        const WORD low = outside > 0 ? (outside + q->dilation[axis] - 1) / q->dilation[axis] : 0;
-        EACH_VECTOR(inner) {
-            const T *at = in + p * by * inner + l;
-            V most = *(const V *)at;
-            NAME(mask) first = (NAME(mask)){0} + low;
-            for (long k = 1; k < taps; k++) {
-                const V v = *(const V *)(at + k * step);
-                const NAME(mask) more = how == WINNERS ? (v > most) | ((v != v) & (most == most)) : (v > most) | (v != v);
-                if (how == WINNERS) first = (more & (WORD)k) | (~more & first);
-                most = how == SUM ? (V)(most + v) : CHOOSE(more, v, most);
-            }
-            *(V *)(out + p * inner + l) = most;
-            if (how == WINNERS) *(NAME(mask) *)(won + p * inner + l) = first;
-        }
+#define WINDOWS(TAPS)                                                                                                      \
+    for (long p = 0; p < positions; p++) {                                                                                 \
+        const long outside = how == WINNERS ? before - p % row * by : 0; /* cells: they win nothing from the image's */    \
+        const WORD low = outside > 0 ? (outside + q->dilation[axis] - 1) / q->dilation[axis] : 0;                          \
+        EACH_VECTOR(inner) {                                                                                               \
+            const T *at = in + p * by * inner + l;                                                                         \
+            V most = *(const V *)at;                                                                                       \
+            NAME(mask) first = (NAME(mask)){0} + low;                                                                      \
+            for (long k = 1; k < (TAPS); k++) {                                                                            \
+                const V v = *(const V *)(at + k * step);                                                                   \
+                const NAME(mask) more = how == WINNERS ? (v > most) | ((v != v) & (most == most)) : (v > most) | (v != v); \
+                if (how == WINNERS) first = (more & (WORD)k) | (~more & first);                                            \
+                most = how == SUM ? (V)(most + v) : CHOOSE(more, v, most);                                                 \
+            }                                                                                                              \
+            *(V *)(out + p * inner + l) = most;                                                                            \
+            if (how == WINNERS) *(NAME(mask) *)(won + p * inner + l) = first;                                              \
+        }                                                                                                                  \
     }
+    if (taps == 2) WINDOWS(2)
+    else if (taps == 3) WINDOWS(3)
+    else WINDOWS(taps)
+#undef WINDOWS
 }
 
 /* The reverse: every cell along an axis gets the values of the windows that see it, or with `won` of those that it won. */
