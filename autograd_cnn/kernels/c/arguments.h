@@ -48,12 +48,6 @@ typedef struct {
     long count, first;      /* values; the item of the loop that begins with these */
 } Update;
 
-typedef struct { /* axes of an array in the order of memory, as groups that are reduced and kept in turns */
-    int groups, last_reduced;
-    long reduced;           /* combinations of the reduced groups but the last */
-    long size[MOST_AXES], step[MOST_AXES];
-} Axes;
-
 typedef struct { /* a copy in another order of the axes; the last two are rows and columns */
     const char *from;
     void *to;
@@ -83,7 +77,6 @@ struct Call {
     void *out[MOST_RESULTS];    /* their values */
     int results;
     Copying copying;
-    Axes along;                 /* the axes of a sum */
     void *laid;                 /* images laid out for a convolution, or as they are */
     void *filters, *scratch;    /* of tiles: transformed weights; memory for every thread, */
     long each;                  /* of so many bytes */

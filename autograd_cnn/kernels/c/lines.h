@@ -303,6 +303,7 @@ static void NAME(add_shares)(const Call *call, long begin, long end) {
             ((T *)call->out[1 + k])[l] = sum;
         }
 }
+#include "axes.h"
 #undef CHANNELS
 #undef STATISTICS
 #undef EACH_SIDE

@@ -65,7 +65,6 @@ static inline NAME(vec) NAME(only)(NAME(vec) value, T other, long count) {
 #include "bands.h"
 #include "winograd.h"
 #include "pool.h"
-#include "axes.h"
 #include "rows.h"
 #include "lines.h"
 

@@ -164,9 +164,9 @@ static int best_level(void) {
 
 #include "results.h"
 #include "calls_images.h"
-#include "calls_axes.h"
 #include "calls_conv.h"
 #include "calls_rows.h"
+#include "calls_axes.h"
 #include "calls_curves.h"
 
 /* ------------------------------------------------------------------------------------- settings */
