@@ -39,7 +39,7 @@ typedef struct {
     long pieces, apart;                     /* of a channel, and values from one to the next: one if batch-innermost */
     long room, margin;                      /* pooling: values of a buffer, and of its margin before the first; ... */
     long group;                             /* ... channels of an item; ... */
-    int split, disjoint, works[2];          /* ... the axis that pieces part; windows are apart; the first and last axis with work */
+    int split, disjoint, works, work[AXES]; /* ... the axis that pieces part; windows are apart; axes along which windows go */
     long places;                            /* values of a channel after batch norm and pooling */
 } Geometry;
 

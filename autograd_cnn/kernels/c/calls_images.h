@@ -36,10 +36,11 @@ static int pooling(Call *call, int k, int images) {
     return is_images(call, k, n, c, images ? q->size : q->out);
 }
 
-/* Part a pooling into items, and make `buffers` for each thread.  A window much larger than the image is NumPy's. */
-static int begin_pooling(Call *call, int back, int buffers) {
+/* Part a pooling into items, and make buffers for each thread.  A window much larger than the image is NumPy's. */
+static int begin_pooling(Call *call, int back) {
     Geometry *q = &call->q;
-    q->split = AXES - 1, q->disjoint = 1, q->works[0] = AXES, q->works[1] = -1, q->pieces = 1, q->room = q->margin = 0;
+    Frame f = {0};
+    q->split = AXES - 1, q->disjoint = 1, q->works = 0, q->pieces = 1, q->room = q->margin = 0;
     q->group = q->n == 1 ? SQUARE : 1;
     for (int a = AXES - 1; a >= 0; a--) {
         const long reach = (q->kernel[a] - 1) * q->dilation[a] + 1;
@@ -47,28 +48,28 @@ static int begin_pooling(Call *call, int back, int buffers) {
         if ((q->out[a] - 1) * q->stride[a] >= q->size[a] + q->before[a]) return 0;
         if (q->size[a] > 1 || reach > 1) q->split = a;
         if (reach > q->stride[a]) q->disjoint = 0;
-        if (q->kernel[a] == 1 && q->stride[a] == 1) continue;
-        q->works[0] = a;
-        if (q->works[1] < 0) q->works[1] = a;
+        if (q->kernel[a] > 1 || q->stride[a] > 1) q->work[q->works++] = a;
     }
-    Frame f = frame_of(q, 0, back);
-    const long plane = times(product_of(f.cells.count), f.n), total = back ? q->size[q->split] : q->out[q->split];
-    if (q->n > 1) q->group = max(1, min(q->c, FRAME_FEW / plane));
-    q->pieces = min(total, (plane + FRAME - 1) / FRAME);
+    set_frame(q, 0, back, &f);
+    const long most = (times(product_of(f.cells.count), f.n) + FRAME - 1) / FRAME;
+    q->pieces = min(most, back ? q->size[q->split] : q->out[q->split]);
     for (long piece = 0; piece < q->pieces; piece++) {
-        f = frame_of(q, piece, back);
-        q->room = max(q->room, times(product_of(f.cells.count), f.planes * f.n));
-        for (long a = AXES - 1, inner = f.n; a >= 0; inner *= f.windows.count[a--])
+        long inner = f.n, cells = f.n;
+        set_frame(q, piece, back, &f);
+        for (int a = AXES - 1; a >= 0; inner *= f.windows.count[a--]) {
+            cells = times(cells, max(f.cells.count[a], a == q->split ? 0 : q->size[a]));
             q->margin = max(q->margin, (q->kernel[a] * q->dilation[a] + 1) * inner + 64);
+        }
+        q->room = max(q->room, cells);
     }
     q->margin = (q->margin + 15) / 16 * 16;
     q->room += 2 * q->margin;
-    call->each = (times(times(q->room, buffers), SIZE) + 63) / 64 * 64;
+    call->each = (times(times(q->room, back ? 11 : 4), SIZE) + 63) / 64 * 64;
     return (call->scratch = room(times(call->threads, call->each))) != NULL;
 }
 
 /* Array LEAD holds images if IMAGES, else positions, and decides on the memory order; the result are the others of the two. */
-#define POOLING(NAME_, LETTERS, LEAD, IMAGES, BACK, BUFFERS, ALSO)                                    \
+#define POOLING(NAME_, LETTERS, LEAD, IMAGES, BACK, COST, ALSO)                                       \
     FUNCTION(NAME_) {                                                                                 \
         TAKE_AS_IT_LIES(LETTERS);                                                                     \
         Geometry *q = &call->q;                                                                       \
@@ -77,9 +78,9 @@ static int begin_pooling(Call *call, int back, int buffers) {
         long shape[2 + AXES] = {n, c};                                                                \
         for (int a = 0; a < q->axes; a++) shape[2 + a] = size[AXES - q->axes + a];                    \
         NEED(add_result(call, new_array(call->wide, 2 + q->axes, shape, q->c == c)));                 \
-        NEED(begin_pooling(call, BACK, BUFFERS));                                                     \
+        NEED(begin_pooling(call, BACK));                                                              \
         const double cells = (double)product_of(q->size) * q->n * q->group / q->pieces;               \
-        RUN(NAME_, (q->c + q->group - 1) / q->group * q->pieces, cells * (BUFFERS) / MOVES);          \
+        RUN(NAME_, (q->c + q->group - 1) / q->group * q->pieces, cells * (COST) / MOVES);             \
         return finish(call);                                                                          \
     }
 POOLING(window_max, "iw", 0, 1, 0, 2, 1)       /* window_max(x, window) */

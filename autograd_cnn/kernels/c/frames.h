@@ -1,21 +1,21 @@
 /* The pieces in which pooling goes through images, each in a frame: the cells that its windows see, also those that are not there,
  * and the windows.  A frame begins where a window does and has cells = windows * stride along every axis.  If the images are of
- * single values, up to SQUARE channels lie side by side in a frame, as the images of a batch do otherwise. */
+ * single values, SQUARE channels or fewer lie side by side in a frame, as the images of a batch do otherwise. */
 
 typedef struct { long first[AXES], count[AXES]; } Span; /* of cells or windows; the first may be negative */
 
 enum gathering { LARGEST, SUM, WINNERS };
 
 typedef struct {
-    long plane, planes, n;      /* the first channel, channels one behind the other, values side by side */
+    long plane, n;              /* the first channel, values side by side */
     Span cells, windows, wanted; /* what is wanted of the result: windows, or cells where gradients go back to them */
 } Frame;
 
-/* The frame of a piece, for the result at the windows, or with `back` at the cells. */
-static Frame frame_of(const Geometry *q, long item, int back) {
-    const long part = item % q->pieces, plane = item / q->pieces * q->group, planes = min(q->group, q->c - plane);
-    Frame f = {.plane = plane, .planes = q->n == 1 ? 1 : planes, .n = q->n == 1 ? planes : q->n};
-    for (int a = 0; a < AXES; a++) {
+/* Set the frame of a piece, for the result at the windows, or with `back` at the cells.  It holds that of another one, or zeros. */
+static void set_frame(const Geometry *q, long item, int back, Frame *f) {
+    const long part = item % q->pieces, known = f->n && q->pieces == 1;
+    f->plane = item / q->pieces * q->group, f->n = q->n == 1 ? min(q->group, q->c - f->plane) : q->n;
+    for (int a = 0; a < AXES && !known; a++) {
         const long total = back ? q->size[a] : q->out[a], by = q->stride[a], reach = (q->kernel[a] - 1) * q->dilation[a] + 1;
         const long from = a == q->split ? total * part / q->pieces : 0, to = a == q->split ? total * (part + 1) / q->pieces : total;
         const long others = (reach - 1) / by; /* windows that a cell may lie in, besides the last one that begins before it */
@@ -24,11 +24,10 @@ static Frame frame_of(const Geometry *q, long item, int back) {
             last = (to - 1 + q->before[a]) / by;
             first = max(0, (from + q->before[a]) / by - others), last = max(last, min(last, q->out[a] - 1) + others);
         }
-        f.windows.first[a] = first, f.windows.count[a] = last - first + 1;
-        f.cells.first[a] = first * by - q->before[a], f.cells.count[a] = (last - first + 1) * by;
-        f.wanted.first[a] = from, f.wanted.count[a] = to - from;
+        f->windows.first[a] = first, f->windows.count[a] = last - first + 1;
+        f->cells.first[a] = first * by - q->before[a], f->cells.count[a] = (last - first + 1) * by;
+        f->wanted.first[a] = from, f->wanted.count[a] = to - from;
     }
-    return f;
 }
 
 /* What there is of a span in an array of this size. */
@@ -45,12 +44,12 @@ static Span part_of(const Span *span, const long *size) {
 static int within(const Geometry *q, const Span *span, const long *size) {
     for (int a = 0; a < AXES; a++) {
         if (span->first[a] < 0 || span->first[a] + span->count[a] > size[a]) return 0;
-        if ((a != q->split || q->group > 1) && span->count[a] != size[a]) return 0;
+        if (a != q->split && span->count[a] != size[a]) return 0;
     }
     return 1;
 }
 
-/* Where a row of an array (C, D, H, W) begins that begins with the first cell of `part`, z slabs and y rows further. */
-static long place_of(const Geometry *q, long plane, const Span *part, const long *size, long z, long y) {
-    return (((plane * size[0] + part->first[0] + z) * size[1] + part->first[1] + y) * size[2] + part->first[2]) * q->n;
+/* Where a row of channels (D, H, W) begins that begins with the first cell of `part`, z slabs and y rows further. */
+static long place_of(const Frame *f, const Span *part, const long *size, long z, long y) {
+    return (((part->first[0] + z) * size[1] + part->first[1] + y) * size[2] + part->first[2]) * f->n;
 }

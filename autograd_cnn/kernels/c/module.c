@@ -31,8 +31,7 @@
 #define FLAT 64         /* values of a row below which rows are computed as one, with what lies between them */
 #define COLUMN 9        /* taps whose sums the weight gradient of one filter keeps in registers */
 #define CLASSES 64      /* classes of positions, at most */
-#define FRAME 32768     /* values that a pooling goes through at a time, in the second-level cache, ... */
-#define FRAME_FEW 4096  /* ... and up to which it takes channels together */
+#define FRAME 32768     /* values that a pooling goes through at a time, in the second-level cache */
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
 #define STRIP 128       /* values side by side in which an item adds up rows */

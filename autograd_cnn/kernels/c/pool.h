@@ -7,49 +7,52 @@
 #define V NAME(vec)
 #define EACH_VECTOR(COUNT) for (long l = 0; l < (COUNT); l += LANES)
 
-/* Whether a frame needs no copy of what it sees of an array: all of it is there, and no vector reaches over its end. */
-static inline int NAME(in_place)(const Geometry *q, const Span *span, const long *size) {
-    return q->disjoint && q->n % LANES == 0 && within(q, span, size);
+/* The memory of a frame's channels: where the first image or window is, or if those of single values lie side by side, would be. */
+static inline T *NAME(beside)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *array, T *buffer) {
+    const long plane = product_of(size), row = plane / size[q->split];
+    return q->n > 1 ? array + f->plane * plane * q->n : buffer - part_of(span, size).first[q->split] * row * f->n;
 }
 
-/* The array's memory from there on, or else a buffer. */
-static inline T *NAME(target)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *array, T *buffer) {
-    return NAME(in_place)(q, span, size) ? array + place_of(q, f->plane, span, size, 0, 0) : buffer;
-}
-
-/* What a frame sees of an array, and `fill` around it, copied to `to`; the array itself if it can be read in place. */
-static inline const T *NAME(framed)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *array, T fill, T *to) {
+/* Channels of single values turned around to lie so, what a span sees of them, or back. */
+static inline void NAME(side_by_side)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *array, T *images, int back) {
     const Span part = part_of(span, size);
-    const long row = span->count[2] * f->n, low = (part.first[2] - span->first[2]) * f->n, many = part.count[2];
-    T *into = to;
-    if (NAME(in_place)(q, span, size)) return NAME(target)(q, f, span, size, array, to);
-    for (long p = f->plane; p < f->plane + f->planes; p++)
-        for (long k = 0; k < span->count[0] * span->count[1]; k++, into += row) {
-            const long z = k / span->count[1] + span->first[0] - part.first[0], y = k % span->count[1] + span->first[1] - part.first[1];
-            const int outside = z < 0 || z >= part.count[0] || y < 0 || y >= part.count[1] || !many;
-            const T *from = array + (outside ? 0 : place_of(q, p, &part, size, z, y));
-            EACH_VECTOR(outside ? row : low) *(V *)(into + l) = (V){0} + fill;
-            if (outside) continue;
-            if (q->n > 1) memcpy(into + low, from, many * f->n * sizeof(T));
-            else NAME(turn_around)((const char *)from, product_of(size) * sizeof(T), into + low, f->n, many, f->n);
-            EACH_VECTOR(row - low - many * f->n) *(V *)(into + low + many * f->n + l) = (V){0} + fill;
-        }
-    return to;
+    const long plane = product_of(size), row = plane / size[q->split], first = part.first[q->split] * row, count = part.count[q->split] * row;
+    T *at = array + f->plane * plane + first, *found = images + first * f->n;
+    if (q->n > 1) return;
+    if (back) NAME(turn_around)((char *)found, f->n * sizeof(T), at, plane, f->n, count);
+    else NAME(turn_around)((char *)at, plane * sizeof(T), found, f->n, count, f->n);
 }
 
-/* What is wanted of a frame's values, copied to the array where it belongs, unless it is there. */
-static inline void NAME(put_back)(const Geometry *q, const Frame *f, const Span *span, const long *size, const T *from, T *array) {
+/* What a frame sees of images, in their memory, if it needs no copy: all of it is there, and no vector reaches over its end. */
+static inline T *NAME(direct)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *images) {
+    return q->disjoint && f->n % LANES == 0 && within(q, span, size) ? images + place_of(f, span, size, 0, 0) : NULL;
+}
+
+/* ... or else copied to `to`, with `fill` around it. */
+static inline T *NAME(framed)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *images, T fill, T *to) {
+    const Span part = part_of(span, size);
+    const long row = span->count[2] * f->n, low = (part.first[2] - span->first[2]) * f->n, many = part.count[2] * f->n;
+    T *const there = NAME(direct)(q, f, span, size, images), *into = to;
+    for (long k = 0; !there && k < span->count[0] * span->count[1]; k++, into += row) {
+        const long z = k / span->count[1] + span->first[0] - part.first[0], y = k % span->count[1] + span->first[1] - part.first[1];
+        const int outside = z < 0 || z >= part.count[0] || y < 0 || y >= part.count[1] || !many;
+        EACH_VECTOR(outside ? row : low) *(V *)(into + l) = (V){0} + fill;
+        if (outside) continue;
+        memcpy(into + low, images + place_of(f, &part, size, z, y), many * sizeof(T));
+        EACH_VECTOR(row - low - many) *(V *)(into + low + many + l) = (V){0} + fill;
+    }
+    return there ? there : to;
+}
+
+/* What is wanted of a frame's values, copied to images. */
+static inline void NAME(put_back)(const Frame *f, const Span *span, const long *size, const T *from, T *images) {
     const Span *part = &f->wanted;
-    if (from == NAME(target)(q, f, span, size, array, NULL)) return;
-    for (long p = 0; p < f->planes; p++)
-        for (long k = 0; k < part->count[0] * part->count[1]; k++) {
-            const long z = k / part->count[1], y = k % part->count[1];
-            const long row = ((p * span->count[0] + z + part->first[0] - span->first[0]) * span->count[1] + y + part->first[1] - span->first[1]);
-            const T *at = from + (row * span->count[2] + part->first[2] - span->first[2]) * f->n;
-            T *to = array + place_of(q, f->plane + p, part, size, z, y);
-            if (q->n > 1) memcpy(to, at, part->count[2] * f->n * sizeof(T));
-            else NAME(turn_around)((const char *)at, f->n * sizeof(T), to, product_of(size), f->n, part->count[2]);
-        }
+    for (long k = 0; k < part->count[0] * part->count[1]; k++) {
+        const long z = k / part->count[1], y = k % part->count[1];
+        const long row = (z + part->first[0] - span->first[0]) * span->count[1] + y + part->first[1] - span->first[1];
+        const T *at = from + (row * span->count[2] + part->first[2] - span->first[2]) * f->n;
+        memcpy(images + place_of(f, part, size, z, y), at, part->count[2] * f->n * sizeof(T));
+    }
 }
 
 /* Of each window along an axis, the largest value or the sum; WINNERS: the largest, and the first tap in the image that holds it (a
@@ -109,22 +112,25 @@ static inline __attribute__((always_inline)) void NAME(spread)(T *restrict out, 
 }
 
 #define BUFFER(K) ((T *)scratch_of(call) + (K) * q->room + q->margin)
-#define WORKS(AXIS) (q->kernel[AXIS] > 1 || q->stride[AXIS] > 1)
-#define OUTER(AXIS) (f.planes * ((AXIS) > 0 ? f.cells.count[0] : 1) * ((AXIS) > 1 ? f.cells.count[1] : 1) * f.windows.count[AXIS])
+#define OUTER(AXIS) (((AXIS) > 0 ? f.cells.count[0] : 1) * ((AXIS) > 1 ? f.cells.count[1] : 1) * f.windows.count[AXIS])
 #define INNER(AXIS) (f.n * ((AXIS) < 2 ? f.windows.count[2] : 1) * ((AXIS) < 1 ? f.windows.count[1] : 1))
 
 static inline __attribute__((always_inline)) void NAME(pool)(const Call *call, long begin, long end, const enum gathering how) {
     const Geometry *q = &call->q;
+    Frame f = {0};
     for (long item = begin; item < end; item++) {
-        const Frame f = frame_of(q, item, 0);
-        const T *from = NAME(framed)(q, &f, &f.cells, q->size, call->data[0], how == SUM ? 0 : -(T)INFINITY, BUFFER(0));
-        for (int axis = AXES - 1, k = 1; axis >= 0; axis--)
-            if (WORKS(axis)) {
-                T *to = axis == q->works[0] ? NAME(target)(q, &f, &f.windows, q->out, call->out[0], BUFFER(k)) : BUFFER(k);
-                NAME(gather)(to, NULL, from, OUTER(axis), INNER(axis), q, &f, axis, how);
-                from = to, k = !k;
-            }
-        NAME(put_back)(q, &f, &f.windows, q->out, from, call->out[0]);
+        set_frame(q, item, 0, &f);
+        T *x = NAME(beside)(q, &f, &f.cells, q->size, call->data[0], BUFFER(2));
+        T *out = NAME(beside)(q, &f, &f.windows, q->out, call->out[0], BUFFER(3)), *there = NAME(direct)(q, &f, &f.windows, q->out, out);
+        NAME(side_by_side)(q, &f, &f.cells, q->size, call->data[0], x, 0);
+        T *from = NAME(framed)(q, &f, &f.cells, q->size, x, how == SUM ? 0 : -(T)INFINITY, BUFFER(0));
+        for (int k = 0; k < q->works; k++) {
+            T *to = k == q->works - 1 && there ? there : BUFFER(!(k & 1));
+            NAME(gather)(to, NULL, from, OUTER(q->work[k]), INNER(q->work[k]), q, &f, q->work[k], how);
+            from = to;
+        }
+        if (from != there) NAME(put_back)(&f, &f.windows, q->out, from, out);
+        NAME(side_by_side)(q, &f, &f.wanted, q->out, call->out[0], out, 1);
     }
 }
 
@@ -133,22 +139,30 @@ static void NAME(window_sum)(const Call *call, long begin, long end) { NAME(pool
 
 static inline __attribute__((always_inline)) void NAME(unpool)(const Call *call, long begin, long end, const int picks) {
     const Geometry *q = &call->q;
+    Frame f = {0};
     for (long item = begin; item < end; item++) {
-        const Frame f = frame_of(q, item, 1);
-        const T *from = picks ? NAME(framed)(q, &f, &f.cells, q->size, call->data[1], -(T)INFINITY, BUFFER(0)) : NULL;
-        for (int axis = AXES - 1, k = 3; picks && axis >= 0; axis--)
-            if (WORKS(axis)) {
-                NAME(gather)(BUFFER(k), (WORD *)BUFFER(5 + axis), from, OUTER(axis), INNER(axis), q, &f, axis, WINNERS);
-                from = BUFFER(k), k = 7 - k;
-            }
-        from = NAME(framed)(q, &f, &f.windows, q->out, call->data[0], 0, BUFFER(2));
-        for (int axis = 0, k = 0; axis < AXES; axis++)
-            if (WORKS(axis)) {
-                T *to = axis == q->works[1] ? NAME(target)(q, &f, &f.cells, q->size, call->out[0], BUFFER(k)) : BUFFER(k);
-                NAME(spread)(to, from, picks ? (WORD *)BUFFER(5 + axis) : NULL, OUTER(axis), INNER(axis), q, axis, picks);
-                from = to, k = !k;
-            }
-        NAME(put_back)(q, &f, &f.cells, q->size, from, call->out[0]);
+        set_frame(q, item, 1, &f);
+        T *g = NAME(beside)(q, &f, &f.windows, q->out, call->data[0], BUFFER(8)), *from = NULL;
+        T *out = NAME(beside)(q, &f, &f.cells, q->size, call->out[0], BUFFER(9)), *there = NAME(direct)(q, &f, &f.cells, q->size, out);
+        NAME(side_by_side)(q, &f, &f.windows, q->out, call->data[0], g, 0);
+        if (picks) {
+            T *x = NAME(beside)(q, &f, &f.cells, q->size, call->data[1], BUFFER(10));
+            NAME(side_by_side)(q, &f, &f.cells, q->size, call->data[1], x, 0);
+            from = NAME(framed)(q, &f, &f.cells, q->size, x, -(T)INFINITY, BUFFER(0));
+        }
+        for (int k = 0; picks && k < q->works; k++) {
+            T *to = BUFFER(3 + (k & 1));
+            NAME(gather)(to, (WORD *)BUFFER(5 + k), from, OUTER(q->work[k]), INNER(q->work[k]), q, &f, q->work[k], WINNERS);
+            from = to;
+        }
+        from = NAME(framed)(q, &f, &f.windows, q->out, g, 0, BUFFER(2));
+        for (int k = q->works - 1; k >= 0; k--) {
+            T *to = !k && there ? there : BUFFER(k & 1);
+            NAME(spread)(to, from, (WORD *)BUFFER(5 + k), OUTER(q->work[k]), INNER(q->work[k]), q, q->work[k], picks);
+            from = to;
+        }
+        if (from != there) NAME(put_back)(&f, &f.cells, q->size, from, out);
+        NAME(side_by_side)(q, &f, &f.wanted, q->size, call->out[0], out, 1);
     }
 }
 
@@ -158,6 +172,5 @@ static void NAME(window_spread)(const Call *call, long begin, long end) { NAME(u
 #undef V
 #undef EACH_VECTOR
 #undef BUFFER
-#undef WORKS
 #undef OUTER
 #undef INNER
