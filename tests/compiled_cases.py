@@ -289,11 +289,11 @@ def axis_sum(draw: Any) -> Any:
 
 @st.composite
 def lines(draw: Any, weighed: bool = False) -> Any:
-    """And how they are added up, or the matrix that weighs them."""
+    """And the matrix that weighs them."""
     shape = draw(st.sampled_from([(7,), (50, 3), (17, 40), (2, 3, 4), (9, 2, 5, 4), (1, 150, 2)]))
     make, axis = Arrays(draw), draw(st.integers(0, len(shape) - 1))
     if not weighed:
-        return make(*shape), axis, draw(st.booleans())
+        return make(*shape), axis
     matrix = make.plain(draw(st.integers(1, 9)), shape[axis])
     low, high = make.rng.integers(-3, shape[axis] + 1, (2, len(matrix), 1))
     cells = np.arange(shape[axis])

@@ -223,14 +223,11 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return reduced(rest[..., 0], x, axis, keepdims)
 
 
-def _cumsum_x(g: Array, x: Array, axis: int | None) -> Array:
-    """Running sums from the end: by kernel on arrays, without reversed copies."""
-    if isinstance(g, np.ndarray) and g.dtype.char in "fd":
-        return kernels.cumsum(g, (axis or 0) % g.ndim, True).reshape(x.shape)
-    return flip(cumsum(flip(g, axis=axis), axis=axis), axis=axis).reshape(x.shape)
-
-
-@op(x=lambda g, out, x, *, axis: _cumsum_x(g, x, axis))
+@op(
+    x=lambda g, out, x, *, axis: flip(cumsum(flip(g, axis=axis), axis=axis), axis=axis).reshape(
+        x.shape
+    )
+)
 def cumsum(x: Array, *, axis: int | None = None) -> Array:
     """Running sum along `axis`; of all values in row-major order when it is None.
 
@@ -239,7 +236,7 @@ def cumsum(x: Array, *, axis: int | None = None) -> Array:
     """
     if x.dtype.char in "fd":
         x, axis = line("cumsum", x, axis)
-        return kernels.cumsum(x, axis, False)
+        return kernels.cumsum(x, axis)
     return in_float32(np.cumsum, x, axis=axis)
 
 

@@ -1,11 +1,5 @@
 /* The functions of the module along axes.  Their loops stand in axes.h, what they compute in the folder reference. */
 
-/* Items of rows, all of SIDE side by side: where a row costs little, long runs of memory count more than many items. */
-static long wide_items(Call *call) {
-    call->lines.side = SIDE;
-    return call->lines.outer * ((call->lines.beside + SIDE - 1) / SIDE);
-}
-
 /* axis_sum(x, axis, keepdims) */
 FUNCTION(axis_sum) {
     TAKE_AS_IT_LIES("e-l");
@@ -14,7 +8,8 @@ FUNCTION(axis_sum) {
     NEED(reduced);
     for (int axis = 0; !find_rows(call, 0, now, 0, 0); axis++) NEED((now &= ~(1L << axis)));
     NEED(new_of_rows(call, 0, now, now != reduced || call->numbers[0]));
-    RUN(axis_sum, wide_items(call), ROW_COST(1));
+    call->lines.side = SIDE; /* long runs of memory count more than many items */
+    RUN(axis_sum, call->lines.outer * ((call->lines.beside + SIDE - 1) / SIDE), ROW_COST(1));
     const int number = now == (1L << call->view[0].ndim) - 1 && !call->numbers[0];
     PyObject *sums = finish(call), *key = sums && number ? PyTuple_New(0) : NULL, *found = NULL;
     if (sums && now != reduced) found = axis_sum(self, (PyObject *[]){sums, args[1], args[2]}, 3);
@@ -23,28 +18,35 @@ FUNCTION(axis_sum) {
     return found;
 }
 
-/* cumsum(x, axis, backwards) */
+/* Begin a loop along the axis of array 0 that the first number names, where it gets so many values, or 0 for as many: the items, or 0. */
+static long begin_along(Call *call, long rows) {
+    const long axis = call->numbers[0], axes = call->view[0].ndim;
+    long shape[MOST_AXES];
+    if (axis < 0 || axis >= axes || LENGTH(0, axis) == 1 || !find_rows(call, 0, 1L << axis, 0, 0)) return 0;
+    for (int k = 0; k < axes; k++) shape[k] = rows && k == axis ? rows : LENGTH(0, k);
+    call->each = times(times(SQUARE, shape[axis] + call->lines.length), SIZE) + 2 * shape[axis] * (long)sizeof(long);
+    call->each = (call->each + 63) / 64 * 64;
+    if (!add_result(call, new_array(call->wide, axes, shape, call->lines.turned))) return 0;
+    if (!(call->scratch = room(times(call->threads, call->each)))) return 0;
+    const long outer = call->lines.outer, beside = call->lines.beside;
+    return beside > 1 ? outer * ((beside + SIDE - 1) / SIDE) : (outer + SQUARE - 1) / SQUARE;
+}
+
+/* cumsum(x, axis) */
 FUNCTION(cumsum) {
-    TAKE_AS_IT_LIES("ell");
-    const long reduced = read_axes(call, 0, args[1]);
-    NEED(reduced && PyLong_Check(args[1]) && find_rows(call, 0, reduced, 0, 0) && new_of_rows(call, 0, 0, 1));
-    const long items = call->lines.beside > 1 ? wide_items(call) : (call->lines.outer + 3) / 4;
-    RUN(cumsum, items, 2 * call->count[0] / items / (call->lines.beside > 1 ? MOVES : 1));
+    TAKE_AS_IT_LIES("el");
+    const long items = begin_along(call, 0);
+    NEED(items);
+    RUN(cumsum, items, 4 * call->count[0] / items / MOVES);
     return finish(call);
 }
 
 /* banded(x, axis, matrix) */
 FUNCTION(banded) {
     TAKE_AS_IT_LIES("elv");
-    long shape[MOST_AXES];
-    const long reduced = read_axes(call, 0, args[1]), axis = call->numbers[0];
-    NEED(reduced && axis >= 0 && call->view[1].ndim == 2 && LENGTH(1, 1) == LENGTH(0, axis) && find_rows(call, 0, reduced, 0, 0));
-    for (int k = 0; k < call->view[0].ndim; k++) shape[k] = k == axis ? LENGTH(1, 0) : LENGTH(0, k);
-    NEED(add_result(call, new_array(call->wide, call->view[0].ndim, shape, call->lines.turned)));
-    const long outer = call->lines.outer, beside = call->lines.beside, items = beside > 1 ? outer : (outer + SQUARE - 1) / SQUARE;
-    call->each = times(SQUARE * SIZE, LENGTH(1, 0) + LENGTH(1, 1)) + LENGTH(1, 0) * 2 * sizeof(long);
-    NEED(call->scratch = room(times(call->threads, call->each = (call->each + 63) / 64 * 64)));
-    RUN(banded, items, LENGTH(1, 0) * (beside > 1 ? beside * 4 / MOVES : SQUARE));
+    const long items = call->view[1].ndim == 2 ? begin_along(call, LENGTH(1, 0)) : 0;
+    NEED(items && LENGTH(1, 1) == call->lines.length);
+    RUN(banded, items, LENGTH(1, 0) * SIDE * 4 / MOVES);
     return finish(call);
 }
 
@@ -56,7 +58,7 @@ FUNCTION(add_rows) {
     NEED(contiguous(&call->view[0], 0) && !call->view[0].readonly && lay_arrays(call) && call->count[2] == call->count[1] * q->n);
     NEED(call->view[2].ndim == call->view[1].ndim + call->view[0].ndim - 1);
     for (long k = 0; k < call->count[1]; k++) NEED(((int64_t *)call->data[1])[k] >= -q->c && ((int64_t *)call->data[1])[k] < q->c);
-    RUN(add_rows, (q->n + STRIP - 1) / STRIP, call->count[1] * (2 + min(STRIP, q->n) * 3 / MOVES));
+    RUN(add_rows, (q->n + SIDE - 1) / SIDE, call->count[1] * (2 + min(SIDE, q->n) * 3 / MOVES));
     release(call);
     Py_RETURN_NONE;
 }

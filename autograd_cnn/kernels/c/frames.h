@@ -40,15 +40,6 @@ static Span part_of(const Span *span, const long *size) {
     return part;
 }
 
-/* Whether all of a span lies in an array of this size, without a gap in memory. */
-static int within(const Geometry *q, const Span *span, const long *size) {
-    for (int a = 0; a < AXES; a++) {
-        if (span->first[a] < 0 || span->first[a] + span->count[a] > size[a]) return 0;
-        if (a != q->split && span->count[a] != size[a]) return 0;
-    }
-    return 1;
-}
-
 /* Where a row of channels (D, H, W) begins that begins with the first cell of `part`, z slabs and y rows further. */
 static long place_of(const Frame *f, const Span *part, const long *size, long z, long y) {
     return (((part->first[0] + z) * size[1] + part->first[1] + y) * size[2] + part->first[2]) * f->n;

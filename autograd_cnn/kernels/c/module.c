@@ -34,7 +34,6 @@
 #define FRAME 32768     /* values that a pooling goes through at a time, in the second-level cache */
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
-#define STRIP 128       /* values side by side in which an item adds up rows */
 #define SQUARE 16       /* side of the squares in which a matrix is turned around */
 #define PIECE 1024      /* columns, and ... */
 #define TALL 128        /* ... rows of an array that one item copies to another order (16 rows: 1.4 to 1.8 times as long) */

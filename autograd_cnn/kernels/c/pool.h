@@ -7,52 +7,43 @@
 #define V NAME(vec)
 #define EACH_VECTOR(COUNT) for (long l = 0; l < (COUNT); l += LANES)
 
-/* The memory of a frame's channels: where the first image or window is, or if those of single values lie side by side, would be. */
-static inline T *NAME(beside)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *array, T *buffer) {
-    const long plane = product_of(size), row = plane / size[q->split];
-    return q->n > 1 ? array + f->plane * plane * q->n : buffer - part_of(span, size).first[q->split] * row * f->n;
-}
-
-/* Channels of single values turned around to lie so, what a span sees of them, or back. */
-static inline void NAME(side_by_side)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *array, T *images, int back) {
-    const Span part = part_of(span, size);
+/* The memory of a frame's channels, where the first image or window is.  Channels of single values are turned around to lie side by
+ * side in a buffer: what a span sees of them, if `turn` is positive, or what is wanted back from there, if it is negative. */
+static inline T *NAME(beside)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *array, T *buffer, int turn) {
+    const Span part = turn < 0 ? f->wanted : part_of(span, size);
     const long plane = product_of(size), row = plane / size[q->split], first = part.first[q->split] * row, count = part.count[q->split] * row;
-    T *at = array + f->plane * plane + first, *found = images + first * f->n;
-    if (q->n > 1) return;
-    if (back) NAME(turn_around)((char *)found, f->n * sizeof(T), at, plane, f->n, count);
-    else NAME(turn_around)((char *)at, plane * sizeof(T), found, f->n, count, f->n);
+    T *const images = buffer - max(0, span->first[q->split]) * row * f->n, *const found = images + first * f->n;
+    T *const at = array + f->plane * plane * q->n + first;
+    if (q->n > 1) return at - first;
+    if (turn > 0) NAME(turn_around)((const char *)at, plane * sizeof(T), found, f->n, count, f->n);
+    if (turn < 0) NAME(turn_around)((const char *)found, f->n * sizeof(T), at, plane, f->n, count);
+    return images;
 }
 
 /* What a frame sees of images, in their memory, if it needs no copy: all of it is there, and no vector reaches over its end. */
 static inline T *NAME(direct)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *images) {
-    return q->disjoint && f->n % LANES == 0 && within(q, span, size) ? images + place_of(f, span, size, 0, 0) : NULL;
+    if (!q->disjoint || f->n % LANES) return NULL;
+    for (int a = 0; a < AXES; a++)
+        if (span->first[a] < 0 || span->first[a] + span->count[a] > size[a] || (a != q->split && span->count[a] != size[a])) return NULL;
+    return images + place_of(f, span, size, 0, 0);
 }
 
-/* ... or else copied to `to`, with `fill` around it. */
-static inline T *NAME(framed)(const Geometry *q, const Frame *f, const Span *span, const long *size, T *images, T fill, T *to) {
-    const Span part = part_of(span, size);
+/* Rows of images copied to a frame, with `fill` around them; or with `back`, what is wanted of them. */
+static inline T *NAME(framed)(const Frame *f, const Span *span, const long *size, T *images, T fill, T *frame, int back) {
+    const Span part = back ? f->wanted : part_of(span, size);
     const long row = span->count[2] * f->n, low = (part.first[2] - span->first[2]) * f->n, many = part.count[2] * f->n;
-    T *const there = NAME(direct)(q, f, span, size, images), *into = to;
-    for (long k = 0; !there && k < span->count[0] * span->count[1]; k++, into += row) {
+    for (long k = 0; k < span->count[0] * span->count[1]; k++) {
         const long z = k / span->count[1] + span->first[0] - part.first[0], y = k % span->count[1] + span->first[1] - part.first[1];
         const int outside = z < 0 || z >= part.count[0] || y < 0 || y >= part.count[1] || !many;
+        T *const into = frame + k * row, *const at = images + (outside ? 0 : place_of(f, &part, size, z, y));
+        if (back && !outside) memcpy(at, into + low, many * sizeof(T));
+        if (back) continue;
         EACH_VECTOR(outside ? row : low) *(V *)(into + l) = (V){0} + fill;
         if (outside) continue;
-        memcpy(into + low, images + place_of(f, &part, size, z, y), many * sizeof(T));
+        memcpy(into + low, at, many * sizeof(T));
         EACH_VECTOR(row - low - many) *(V *)(into + low + many + l) = (V){0} + fill;
     }
-    return there ? there : to;
-}
-
-/* What is wanted of a frame's values, copied to images. */
-static inline void NAME(put_back)(const Frame *f, const Span *span, const long *size, const T *from, T *images) {
-    const Span *part = &f->wanted;
-    for (long k = 0; k < part->count[0] * part->count[1]; k++) {
-        const long z = k / part->count[1], y = k % part->count[1];
-        const long row = (z + part->first[0] - span->first[0]) * span->count[1] + y + part->first[1] - span->first[1];
-        const T *at = from + (row * span->count[2] + part->first[2] - span->first[2]) * f->n;
-        memcpy(images + place_of(f, part, size, z, y), at, part->count[2] * f->n * sizeof(T));
-    }
+    return frame;
 }
 
 /* Of each window along an axis, the largest value or the sum; WINNERS: the largest, and the first tap in the image that holds it (a
@@ -90,24 +81,17 @@ static inline __attribute__((always_inline)) void NAME(gather)(T *restrict out, 
 /* The reverse: every cell along an axis gets the values of the windows that see it, or with `won` of those that it won. */
 static inline __attribute__((always_inline)) void NAME(spread)(T *restrict out, const T *restrict in, const WORD *restrict won, long positions,
                                                                long inner, const Geometry *q, int axis, const int picks) {
-    const long taps = q->kernel[axis], by = q->stride[axis], dilation = q->dilation[axis], before = (taps - 1) * dilation / by * inner;
-    long every = 1; /* every how many taps one meets a cell, and as many windows back as that takes */
-    while (every * dilation % by) every++;
-    const long hop = every * dilation / by * inner;
+    const long taps = q->kernel[axis], by = q->stride[axis], hop = q->dilation[axis] * inner, before = (taps - 1) / by * hop;
     if (before) memset((T *)in - before, 0, before * sizeof(T)); /* a buffer's room before it */
     if (by == 1) inner *= positions, positions = 1;
 #define SHARE(AT, TAP) (picks ? (V)(*(const NAME(mask) *)(in + (AT)) & (*(const NAME(mask) *)(won + (AT)) == (WORD)(TAP))) : *(const V *)(in + (AT)))
     for (long p = 0; p < positions; p++)
-        for (long r = 0; r < by; r++, out += inner) {
-            long first = dilation > 1 ? 0 : r;
-            while (dilation > 1 && first < taps && first * dilation % by != r) first++;
-            const long from = (p - first * dilation / by) * inner;
+        for (long r = 0; r < by; r++, out += inner)
             EACH_VECTOR(inner) {
                 V sum = {0};
-                for (long k = first, at = from + l; k < taps; k += every, at -= hop) sum += SHARE(at, k);
+                for (long k = r, at = p * inner + l; k < taps; k += by, at -= hop) sum += SHARE(at, k);
                 *(V *)(out + l) = sum;
             }
-        }
 #undef SHARE
 }
 
@@ -120,17 +104,16 @@ static inline __attribute__((always_inline)) void NAME(pool)(const Call *call, l
     Frame f = {0};
     for (long item = begin; item < end; item++) {
         set_frame(q, item, 0, &f);
-        T *x = NAME(beside)(q, &f, &f.cells, q->size, call->data[0], BUFFER(2));
-        T *out = NAME(beside)(q, &f, &f.windows, q->out, call->out[0], BUFFER(3)), *there = NAME(direct)(q, &f, &f.windows, q->out, out);
-        NAME(side_by_side)(q, &f, &f.cells, q->size, call->data[0], x, 0);
-        T *from = NAME(framed)(q, &f, &f.cells, q->size, x, how == SUM ? 0 : -(T)INFINITY, BUFFER(0));
+        T *x = NAME(beside)(q, &f, &f.cells, q->size, call->data[0], BUFFER(2), 1), *from = NAME(direct)(q, &f, &f.cells, q->size, x);
+        T *out = NAME(beside)(q, &f, &f.windows, q->out, call->out[0], BUFFER(3), 0), *there = NAME(direct)(q, &f, &f.windows, q->out, out);
+        if (!from) from = NAME(framed)(&f, &f.cells, q->size, x, how == SUM ? 0 : -(T)INFINITY, BUFFER(0), 0);
         for (int k = 0; k < q->works; k++) {
             T *to = k == q->works - 1 && there ? there : BUFFER(!(k & 1));
             NAME(gather)(to, NULL, from, OUTER(q->work[k]), INNER(q->work[k]), q, &f, q->work[k], how);
             from = to;
         }
-        if (from != there) NAME(put_back)(&f, &f.windows, q->out, from, out);
-        NAME(side_by_side)(q, &f, &f.wanted, q->out, call->out[0], out, 1);
+        if (from != there) NAME(framed)(&f, &f.windows, q->out, out, 0, from, 1);
+        NAME(beside)(q, &f, &f.windows, q->out, call->out[0], BUFFER(3), -1);
     }
 }
 
@@ -142,27 +125,27 @@ static inline __attribute__((always_inline)) void NAME(unpool)(const Call *call,
     Frame f = {0};
     for (long item = begin; item < end; item++) {
         set_frame(q, item, 1, &f);
-        T *g = NAME(beside)(q, &f, &f.windows, q->out, call->data[0], BUFFER(8)), *from = NULL;
-        T *out = NAME(beside)(q, &f, &f.cells, q->size, call->out[0], BUFFER(9)), *there = NAME(direct)(q, &f, &f.cells, q->size, out);
-        NAME(side_by_side)(q, &f, &f.windows, q->out, call->data[0], g, 0);
+        T *g = NAME(beside)(q, &f, &f.windows, q->out, call->data[0], BUFFER(8), 1), *from = NULL;
+        T *out = NAME(beside)(q, &f, &f.cells, q->size, call->out[0], BUFFER(9), 0), *there = NAME(direct)(q, &f, &f.cells, q->size, out);
         if (picks) {
-            T *x = NAME(beside)(q, &f, &f.cells, q->size, call->data[1], BUFFER(10));
-            NAME(side_by_side)(q, &f, &f.cells, q->size, call->data[1], x, 0);
-            from = NAME(framed)(q, &f, &f.cells, q->size, x, -(T)INFINITY, BUFFER(0));
+            T *x = NAME(beside)(q, &f, &f.cells, q->size, call->data[1], BUFFER(10), 1);
+            from = NAME(direct)(q, &f, &f.cells, q->size, x);
+            if (!from) from = NAME(framed)(&f, &f.cells, q->size, x, -(T)INFINITY, BUFFER(0), 0);
         }
         for (int k = 0; picks && k < q->works; k++) {
             T *to = BUFFER(3 + (k & 1));
             NAME(gather)(to, (WORD *)BUFFER(5 + k), from, OUTER(q->work[k]), INNER(q->work[k]), q, &f, q->work[k], WINNERS);
             from = to;
         }
-        from = NAME(framed)(q, &f, &f.windows, q->out, g, 0, BUFFER(2));
+        from = NAME(direct)(q, &f, &f.windows, q->out, g);
+        if (!from) from = NAME(framed)(&f, &f.windows, q->out, g, 0, BUFFER(2), 0);
         for (int k = q->works - 1; k >= 0; k--) {
             T *to = !k && there ? there : BUFFER(k & 1);
             NAME(spread)(to, from, (WORD *)BUFFER(5 + k), OUTER(q->work[k]), INNER(q->work[k]), q, q->work[k], picks);
             from = to;
         }
-        if (from != there) NAME(put_back)(&f, &f.cells, q->size, from, out);
-        NAME(side_by_side)(q, &f, &f.wanted, q->size, call->out[0], out, 1);
+        if (from != there) NAME(framed)(&f, &f.cells, q->size, out, 0, from, 1);
+        NAME(beside)(q, &f, &f.cells, q->size, call->out[0], BUFFER(9), -1);
     }
 }
 

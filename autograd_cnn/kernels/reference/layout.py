@@ -55,9 +55,9 @@ def axis_sum(x: np.ndarray, axis: Any, keepdims: bool, /) -> np.ndarray:
     return add_up(x, axis=axis, keepdims=keepdims)
 
 
-def cumsum(x: np.ndarray, axis: int, backwards: bool, /) -> np.ndarray:
-    """Running sums along an axis, from its end if `backwards`."""
-    return np.flip(np.flip(x, axis).cumsum(axis), axis) if backwards else x.cumsum(axis)
+def cumsum(x: np.ndarray, axis: int, /) -> np.ndarray:
+    """Running sums along an axis."""
+    return x.cumsum(axis)
 
 
 def banded(x: np.ndarray, axis: int, matrix: np.ndarray, /) -> np.ndarray:
