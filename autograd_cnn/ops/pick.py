@@ -174,15 +174,9 @@ def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Ar
             f"take_along_axis: indices must have {x.ndim} axes as the values have, got shape "
             f"{indices.shape}"
         )
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"take_along_axis: indices must be integers, got dtype {indices.dtype}")
-    n = x.shape[axis]
-    wrong = (indices < -n) | (indices >= n)
-    if wrong.any():
-        raise IndexError(
-            f"index {indices[wrong].flat[0]} is out of bounds for axis {axis} with size {n}"
-        )
-    return picked_along(x, (indices % max(n, 1)).astype(np.intp), axis)
+    index = list(np.ogrid[tuple(slice(n) for n in x.shape)])
+    index[axis] = indices
+    return x[tuple(index)]
 
 
 def picked_along(x: Array, indices: np.ndarray, axis: int) -> Array:

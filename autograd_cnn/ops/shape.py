@@ -105,10 +105,9 @@ def unbroadcast(g: Array, x: Array) -> Array:
 
 
 def channel_sum(g: Array) -> Array:
-    """The sum of g (N, C, ...) over all axes but C: by kernel on arrays, five times faster."""
-    if isinstance(g, np.ndarray):
-        return kernels.channel_sum(g)
-    return g.sum(axis=(0, *range(2, g.ndim)))
+    """The sum of g (N, C, ...) over all axes but C: by kernel on arrays, without an op's call."""
+    axes = (0, *range(2, g.ndim))
+    return kernels.axis_sum(g, axes, False) if isinstance(g, np.ndarray) else g.sum(axis=axes)
 
 
 @op(x=lambda g, out, x, *, shape: broadcast_to(g, shape=x.shape))

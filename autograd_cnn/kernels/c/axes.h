@@ -6,10 +6,14 @@ static void NAME(axis_sum)(const Call *call, long begin, long end) {
         const T *x = (const T *)call->data[0] + base;
         ZEROS(total)
         if (beside < 16) TOTAL(0, length, total, VALUES(x))
-        for (long k = 0; beside >= 16 && k < length;) { /* half of the time that TOTAL takes */
+        for (long k = 0; beside >= 16 && k < length;) { /* 4 values of each row at a time, in half of the time that TOTAL takes */
+            const long stop = min(length, k + 256);
             T part[SIDE] = {0};
-            for (const long stop = min(length, k + 256); k < stop; k++)
-                for (long j = 0; j < n; j++) part[j] += x[k * beside + j];
+            for (; k < stop; k += stop - k < 4 ? 1 : 4) {
+                const T *at = x + k * beside, *below = at + 2 * beside;
+                if (stop - k < 4) for (long j = 0; j < n; j++) part[j] += at[j];
+                else for (long j = 0; j < n; j++) part[j] += (at[j] + at[beside + j]) + (below[j] + below[beside + j]);
+            }
             for (long j = 0; j < n; j++) total[j] += part[j];
         }
         for (long j = 0; j < n; j++) ((T *)call->out[0])[row + j] = (T)total[j];

@@ -22,7 +22,7 @@ FUNCTION(axis_sum) {
 static long begin_along(Call *call, long rows) {
     const long axis = call->numbers[0], axes = call->view[0].ndim;
     long shape[MOST_AXES];
-    if (axis < 0 || axis >= axes || LENGTH(0, axis) == 1 || !find_rows(call, 0, 1L << axis, 0, 0)) return 0;
+    if (axis < 0 || axis >= axes || (rows && LENGTH(0, axis) == 1) || !find_rows(call, 0, 1L << axis, 0, 0)) return 0;
     for (int k = 0; k < axes; k++) shape[k] = rows && k == axis ? rows : LENGTH(0, k);
     call->each = times(times(SQUARE, shape[axis] + call->lines.length), SIZE) + 2 * shape[axis] * (long)sizeof(long);
     call->each = (call->each + 63) / 64 * 64;

@@ -36,8 +36,7 @@ static int pooling(Call *call, int k, int images) {
     return is_images(call, k, n, c, images ? q->size : q->out);
 }
 
-/* Part a pooling into items, and make buffers for each thread.  NumPy's are windows much larger than the image, and gradients of those
- * with dilation as well as stride. */
+/* Part a pooling into items, and make buffers for each thread.  A window much larger than the image is NumPy's. */
 static int begin_pooling(Call *call, int back) {
     Geometry *q = &call->q;
     Frame f = {0};
@@ -46,7 +45,6 @@ static int begin_pooling(Call *call, int back) {
     for (int a = AXES - 1; a >= 0; a--) {
         const long reach = (q->kernel[a] - 1) * q->dilation[a] + 1;
         if (max(reach, q->stride[a]) > ROOMY + 4 * q->size[a] || 2 * q->before[a] > reach) return 0;
-        if (back && q->dilation[a] > 1 && q->stride[a] > 1) return 0;
         if ((q->out[a] - 1) * q->stride[a] >= q->size[a] + q->before[a]) return 0;
         if (q->size[a] > 1 || reach > 1) q->split = a;
         if (reach > q->stride[a]) q->disjoint = 0;

@@ -64,14 +64,6 @@ FUNCTION(running_affine) {
     return finish(call);
 }
 
-/* channel_sum(x) */
-FUNCTION(channel_sum) {
-    TAKE("i");
-    NEED(channels(call, 0) && new_values(call, call->q.c));
-    RUN(channel_sum, call->q.c, call->q.n / MOVES);
-    return finish(call);
-}
-
 /* batch_norm(x, weight or None, bias or None, eps, relu, pool or None): out, mean, var, what was there before another pooling */
 FUNCTION(batch_norm) {
     TAKE_AS_IT_LIES("iv?v?fl|p");
@@ -355,6 +347,6 @@ static PyObject *one_by_one(PyObject *(*update)(PyObject *, PyObject *const *, P
 UPDATE(sgd, "u3rll", 4, 5)   /* sgd([(p, g, buffer or None)], (lr, momentum, 1 - dampening, decay), nesterov, maximize) */
 UPDATE(adam, "u5rl", 6, 10)  /* adam([(p, g, m, v, largest or None)], (rate, eps, beta1, beta2, decay, shrink), maximize) */
 
-#define ROW_KERNELS FAST(channel_affine) FAST(running_affine) FAST(channel_sum) FAST(batch_norm) FAST(batch_norm_grad) \
+#define ROW_KERNELS FAST(channel_affine) FAST(running_affine) FAST(batch_norm) FAST(batch_norm_grad) \
     FAST(first_outside) FAST(cross_entropy) FAST(cross_entropy_grad) FAST(soften) FAST(soften_grad) FAST(row_norm) FAST(row_norm_grad) \
     FAST(sgd) FAST(adam)

@@ -81,17 +81,23 @@ static inline __attribute__((always_inline)) void NAME(gather)(T *restrict out, 
 /* The reverse: every cell along an axis gets the values of the windows that see it, or with `won` of those that it won. */
 static inline __attribute__((always_inline)) void NAME(spread)(T *restrict out, const T *restrict in, const WORD *restrict won, long positions,
                                                                long inner, const Geometry *q, int axis, const int picks) {
-    const long taps = q->kernel[axis], by = q->stride[axis], hop = q->dilation[axis] * inner, before = (taps - 1) / by * hop;
+    const long taps = q->kernel[axis], by = q->stride[axis], dilation = q->dilation[axis], before = (taps - 1) * dilation / by * inner;
+    long every = 1; /* taps from one that meets a cell to the next */
+    while (every * dilation % by) every++;
+    const long hop = every * dilation / by * inner;
     if (before) memset((T *)in - before, 0, before * sizeof(T)); /* a buffer's room before it */
     if (by == 1) inner *= positions, positions = 1;
 #define SHARE(AT, TAP) (picks ? (V)(*(const NAME(mask) *)(in + (AT)) & (*(const NAME(mask) *)(won + (AT)) == (WORD)(TAP))) : *(const V *)(in + (AT)))
     for (long p = 0; p < positions; p++)
-        for (long r = 0; r < by; r++, out += inner)
+        for (long r = 0; r < by; r++, out += inner) {
+            long first = dilation > 1 ? 0 : r;
+            while (dilation > 1 && first < taps && first * dilation % by != r) first++;
             EACH_VECTOR(inner) {
                 V sum = {0};
-                for (long k = r, at = p * inner + l; k < taps; k += by, at -= hop) sum += SHARE(at, k);
+                for (long k = first, at = (p - first * dilation / by) * inner + l; k < taps; k += every, at -= hop) sum += SHARE(at, k);
                 *(V *)(out + l) = sum;
             }
+        }
 #undef SHARE
 }
 

@@ -62,12 +62,6 @@ static void NAME(channel_affine)(const Call *call, long begin, long end) {
     }
 }
 
-static void NAME(channel_sum)(const Call *call, long begin, long end) {
-    const long m = call->q.n;
-    for (long k = begin; k < end; k++)
-        ((T *)call->out[0])[k] = (T)NAME(row_sum)((const T *)call->data[0] + k * m, 0, 0, 0, m);
-}
-
 /* What batch norm makes of a value. */
 #define NORMAL(x) (((x) - middle) * scale + shift)
 
