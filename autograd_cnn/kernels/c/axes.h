@@ -25,7 +25,7 @@ static void NAME(axis_sum)(const Call *call, long begin, long end) {
 static inline __attribute__((always_inline)) void NAME(along_axis)(const Call *call, long begin, long end, long rows,
                                                                    void (*work)(const Call *, const T *, T *, long, long)) {
     const long length = call->lines.length, beside = call->lines.beside, blocks = (beside + SIDE - 1) / SIDE;
-    T *turned = scratch_of(call), *found = turned + SQUARE * length;
+    T *turned = (T *)((long *)scratch_of(call) + 2 * rows), *found = turned + SQUARE * length; /* behind two numbers for each row */
     for (long item = begin; item < end; item++) {
         const long first = beside > 1 ? item / blocks : item * SQUARE, from = item % blocks * SIDE;
         const long count = beside > 1 ? min(SIDE, beside - from) : min(SQUARE, call->lines.outer - first);
@@ -52,15 +52,10 @@ static void NAME(cumsum)(const Call *call, long begin, long end) {
     NAME(along_axis)(call, begin, end, call->lines.length, NAME(add_along));
 }
 
-/* Where each row of a matrix begins and ends, but for zeros: behind the lines that are turned around. */
-static inline long *NAME(limits)(const Call *call) {
-    return (long *)((T *)scratch_of(call) + SQUARE * (call->lines.length + call->view[1].shape[0]));
-}
-
-/* Values weighed by the rows of the matrix. */
+/* Values weighed by the rows of a matrix, of which `band` says where each begins and ends, but for zeros. */
 static inline void NAME(weigh)(const Call *call, const T *x, T *restrict out, long count, long step) {
     const T *weights = call->data[1];
-    const long *band = NAME(limits)(call), rows = call->view[1].shape[0];
+    const long *band = scratch_of(call), rows = call->view[1].shape[0];
     for (long i = 0; i < rows; i++, out += step, weights += call->lines.length, band += 2) {
         const long first = band[0], last = band[1];
         const T *at = x + first * step;
@@ -74,7 +69,7 @@ static inline void NAME(weigh)(const Call *call, const T *x, T *restrict out, lo
 
 static void NAME(banded)(const Call *call, long begin, long end) {
     const long length = call->lines.length, rows = call->view[1].shape[0];
-    long *const band = NAME(limits)(call);
+    long *const band = scratch_of(call);
     for (long i = 0; i < rows; i++) {
         const T *weights = (const T *)call->data[1] + i * length;
         for (band[2 * i] = 0; band[2 * i] < length && weights[band[2 * i]] == 0;) band[2 * i]++;

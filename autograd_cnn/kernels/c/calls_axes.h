@@ -3,18 +3,19 @@
 /* axis_sum(x, axis, keepdims) */
 FUNCTION(axis_sum) {
     TAKE_AS_IT_LIES("e-l");
-    const long reduced = read_axes(call, 0, args[1]);
+    const long reduced = read_axes(call, 0, args[1]), axes = call->view[0].ndim, keep = call->numbers[0];
     long now = reduced; /* axes that are not one run in memory are summed in turns, the innermost ones first */
     NEED(reduced);
     for (int axis = 0; !find_rows(call, 0, now, 0, 0); axis++) NEED((now &= ~(1L << axis)));
-    NEED(new_of_rows(call, 0, now, now != reduced || call->numbers[0]));
+    NEED(new_of_rows(call, 0, now, now != reduced || keep));
     call->lines.side = SIDE; /* long runs of memory count more than many items */
     RUN(axis_sum, call->lines.outer * ((call->lines.beside + SIDE - 1) / SIDE), ROW_COST(1));
-    const int number = now == (1L << call->view[0].ndim) - 1 && !call->numbers[0];
-    PyObject *sums = finish(call), *key = sums && number ? PyTuple_New(0) : NULL, *found = NULL;
-    if (sums && now != reduced) found = axis_sum(self, (PyObject *[]){sums, args[1], args[2]}, 3);
-    else found = number ? key ? PyObject_GetItem(sums, key) : NULL : Py_XNewRef(sums);
-    Py_XDECREF(sums), Py_XDECREF(key);
+    PyObject *sums = finish(call), *found = NULL;
+    const int all = reduced == (1L << axes) - 1 && !keep; /* a number, then */
+    if (!sums || (now == reduced && !all)) return sums;
+    if (now == reduced) found = PyObject_CallMethod(sums, "__getitem__", "(())");
+    else found = axis_sum(self, (PyObject *[]){sums, args[1], args[2]}, 3);
+    Py_DECREF(sums);
     return found;
 }
 

@@ -4,8 +4,6 @@
 
 typedef struct { long first[AXES], count[AXES]; } Span; /* of cells or windows; the first may be negative */
 
-enum gathering { LARGEST, SUM, WINNERS };
-
 typedef struct {
     long plane, n;              /* the first channel, values side by side */
     Span cells, windows, wanted; /* what is wanted of the result: windows, or cells where gradients go back to them */

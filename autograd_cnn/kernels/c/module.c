@@ -56,7 +56,7 @@
 #define MOST_BYTES (1L << 40) /* so is a call that would take more memory than this */
 #define ROOMY 64        /* cells of an axis that may be laid out whatever the windows see of them */
 
-enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY };
+enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY, LARGEST, SUM, WINNERS };
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }

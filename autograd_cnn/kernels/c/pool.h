@@ -50,7 +50,7 @@ static inline T *NAME(framed)(const Frame *f, const Span *span, const long *size
  * NaN is one).  Positions are blocks of `inner` values. */
 static inline __attribute__((always_inline)) void NAME(gather)(T *restrict out, WORD *restrict won, const T *restrict in, long positions,
                                                                long inner, const Geometry *q, const Frame *f, int axis,
-                                                               const enum gathering how) {
+                                                               const enum kind how) {
     const long taps = q->kernel[axis], by = q->stride[axis], step = q->dilation[axis] * inner, row = f->windows.count[axis];
     const long before = -f->cells.first[axis];
     if (by == 1 && (how != WINNERS || before <= 0)) inner *= positions, positions = 1;
@@ -105,7 +105,7 @@ static inline __attribute__((always_inline)) void NAME(spread)(T *restrict out, 
 #define OUTER(AXIS) (((AXIS) > 0 ? f.cells.count[0] : 1) * ((AXIS) > 1 ? f.cells.count[1] : 1) * f.windows.count[AXIS])
 #define INNER(AXIS) (f.n * ((AXIS) < 2 ? f.windows.count[2] : 1) * ((AXIS) < 1 ? f.windows.count[1] : 1))
 
-static inline __attribute__((always_inline)) void NAME(pool)(const Call *call, long begin, long end, const enum gathering how) {
+static inline __attribute__((always_inline)) void NAME(pool)(const Call *call, long begin, long end, const enum kind how) {
     const Geometry *q = &call->q;
     Frame f = {0};
     for (long item = begin; item < end; item++) {
