@@ -63,6 +63,7 @@ static inline NAME(vec) NAME(only)(NAME(vec) value, T other, long count) {
 #include "curves.h"
 #include "conv.h"
 #include "bands.h"
+#include "panels.h"
 #include "winograd.h"
 #include "pool.h"
 #include "rows.h"
