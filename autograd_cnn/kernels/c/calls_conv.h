@@ -202,7 +202,7 @@ static int correlate_panels(Call *call) {
     q->run *= max(1, min(POSITIONS / strip, strips * q->run_count * q->groups / (2 * call->threads)));
     const long items = panel_parts(q) * q->run_count * q->groups;
     q->shares = max(1, min(blocks, call->threads / items));
-    const long rows = ((blocks + q->shares - 1) / q->shares + 1) * filters, panel = PANEL_TAPS * odd_lines(q->run, SIZE);
+    const long rows = ((blocks + q->shares - 1) / q->shares + 1) * filters, panel = PANEL_TAPS(levels[level].bytes) * odd_lines(q->run, SIZE);
     if (!take_room(call, 0, panel + (rows + 1) * q->run)) return 0;
     RUN(panels, items * q->shares, 1.0 * q->run * q->f * q->taps / q->run_count / q->shares / SUMS);
     return 1;
@@ -278,7 +278,7 @@ FUNCTION(conv_input_grad) {
 /* The weight gradient by panels. */
 static int weights_panels(Call *call) {
     Geometry *q = &call->q;
-    const long filters = levels[level].filters, broad = 2 * levels[level].bytes / SIZE;
+    const long filters = levels[level].filters, broad = 3 * levels[level].bytes / SIZE;
     const long blocks = (q->f + broad - 1) / broad, sets = (q->taps + filters - 1) / filters;
     q->shares = min(sets, max(1, (3 * call->threads + blocks - 1) / blocks));
     const long sums = (sets / q->shares + 1) * filters * broad, panel = filters * odd_lines(COLUMNS, SIZE) + broad;

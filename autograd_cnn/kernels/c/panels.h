@@ -58,10 +58,10 @@ static void NAME(panels)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     const T *const laid = call->laid, *const limit = laid + q->c * q->channel;
     const long per = q->f / q->groups, parts = panel_parts(q), by = odd_lines(q->run, sizeof(T)), strip = 3 * LANES;
-    T *panel = scratch_of(call), *sums = panel + PANEL_TAPS * by + LANES;
+    T *panel = scratch_of(call), *sums = panel + PANEL_TAPS(REGISTER) * by + LANES;
     NAME(Piece) piece[POSITIONS];
-    long steps[PANEL_TAPS];
-    for (long t = 0; t < PANEL_TAPS; t++) steps[t] = t * by;
+    long steps[PANEL_TAPS(REGISTER)];
+    for (long t = 0; t < PANEL_TAPS(REGISTER); t++) steps[t] = t * by;
     for (long item = begin; item < end; item++) {
         const long share = item % q->shares, at = item / q->shares % parts * q->run, g = item / q->shares / parts % q->groups;
         const long *alike = q->runs + item / q->shares / parts / q->groups, class = alike[0], rows = per * (alike[1] - class);
@@ -74,8 +74,8 @@ static void NAME(panels)(const Call *call, long begin, long end) {
         const long pieces = NAME(pieces)(q, positions, at, at + count, piece);
         const int direct = pieces == 1 && count == filled && below - top <= DIRECT;
         const T *const x = laid + g * q->group_step, *const values = direct ? x + piece->from : panel;
-        for (long first = 0; first < taps || !first; first += PANEL_TAPS) {
-            const long some = min(PANEL_TAPS, taps - first), *offsets = q->offsets + begins + first;
+        for (long first = 0; first < taps || !first; first += PANEL_TAPS(REGISTER)) {
+            const long some = min(PANEL_TAPS(REGISTER), taps - first), *offsets = q->offsets + begins + first;
             if (!direct) NAME(fill_panel)(x, limit, offsets, some, piece, pieces, panel, by);
             for (long l = 0; l < filled; l += strip)
                 for (long r = top, k = top % per, own = class + top / per, f; r < below; r += f) {
@@ -100,26 +100,27 @@ static void NAME(panels)(const Call *call, long begin, long end) {
     }
 }
 
-/* As weights, with vectors of filters in place of positions, whose gradients are turned around: (positions, filters).  Item: two
- * vectors of filters, or what is left, and a share of the taps. */
+/* As weights, with vectors of filters in place of positions, whose gradients are turned around: (positions, filters).  Item: up to
+ * three vectors of filters and a share of the taps. */
 static void NAME(panel_weights)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     const T *const x = call->laid, *const limit = x + q->c * q->channel;
-    const long all = product_of(q->out) * q->n, sets = (q->taps + FILTERS - 1) / FILTERS, broad = 2 * LANES;
-    const long apart = odd_lines(COLUMNS, sizeof(T));
+    const long all = product_of(q->out) * q->n, sets = (q->taps + FILTERS - 1) / FILTERS, apart = odd_lines(COLUMNS, sizeof(T));
+    const long run = q->out[2] * q->n, vectors = (q->f + LANES - 1) / LANES, blocks = (vectors + 2) / 3, broad = 3 * LANES;
     T *turned = scratch_of(call), *panel = turned + COLUMNS * broad, *total = panel + FILTERS * apart + LANES;
     NAME(Piece) piece[COLUMNS];
     for (long item = begin; item < end; item++) {
-        const long share = item % q->shares, first = item / q->shares * broad, f = min(broad, q->f - first);
+        const long share = item % q->shares, block = item / q->shares, first = vectors * block / blocks * LANES;
         const long low = sets * share / q->shares * FILTERS, high = min(sets * (share + 1) / q->shares * FILTERS, q->taps);
-        const long by = f > LANES ? broad : LANES;
+        const long by = vectors * (block + 1) / blocks * LANES - first, f = min(by, q->f - first);
         const T *gradient = (const T *)call->data[1] + first * all;
         long steps[COLUMNS];
         for (long l = 0; l < COLUMNS; l++) steps[l] = l * by;
         memset(turned, 0, COLUMNS * by * sizeof(T));
         memset(total, 0, (high - low) * by * sizeof(T));
-        for (long at = 0; at < all; at += COLUMNS) {
-            const long count = min(COLUMNS, all - at), pieces = NAME(pieces)(q, q->out, at, at + count, piece);
+        for (long at = 0, count; at < all; at += count) {
+            count = min(COLUMNS, run < SHORT_ROW ? all - at : run - at % run);
+            const long pieces = NAME(pieces)(q, q->out, at, at + count, piece);
             NAME(turn_around)((const char *)(gradient + at), all * (long)sizeof(T), turned, by, count, f);
             for (long t = low; t < high; t += FILTERS) {
                 const long many = min(FILTERS, high - t);

@@ -95,6 +95,14 @@ static inline V NAME(tile_out)(const T *m, long step, T scale, T bias, V y[2][2]
     return 0 * y[0][0] + 0 * y[0][1] + 0 * y[1][0] + 0 * y[1][1];
 }
 
+/* One value of each tile, from `place` of a row of tiles on; their images lie one after the other, `side` columns apart. */
+static void NAME(scatter_tiles)(T *row, V values, long n, long side, long columns, long place) {
+    for (long l = 0, column = place / n * side, image = place % n; l < LANES && column < columns; l++) {
+        row[column * n + image] = values[l];
+        if (++image == n) image = 0, column += side;
+    }
+}
+
 /* The tile y at row `top` and column `left` of a filter's images, to where they lie: as it is, or its maximum; relu if wanted. */
 static inline void NAME(tile_store)(const Call *call, V y[2][2], T *out, long top, long left, long image) {
     const Geometry *q = &call->q;
@@ -102,15 +110,13 @@ static inline void NAME(tile_store)(const Call *call, V y[2][2], T *out, long to
     const long n = q->n, side = call->halved ? 1 : 2, rows = q->out[1] * side / 2, columns = q->out[2] * side / 2;
     for (int k = 1; k < 4 && call->halved; k++) y[0][0] = CHOOSE(y[k / 2][k % 2] > y[0][0], y[k / 2][k % 2], y[0][0]);
     top = top / 2 * side, left = left / 2 * side;
-    for (long i = 0; i < side && top + i < rows; i++)
-        for (long k = 0; k < side; k++) {
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 2; k++) {
+            if (max(i, k) >= side || top + i >= rows || left + k >= columns) continue;
             const V found = call->relu ? CHOOSE(y[i][k] > zero, y[i][k], zero) : y[i][k];
-            T *row = out + ((top + i) * columns + k) * n;
-            if (q->phases == 1 && left + k < columns) AT(row + left * n + image) = found;
-            for (long l = 0, tile = image / n, own = image % n; q->phases > 1 && l < LANES && tile * side + k < columns; l++) {
-                row[tile * side * n + own] = found[l];
-                if (++own == n) own = 0, tile++;
-            }
+            T *row = out + ((top + i) * columns + left + k) * n;
+            if (q->phases == 1) AT(row + image) = found;
+            else NAME(scatter_tiles)(row, found, n, side, columns - k, image);
         }
 }
 
