@@ -91,6 +91,11 @@ struct Call {
     Geometry q;
 };
 
+typedef struct { /* what a loop over taps adds up: lines of so many; values lie where offsets say, weights `by` apart, and ... */
+    const long *offsets;
+    long taps, by, lines, hop; /* ... `hop` farther from the last of a line to the next */
+} Taps;
+
 /* The remainders, modulo spread, of the positions of a class. */
 static inline void class_at(const Geometry *q, long class, long *kind) {
     const long *s = q->spread;

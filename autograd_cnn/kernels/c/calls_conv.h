@@ -199,7 +199,7 @@ static int correlate_panels(Call *call) {
     for (long k = 0; k < q->run_count; k++) most = max(most, q->runs[k + 1] - q->runs[k]);
     q->run = strip;
     const long strips = panel_parts(q), blocks = (most * (q->f / q->groups) + filters - 1) / filters; /* of rows of weights */
-    q->run *= max(1, min(POSITIONS / strip, strips * q->run_count * q->groups / (2 * call->threads)));
+    if (blocks * filters > DIRECT) q->run *= max(1, min(POSITIONS / strip, strips * q->run_count * q->groups / (2 * call->threads)));
     const long items = panel_parts(q) * q->run_count * q->groups;
     q->shares = max(1, min(blocks, call->threads / items));
     const long rows = ((blocks + q->shares - 1) / q->shares + 1) * filters, panel = PANEL_TAPS(levels[level].bytes) * odd_lines(q->run, SIZE);
@@ -281,8 +281,7 @@ static int weights_panels(Call *call) {
     const long filters = levels[level].filters, broad = 3 * levels[level].bytes / SIZE;
     const long blocks = (q->f + broad - 1) / broad, sets = (q->taps + filters - 1) / filters;
     q->shares = min(sets, max(1, (3 * call->threads + blocks - 1) / blocks));
-    const long sums = (sets / q->shares + 1) * filters * broad, panel = filters * odd_lines(COLUMNS, SIZE) + broad;
-    if (!take_room(call, 0, COLUMNS * broad + panel + sums)) return 0;
+    if (!take_room(call, 0, broad * (COLUMNS + (sets / q->shares + 1) * filters))) return 0;
     RUN(panel_weights, blocks * q->shares, min(q->f, broad) * (q->taps / q->shares + 8) * product_of(q->out) * q->n / SUMS);
     return 1;
 }

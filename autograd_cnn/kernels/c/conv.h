@@ -50,10 +50,9 @@ static void NAME(turn_filters)(const Call *call, long begin, long end) {
 /* -------------------------------------------------------------------------------------- sums over taps */
 
 /* ROWS filters over WIDTH vectors of a row; the sums stay in registers over all taps.  They begin with b, or with what stands in
- * out.  A filter's weights lie `by` apart. */
+ * out. */
 #define MICRO(SUFFIX, ROWS, VT, WIDTH)                                                                          \
-    static void NAME(SUFFIX##_##ROWS)(const T *x, const long *offsets, long taps, const T *const *w, long by,   \
-                                      const T *b, T *out, long step, long f) {                                  \
+    static void NAME(SUFFIX##_##ROWS)(const T *x, const Taps *taps, const T *const *w, const T *b, T *out, long step, long f) { \
         VT sum[ROWS][WIDTH];                                                                                    \
         const T *from[ROWS];                                                                                    \
         for (int k = 0; k < ROWS; k++) {                                                                        \
@@ -62,13 +61,15 @@ static void NAME(turn_filters)(const Call *call, long begin, long end) {
                 if (b) sum[k][v] = (VT){0} + b[k];                                                              \
                 else sum[k][v] = ((VT *)(out + min(k, f - 1) * step))[v];                                       \
         }                                                                                                       \
-        for (long t = 0, u = 0; t < taps; t++, u += by) {                                                       \
-            const VT *at = (const VT *)(x + offsets[t]);                                                        \
-            VT value[WIDTH];                                                                                    \
-            for (int v = 0; v < WIDTH; v++) value[v] = at[v];                                                   \
-            UNROLL_8 for (int k = 0; k < ROWS; k++)                                              \
-                for (int v = 0; v < WIDTH; v++) sum[k][v] += value[v] * from[k][u];                             \
-        }                                                                                                       \
+        const long *offset = taps->offsets;                                                                     \
+        for (long line = taps->lines, by = taps->by, u = 0; line--; u += taps->hop)                             \
+            for (const long *end = offset + taps->taps; offset < end; offset++, u += by) {                      \
+                const VT *at = (const VT *)(x + *offset);                                                       \
+                VT value[WIDTH];                                                                                \
+                for (int v = 0; v < WIDTH; v++) value[v] = at[v];                                               \
+                UNROLL_8 for (int k = 0; k < ROWS; k++)                                                         \
+                    for (int v = 0; v < WIDTH; v++) sum[k][v] += value[v] * from[k][u];                         \
+            }                                                                                                   \
         for (int k = 0; k < f; k++)                                                                             \
             for (int v = 0; v < WIDTH; v++) ((VT *)(out + k * step))[v] = sum[k][v];                            \
     }
@@ -93,26 +94,25 @@ MICROS(8)
 #undef MICRO
 #undef MICROS
 
-typedef void (*NAME(Micro))(const T *, const long *, long, const T *const *, long, const T *, T *, long, long);
+typedef void (*NAME(Micro))(const T *, const Taps *, const T *const *, const T *, T *, long, long);
 #define SIZES(SUFFIX) {NAME(SUFFIX##_1), NAME(SUFFIX##_1), NAME(SUFFIX##_2), NAME(SUFFIX##_4), NAME(SUFFIX##_4), \
                        MOST(SUFFIX), MOST(SUFFIX), MOST(SUFFIX), MOST(SUFFIX)}
 
 /* A row of `run` values for f filters.  The last vector overlaps those before it: it writes the same values again.  Without b, the
  * row must fill vectors. */
-static void NAME(sweep)(const T *x, const long *offsets, long taps, const T *const *w, long by, const T *b, T *out,
-                        long step, long f, long run) {
+static void NAME(sweep)(const T *x, const Taps *taps, const T *const *w, const T *b, T *out, long step, long f, long run) {
     static const NAME(Micro) three[] = SIZES(three), two[] = SIZES(two), one[] = SIZES(one), half[] = SIZES(half), quarter[] = SIZES(quarter),
                              single[] = SIZES(single);
     const NAME(Micro) last = run >= LANES ? one[f] : run >= PART(2) ? half[f] : run >= PART(4) ? quarter[f] : single[f];
     const long length = run >= LANES ? LANES : run >= PART(2) ? PART(2) : run >= PART(4) ? PART(4) : 1;
     long l = 0;
-    for (; f == 1 && l + 8 * LANES <= run; l += 8 * LANES) NAME(eight_1)(x + l, offsets, taps, w, by, b, out + l, step, f);
-    for (; f == 2 && l + 4 * LANES <= run; l += 4 * LANES) NAME(four_2)(x + l, offsets, taps, w, by, b, out + l, step, f);
-    for (; l + 3 * LANES <= run; l += 3 * LANES) three[f](x + l, offsets, taps, w, by, b, out + l, step, f);
-    for (; l + 2 * LANES <= run; l += 2 * LANES) two[f](x + l, offsets, taps, w, by, b, out + l, step, f);
+    for (; f == 1 && l + 8 * LANES <= run; l += 8 * LANES) NAME(eight_1)(x + l, taps, w, b, out + l, step, f);
+    for (; f == 2 && l + 4 * LANES <= run; l += 4 * LANES) NAME(four_2)(x + l, taps, w, b, out + l, step, f);
+    for (; l + 3 * LANES <= run; l += 3 * LANES) three[f](x + l, taps, w, b, out + l, step, f);
+    for (; l + 2 * LANES <= run; l += 2 * LANES) two[f](x + l, taps, w, b, out + l, step, f);
     for (; l < run; l += length) {
         const long at = min(l, run - length);
-        last(x + at, offsets, taps, w, by, b, out + at, step, f);
+        last(x + at, taps, w, b, out + at, step, f);
     }
 }
 #undef MOST
@@ -151,6 +151,7 @@ static void NAME(correlate)(const Call *call, long begin, long end) {
     const T *x = call->laid, *w = call->data[1];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, run = q->out[2] * q->n;
     const long rows = q->out[0] * q->out[1], step = rows * run;
+    const Taps taps = {q->offsets, q->taps, 1, 1, 0};
     for (long item = begin; item < end; item++) {
         const long row = item / blocks % rows, g = item / blocks / rows;
         const long first = g * per + item % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
@@ -158,8 +159,8 @@ static void NAME(correlate)(const Call *call, long begin, long end) {
         T bias[FILTERS], *to = (T *)call->out[0] + first * step + row * run;
         for (long k = 0; k < f; k++) filters[k] = w + (first + k) * q->taps;
         NAME(begin_sums)(call, first, f, bias);
-        NAME(sweep)(x + g * q->group_step + row / q->out[1] * q->slab_step + row % q->out[1] * q->row_step, q->offsets,
-                    q->taps, filters, 1, bias, to, step, f, run);
+        NAME(sweep)(x + g * q->group_step + row / q->out[1] * q->slab_step + row % q->out[1] * q->row_step, &taps,
+                    filters, bias, to, step, f, run);
         NAME(finish)(call, to, first, f, step, run);
     }
 }
@@ -180,6 +181,7 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
     const T *x = call->laid, *w = call->data[1];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, n = q->n;
     const long rows = q->out[1] / 2, columns = q->out[2] / 2, step = rows * columns * n, piece = q->run / (2 * n);
+    const Taps taps = {q->offsets, q->taps, 1, 1, 0};
     T *upper = scratch_of(call), *lower = upper + FILTERS * q->run;
     for (long item = begin; item < end; item++) {
         const long row = item / blocks % rows, g = item / blocks / rows;
@@ -191,8 +193,8 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
         for (long c = 0; c < columns; c += piece) {
             const long count = min(piece, columns - c), run = 2 * count * n;
             T *out = (T *)call->out[0] + first * step + (row * columns + c) * n;
-            NAME(sweep)(from + 2 * c * n, q->offsets, q->taps, filters, 1, bias, upper, run, f, run);
-            NAME(sweep)(from + 2 * c * n + q->row_step, q->offsets, q->taps, filters, 1, bias, lower, run, f, run);
+            NAME(sweep)(from + 2 * c * n, &taps, filters, bias, upper, run, f, run);
+            NAME(sweep)(from + 2 * c * n + q->row_step, &taps, filters, bias, lower, run, f, run);
             NAME(scaled)(call, upper, first, f, run, run);
             NAME(scaled)(call, lower, first, f, run, run);
             for (long k = 0; k < f; k++) NAME(halve)(upper + k * run, lower + k * run, count, n, out + k * step);
@@ -220,13 +222,14 @@ static void NAME(product)(const Call *call, long begin, long end) {
     const T *a = call->data[0], *b = call->laid;
     const long m = call->q.f, n = call->q.n, k = call->q.c, turned = call->turned[0];
     const long panels = (n + PANEL - 1) / PANEL;
+    const Taps taps = {call->q.offsets, k, turned ? m : 1, 1, 0};
     for (long item = begin; item < end; item++) {
         const long column = item % panels * PANEL, first = item / panels * FILTERS, f = min(FILTERS, m - first);
         const T *rows[FILTERS];
         T start[FILTERS], *to = (T *)call->out[0] + first * n + column;
         for (long r = 0; r < f; r++) rows[r] = a + (first + r) * (turned ? 1 : k);
         NAME(begin_sums)(call, first, f, start);
-        NAME(sweep)(b + column, call->q.offsets, k, rows, turned ? m : 1, start, to, n, f, min(PANEL, n - column));
+        NAME(sweep)(b + column, &taps, rows, start, to, n, f, min(PANEL, n - column));
         NAME(finish)(call, to, first, f, n, min(PANEL, n - column));
     }
 }

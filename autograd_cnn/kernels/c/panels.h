@@ -76,6 +76,7 @@ static void NAME(panels)(const Call *call, long begin, long end) {
         const T *const x = laid + g * q->group_step, *const values = direct ? x + piece->from : panel;
         for (long first = 0; first < taps || !first; first += PANEL_TAPS(REGISTER)) {
             const long some = min(PANEL_TAPS(REGISTER), taps - first), *offsets = q->offsets + begins + first;
+            const Taps those = {direct ? offsets : steps, some, 1, 1, 0};
             if (!direct) NAME(fill_panel)(x, limit, offsets, some, piece, pieces, panel, by);
             for (long l = 0; l < filled; l += strip)
                 for (long r = top, k = top % per, own = class + top / per, f; r < below; r += f) {
@@ -87,8 +88,7 @@ static void NAME(panels)(const Call *call, long begin, long end) {
                         filters[j] = (T *)call->data[1] + (g * per + k) * q->taps + q->starts[own] + first;
                         if (++k == per) k = 0, own++;
                     }
-                    NAME(sweep)(values + l, direct ? offsets : steps, some, filters, 1, first ? NULL : start,
-                                sums + (r - top) * q->run + l, q->run, f, min(strip, filled - l));
+                    NAME(sweep)(values + l, &those, filters, first ? NULL : start, sums + (r - top) * q->run + l, q->run, f, min(strip, filled - l));
                 }
         }
         for (long r = top; r < below; r++) {
@@ -104,30 +104,31 @@ static void NAME(panels)(const Call *call, long begin, long end) {
  * three vectors of filters and a share of the taps. */
 static void NAME(panel_weights)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
-    const T *const x = call->laid, *const limit = x + q->c * q->channel;
-    const long all = product_of(q->out) * q->n, sets = (q->taps + FILTERS - 1) / FILTERS, apart = odd_lines(COLUMNS, sizeof(T));
-    const long run = q->out[2] * q->n, vectors = (q->f + LANES - 1) / LANES, blocks = (vectors + 2) / 3, broad = 3 * LANES;
-    T *turned = scratch_of(call), *panel = turned + COLUMNS * broad, *total = panel + FILTERS * apart + LANES;
-    NAME(Piece) piece[COLUMNS];
+    const long run = q->out[2] * q->n, rows = q->out[1], all = q->out[0] * rows, sets = (q->taps + FILTERS - 1) / FILTERS;
+    const long vectors = (q->f + LANES - 1) / LANES, blocks = (vectors + 2) / 3, piece = min(run, COLUMNS);
+    T *turned = scratch_of(call), *total = turned + COLUMNS * 3 * LANES;
     for (long item = begin; item < end; item++) {
         const long share = item % q->shares, block = item / q->shares, first = vectors * block / blocks * LANES;
         const long low = sets * share / q->shares * FILTERS, high = min(sets * (share + 1) / q->shares * FILTERS, q->taps);
         const long by = vectors * (block + 1) / blocks * LANES - first, f = min(by, q->f - first);
-        const T *gradient = (const T *)call->data[1] + first * all;
+        const T *gradient = (const T *)call->data[1] + first * all * run;
         long steps[COLUMNS];
         for (long l = 0; l < COLUMNS; l++) steps[l] = l * by;
         memset(turned, 0, COLUMNS * by * sizeof(T));
         memset(total, 0, (high - low) * by * sizeof(T));
-        for (long at = 0, count; at < all; at += count) {
-            count = min(COLUMNS, run < SHORT_ROW ? all - at : run - at % run);
-            const long pieces = NAME(pieces)(q, q->out, at, at + count, piece);
-            NAME(turn_around)((const char *)(gradient + at), all * (long)sizeof(T), turned, by, count, f);
-            for (long t = low; t < high; t += FILTERS) {
-                const long many = min(FILTERS, high - t);
-                const T *seen[FILTERS];
-                if (pieces > 1) NAME(fill_panel)(x, limit, q->offsets + t, many, piece, pieces, panel, apart);
-                for (long k = 0; k < many; k++) seen[k] = pieces > 1 ? panel + k * apart : x + piece->from + q->offsets[t + k];
-                NAME(sweep)(turned, steps, count, seen, 1, NULL, total + (t - low) * by, by, many, by);
+        for (long row = 0, lines; row < all; row += lines) {
+            lines = min(COLUMNS / piece, rows - row % rows);
+            const T *x = (T *)call->laid + row / rows * q->slab_step + row % rows * q->row_step;
+            for (long l = 0; l < run; l += piece) {
+                const long count = min(piece, run - l);
+                const Taps those = {steps, count, 1, lines, q->row_step - count};
+                NAME(turn_around)((const char *)(gradient + row * run + l), all * run * (long)sizeof(T), turned, by, lines * count, f);
+                for (long t = low; t < high; t += FILTERS) {
+                    const long many = min(FILTERS, high - t);
+                    const T *seen[FILTERS];
+                    for (long k = 0; k < many; k++) seen[k] = x + l + q->offsets[t + k];
+                    NAME(sweep)(turned, &those, seen, NULL, total + (t - low) * by, by, many, by);
+                }
             }
         }
         for (long k = 0; k < f; k++)
