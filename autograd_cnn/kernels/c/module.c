@@ -53,7 +53,7 @@
 #define MANY_TAPS 144   /* ... and taps from which convolutions go by panels, and weight gradients by vectors of filters */
 #define SHORT_ROW 64    /* values of a row below which the latter do so whatever the taps */
 #define MANY_PAIRS 4096 /* pairs of channels and filters from which they do so instead of by tiles where there are 16 registers */
-#define PANEL_TAPS(BYTES) (8192 / (BYTES)) /* taps of a panel: with three vectors of so many bytes they stay in an L1 cache; ... */
+#define PANEL_TAPS(BYTES) (6144 / (BYTES)) /* taps of a panel: with three vectors of so many bytes they stay in an L1 cache; ... */
 #define POSITIONS 96    /* ... and positions, at most */
 #define DIRECT 32       /* filters up to which they read images as they lie where they can: the copy costs more than it brings */
 #define COLUMNS 256     /* positions whose gradients the weight gradient turns around at a time */

@@ -74,8 +74,10 @@ static void NAME(panels)(const Call *call, long begin, long end) {
         const long pieces = NAME(pieces)(q, positions, at, at + count, piece);
         const int direct = pieces == 1 && count == filled && below - top <= DIRECT;
         const T *const x = laid + g * q->group_step, *const values = direct ? x + piece->from : panel;
-        for (long first = 0; first < taps || !first; first += PANEL_TAPS(REGISTER)) {
-            const long some = min(PANEL_TAPS(REGISTER), taps - first), *offsets = q->offsets + begins + first;
+        const long turns = max(1, (taps + PANEL_TAPS(REGISTER) - 1) / PANEL_TAPS(REGISTER));
+        for (long turn = 0; turn < turns; turn++) {
+            const long first = taps * turn / turns, some = taps * (turn + 1) / turns - first;
+            const long *offsets = q->offsets + begins + first;
             const Taps those = {direct ? offsets : steps, some, 1, 1, 0};
             if (!direct) NAME(fill_panel)(x, limit, offsets, some, piece, pieces, panel, by);
             for (long l = 0; l < filled; l += strip)
