@@ -23,19 +23,21 @@
 typedef struct {
     long n, c, f, groups; /* images (C, D, H, W, N), F filters in groups */
     int axes;             /* spatial axes of the images */
-    long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], insert[AXES], out[AXES];
+    long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], out[AXES];
+    long spread[AXES];                      /* from one value of the images to the next, with zeros between them; see read_window */
     long each, taps;                        /* channels and taps (channel, cell) of one filter */
     long steps[2 + AXES];                   /* bytes from one image, channel, slab, row and column to the next, as they lie */
     long slabs, rows, phases, columns;      /* laid-out images: (C, slabs, rows, phases, columns, N) */
     long row;                               /* values of a row, with what keeps rows apart in the cache */
     long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */
-    long *offsets;                          /* where each tap lies in them */
-    long spread[AXES], *sources, *starts;   /* bands: classes of positions, where the weights of their taps lie, where these begin, */
-    long lines, reach, channel;             /* rows of output, laid-out rows that one of them sees, values from one channel to the next; */
+    long margin[AXES], reach[AXES], channel; /* laid-out cells before the images, those that positions see, values of a channel */
+    long *offsets, *sources;                /* where each tap lies in them, and its weight among those of the filters; */
+    long *starts, *runs, run_count;         /* where those of each class of positions begin, and classes that see alike (sort_taps) */
+    long lines;                             /* bands: rows of output; */
     int whole, flat;                        /* images lie as they will, rows are computed as one */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
-    long room, margin;                      /* pooling: values of a buffer, and of its margin before the first; ... */
+    long room, ahead;                       /* pooling: values of a buffer, and of its margin before the first; ... */
     long group, pieces;                     /* ... channels of an item, and pieces of one of them; ... */
     int split, disjoint, works, work[AXES]; /* ... the axis that pieces part; windows are apart; axes along which windows go */
     long places;                            /* values of a run after batch norm and pooling */
@@ -93,6 +95,37 @@ struct Call {
     Geometry q;
     Product product;
 };
+
+typedef struct { /* what a loop over taps adds up: lines of so many; values lie where offsets say, weights `by` apart, and ... */
+    const long *offsets;
+    long taps, by, lines, hop; /* ... `hop` farther from the last of a line to the next */
+} Taps;
+
+/* The remainders, modulo spread, of the positions of a class. */
+static inline void class_at(const Geometry *q, long class, long *kind) {
+    const long *s = q->spread;
+    kind[0] = class / (s[1] * s[2]), kind[1] = class / s[2] % s[1], kind[2] = class % s[2];
+}
+
+/* The most positions along each axis of the classes first, ..., last - 1. */
+static inline void count_positions(const Geometry *q, long first, long last, long *count) {
+    memset(count, 0, AXES * sizeof *count);
+    for (long class = first, kind[AXES]; class < last; class++) {
+        class_at(q, class, kind);
+        for (int axis = 0; axis < AXES; axis++)
+            count[axis] = max(count[axis], (q->out[axis] - kind[axis] + q->spread[axis] - 1) / q->spread[axis]);
+    }
+}
+
+/* Panels for the positions of a class. */
+static inline long panel_parts(const Geometry *q) {
+    long count[AXES];
+    count_positions(q, 0, 1, count);
+    return (product_of(count) * q->n + q->run - 1) / q->run;
+}
+
+/* So many values of `size` bytes and some more: an odd number of lines of the cache, so that columns of such rows use all its sets. */
+static inline long odd_lines(long values, long size) { return ((values * size + 63) / 64 | 1) * 64 / size; }
 
 static PyObject *ndarray, *astype, *int64; /* NumPy's class, and what makes int64 of its integers */
 
@@ -214,11 +247,11 @@ static int read_window(PyObject *window, Geometry *q, int turned) {
         }
     }
     for (int axis = 0; axis < AXES; axis++) {
-        q->insert[axis] = 1;
+        q->spread[axis] = 1;
         if (!turned) continue;
         const long size = q->size[axis];
         q->size[axis] = q->out[axis], q->out[axis] = size;
-        q->insert[axis] = q->stride[axis], q->stride[axis] = 1;
+        q->spread[axis] = q->stride[axis], q->stride[axis] = 1;
         q->before[axis] = q->dilation[axis] * (q->kernel[axis] - 1) - q->before[axis];
     }
     return 1;

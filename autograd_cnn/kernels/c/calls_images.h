@@ -41,7 +41,7 @@ static int pooling(Call *call, int k, int images) {
 static int begin_pooling(Call *call, int back) {
     Geometry *q = &call->q;
     Frame f = {0};
-    q->split = AXES - 1, q->disjoint = 1, q->works = 0, q->pieces = 1, q->room = q->margin = 0;
+    q->split = AXES - 1, q->disjoint = 1, q->works = 0, q->pieces = 1, q->room = q->ahead = 0;
     q->group = q->n == 1 ? SQUARE : 1;
     for (int a = AXES - 1; a >= 0; a--) {
         const long reach = (q->kernel[a] - 1) * q->dilation[a] + 1;
@@ -59,12 +59,12 @@ static int begin_pooling(Call *call, int back) {
         set_frame(q, piece, back, &f);
         for (int a = AXES - 1; a >= 0; inner *= f.windows.count[a--]) {
             cells = times(cells, max(f.cells.count[a], a == q->split ? 0 : q->size[a]));
-            q->margin = max(q->margin, (q->kernel[a] * q->dilation[a] + 1) * inner + 64);
+            q->ahead = max(q->ahead, (q->kernel[a] * q->dilation[a] + 1) * inner + 64);
         }
         q->room = max(q->room, cells);
     }
-    q->margin = (q->margin + 15) / 16 * 16;
-    q->room += 2 * q->margin;
+    q->ahead = (q->ahead + 15) / 16 * 16;
+    q->room += 2 * q->ahead;
     call->each = (times(times(q->room, back ? 11 : 4), SIZE) + 63) / 64 * 64;
     return (call->scratch = room(times(call->threads, call->each))) != NULL;
 }

@@ -89,6 +89,7 @@ static inline NAME(vec) NAME(only)(NAME(vec) value, T other, long count) {
 #include "conv.h"
 #include "bands.h"
 #include "product.h"
+#include "panels.h"
 #include "winograd.h"
 #include "pool.h"
 #include "rows.h"

@@ -2,9 +2,9 @@
  *
  * The Python folder `reference` says what each function computes.  arguments.h reads what Python gives, results.h makes what it gets
  * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h,
- * product.h, winograd.h, pool.h, rows.h, lines.h and axes.h, and are compiled for float and double and for every instruction set; the
- * best that the machine has is chosen when the module is loaded.  Limited API, buffer protocol and NumPy's Python functions only, so
- * one build serves every Python from 3.11 on.
+ * product.h, panels.h, winograd.h, pool.h, rows.h, lines.h and axes.h, and are compiled for float and double and for every instruction
+ * set; the best that the machine has is chosen when the module is loaded.  Limited API, buffer protocol and NumPy's Python functions
+ * only, so one build serves every Python from 3.11 on.
  */
 
 #if __SIZEOF_LONG__ < 8
@@ -33,7 +33,7 @@
 #define NARROW 8        /* channels of a group up to which its weight gradient goes by bands (65: 5.7 ms, 3.7 ms without) */
 #define FLAT 64         /* values of a row below which rows are computed as one, with what lies between them */
 #define COLUMN 9        /* taps whose sums the weight gradient of one filter keeps in registers */
-#define CLASSES 64      /* classes of positions, at most */
+#define CLASSES (1L << 22) /* classes of positions times cells of a window, at most */
 #define FRAME 32768     /* values that a pooling goes through at a time, in the second-level cache */
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
@@ -42,6 +42,7 @@
 #define TALL 128        /* ... rows of an array that one item copies to another order (16 rows: 1.4 to 1.8 times as long) */
 #define TILED 8         /* channels and filters from which a convolution goes by tiles, ... */
 #define TILED_PAIRS 128 /* ... and pairs of them */
+#define TILED_PLACES 160 /* ... and tiles of all images, where these do not fill vectors: fewer do not pay for the transformed filters */
 #define TILE_RUN 28     /* vectors of tiles whose products the weight gradient adds up at a time */
 #define TILE_BYTES 1048576 /* of transformed tiles that it goes through at a time: an L2 cache (0.25 to 1.5 MB tried) */
 #define TILE_SUMS (32 << 20) /* bytes of sums that it keeps at most */
@@ -52,6 +53,14 @@
 #define SIDE 128        /* rows side by side that are reduced at a time */
 #define REPEATED 64     /* values, at most, that few rows side by side are computed in at a time */
 #define ROW_SHARES 16   /* shares of the rows, at most, whose gradients of weights are summed one by one */
+#define MANY_FILTERS 16 /* filters ... */
+#define MANY_TAPS 144   /* ... and taps from which convolutions go by panels, and weight gradients by vectors of filters */
+#define SHORT_ROW 64    /* values of a row below which the latter do so whatever the taps */
+#define MANY_PAIRS 4096 /* pairs of channels and filters from which they do so instead of by tiles where there are 16 registers */
+#define PANEL_TAPS(BYTES) (6144 / (BYTES)) /* taps of a panel: with three vectors of so many bytes they stay in an L1 cache; ... */
+#define POSITIONS 96    /* ... and positions, at most */
+#define DIRECT 32       /* filters up to which they read images as they lie where they can: the copy costs more than it brings */
+#define COLUMNS 256     /* positions whose gradients the weight gradient turns around at a time */
 #define HALVED 256      /* values of two rows that are computed at a time for the maximum of both */
 #define SHORT_SUM 256   /* terms below which, or columns from which, packing a matrix costs less than ... */
 #define FEW 8           /* ... adding up the lanes of vectors (1,024 x 1,024 x 3: 300 to 150 us) */

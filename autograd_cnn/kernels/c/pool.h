@@ -101,7 +101,7 @@ static inline __attribute__((always_inline)) void NAME(spread)(T *restrict out, 
 #undef SHARE
 }
 
-#define BUFFER(K) ((T *)scratch_of(call) + (K) * q->room + q->margin)
+#define BUFFER(K) ((T *)scratch_of(call) + (K) * q->room + q->ahead)
 #define OUTER(AXIS) (((AXIS) > 0 ? f.cells.count[0] : 1) * ((AXIS) > 1 ? f.cells.count[1] : 1) * f.windows.count[AXIS])
 #define INNER(AXIS) (f.n * ((AXIS) < 2 ? f.windows.count[2] : 1) * ((AXIS) < 1 ? f.windows.count[1] : 1))
 
