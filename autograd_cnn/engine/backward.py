@@ -47,6 +47,7 @@ def backpropagate(
     wanted = None if targets is None else set(map(_serial, targets))
     pending: dict[int, Array] = {}
     owned: set[int] = set()  # serials of pending gradients that are sums made here
+    pieces: dict[int, list[Any]] = {}  # by serial, what `rule.together` will add up
     for output, seed in zip(outputs, seeds):
         before = pending.get(output.serial)
         pending[output.serial] = seed if before is None else before + seed
@@ -57,6 +58,10 @@ def backpropagate(
             node = order.pop()
             g = pending.pop(node.serial, None)
             owned.discard(node.serial)
+            if node.serial in pieces:
+                rule, given = pieces[node.serial][0][0], pieces.pop(node.serial)
+                whole = rule.together(node, [piece[1:] for piece in given])
+                g = whole if g is None else g + whole
             attached = node.attached
             if attached is not None:
                 g = attached.final_gradient(node, g, create_graph)
@@ -71,7 +76,7 @@ def backpropagate(
             if Writes.last > started:  # a hook, or another thread
                 _refuse_stale(node)
             if g is not None:
-                _differentiate(node, g, needed, create_graph, pending, owned)
+                _differentiate(node, g, needed, create_graph, pending, owned, pieces)
             if not retain_graph:
                 node.inputs = None
                 node.params = {}
@@ -160,6 +165,7 @@ def _differentiate(
     create_graph: bool,
     pending: dict[int, Array],
     owned: set[int],
+    pieces: dict[int, list[Any]],
 ) -> None:
     """Call the rules of the node's op for the wanted inputs; add the gradients to `pending`."""
     op, inputs, params = node.op, node.inputs, node.params
@@ -187,6 +193,9 @@ def _differentiate(
                     continue
                 if serial in owned and hasattr(rule, "adds"):
                     rule.adds(pending[serial], g, *args, **params)
+                    continue
+                if create_graph and hasattr(rule, "together"):
+                    pieces.setdefault(serial, []).append((rule, g, params))
                     continue
                 if op.variadic:
                     params = {**params, "position": position}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,16 @@ def _add_picked(total: np.ndarray, g: Any, out: Any, x: Any, *, index: Any) -> N
     _add_at(total, plain_index(index), values(g))
 
 
+def _together(x: Any, pieces: list[tuple[Any, dict[str, Any]]]) -> Any:
+    """The gradient of many ``x[index]``: one array of the size of x, not one for each."""
+    if len(pieces) == 1:
+        return scatter_add(pieces[0][0], index=pieces[0][1]["index"], shape=x.shape)
+    gs, params = zip(*pieces)
+    return scatter_all(*gs, indices=[given["index"] for given in params], shape=x.shape)
+
+
 getitem.op.rules[0].adds = _add_picked  # type: ignore[attr-defined]
+getitem.op.rules[0].together = _together  # type: ignore[attr-defined]
 
 
 @op(g=lambda gx, out, g, *, index, shape: gx[index])
@@ -91,6 +101,22 @@ def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
             f"scatter_add: g of shape {g.shape} does not fit what the index selects from shape "
             f"{shape}"
         ) from None
+    return out
+
+
+@op(
+    register=False,
+    joint=lambda gx, out, *gs, indices, shape, wanted: [
+        gx[index] if want else None for index, want in zip(indices, wanted)
+    ],
+)
+def scatter_all(*gs: Array, indices: Sequence[Any], shape: tuple[int, ...]) -> Array:
+    """Zeros of `shape` with each of `gs` added at its index."""
+    if gs[0].dtype.char == "e":
+        return in_float32(scatter_all, *gs, indices=indices, shape=shape)
+    out = np.zeros(shape, gs[0].dtype)
+    for g, index in zip(gs, indices):
+        _add_at(out, plain_index(index), g)
     return out
 
 
