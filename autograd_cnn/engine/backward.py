@@ -116,14 +116,36 @@ def ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: in
 
 
 def _version_used(x: Node, node: Node) -> Node:
-    """The version of the input `x` that `node` was computed from, which takes its place there."""
-    current = x
+    """The version of the input `x` that `node` was computed from, which takes its place there.
+
+    Its values are put together again from a newer version, unless the rules read only its shape.
+    """
+    current = newer = x
+    parts: list[Writes] = []
     while current.serial > node.serial:
         if not current.inputs or not isinstance(current.inputs[0], Node):
             raise _stale("an input", node, x)
         current = current.inputs[0]
+        if current.written is not None and current.written.part is not None:
+            parts.append(current.written)
+        else:
+            newer, parts = current, []
+    if parts and not hasattr(node.op.rules[0], "by_shape"):  # type: ignore[union-attr]
+        if newer.written is not None and newer.written.serial > node.serial:
+            raise _stale("an input", node, x)
+        restore(current, newer.array, parts)
     node.inputs = tuple(current if part is x else part for part in node.inputs or ())
     return current
+
+
+def restore(node: Node, newer: np.ndarray, parts: Iterable[Writes]) -> None:
+    """Give an overwritten version its values: those of a `newer` one but for `parts`, last first."""
+    node.array = newer.copy(order="K")
+    for written in parts:
+        assert written.part is not None
+        place, before = written.part
+        node.array[place] = before
+    node.written.part = None  # type: ignore[union-attr]
 
 
 def _refuse_stale(node: Node) -> None:

@@ -114,6 +114,11 @@ class Writes:
     """The number of views at which `views` loses those that are gone."""
     sharing: list[weakref.ref[Writes]] | None = None
     """All records of this memory, or None for this one alone."""
+    grid: dict[int, dict[int, list[weakref.ref[Node]]]] | None = None
+    """The first `placed` of `views` by the size and the place of their memory; see `views_at`."""
+    placed = 0
+    part: tuple[Any, np.ndarray] | None = None
+    """Of a version whose memory a newer one overwrote: where, and the values that stood there."""
     last = 0
     """The serial number of the last write to any memory."""
 
@@ -121,12 +126,15 @@ class Writes:
         """Drop the references to views that are gone."""
         self.views = [known for known in self.views if known() is not None]
         self.limit = 16 + 2 * len(self.views)
+        self.grid, self.placed = None, 0
 
     def add_detached(self, node: Node) -> None:
         """Give `node`, on the same memory but without a graph, a record that learns of writes."""
         if self.sharing is None:
             self.sharing = [weakref.ref(self)]
-        self.sharing[:] = [known for known in self.sharing if known() is not None]
+        n = len(self.sharing)
+        if not n & (n - 1):  # at each power of two, so that n additions cost n
+            self.sharing[:] = [known for known in self.sharing if known() is not None]
         record = node.write_record()
         record.sharing = self.sharing
         self.sharing.append(weakref.ref(record))

@@ -46,6 +46,7 @@ class Op:
     `position` tells their one rule which input is meant.  ``rule.adds(total, g, ...)``, if there
     is one, adds the gradient to a total in place; ``rule.together(x, [(g, params), ...])`` gives
     the sum of the gradients that several nodes of the op add to x, where a graph records it.
+    ``rule.by_shape``, on the first, says that the rules read no values of inputs and results.
 
     >>> multiply = ag.OPS["multiply"]
     >>> multiply.inputs, multiply.params

@@ -151,10 +151,15 @@ def _written(shape: tuple[int, ...], index: Any) -> np.ndarray:
     return writer[index] == order
 
 
-@op(
-    x=lambda g, out, x, v, *, index: put(g, 0.0, index=index),
-    v=lambda g, out, x, v, *, index: unbroadcast(where(_written(x.shape, index), g[index], 0.0), v),
-)
+_PUT: dict[str, Any] = {
+    "x": lambda g, out, x, v, *, index: put(g, 0.0, index=index),
+    "v": lambda g, out, x, v, *, index: unbroadcast(
+        where(_written(x.shape, index), g[index], 0.0), v
+    ),
+}
+
+
+@op(**_PUT)
 def put(x: Array, v: Array, *, index: Index) -> Array:
     """A copy of x with ``x[index] = v``, for any NumPy index; v broadcasts to the selected values.
 
@@ -163,14 +168,27 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
     >>> ag.put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
     array([7., 0., 5.])
     """
+    return _assigned(np.array(x), v, index)
+
+
+@op(**_PUT, register=False)
+def put_into(x: Array, v: Array, *, index: Index) -> Array:
+    """x itself after ``x[index] = v``."""
+    return _assigned(x, v, index)
+
+
+def _assigned(x: Array, v: Array, index: Any) -> Array:
     index = plain_index(index)
-    out = np.array(x)
     if np.iscomplexobj(v) and not np.iscomplexobj(x):
         raise mistake("put", "v", "real where x is real", v)
-    if np.ndim(v) > out[index].ndim:
-        raise misfit("put", f"the values must fit into shape {out[index].shape}", v)
-    out[index] = v
-    return out
+    if np.ndim(v) > np.ndim(x[index]):
+        raise misfit("put", f"the values must fit into shape {x[index].shape}", v)
+    x[index] = v
+    return x
+
+
+for _rule in (getitem.op.rules[0], put.op.rules[0], put_into.op.rules[0]):
+    _rule.by_shape = True  # type: ignore[union-attr]
 
 
 @composition

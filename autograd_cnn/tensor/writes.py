@@ -2,23 +2,28 @@
 
 A write goes into the memory, so views, detached tensors and NumPy's views of it see the new values,
 whether or not gradients are recorded.  Where a graph follows the write, the tensor and its views
-become the results of ops: `put` for a view, of its old value and the new one.  A hidden node keeps
-the old value for the results that used it.  These results still hold the tensor itself; backward
-sees that they are older than its new version.  Each version is the first input of its successor.
+become the results of ops: `put` for a view, of its old value and the new one.  A hidden node stands
+for the old value, for the results that used it.  These results still hold the tensor itself;
+backward sees that they are older than its new version.  Each version is the first input of its
+successor.  The hidden node keeps only what was overwritten, from which backward puts the old values
+together again for rules that read them.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.arguments import as_numbers
+from autograd_cnn.engine.backward import restore
 from autograd_cnn.engine.gradients import references
-from autograd_cnn.engine.node import Attached, GraphError, Node, describe, fill_node, values
+from autograd_cnn.engine.node import Attached, GraphError, Node, Writes, describe, fill_node, values
 from autograd_cnn.engine.op import OPS
 from autograd_cnn.ops import arithmetic, pick
 
@@ -49,9 +54,10 @@ def assign(target: Node, index: Any, value: Any) -> None:
         surplus = rank - np.ndim(target.array[index]) if rank else 0
         if surplus > 0 and all(n == 1 for n in new.shape[:surplus]):
             new = new.reshape(new.shape[surplus:])  # as NumPy does, but an op need not
-        return pick.put(old, new, index=index)
+        return pick.put_into(old, new, index=index)
 
-    _write("item assignment", target, value, direct, assigned)
+    parts = index if isinstance(index, tuple) else (index,)
+    _write("item assignment", target, value, direct, assigned, parts)
 
 
 def update(target: Node, function: Any, ufunc: np.ufunc, other: Any) -> None:
@@ -81,16 +87,25 @@ def _write(
     value: Any,
     direct: Callable[[], None],
     change: Callable[[Node], Any],
+    index: Any = ...,
 ) -> None:
-    """Write by `direct`, or by taking the result of `change` on the old value into the graph."""
-    touched = [target, *_overlapping(target)]
+    """Write by `direct`, or by taking the result of `change` on the old value into the graph.
+
+    With a tuple as `index` the change is an assignment to it, which `change` makes in place.
+    """
+    if index is not ... and not any(part is ... for part in index):
+        index = (*index, ...)  # so that the part is a view, also of one value
+    region = target.array[index]
+    if not np.may_share_memory(region, target.array):  # an index by arrays makes no view
+        region = target.array
+    touched = [target, *_overlapping(target, region)]
     if not target.array.flags.writeable:
         raise ValueError(
             f"{what}: this tensor {describe(target)} is read-only, as broadcast tensors and the "
             "gradients that hooks see are; change a .copy() of it, or write x = x + y"
         )
     if _follows(what, target, value, touched):
-        _follow(target, touched, change)
+        _follow(target, touched, change, index, region)
     else:
         direct()
         target.touch()
@@ -126,30 +141,52 @@ def _follows(what: str, target: Node, value: Any, touched: Sequence[Node]) -> bo
     return tracked or any(node.tracked for node in touched)
 
 
-def _follow(target: Node, touched: Sequence[Node], change: Callable[[Node], Any]) -> None:
-    """Make the tensors `touched` new versions, given the `change` of `target`."""
-    if _alone(target):
+def _follow(
+    target: Node,
+    touched: Sequence[Node],
+    change: Callable[[Node], Any],
+    index: Any,
+    region: np.ndarray,
+) -> None:
+    """Make the tensors `touched` new versions, given the `change` of `target`, in its `region`."""
+    if index is ... and _alone(target):
         old = _hidden_copy(target)
         result = change(old)
         _redirect(result, {id(target): old})
         _take_over(target, old, result)
         return
-    record, places = target.written, [_common(view.array, target.array) for view in touched[1:]]
+    record, shared = target.written, [_common(view.array, region) for view in touched[1:]]
     olds = [_hidden_copy(node) for node in touched]
-    for before in olds:
-        before.array, before.written = before.array.copy(order="K"), None
+    for before, place in zip(olds, [index, *(of_view for of_view, _ in shared)]):
+        before.written = _overwritten(before, place)
+        if place is ...:
+            before.array = before.array.copy(order="K")
     result = change(olds[0])
-    target.array[...] = result.array
-    if record is not None:
-        record.note(followed=True)
-    _redirect(result, dict(zip(map(id, touched), olds)))
-    made = [result if len(touched) == 1 else _made("reshape", result, shape=result.array.shape)]
-    for before, (of_view, of_target) in zip(olds[1:], places):
-        part: Any = result if of_target is ... else pick.getitem(result, index=of_target)
+    if result.array is not target.array:
+        target.array[...] = result.array
+    (record or Writes()).note(followed=True)
+    _redirect(result, dict(zip(map(id, touched), olds)), touched)
+    made, whole = [result], result
+    if len(touched) > 1:
+        made = [_made("reshape", result, shape=result.array.shape)]
+        if index is not ... and region.shape != target.array.shape:
+            whole = pick.getitem(result, index=index)
+    for before, (of_view, of_region) in zip(olds[1:], shared):
+        part: Any = whole if of_region is ... else pick.getitem(whole, index=of_region)
         made.append(_made("put", before, part, index=of_view))
+    result.written = _overwritten(result, False)  # for it has the values of its successor
     for node, before, new in zip(touched, olds, made):
         new.array, new.written = node.array, record
         _take_over(node, before, new)
+
+
+def _overwritten(node: Node, place: Any) -> Writes:
+    """The record of an old version, of which the values at `place` are kept; ... means all."""
+    record = Writes()
+    record.views, record.serial = [], node.written.serial if node.written else 0
+    if place is not ...:
+        record.part = place, np.array(node.array[place])
+    return record
 
 
 # ------------------------------------------------------------------------------------- the versions
@@ -192,14 +229,22 @@ def _take_over(node: Node, old: Node, result: Node) -> None:
         node.attached.retains_grad = True
 
 
-def _redirect(result: Node, olds: dict[int, Node]) -> None:
-    """Replace tensors (by id) by their `olds` in the graph behind `result`: no cycle arises."""
+def _redirect(result: Node, olds: dict[int, Node], touched: Sequence[Node] = ()) -> None:
+    """Replace tensors (by id) by their `olds` in the graph behind `result`: no cycle arises.
+
+    Those of `touched` that a rule there reads get back their old values.
+    """
+    newer = {id(node): node.array for node in touched}
     oldest = min(old.serial for old in olds.values())
     stack, seen = [result], {result.serial}
     while stack:
         x = stack.pop()
         inputs = x.inputs or ()
         if any(id(part) in olds for part in inputs):
+            for part in () if hasattr(x.op.rules[0], "by_shape") else inputs:
+                old = olds.get(id(part))
+                if old is not None and old.written is not None and old.written.part is not None:
+                    restore(old, newer[id(part)], [old.written])
             inputs = x.inputs = tuple(olds.get(id(part), part) for part in inputs)
         for part in inputs:
             if isinstance(part, Node) and part.serial > oldest and part.serial not in seen:
@@ -210,17 +255,41 @@ def _redirect(result: Node, olds: dict[int, Node]) -> None:
 # -------------------------------------------------------------------------------- who shares memory
 
 
-def _overlapping(target: Node) -> list[Node]:
-    """The other living tensors of the record of `target` that hold some of the same values."""
+def _overlapping(target: Node, region: np.ndarray) -> list[Node]:
+    """The other living tensors of the record of `target` that hold values of the `region`."""
     if target.written is None:
         return []
-    views = [known() for known in target.written.views]
-    return [v for v in views if v is not None and v is not target and _overlap(v, target)]
+    near = [known() for known in _views_at(target.written, region)]
+    return [v for v in near if v is not None and v is not target and _overlap(v.array, region)]
 
 
-def _overlap(view: Node, target: Node) -> bool:
+def _views_at(record: Writes, region: np.ndarray) -> list[weakref.ref[Node]]:
+    """Views whose memory is near that of `region`.
+
+    For each power of two there is a row of cells of this size in memory.  A view lies in the cell
+    where it begins, among cells that are larger than itself: it reaches into the next one at most.
+    """
+    grid = record.grid = record.grid or {}
+    for known in record.views[record.placed :]:
+        view = known()
+        if view is not None:
+            low, high = byte_bounds(view.array)
+            size = (high - low).bit_length()
+            grid.setdefault(size, {}).setdefault(low >> size, []).append(known)
+    record.placed = len(record.views)
+    low, high = byte_bounds(region)
+    found: list[weakref.ref[Node]] = []
+    for size, cells in grid.items():
+        near: Iterable[int] = range((low >> size) - 1, (high >> size) + 1)
+        near = near if len(near) < len(cells) else [cell for cell in cells if cell in near]
+        for cell in near:
+            found += cells.get(cell, ())
+    return found
+
+
+def _overlap(view: np.ndarray, region: np.ndarray) -> bool:
     try:
-        return np.shares_memory(view.array, target.array, max_work=1000)  # type: ignore[arg-type]
+        return np.shares_memory(view, region, max_work=1000)  # type: ignore[arg-type]
     except RuntimeError:  # too hard to tell
         return True
 
