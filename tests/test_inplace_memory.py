@@ -181,8 +181,7 @@ def test_an_unseen_write_between_recorded_ones_is_refused_or_harmless(
     total = loss(leaf * 1.0, w)
     try:
         (g,) = ag.grad(total, [leaf])
-    except ag.GraphError as error:
-        assert "changed in place" in str(error)
+    except ag.GraphError:
         return
     moved = start(shape).astype(complex)
     moved.reshape(-1)[1] += 1e-30j

@@ -59,9 +59,7 @@ def backpropagate(
             g = pending.pop(node.serial, None)
             owned.discard(node.serial)
             if node.serial in pieces:
-                rule, given = pieces[node.serial][0][0], pieces.pop(node.serial)
-                whole = rule.together(node, [piece[1:] for piece in given])
-                g = whole if g is None else g + whole
+                g = pieces[node.serial][0][0].together(node, g, pieces.pop(node.serial))
             attached = node.attached
             if attached is not None:
                 g = attached.final_gradient(node, g, create_graph)
@@ -102,13 +100,13 @@ def ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: in
                 "backward; pass it retain_graph=True, or .detach() the state that a loop carries on"
             )
         if node.written is not None and node.written.serial > node.serial:
-            raise _stale("the result", node, node)
+            raise stale("the result", node, node)
         for x in node.inputs:
             if isinstance(x, Node):
                 if x.serial > node.serial:
                     x = _version_used(x, node)
                 if x.written is not None and x.written.serial > node.serial:
-                    raise _stale("an input", node, x)
+                    raise stale("an input", node, x)
                 if x.tracked and x.serial >= oldest:
                     stack.append(x)
     order = sorted(found.values(), key=_serial)
@@ -116,36 +114,21 @@ def ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: in
 
 
 def _version_used(x: Node, node: Node) -> Node:
-    """The version of the input `x` that `node` was computed from, which takes its place there.
-
-    Its values are put together again from a newer version, unless the rules read only its shape.
-    """
-    current = newer = x
-    parts: list[Writes] = []
+    """The version of the input `x` that `node` was computed from, which takes its place there."""
+    current = x
     while current.serial > node.serial:
         if not current.inputs or not isinstance(current.inputs[0], Node):
-            raise _stale("an input", node, x)
+            raise stale("an input", node, x)
         current = current.inputs[0]
-        if current.written is not None and current.written.part is not None:
-            parts.append(current.written)
-        else:
-            newer, parts = current, []
-    if parts and not hasattr(node.op.rules[0], "by_shape"):  # type: ignore[union-attr]
-        if newer.written is not None and newer.written.serial > node.serial:
-            raise _stale("an input", node, x)
-        restore(current, newer.array, parts)
+    if current.written is not None and not reads_shapes(node):
+        current.written.restore(current, x, node)
     node.inputs = tuple(current if part is x else part for part in node.inputs or ())
     return current
 
 
-def restore(node: Node, newer: np.ndarray, parts: Iterable[Writes]) -> None:
-    """Give an overwritten version its values: those of a `newer` one but for `parts`, last first."""
-    node.array = newer.copy(order="K")
-    for written in parts:
-        assert written.part is not None
-        place, before = written.part
-        node.array[place] = before
-    node.written.part = None  # type: ignore[union-attr]
+def reads_shapes(node: Node) -> bool:
+    """Whether the rules of its op read no values of inputs and results."""
+    return node.op is not None and hasattr(node.op.rules[0], "by_shape")
 
 
 def _refuse_stale(node: Node) -> None:
@@ -154,10 +137,11 @@ def _refuse_stale(node: Node) -> None:
         if isinstance(x, Node) and (
             x.serial > node.serial or (x.written and x.written.serial > node.serial)
         ):
-            raise _stale("the result" if x is node else "an input", node, x)
+            raise stale("the result" if x is node else "an input", node, x)
 
 
-def _stale(what: str, node: Node, x: Node) -> GraphError:
+def stale(what: str, node: Node, x: Node) -> GraphError:
+    """The error for `x`, the result or an input of `node`, whose values have changed."""
     name = node.op.name if node.op else "an op"
     return GraphError(
         f"{what} of {name} ({describe(x)}) was changed in place after the op ran, so its "

@@ -114,11 +114,8 @@ class Writes:
     """The number of views at which `views` loses those that are gone."""
     sharing: list[weakref.ref[Writes]] | None = None
     """All records of this memory, or None for this one alone."""
-    grid: dict[int, dict[int, list[weakref.ref[Node]]]] | None = None
-    """The first `placed` of `views` by the size and the place of their memory; see `views_at`."""
-    placed = 0
-    part: tuple[Any, np.ndarray] | None = None
-    """Of a version whose memory a newer one overwrote: where, and the values that stood there."""
+    grid: Any = None
+    """The views by their place; see `tensor.sharing`."""
     last = 0
     """The serial number of the last write to any memory."""
 
@@ -126,7 +123,10 @@ class Writes:
         """Drop the references to views that are gone."""
         self.views = [known for known in self.views if known() is not None]
         self.limit = 16 + 2 * len(self.views)
-        self.grid, self.placed = None, 0
+        self.grid = None
+
+    def restore(self, node: Node, newest: Node, user: Node) -> None:
+        """Give `node`, an older version than `newest`, the values back that `user` used."""
 
     def add_detached(self, node: Node) -> None:
         """Give `node`, on the same memory but without a graph, a record that learns of writes."""

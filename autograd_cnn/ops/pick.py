@@ -66,12 +66,11 @@ def _add_picked(total: np.ndarray, g: Any, out: Any, x: Any, *, index: Any) -> N
     _add_at(total, plain_index(index), values(g))
 
 
-def _together(x: Any, pieces: list[tuple[Any, dict[str, Any]]]) -> Any:
-    """The gradient of many ``x[index]``: one array of the size of x, not one for each."""
-    if len(pieces) == 1:
-        return scatter_add(pieces[0][0], index=pieces[0][1]["index"], shape=x.shape)
-    gs, params = zip(*pieces)
-    return scatter_all(*gs, indices=[given["index"] for given in params], shape=x.shape)
+def _together(x: Any, total: Any, pieces: list[tuple[Any, Any, dict[str, Any]]]) -> Any:
+    """A total and the gradients of many ``x[index]``: one array of the size of x, not one each."""
+    _, gs, params = zip(*pieces)
+    whole = scatter_all(*gs, indices=[given["index"] for given in params], shape=x.shape)
+    return whole if total is None else total + whole
 
 
 getitem.op.rules[0].adds = _add_picked  # type: ignore[attr-defined]
@@ -159,25 +158,8 @@ _PUT: dict[str, Any] = {
 }
 
 
-@op(**_PUT)
-def put(x: Array, v: Array, *, index: Index) -> Array:
-    """A copy of x with ``x[index] = v``, for any NumPy index; v broadcasts to the selected values.
-
-    At a repeated position the last value stays and takes the gradient.
-
-    >>> ag.put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
-    array([7., 0., 5.])
-    """
-    return _assigned(np.array(x), v, index)
-
-
-@op(**_PUT, register=False)
-def put_into(x: Array, v: Array, *, index: Index) -> Array:
+def _put_into(x: Array, v: Array, *, index: Index) -> Array:
     """x itself after ``x[index] = v``."""
-    return _assigned(x, v, index)
-
-
-def _assigned(x: Array, v: Array, index: Any) -> Array:
     index = plain_index(index)
     if np.iscomplexobj(v) and not np.iscomplexobj(x):
         raise mistake("put", "v", "real where x is real", v)
@@ -187,8 +169,19 @@ def _assigned(x: Array, v: Array, index: Any) -> Array:
     return x
 
 
-for _rule in (getitem.op.rules[0], put.op.rules[0], put_into.op.rules[0]):
-    _rule.by_shape = True  # type: ignore[union-attr]
+@op(**_PUT)
+def put(x: Array, v: Array, *, index: Index) -> Array:
+    """A copy of x with ``x[index] = v``, for any NumPy index; v broadcasts to the selected values.
+
+    At a repeated position the last value stays and takes the gradient.
+
+    >>> ag.put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
+    array([7., 0., 5.])
+    """
+    return _put_into(np.array(x), v, index=index)
+
+
+put_into: Any = op(**_PUT, register=False)(_put_into)
 
 
 @composition

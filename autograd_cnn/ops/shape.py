@@ -153,7 +153,8 @@ def ravel(x: Array) -> Array:
     >>> ag.ravel(np.ones((2, 3))).shape
     (6,)
     """
-    return x.reshape((x.size,))
+    flat = x.reshape((x.size,))
+    return flat if values(flat).flags.c_contiguous else flat.copy()  # as in NumPy
 
 
 def line(name: str, x: Array, axis: int | None) -> tuple[Array, int]:
