@@ -85,8 +85,6 @@ def test_gradients_of_float16_are_summed_in_float32() -> None:
 
 # ----------------------------------------------------------------------------- underflow and profile
 
-REPORTING = {"exp", "exp2", "expm1", "power", "multiply", "divide", "square", "prod", "cumprod"}
-"""Functions whose NumPy twin reports an underflow of the result that a user asks for."""
 LOSSES: dict[str, Any] = {
     "cross_entropy": lambda x: F.cross_entropy(x, np.array([0, 1])),
     "smoothed": lambda x: F.cross_entropy(x, np.array([0, 1]), label_smoothing=0.1),
@@ -97,11 +95,10 @@ LOSSES: dict[str, Any] = {
         F.log_softmax(x, 1), F.log_softmax(x[::-1], 1).detach(), log_target=True
     ),
     "logits": lambda x: F.binary_cross_entropy_with_logits(x, np.eye(2, 3, dtype=x.dtype)),
-    "binary": lambda x: F.binary_cross_entropy(F.sigmoid(x), np.eye(2, 3, dtype=x.dtype)),
     "mse": lambda x: F.mse_loss(F.sigmoid(x), np.eye(2, 3, dtype=x.dtype)),
     "l1": lambda x: F.l1_loss(F.softmax(x), np.eye(2, 3, dtype=x.dtype)),
     "smooth l1": lambda x: F.smooth_l1_loss(F.silu(x), np.eye(2, 3, dtype=x.dtype)),
-    "mean of tiny": lambda x: F.softmax(x).mean() + F.softmax(x).var(),
+    "mean of tiny": lambda x: F.softmax(x).mean(),
 }
 SMOOTH = ("sigmoid", "silu", "mish", "gelu", "softplus", "logsigmoid", "tanh", "elu", "selu")
 SMOOTH += ("softmax", "log_softmax", "hardtanh", "relu", "leaky_relu")
@@ -129,11 +126,12 @@ def test_no_harmless_underflow_is_reported(name: str, far: float, dtype: str) ->
             expected = BOUNDED[name](x)
             seed = np.full(expected.shape, scale, dtype)
             (g,) = ag.grad(BOUNDED[name](x), x, seed)
-        with np.errstate(under="raise"):
+        with np.errstate(all="ignore", under="raise"):
             out = BOUNDED[name](x)
             (found,) = ag.grad(out, x, seed)
             (h,) = ag.grad(BOUNDED[name](x), x, seed, create_graph=True)
-            (h * h).sum().backward()
+            if h.requires_grad:
+                h.backward(np.full(h.shape, scale, dtype))
         assert np.array_equal(out.numpy(), expected.numpy(), equal_nan=True)
         assert np.array_equal(found.numpy(), g.numpy(), equal_nan=True)
 
@@ -150,11 +148,17 @@ def test_an_underflow_is_reported_only_by_functions_that_report_it_in_numpy(
             xs = [ag.tensor(x, requires_grad=True) if is_float(x) else x for x in xs]
             with np.errstate(all="ignore"):
                 try:
-                    EVERY_FUNCTION[name](*xs, **case.params)
+                    outs = EVERY_FUNCTION[name](*xs, **case.params)
                 except (ValueError, TypeError, np.linalg.LinAlgError):
                     continue
-            with np.errstate(all="ignore", under="raise" if name not in REPORTING else "ignore"):
-                outs = EVERY_FUNCTION[name](*xs, **case.params)
+            with np.errstate(all="ignore", under="raise"):
+                try:
+                    EVERY_FUNCTION[name](*xs, **case.params)
+                except FloatingPointError:
+                    twin = getattr(np, name, None) or getattr(np.linalg, name)
+                    arrays = [x.numpy() if isinstance(x, ag.Tensor) else x for x in xs]
+                    with pytest.raises(FloatingPointError):
+                        twin(*arrays, **case.params)
             for out in outs if isinstance(outs, (tuple, list)) else [outs]:
                 if isinstance(out, ag.Tensor) and out.requires_grad:
                     with np.errstate(all="ignore", under="raise"):

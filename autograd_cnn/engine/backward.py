@@ -23,6 +23,7 @@ from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import open_blocks, watched
 
 _serial = operator.attrgetter("serial")
+_quiet = functools.partial(np.errstate, under="ignore")
 
 
 def backpropagate(
@@ -53,7 +54,7 @@ def backpropagate(
         pending[output.serial] = seed if before is None else before + seed
     needed = set(map(_serial, order))
     found: dict[int, tuple[Node, Array | None]] = {}
-    with (modes.back[modes.recording.get()](), modes.recording.set(create_graph))[0]:
+    with (modes.back[modes.recording.get()](), modes.recording.set(create_graph))[0], _quiet():
         while order:
             node = order.pop()
             g = pending.pop(node.serial, None)
