@@ -132,8 +132,9 @@ class Writes:
         """Give `node`, on the same memory but without a graph, a record that learns of writes."""
         if self.sharing is None:
             self.sharing = [weakref.ref(self)]
-        n = len(self.sharing)
-        if not n & (n - 1):  # at each power of two, so that n additions cost n
+        if not (n := len(self.sharing)) & (
+            n - 1
+        ):  # at each power of two, so that n additions cost n
             self.sharing[:] = [known for known in self.sharing if known() is not None]
         record = node.write_record()
         record.sharing = self.sharing
