@@ -128,7 +128,7 @@ def _version_used(x: Node, node: Node) -> Node:
 
 
 def reads_shapes(node: Node) -> bool:
-    """Whether the rules of its op read no values of inputs and results, as ``rule.by_shape`` says."""
+    """Whether the rules of its op read no values, which ``rule.by_shape`` says."""
     return node.op is not None and hasattr(node.op.rules[0], "by_shape")
 
 

@@ -114,8 +114,7 @@ class Writes:
     """The number of views at which `views` loses those that are gone."""
     sharing: list[weakref.ref[Writes]] | None = None
     """All records of this memory, or None for this one alone."""
-    grid: Any = None
-    """The views by their place; see `tensor.sharing`."""
+    grid: Any = None  # the views by their place; see tensor.sharing
     last = 0
     """The serial number of the last write to any memory."""
 
@@ -132,9 +131,7 @@ class Writes:
         """Give `node`, on the same memory but without a graph, a record that learns of writes."""
         if self.sharing is None:
             self.sharing = [weakref.ref(self)]
-        if not (n := len(self.sharing)) & (
-            n - 1
-        ):  # at each power of two, so that n additions cost n
+        if (n := len(self.sharing)) & (n - 1) == 0:  # now and then: n additions cost n
             self.sharing[:] = [known for known in self.sharing if known() is not None]
         record = node.write_record()
         record.sharing = self.sharing
