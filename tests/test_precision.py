@@ -10,6 +10,8 @@ import pytest
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import kernels, nn
+from tests.test_ops import EVERY_FUNCTION
+from tests.test_points import EVERY, drawn, is_float
 
 # ------------------------------------------------------------------------- float16 summed in float32
 
@@ -83,43 +85,86 @@ def test_gradients_of_float16_are_summed_in_float32() -> None:
 
 # ----------------------------------------------------------------------------- underflow and profile
 
-FAR = np.array([[-800.0, 800.0, 0.0], [800.0, -800.0, 1.0]])
-BOUNDED: dict[str, Any] = {
-    **{
-        name: getattr(F, name)
-        for name in ("sigmoid", "silu", "mish", "gelu", "softplus", "logsigmoid", "tanh")
-    },
-    **{
-        name: getattr(F, name)
-        for name in ("elu", "selu", "softmax", "log_softmax", "hardtanh", "relu")
-    },
-    "gelu tanh": lambda x: F.gelu(x * 0.1, "tanh"),
-    "leaky_relu": F.leaky_relu,
-    "logsumexp": lambda x: ag.logsumexp(x, axis=1),
-    "logaddexp": lambda x: ag.logaddexp(x, 0.5),
-    "expm1": lambda x: ag.expm1(ag.minimum(x, 1.0)),
-    "erf": ag.erf,
-    "logits": lambda x: F.binary_cross_entropy_with_logits(x, np.eye(2, 3, dtype=x.dtype)),
+LOSSES: dict[str, Any] = {
     "cross_entropy": lambda x: F.cross_entropy(x, np.array([0, 1])),
     "smoothed": lambda x: F.cross_entropy(x, np.array([0, 1]), label_smoothing=0.1),
     "of probabilities": lambda x: F.cross_entropy(x, np.full((2, 3), 1 / 3, x.dtype)),
+    "nll": lambda x: F.nll_loss(F.log_softmax(x, 1), np.array([0, 1])),
+    "kl_div": lambda x: F.kl_div(F.log_softmax(x, 1), F.softmax(x[::-1], 1).detach()),
+    "kl_div of logs": lambda x: F.kl_div(
+        F.log_softmax(x, 1), F.log_softmax(x[::-1], 1).detach(), log_target=True
+    ),
+    "logits": lambda x: F.binary_cross_entropy_with_logits(x, np.eye(2, 3, dtype=x.dtype)),
+    "mse": lambda x: F.mse_loss(F.sigmoid(x), np.eye(2, 3, dtype=x.dtype)),
+    "l1": lambda x: F.l1_loss(F.softmax(x), np.eye(2, 3, dtype=x.dtype)),
+    "smooth l1": lambda x: F.smooth_l1_loss(F.silu(x), np.eye(2, 3, dtype=x.dtype)),
+    "mean of tiny": lambda x: F.softmax(x).mean(),
+}
+SMOOTH = ("sigmoid", "silu", "mish", "gelu", "softplus", "logsigmoid", "tanh", "elu", "selu")
+SMOOTH += ("softmax", "log_softmax", "hardtanh", "relu", "leaky_relu")
+BOUNDED: dict[str, Any] = {
+    **{name: getattr(F, name) for name in SMOOTH},
+    **LOSSES,
+    "gelu tanh": lambda x: F.gelu(x * 0.1, "tanh"),
+    "logsumexp": lambda x: ag.logsumexp(x, axis=1),
+    "logaddexp": lambda x: ag.logaddexp(x, 0.5),
+    "erf": ag.erf,
     "batch_norm": lambda x: F.batch_norm(x, training=True),
+    "layer_norm": lambda x: F.layer_norm(x, (3,)),
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("far", [7.0, 12.0, 13.5, 20.0, 100.0, 800.0])
 @pytest.mark.parametrize("name", BOUNDED)
-def test_no_harmless_underflow_is_reported(name: str, dtype: str) -> None:
-    """Far from 0, forward and backward, with all of NumPy's errors raised."""
-    x = ag.tensor(FAR.astype(dtype), requires_grad=True)
-    expected = BOUNDED[name](x)
-    with np.errstate(all="raise"):
-        out = BOUNDED[name](x)
-        (g,) = ag.grad(out, x, np.ones(out.shape, dtype), create_graph=False)
-        (h,) = ag.grad(BOUNDED[name](x), x, np.ones(out.shape, dtype), create_graph=True)
-    assert np.array_equal(out.numpy(), expected.numpy())
-    assert np.allclose(g.numpy(), h.numpy())
-    assert np.isfinite(g.numpy()).all()
+def test_no_harmless_underflow_is_reported(name: str, far: float, dtype: str) -> None:
+    """Far from 0, forward and backward, with NumPy's underflow raised."""
+    values = np.array([[-far, far, 0.0], [far, -far, 1.0]], dtype)
+    for scale in (1.0, 1e-3):
+        x = ag.tensor(values, requires_grad=True)
+        with np.errstate(all="ignore"):
+            expected = BOUNDED[name](x)
+            seed = np.full(expected.shape, scale, dtype)
+            (g,) = ag.grad(BOUNDED[name](x), x, seed)
+        with np.errstate(all="ignore", under="raise"):
+            out = BOUNDED[name](x)
+            (found,) = ag.grad(out, x, seed)
+            (h,) = ag.grad(BOUNDED[name](x), x, seed, create_graph=True)
+            if h.requires_grad:
+                h.backward(np.full(h.shape, scale, dtype))
+        assert np.array_equal(out.numpy(), expected.numpy(), equal_nan=True)
+        assert np.array_equal(found.numpy(), g.numpy(), equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", EVERY)
+def test_an_underflow_is_reported_only_by_functions_that_report_it_in_numpy(
+    name: str, dtype: str
+) -> None:
+    """Forward as NumPy's function of that name, backward never."""
+    for case in [case for case in drawn(name, 12) if any(map(is_float, case.inputs))]:
+        for far in (-20.0, -100.0, -800.0):
+            xs = [(x * far).astype(dtype) if is_float(x) else x for x in case.inputs]
+            xs = [ag.tensor(x, requires_grad=True) if is_float(x) else x for x in xs]
+            with np.errstate(all="ignore"):
+                try:
+                    outs = EVERY_FUNCTION[name](*xs, **case.params)
+                except (ValueError, TypeError, np.linalg.LinAlgError):
+                    continue
+            with np.errstate(all="ignore", under="raise"):
+                try:
+                    EVERY_FUNCTION[name](*xs, **case.params)
+                except FloatingPointError:
+                    if name == "matrix_power" and dtype == "float16":
+                        continue  # NumPy has none
+                    twin = getattr(np, name, None) or getattr(np.linalg, name)
+                    arrays = [x.numpy() if isinstance(x, ag.Tensor) else x for x in xs]
+                    with pytest.raises(FloatingPointError):
+                        twin(*arrays, **case.params)
+            for out in outs if isinstance(outs, (tuple, list)) else [outs]:
+                if isinstance(out, ag.Tensor) and out.requires_grad:
+                    with np.errstate(all="ignore", under="raise"):
+                        out.backward(np.full(out.shape, 1e-4, dtype), retain_graph=True)
 
 
 def test_underflow_of_a_user_s_own_exponential_is_reported() -> None:

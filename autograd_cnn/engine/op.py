@@ -43,8 +43,8 @@ class Op:
 
     A rule of None means that the derivative is zero.  `joint` replaces the rules: it returns the
     gradients of all inputs at once, which share work.  `variadic` ops take any number of inputs;
-    `position` tells their one rule which input is meant.  ``rule.adds(total, g, ...)``, if there
-    is one, adds the gradient to a total in place.
+    `position` tells their one rule which input is meant.  ``rule.adds``, if there is one, adds to a
+    total in place, ``rule.together`` adds many gradients at once; see `ops.pick`.
 
     >>> multiply = ag.OPS["multiply"]
     >>> multiply.inputs, multiply.params

@@ -34,9 +34,10 @@ def in_float32(function: Callable[..., Any], *args: Any, **settings: Any) -> Any
     rounds = all(d == np.float16 for d in dtypes[:2] if d.kind == "f")
     wide = [x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x for x in args]
     out = function(*wide, **settings)
-    if isinstance(out, tuple):
-        return tuple(x.astype(np.float16) if rounds and x is not None else x for x in out)
-    return out.astype(np.float16) if rounds else out
+    with np.errstate(under="ignore"):
+        if isinstance(out, tuple):
+            return tuple(x.astype(np.float16) if rounds and x is not None else x for x in out)
+        return out.astype(np.float16) if rounds else out
 
 
 def serve(reference: Any, twins: dict[str, Callable[..., Any]]) -> None:
