@@ -18,6 +18,7 @@ from autograd_cnn.tensor import Tensor
 T = TypeVar("T")
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+_HALF = np.dtype(np.float16)
 _PARAMS = "an iterable of tensors or of dicts, such as [tensor]"
 Check = Callable[[str, str, Any], Any]
 """Takes the names of an optimizer and a setting, and its value; raises for a wrong value."""
@@ -82,7 +83,7 @@ class Optimizer(Explained):
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """Change the values `p` in place, and leave the gradient `g` unchanged.
 
-        `group` has the settings.  `state` is this parameter's dict, empty before its first step;
+        Of float16 values both are in float32, and so is the state.  `group` has the settings.  `state` is this parameter's dict, empty before its first step;
         `state_dict` saves its arrays and numbers.
         """
         raise NotImplementedError(
@@ -151,10 +152,14 @@ class Optimizer(Explained):
             with enable_grad():
                 loss = closure()
         self._waiting, found = {}, False
+        narrow = []  # float16 and its values in float32, where squares and eps have room
         for group in self.param_groups:
             for p in group["params"]:
                 if p._grad is not None and p.tracked:
                     array, g, found = p.array, p._grad.array, True
+                    if array.dtype == _HALF:
+                        array = array.astype(np.float32)
+                        narrow.append((p.array, array))
                     if g.dtype is not array.dtype:
                         g = g.astype(array.dtype, copy=False)
                     p.touch()  # first, as an interrupt may leave the update half done
@@ -167,6 +172,8 @@ class Optimizer(Explained):
             )
         for (kernel, shared), updates in self._waiting.items():
             kernel(updates, *shared)
+        for array, wide in narrow:
+            array[...] = wide
         self._waiting = {}
         return loss
 
@@ -236,7 +243,7 @@ class Optimizer(Explained):
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Copy settings and state from `state_dict`, in each parameter's dtype.
+        """Copy settings and state from `state_dict`, in each parameter's dtype, or float32 for float16.
 
         If groups or shapes of arrays do not fit, ValueError is raised and nothing changes.
 
@@ -306,7 +313,9 @@ def _check_parameter(name: str, position: int, p: Any) -> None:
 
 
 def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:
-    """A copy of an entry of the state: arrays in the dtype and layout of `p`, counts as numbers."""
+    """A copy of an entry of the state: arrays in the layout of `p` and the dtype of its state, counts as
+    numbers.
+    """
     which = f"{key} of parameter {position}"
     if key == "step":
         count = single(name, which, value)  # PyTorch's is a tensor of float32
@@ -320,6 +329,6 @@ def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:
         return number(name, which, array.item())
     if array.shape != p.shape:
         raise ValueError(f"{name}: {which} has shape {array.shape}, expected {p.shape}")
-    new = np.empty_like(p.array)
+    new = np.empty_like(p.array, np.float32 if p.dtype == _HALF else p.dtype)
     new[...] = array
     return new
