@@ -94,6 +94,8 @@ def _batch_norm_grads(
         before = kernels.batch_norm(values(x), values(weight), values(bias), eps, False)[0]
         best = winners(before, kernels.window_max(before, pool), pool)
         g = window_scatter(g, winners=best, window=pool)
+    if x.dtype == np.float16:  # where sums and squares have no room
+        g, x = g.astype(np.float32), x.astype(np.float32)
     axes = (0, *range(2, x.ndim))
     scale = 1.0 / sqrt(var(x, axis=axes, keepdims=True) + eps)
     normal = (x - mean(x, axis=axes, keepdims=True)) * scale
