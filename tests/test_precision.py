@@ -1,4 +1,5 @@
-"""float16 is summed in float32, harmless underflows are not reported, and a profile names slow calls."""
+"""float16 is summed in float32, harmless underflows are not reported, and a profile names slow calls;
+the other byte order and long doubles."""
 
 from __future__ import annotations
 
@@ -186,3 +187,46 @@ def test_training_in_one_dtype_has_no_slow_call() -> None:
             (loss * np.float64(1.0) / np.int64(2)).backward()
         assert found.slow == {}
         assert all(p.grad.dtype == dtype for p in net.parameters())
+
+
+# ------------------------------------------------------------------------------------- other floats
+
+
+@pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8", np.longdouble])
+@pytest.mark.parametrize("name", EVERY_FUNCTION)
+def test_the_byte_order_and_long_doubles_change_no_result(name: str, dtype: Any) -> None:
+    """Values and gradients, of tensors and beside arrays in the other order."""
+    native = np.dtype(dtype).newbyteorder("=")
+
+    def results(case: Any, dtype: Any, wrapped: Any) -> list[Any]:
+        places = [k for k, x in enumerate(case.inputs) if is_float(x)]
+        xs = [np.asarray(x, dtype) if k in places else x for k, x in enumerate(case.inputs)]
+        for k in places if wrapped is None else places[:1]:
+            xs[k] = ag.tensor(xs[k], requires_grad=True)
+        with np.errstate(all="ignore"):
+            out = EVERY_FUNCTION[name](*xs, **case.params)
+            if not getattr(out, "requires_grad", False):
+                return [out]
+            leaves = [x for x in xs if isinstance(x, ag.Tensor)]
+            seed = np.ones(out.shape)
+            more = ag.grad(out, leaves, seed, create_graph=True, allow_unused=True)
+            return [out, *more, *ag.grad(out, leaves, seed, allow_unused=True)]
+
+    for case, wrapped in itertools.product(drawn(name, 6), (None, "the first")):
+        try:
+            expected = results(case, native if native.itemsize < 16 else float, wrapped)
+        except (TypeError, np.linalg.LinAlgError):
+            continue  # matrices of float16, and singular ones
+        try:
+            found = results(case, dtype, wrapped)
+        except TypeError as error:
+            assert "unsupported in linalg" in str(error)
+            continue
+        for one, other in zip(expected, found, strict=True):
+            assert (one is None) == (other is None)
+            if isinstance(one, ag.Tensor):
+                assert dtype is np.longdouble or other.dtype == one.dtype
+                one, other = one.detach(), other.detach()
+            if one is not None:
+                one, other = np.asarray(one), np.asarray(other)
+                np.testing.assert_allclose(other.astype(one.dtype), one, 1e-3, 1e-3)

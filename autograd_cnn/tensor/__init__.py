@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.config import default_array
+from autograd_cnn.config import default_array, native
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.annotations import DType
 from autograd_cnn.engine.arguments import as_numbers, checked, tensors
@@ -42,7 +42,7 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
         plain = as_numbers(type(self).__name__, "data", data, dtype)
         if dtype is None:
             plain = default_array(values(data))
-        fill_node(self, np.array(plain, dtype))
+        fill_node(self, np.array(plain, native(plain.dtype if dtype is None else dtype)))
         if requires_grad:
             self.requires_grad_()
 
