@@ -18,9 +18,6 @@ from autograd_cnn.engine.annotations import NUMERIC
 from autograd_cnn.engine.copies import protected
 from autograd_cnn.engine.node import Node
 
-JOINT = "its inputs"
-"""What a joint rule is for."""
-
 
 def guest_forward(name: str, forward: Callable[..., Any], saves: Sequence[str]) -> Any:
     """The forward of a guest: it sees read-only arrays, and what it returns is checked."""
@@ -58,7 +55,7 @@ def guest_rule(
     @functools.wraps(rule)
     def guarded(*args: Any, **params: Any) -> Any:
         found = _on_locked(name, what, rule, args, params)
-        if of != JOINT:
+        if of != "its inputs":  # as a joint rule is for
             return _numbers(name, what, found)
         if not isinstance(found, (tuple, list)) or len(found) != len(args) - 2:
             wanted = f"a list of {len(args) - 2} gradients, one per input"

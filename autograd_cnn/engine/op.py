@@ -21,7 +21,7 @@ from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.annotations import NUMERIC
 from autograd_cnn.engine.arguments import Arguments, as_input, guarded
 from autograd_cnn.engine.copies import copied, protected_params, refuse_other_arrays
-from autograd_cnn.engine.guests import JOINT, guest_forward, guest_rule
+from autograd_cnn.engine.guests import guest_forward, guest_rule
 from autograd_cnn.engine.node import Array, Node, next_serial
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _declare(
             rule and guest_rule(name, i, rule, given, (*more, *place))
             for i, rule in zip(inputs, kept)
         )
-        joint = joint and guest_rule(name, JOINT, joint, given, (*more, "wanted"))
+        joint = joint and guest_rule(name, "its inputs", joint, given, (*more, "wanted"))
     return Op(
         name=name,
         forward=forward,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -192,23 +193,31 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
     def __copy__(self) -> Tensor:
         if self.op is not None:
             return self[...]
-        new = object.__new__(type(self))
-        fill_node(new, self.array, self.requires_grad)
+        new = _made(type(self), self.array, self.requires_grad)
         self.write_record().add_detached(new)
+        for name, value in self._own_attributes().items():
+            setattr(new, name, value)
         return new
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         self._refuse_graph("copied")
-        new = object.__new__(type(self))
-        fill_node(new, self.array.copy(order="K"), self.requires_grad)
+        new = _made(type(self), self.array.copy(order="K"), self.requires_grad)
         if self._grad is not None:
             new._grad = wrap(self._grad.array.copy(order="K"))
         memo[id(self)] = new
+        for name, value in self._own_attributes().items():
+            setattr(new, name, copy.deepcopy(value, memo))
         return new
 
     def __reduce__(self) -> Any:
         self._refuse_graph("pickled")
-        return type(self), (self.array, self.requires_grad)
+        own = self._own_attributes()
+        return _made, (type(self), self.array, self.requires_grad), (None, own) if own else None
+
+    def _own_attributes(self) -> dict[str, Any]:
+        """What a subclass of the user's adds, in slots or not."""
+        held, slots = object.__getstate__(self)  # type: ignore[attr-defined]
+        return {**(held or {}), **{k: v for k, v in slots.items() if k not in Node.__slots__}}
 
     def _refuse_graph(self, done: str) -> None:
         if self.op is not None:
@@ -233,6 +242,13 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
 
 
 Node.result_type = Tensor
+
+
+def _made(kind: Any, array: np.ndarray, requires_grad: bool) -> Any:
+    """A leaf of this class on this memory, without a call of its constructor."""
+    new = object.__new__(kind)
+    fill_node(new, array, requires_grad)
+    return new
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: DType | None = None) -> Tensor:
