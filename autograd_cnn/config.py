@@ -136,8 +136,8 @@ def in_dtype_of_weights(name: str, x: Any, *weights: Any) -> list[Any]:
     floats = [d for d in (x.dtype.name, *given) if np.dtype(d).kind == "f"]
     if any(d != floats[0] for d in floats):
         raise TypeError(
-            f"{name}: the input has dtype {x.dtype.name}, weights have {' and '.join(given)}; convert "
-            f"the input with .astype({given[0]!r}), or make the layer under "
+            f"{name}: the input has dtype {x.dtype.name}, weights have {' and '.join(given)}; "
+            f"convert the input with .astype({given[0]!r}), or make the layer under "
             f"ag.set_default_dtype('{x.dtype.name}')"
         )
     return [x.astype(floats[0]) if floats and x.dtype.kind in "biu" else x, *weights]

@@ -255,3 +255,38 @@ def test_an_op_of_ours_may_return_any_of_its_inputs(place: int) -> None:
     assert inputs[place].tolist() == [3.0, 6.0]
     with pytest.raises(ag.GraphError, match="changed in place"):
         before.sum().backward()
+
+
+def test_labels_that_another_thread_changes_are_read_once() -> None:
+    """What comes out and its gradient belong to the same labels, old or new, row by row."""
+    one = np.random.default_rng(0).integers(0, 10, 200_000)
+    index, other, done = one.copy(), 9 - one, threading.Event()
+
+    def change() -> None:
+        while not done.is_set():
+            index[:] = other
+            index[:] = one
+
+    weights = np.arange(1.0, 11.0)
+    w, rows = leaf(*weights), ag.tensor(np.tile(weights, (index.size, 1)), requires_grad=True)
+    linear = {
+        "embedding": lambda: F.embedding(index, w.reshape(10, 1)),
+        "getitem": lambda: w[index],
+        "take": lambda: ag.take(w, index, axis=0),
+        "gather": lambda: F.gather(w, 0, index),
+        "nll_loss": lambda: F.nll_loss(rows, index, reduction="none"),
+    }
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(10):
+            assert (F.one_hot(index, 10).sum(axis=1) == 1).all()
+            assert (F.one_hot(index).sum(axis=1) == 1).all()
+            for name, call in linear.items():
+                out, x = call(), rows if name == "nll_loss" else w
+                (g,) = ag.grad(out.sum(), x)
+                total = float((g.numpy().astype(float) * x.numpy()).sum())
+                assert total == pytest.approx(out.numpy().sum(dtype=float), rel=1e-6), name
+    finally:
+        done.set()
+        changing.join()

@@ -91,9 +91,7 @@ def test_gradients_of_float16_are_the_same_when_they_are_recorded(name: str) -> 
     for case, scale in itertools.product(drawn(name, 12), (1.0, 300.0)):
         found: dict[bool, list[Any]] = {}
         for recorded in (False, True):
-            xs = [
-                ag.tensor(np.float16(x * scale), True) if is_float(x) else x for x in case.inputs
-            ]
+            xs = [ag.tensor(np.float16(x * scale), True) if is_float(x) else x for x in case.inputs]
             with np.errstate(all="ignore"):
                 out = function(*xs, **case.params)
                 if not getattr(out, "requires_grad", False):
@@ -161,7 +159,11 @@ def test_underflow_of_a_user_s_own_exponential_is_reported() -> None:
 @pytest.mark.skipif(kernels.REASON != "compiled", reason="the compiled kernels do not serve here")
 @pytest.mark.parametrize(
     ("cause", "dtypes"),
-    [("float16", ("e", "e")), ("float32 and float64", ("f", "d")), (str(np.dtype("g")), ("g", "g"))],
+    [
+        ("float16", ("e", "e")),
+        ("float32 and float64", ("f", "d")),
+        (str(np.dtype("g")), ("g", "g")),
+    ],
 )
 def test_a_profile_names_slow_calls_and_their_cause(cause: str, dtypes: tuple[str, str]) -> None:
     x, y = (ag.tensor(np.ones((2, 2), d)) for d in dtypes)
@@ -192,6 +194,11 @@ def test_training_in_one_dtype_has_no_slow_call() -> None:
 # ------------------------------------------------------------------------------------- other floats
 
 
+NO_LONG_DOUBLES = (  # in NumPy
+    *("cholesky", "det", "inv", "logabsdet", "slogdet", "solve", "solve_columns"),
+)
+
+
 @pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8", np.longdouble])
 @pytest.mark.parametrize("name", EVERY_FUNCTION)
 def test_the_byte_order_and_long_doubles_change_no_result(name: str, dtype: Any) -> None:
@@ -217,11 +224,11 @@ def test_the_byte_order_and_long_doubles_change_no_result(name: str, dtype: Any)
             expected = results(case, native if native.itemsize < 16 else float, wrapped)
         except (TypeError, np.linalg.LinAlgError):
             continue  # matrices of float16, and singular ones
-        try:
-            found = results(case, dtype, wrapped)
-        except TypeError as error:
-            assert "unsupported in linalg" in str(error)
+        if dtype is np.longdouble and name in NO_LONG_DOUBLES:
+            with pytest.raises(TypeError, match="unsupported in linalg"):
+                results(case, dtype, wrapped)
             continue
+        found = results(case, dtype, wrapped)
         for one, other in zip(expected, found, strict=True):
             assert (one is None) == (other is None)
             if isinstance(one, ag.Tensor):

@@ -54,7 +54,7 @@ class ModuleTree:
                 if role is not np.ndarray or not isinstance(array, (np.ndarray, np.generic)):
                     raise mistake(type(self).__name__, name, _WANTED[role], value)
                 value = np.asarray(array)
-            elif not noted and value is not None and any(_found(name, held, _MEMBERS)):
+            elif not noted and value is not None and any(_found("", held, Parameter | ModuleTree)):
                 inside = _found(name, value, (Node, np.ndarray))
                 loses = any(not isinstance(x, Parameter) for _, x in inside)
                 if loses or not isinstance(value, (list, tuple, dict)):
@@ -294,7 +294,6 @@ class ModuleTree:
                 yield from member._places(join(path, name), above)
 
 
-_MEMBERS = (Parameter, ModuleTree)
 _WANTED = {
     Parameter: "a Parameter, such as nn.Parameter(values), or None",
     ModuleTree: "a module or None",

@@ -83,8 +83,9 @@ class Optimizer(Explained):
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """Change the values `p` in place, and leave the gradient `g` unchanged.
 
-        Of float16 values both are in float32, and so is the state.  `group` has the settings.  `state` is this parameter's dict, empty before its first step;
-        `state_dict` saves its arrays and numbers.
+        Of float16 values both are in float32, and so is the state.  `group` has the settings.
+        `state` is this parameter's dict, empty before its first step; `state_dict` saves its arrays
+        and numbers.
         """
         raise NotImplementedError(
             f"{type(self).__name__}: define _update(self, p, g, state, group)"
@@ -243,7 +244,7 @@ class Optimizer(Explained):
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Copy settings and state from `state_dict`, in each parameter's dtype, or float32 for float16.
+        """Copy settings and state from `state_dict`, in each parameter's dtype (float16: float32).
 
         If groups or shapes of arrays do not fit, ValueError is raised and nothing changes.
 
@@ -313,9 +314,7 @@ def _check_parameter(name: str, position: int, p: Any) -> None:
 
 
 def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:
-    """A copy of an entry of the state: arrays in the layout of `p` and the dtype of its state, counts as
-    numbers.
-    """
+    """A copy of an entry of the state: arrays in the layout of `p`, counts as numbers."""
     which = f"{key} of parameter {position}"
     if key == "step":
         count = single(name, which, value)  # PyTorch's is a tensor of float32

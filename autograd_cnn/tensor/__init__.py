@@ -216,7 +216,8 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
 
     def _own_attributes(self) -> dict[str, Any]:
         """What a subclass of the user's adds, in slots or not."""
-        held, slots = object.__getstate__(self)  # type: ignore[attr-defined]
+        state: Any = object.__getstate__(self)
+        held, slots = state
         return {**(held or {}), **{k: v for k, v in slots.items() if k not in Node.__slots__}}
 
     def _refuse_graph(self, done: str) -> None:

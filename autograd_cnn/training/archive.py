@@ -146,8 +146,8 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray], depth: int = 0
             raise TypeError(
                 f"save_checkpoint: {path} has the key {key!r}; keys are strings and ints"
             )
+        _encode(key, f"the key of {path}", arrays)
         inner = f"{path}/{key}" if path else str(key)
-        _encode(key, f"the key of {path}", arrays, depth)
         items.append([key, _encode(item, inner, arrays, depth + 1)])
     return {"dict": items}
 
