@@ -220,11 +220,12 @@ def test_the_byte_order_and_long_doubles_change_no_result(name: str, dtype: Any)
             return [out, *more, *ag.grad(out, leaves, seed, allow_unused=True)]
 
     for case, wrapped in itertools.product(drawn(name, 6), (None, "the first")):
+        power = case.params.get("n", 0) if name == "matrix_power" else 0
         try:
             expected = results(case, native if native.itemsize < 16 else float, wrapped)
         except (TypeError, np.linalg.LinAlgError):
             continue  # matrices of float16, and singular ones
-        if dtype is np.longdouble and name in NO_LONG_DOUBLES:
+        if dtype is np.longdouble and (name in NO_LONG_DOUBLES or power < 0):
             with pytest.raises(TypeError, match="unsupported in linalg"):
                 results(case, dtype, wrapped)
             continue

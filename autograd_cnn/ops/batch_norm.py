@@ -163,6 +163,8 @@ def _row_norm_grads(
     axes = (0, *range(2, x.ndim)) if groups else tuple(range(lead))
     if not math.prod(x.shape):  # no values have no statistics
         return g, (g * x).sum(axis=axes), g.sum(axis=axes)
+    if x.dtype == np.float16:
+        g, x = g.astype(np.float32), x.astype(np.float32)
     h = g if weight is None else g * weight.reshape(shape)
     rows = x.reshape((*leading, math.prod(x.shape) // max(1, math.prod(leading))))
     scale = 1.0 / sqrt(var(rows, axis=-1, keepdims=True) + eps)

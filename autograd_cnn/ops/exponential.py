@@ -192,7 +192,8 @@ def _curve_grad(
     g: Array, out: Array, x: Array, *, name: str, beta: float, threshold: float
 ) -> Array:
     if isinstance(g, Node) or isinstance(x, Node):
-        return g * _SLOPES[name](x, beta, threshold)
+        wide = x.astype(np.float32) if x.dtype == np.float16 else x
+        return g * _SLOPES[name](wide, beta, threshold)
     return kernels.curve_grad(name, g, out, x, beta, threshold)
 
 
