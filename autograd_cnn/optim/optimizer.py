@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.checks import integer, listed, mistake, number, single
 from autograd_cnn.engine.arguments import Arguments, guarded
 from autograd_cnn.engine.modes import enable_grad
@@ -119,17 +120,11 @@ class Optimizer(Explained):
         The gradient is ``g + weight_decay * p``, with ``-g`` if `maximize`.  It may be `g` itself,
         or the first work array.  Decoupled decay changes `p` instead.
         """
-        flat = self._workspace.get(p.dtype)
-        if flat is None or flat.shape[1] < p.size:
-            self._workspace[p.dtype] = flat = np.empty((2, p.size), p.dtype)
-        out, work = flat[0, : p.size].reshape(p.shape), flat[1, : p.size].reshape(p.shape)
         decay = group["weight_decay"]
         if decay and group.get("decoupled_weight_decay"):
             p *= 1 - group["lr"] * decay
-        elif decay:
-            np.multiply(p, decay, out=out)
-            return (np.subtract if group["maximize"] else np.add)(out, g, out=out), out, work
-        return (np.negative(g, out=out) if group["maximize"] else g), out, work
+            decay = 0
+        return kernels.with_decay(p, g, decay, group["maximize"], self._workspace)
 
     @overload
     def step(self, closure: None = None) -> None: ...
