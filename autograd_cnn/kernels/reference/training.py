@@ -56,7 +56,7 @@ def with_decay(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """``g + decay * p``, or ``-g + decay * p`` to maximize, and two work arrays shaped like `p`.
 
-    The first may be `g` itself, or the first work array.  `kept` keeps large ones for the next call.
+    The first may be `g` itself, or the first work array.  `kept` keeps large ones for later.
     """
     if p.size < 4096:
         out, work = np.empty_like(p), np.empty_like(p)
