@@ -89,8 +89,8 @@ def default_array(x: Any, dtype: Any = None) -> np.ndarray:
 
 
 def native(dtype: Any) -> np.dtype[Any]:
-    """This dtype in the byte order of the machine, which all tensors have."""
-    return np.dtype(dtype).newbyteorder("=")
+    """The dtype in the byte order of the machine: the very object that ops compare by identity."""
+    return np.dtype(np.dtype(dtype).type)
 
 
 def floating_dtype(inputs: Iterable[Any]) -> np.dtype[Any] | None:

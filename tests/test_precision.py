@@ -238,3 +238,19 @@ def test_the_byte_order_and_long_doubles_change_no_result(name: str, dtype: Any)
             if one is not None:
                 one, other = np.asarray(one), np.asarray(other)
                 np.testing.assert_allclose(other.astype(one.dtype), one, 1e-3, 1e-3)
+
+
+@pytest.mark.parametrize("name", ["float16", "float32", "float64", "longdouble"])
+def test_the_dtype_of_a_tensor_is_the_very_object_that_numpy_has(name: str) -> None:
+    """Ops compare dtypes by identity: a copy, such as newbyteorder gives, takes the slow way."""
+    before = ag.get_default_dtype()
+    try:
+        for order in "<>=":
+            dtype = np.dtype(name).newbyteorder(order)
+            ag.set_default_dtype(dtype)
+            made = [ag.tensor([1.0]), ag.tensor([1.0], dtype=dtype)]
+            made.append(ag.tensor(np.ones(2, dtype.newbyteorder(">"))))
+            for x in (*made, made[0].astype(dtype), nn.Linear(1, 1).weight, ag.tanh([1.0])):
+                assert x.dtype is np.dtype(name)
+    finally:
+        ag.set_default_dtype(before)
