@@ -119,6 +119,17 @@ def test_a_container_of_parameters_is_replaced_by_one_of_parameters(
     net.scales = [ag.tensor([1.0])]  # the name is free again
 
 
+@pytest.mark.parametrize("container", [list, lambda ws: dict(enumerate(ws))])
+def test_items_of_a_container_are_what_it_holds_at_the_time(container: Any) -> None:
+    net = nn.Module()
+    net.scales = container([nn.Parameter([1.0]), nn.Parameter([2.0])])
+    net.scales[0] = net.scales[0] * 2.0  # no attribute of the module is assigned to
+    assert [*net.state_dict()] == ["scales.1"]
+    for new in (nn.Parameter([3.0]), nn.Linear(1, 1, bias=False)):
+        net.scales[0] = new
+        assert len([*net.parameters()]) == len(net.state_dict()) == 2
+
+
 # -------------------------------------------------------------------------------- replaced forwards
 
 FUSED = {

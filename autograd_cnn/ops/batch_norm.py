@@ -97,15 +97,13 @@ def _batch_norm_grads(
     if x.dtype == np.float16:  # where sums and squares have no room
         g, x = g.astype(np.float32), x.astype(np.float32)
     axes = (0, *range(2, x.ndim))
+    means = functools.partial(mean, axis=axes, keepdims=True)
     scale = 1.0 / sqrt(var(x, axis=axes, keepdims=True) + eps)
-    normal = (x - mean(x, axis=axes, keepdims=True)) * scale
+    normal = (x - means(x)) * scale
     dx = None
     if wanted[0]:
         h = g if weight is None else g * _over_channels(weight, x)
-        shared = mean(h, axis=axes, keepdims=True) + normal * mean(
-            h * normal, axis=axes, keepdims=True
-        )
-        dx = scale * (h - shared)
+        dx = scale * (h - (means(h) + normal * means(h * normal)))
     return (
         dx,
         (g * normal).sum(axis=axes) if wanted[1] else None,

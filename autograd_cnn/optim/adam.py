@@ -8,7 +8,8 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import number
-from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, move_mean, settings
+from autograd_cnn.kernels.reference.training import move_mean
+from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, settings
 
 
 def two_below_1(owner: str, name: str, value: Any) -> None:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
-from autograd_cnn import kernels
 from autograd_cnn.checks import integer, listed, mistake, number, single
 from autograd_cnn.engine.arguments import Arguments, guarded
 from autograd_cnn.engine.modes import enable_grad
 from autograd_cnn.engine.node import values
+from autograd_cnn.kernels.reference.training import with_decay
 from autograd_cnn.tensor import Tensor
 
 T = TypeVar("T")
@@ -115,16 +115,12 @@ class Optimizer(Explained):
     def _decayed(
         self, p: np.ndarray, g: np.ndarray, group: Group
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The gradient with weight decay, and two work arrays shaped like `p`.
-
-        The gradient is ``g + weight_decay * p``, with ``-g`` if `maximize`.  It may be `g` itself,
-        or the first work array.  Decoupled decay changes `p` instead.
-        """
+        """`with_decay` of a group; decoupled decay changes p instead of the gradient."""
         decay = group["weight_decay"]
         if decay and group.get("decoupled_weight_decay"):
             p *= 1 - group["lr"] * decay
             decay = 0
-        return kernels.with_decay(p, g, decay, group["maximize"], self._workspace)
+        return with_decay(p, g, decay, group["maximize"], self._workspace)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -282,12 +278,6 @@ class Optimizer(Explained):
             listed = ", ".join(f"{k}={v!r}" for k, v in settings(group).items())
             lines.append(f"  {len(group['params'])} parameters: {listed}")
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
-
-
-def move_mean(mean: np.ndarray, keep: float, new: np.ndarray, work: np.ndarray) -> None:
-    """``mean = keep * mean + (1 - keep) * new`` in place; overwrites `work`, which may be `new`."""
-    mean *= keep
-    mean += np.multiply(new, 1 - keep, out=work)
 
 
 def _check_parameter(name: str, position: int, p: Any) -> None:

@@ -247,9 +247,7 @@ Node.result_type = Tensor
 
 def _made(kind: Any, array: np.ndarray, requires_grad: bool) -> Any:
     """A leaf of this class on this memory, without a call of its constructor."""
-    new = object.__new__(kind)
-    fill_node(new, array, requires_grad)
-    return new
+    return fill_node(object.__new__(kind), array, requires_grad)
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: DType | None = None) -> Tensor:

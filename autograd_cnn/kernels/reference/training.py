@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["adam", "cross_entropy", "cross_entropy_grad", "first_outside", "sgd", "with_decay"]
+__all__ = ["adam", "cross_entropy", "cross_entropy_grad", "first_outside", "sgd"]
 
 # ------------------------------------------------------------------------------------ cross entropy
 
@@ -71,6 +71,12 @@ def with_decay(
     return (np.negative(g, out=out) if maximize else g), out, work
 
 
+def move_mean(mean: np.ndarray, keep: float, new: np.ndarray, work: np.ndarray) -> None:
+    """``mean = keep * mean + (1 - keep) * new`` in place; overwrites `work`, which may be `new`."""
+    mean *= keep
+    mean += np.multiply(new, 1 - keep, out=work)
+
+
 def sgd(
     updates: list[Any],
     numbers: tuple[float, float, float, float],
@@ -110,10 +116,8 @@ def adam(
         if shrink != 1:
             p *= shrink
         step, out, work = with_decay(p, g, decay, maximize, _kept.__dict__)
-        m *= beta1
-        m += np.multiply(step, 1 - beta1, out=work)
-        v *= beta2
-        v += np.multiply(np.multiply(step, step, out=work), 1 - beta2, out=work)
+        move_mean(m, beta1, step, work)
+        move_mean(v, beta2, np.multiply(step, step, out=work), work)
         root = np.sqrt(v if largest is None else np.maximum(largest, v, out=largest), out=out)
         root += eps
         p -= np.multiply(np.divide(m, root, out=out), rate, out=out)
