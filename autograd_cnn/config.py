@@ -90,7 +90,8 @@ def default_array(x: Any, dtype: Any = None) -> np.ndarray:
 
 def native(dtype: Any) -> np.dtype[Any]:
     """The dtype in the byte order of the machine: the very object that ops compare by identity."""
-    return np.dtype(np.dtype(dtype).type)
+    found = np.dtype(dtype)
+    return found if found.isnative else np.dtype(found.type)
 
 
 def floating_dtype(inputs: Iterable[Any]) -> np.dtype[Any] | None:
@@ -182,7 +183,7 @@ def set_default_dtype(dtype: Any) -> None:
         raise TypeError(
             f"set_default_dtype: dtype must be a floating dtype such as 'float32', got {dtype!r}"
         )
-    _default_dtype = native(found)
+    _default_dtype = np.dtype(found.type)
 
 
 class Exit(property):

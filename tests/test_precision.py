@@ -246,11 +246,10 @@ def test_the_dtype_of_a_tensor_is_the_very_object_that_numpy_has(name: str) -> N
     before = ag.get_default_dtype()
     try:
         for order in "<>=":
-            dtype = np.dtype(name).newbyteorder(order)
-            ag.set_default_dtype(dtype)
-            made = [ag.tensor([1.0]), ag.tensor([1.0], dtype=dtype)]
-            made.append(ag.tensor(np.ones(2, dtype.newbyteorder(">"))))
-            for x in (*made, made[0].astype(dtype), nn.Linear(1, 1).weight, ag.tanh([1.0])):
+            ag.set_default_dtype(np.dtype(name).newbyteorder(order))
+            made, swapped = ag.tensor([1.0]), np.dtype(name).newbyteorder()
+            of_arrays = [ag.tensor([1.0], dtype=swapped), ag.tensor(np.ones(2, swapped))]
+            for x in (made, *of_arrays, made.astype(swapped), nn.Linear(1, 1).weight):
                 assert x.dtype is np.dtype(name)
     finally:
         ag.set_default_dtype(before)

@@ -219,9 +219,7 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
                 in_dtype_of_weights(record.name, *arrays)
         except Exception as error:
             arguments.reraise(error, arrays, params)
-        saved = None
-        if saves:
-            out, saved = out
+        out, saved = out if saves else (out, None)
         if node is None:
             return out
         result = _result(record, out, args, arrays, params, saved, tracked, has_arrays, node)
