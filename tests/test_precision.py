@@ -1,7 +1,9 @@
-"""float16 is summed in float32, harmless underflows are not reported, and a profile names slow calls."""
+"""float16 is summed in float32, harmless underflows are not reported, and a profile names slow calls;
+the other byte order and long doubles."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -81,6 +83,31 @@ def test_gradients_of_float16_are_summed_in_float32() -> None:
     w = ag.tensor(np.zeros((2, 1), np.float16), requires_grad=True)
     F.embedding(np.zeros(5000, int), w).backward(np.ones((5000, 1), np.float16))
     assert w.grad.tolist() == [[5000.0], [0.0]]
+
+
+@pytest.mark.parametrize("name", EVERY_FUNCTION)
+def test_gradients_of_float16_are_the_same_when_they_are_recorded(name: str) -> None:
+    function = EVERY_FUNCTION[name]
+    for case, scale in itertools.product(drawn(name, 12), (1.0, 300.0)):
+        found: dict[bool, list[Any]] = {}
+        for recorded in (False, True):
+            xs = [ag.tensor(np.float16(x * scale), True) if is_float(x) else x for x in case.inputs]
+            with np.errstate(all="ignore"):
+                out = function(*xs, **case.params)
+                if not getattr(out, "requires_grad", False):
+                    break
+                seed = np.linspace(1.0, 2.0, out.size).reshape(out.shape)
+                leaves = [x for x in xs if isinstance(x, ag.Tensor)]
+                found[recorded] = ag.grad(
+                    out, leaves, seed, create_graph=recorded, allow_unused=True
+                )
+        for plain, other in zip(*found.values()) if found else ():
+            if plain is None or not plain.size:
+                assert other is None or not other.size
+                continue
+            a, b = np.asarray(plain, float), np.asarray(other.detach(), float)
+            size = np.abs(a[np.isfinite(a)]).max(initial=1e-3)
+            assert np.allclose(a, b, rtol=4e-3, atol=4e-3 * size, equal_nan=True)
 
 
 # ----------------------------------------------------------------------------- underflow and profile
@@ -175,7 +202,11 @@ def test_underflow_of_a_user_s_own_exponential_is_reported() -> None:
 @pytest.mark.skipif(kernels.REASON != "compiled", reason="the compiled kernels do not serve here")
 @pytest.mark.parametrize(
     ("cause", "dtypes"),
-    [("float16", ("e", "e")), ("float32 and float64", ("f", "d")), (">f4", (">f4", ">f4"))],
+    [
+        ("float16", ("e", "e")),
+        ("float32 and float64", ("f", "d")),
+        (str(np.dtype("g")), ("g", "g")),
+    ],
 )
 def test_a_profile_names_slow_calls_and_their_cause(cause: str, dtypes: tuple[str, str]) -> None:
     x, y = (ag.tensor(np.ones((2, 2), d)) for d in dtypes)
@@ -201,3 +232,67 @@ def test_training_in_one_dtype_has_no_slow_call() -> None:
             (loss * np.float64(1.0) / np.int64(2)).backward()
         assert found.slow == {}
         assert all(p.grad.dtype == dtype for p in net.parameters())
+
+
+# ------------------------------------------------------------------------------------- other floats
+
+
+NO_LONG_DOUBLES = (  # in NumPy
+    *("cholesky", "det", "inv", "logabsdet", "slogdet", "solve", "solve_columns"),
+)
+
+
+@pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8", np.longdouble])
+@pytest.mark.parametrize("name", EVERY_FUNCTION)
+def test_the_byte_order_and_long_doubles_change_no_result(name: str, dtype: Any) -> None:
+    """Values and gradients, of tensors and beside arrays in the other order."""
+    native = np.dtype(dtype).newbyteorder("=")
+
+    def results(case: Any, dtype: Any, wrapped: Any) -> list[Any]:
+        places = [k for k, x in enumerate(case.inputs) if is_float(x)]
+        xs = [np.asarray(x, dtype) if k in places else x for k, x in enumerate(case.inputs)]
+        for k in places if wrapped is None else places[:1]:
+            xs[k] = ag.tensor(xs[k], requires_grad=True)
+        with np.errstate(all="ignore"):
+            out = EVERY_FUNCTION[name](*xs, **case.params)
+            if not getattr(out, "requires_grad", False):
+                return [out]
+            leaves = [x for x in xs if isinstance(x, ag.Tensor)]
+            seed = np.ones(out.shape)
+            more = ag.grad(out, leaves, seed, create_graph=True, allow_unused=True)
+            return [out, *more, *ag.grad(out, leaves, seed, allow_unused=True)]
+
+    for case, wrapped in itertools.product(drawn(name, 6), (None, "the first")):
+        power = case.params.get("n", 0) if name == "matrix_power" else 0
+        try:
+            expected = results(case, native if native.itemsize < 16 else float, wrapped)
+        except (TypeError, np.linalg.LinAlgError):
+            continue  # matrices of float16, and singular ones
+        if dtype is np.longdouble and (name in NO_LONG_DOUBLES or power < 0):
+            with pytest.raises(TypeError, match="unsupported in linalg"):
+                results(case, dtype, wrapped)
+            continue
+        found = results(case, dtype, wrapped)
+        for one, other in zip(expected, found, strict=True):
+            assert (one is None) == (other is None)
+            if isinstance(one, ag.Tensor):
+                assert dtype is np.longdouble or other.dtype == one.dtype
+                one, other = one.detach(), other.detach()
+            if one is not None:
+                one, other = np.asarray(one), np.asarray(other)
+                np.testing.assert_allclose(other.astype(one.dtype), one, 1e-3, 1e-3)
+
+
+@pytest.mark.parametrize("name", ["float16", "float32", "float64", "longdouble"])
+def test_the_dtype_of_a_tensor_is_the_very_object_that_numpy_has(name: str) -> None:
+    """Ops compare dtypes by identity: a copy, such as newbyteorder gives, takes the slow way."""
+    before = ag.get_default_dtype()
+    try:
+        for order in "<>=":
+            ag.set_default_dtype(np.dtype(name).newbyteorder(order))
+            made, swapped = ag.tensor([1.0]), np.dtype(name).newbyteorder()
+            of_arrays = [ag.tensor([1.0], dtype=swapped), ag.tensor(np.ones(2, swapped))]
+            for x in (made, *of_arrays, made.astype(swapped), nn.Linear(1, 1).weight):
+                assert x.dtype is np.dtype(name)
+    finally:
+        ag.set_default_dtype(before)

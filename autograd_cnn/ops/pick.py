@@ -11,6 +11,7 @@ import numpy as np
 from autograd_cnn import kernels
 from autograd_cnn.checks import misfit, mistake, normal_axis
 from autograd_cnn.engine.annotations import Index, Integers, holds_numbers
+from autograd_cnn.engine.copies import locked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
@@ -39,11 +40,7 @@ def plain_index(index: Any) -> Any:
     whole = hasattr(index, "__index__") and not isinstance(index, np.ndarray)
     if whole or index is None or index is ... or isinstance(index, slice):
         return index
-    if type(index) is np.ndarray and index.base is None and not index.flags.writeable:
-        return index
-    index = np.array(index)
-    index.flags.writeable = False  # this copy needs none
-    return index
+    return locked(index)
 
 
 def _may_repeat(index: Any) -> bool:
