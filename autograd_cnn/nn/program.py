@@ -39,21 +39,14 @@ def as_written(module: Any) -> bool:
     return all(n not in own and getattr(type(module), n) is known for n, known in methods)
 
 
-def _lasts(module: Any) -> bool:
-    """Whether no attribute of a module can change in place, but for parameters and statistics."""
-    kept = (Node, np.ndarray, Module)
-    own = vars(module).items()
-    return all(name == "_roles" or isinstance(v, kept) or lasting(v) for name, v in own)
-
-
 def _recordable(module: Any) -> bool:
-    """Whether a module is made of layers as they are written, without state of their own."""
-    return all(
-        as_written(m)
-        and _lasts(m)
-        and (isinstance(m, BatchNorm) or np.ndarray not in m._roles.values())
-        for m in module.modules()
-    )
+    """Whether a module is a layer as it is written, without settings that change in place, and
+    without state but for parameters and the statistics of batch norm.
+    """
+    kept, own = (Node, np.ndarray, Module), vars(module).items()
+    stateless = isinstance(module, BatchNorm) or np.ndarray not in module._roles.values()
+    lasts = all(name == "_roles" or isinstance(v, kept) or lasting(v) for name, v in own)
+    return as_written(module) and stateless and lasts
 
 
 _OF_LEAF = ("tracked", "attached", "op")
