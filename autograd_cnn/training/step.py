@@ -117,7 +117,7 @@ class Step:
             loss.backward()
             return out, np.array(loss.array), program.backward(leaf.grad.array, kept)
         losses, probabilities = kernels.cross_entropy(out, classes)
-        loss = np.asarray(np.add.reduce(losses, axis=None) / losses.size)  # as `mean` does
+        loss = np.asarray(kernels.axis_sum(losses, None, False) / losses.size)  # as `mean` does
         if program.seed is None:
             program.seed = np.full(losses.shape, losses.dtype.type(1.0 / losses.size))
         g = kernels.cross_entropy_grad(program.seed, probabilities, classes)
