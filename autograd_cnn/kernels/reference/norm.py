@@ -10,13 +10,9 @@ from autograd_cnn.kernels.reference.pool import window_max, window_max_grad
 from autograd_cnn.kernels.window import Window
 
 __all__ = [
-    "batch_norm",
-    "batch_norm_grad",
-    "channel_affine",
-    "pools_in_pass",
-    "rows_count",
+    "batch_norm", "batch_norm_grad", "channel_affine", "pools_in_pass", "rows_count",
     "running_affine",
-]
+]  # fmt: skip
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
