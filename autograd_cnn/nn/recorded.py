@@ -35,7 +35,7 @@ _KERNELS: dict[str, tuple[str, ...]] = {
     "linear": (
         "linear({x}, {w}, {b})",
         "matmul({g}, {w})",
-        "matmul({g}.T, {x})",
+        "matmul({g}.T, {x}, True)",
         "axis_sum({g}, {axes}, False)",
     ),
     "max_pool": ("window_max({x}, {window})", "window_max_grad({g}, {x}, {out}, {window})"),
