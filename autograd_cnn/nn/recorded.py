@@ -239,7 +239,9 @@ def _clipped(lines: Sequence[str]) -> list[str]:
     found: list[str] = []
     for line in lines:
         relu = re.fullmatch(r"(v\d+) = relu\((v\d+)\)", line)
-        before = re.fullmatch(r"(v\d+) = ((conv|linear)\(.*)\)", found[-1]) if found else None
+        before = (
+            re.fullmatch(r"(v\d+) = ((conv|linear)\(.*)(?<!, True)\)", found[-1]) if found else None
+        )
         uses = sum(relu[2] in _values(other) for other in lines) if relu else 0
         if relu and before and relu[2] == before[1] and uses == 2:
             found.pop()
