@@ -108,10 +108,9 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
 
 def _both_classes(logits: Array, pos_weight: Any) -> Array:
     """The derivative of the loss in its target: the loss of class 1 less that of class 0."""
-    ones = np.ones_like(values(logits))
-    return sigmoid_cross_entropy(logits, ones, pos_weight=pos_weight) - sigmoid_cross_entropy(
-        logits, 0.0 * ones, pos_weight=pos_weight
-    )
+    classes = np.ones_like(values(logits)), np.zeros_like(values(logits))
+    one, zero = (sigmoid_cross_entropy(logits, c, pos_weight=pos_weight) for c in classes)
+    return one - zero
 
 
 @op(
