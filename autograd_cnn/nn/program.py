@@ -234,9 +234,7 @@ class Compiled:
     def __call__(self, x: Any) -> Any:
         """The model's result of x, without a graph: an array for an array."""
         array = x.array if isinstance(x, Node) else x
-        program = None
-        if type(array) is np.ndarray and array.dtype.kind == "f" and not watch.open_blocks:
-            program = fitting(self._programs, self._model, array, False)
+        program = fitting(self._programs, self._model, array, False)
         if program is None:
             with modes.no_grad():
                 out = self._model(x)
@@ -254,8 +252,10 @@ _MOST = 16
 
 def fitting(programs: dict[Any, Any], model: Any, x: np.ndarray, gradients: bool) -> Any:
     """The program among `programs` that fits the model and x, recorded now if there is none; None
-    where nothing can be recorded.
+    where nothing can be recorded, or watchers are to see what runs.
     """
+    if type(x) is not np.ndarray or x.dtype.kind != "f" or watch.open_blocks:
+        return None
     key = x.shape, x.dtype, x.strides
     program = programs.get(key)
     if program is None or not program.fits():
