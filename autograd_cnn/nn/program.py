@@ -9,6 +9,7 @@ kept: parameters, statistics and settings are read, or compared, at every call (
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -160,16 +161,11 @@ class Program:
         """Add what `function` computes with these layers, by its calls if they can be recorded."""
         first, every = layers[0], [m for layer in layers for m in layer.modules()]
         drops = type(first) in (Dropout, Dropout2d) and first.training and 0 < first.p <= 1
-        if drops and all(map(_recordable, every)):
-            self._recorded().add_dropout(first.p, type(first) is Dropout2d)
-            self._modules += every
-            return x
         if all(map(_recordable, every)):
-            try:
-                y = self._recorded().trace(layers[0], function, x)
-            except NotRecordableError:
-                pass
-            else:
+            with suppress(NotRecordableError):
+                if drops:
+                    self._recorded().add_dropout(first.p, type(first) is Dropout2d)
+                y = x if drops else self._recorded().trace(first, function, x)
                 self._modules += every
                 return y
         ours = all(map(as_written, every))

@@ -199,8 +199,8 @@ class Recorded:
             mask = drop_mask(x, p, channels)
             return x * mask, {"mask": mask}
 
-        rule = lambda g, out, x, mask: g * mask  # noqa: E731
-        self.out = self.add(dropped, [self.out], rules=[rule], saves=True)
+        rules = [lambda g, out, x, mask: g * mask]
+        self.out = self.add(dropped, [self.out], rules=rules, saves=True)
 
     def finish(self) -> None:
         """Write `forward` and `backward`; values go after their last use."""
