@@ -81,6 +81,18 @@ def test_gradients_of_float16_are_summed_in_float32() -> None:
     assert w.grad.tolist() == [[5000.0], [0.0]]
 
 
+@pytest.mark.parametrize("norm", [F.batch_norm, F.instance_norm], ids=lambda norm: norm.__name__)
+def test_running_statistics_of_float16_images_are_those_of_float32(norm: Any) -> None:
+    images = (np.random.default_rng(0).standard_normal((4, 3, 8, 8)) * 600).astype(np.float16)
+    found = []
+    for x in (images, images.astype(np.float32)):
+        running = np.zeros(3, np.float32), np.ones(3, np.float32)
+        settings = {"training": True} if norm is F.batch_norm else {}
+        norm(ag.tensor(x), *running, momentum=1.0, **settings)
+        found.append(np.stack(running))
+    assert np.allclose(*found, rtol=1e-5)
+
+
 # ----------------------------------------------------------------------------- underflow and profile
 
 FAR = np.array([[-800.0, 800.0, 0.0], [800.0, -800.0, 1.0]])
