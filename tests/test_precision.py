@@ -110,6 +110,18 @@ def test_gradients_of_float16_are_the_same_when_they_are_recorded(name: str) -> 
             assert np.allclose(a, b, rtol=4e-3, atol=4e-3 * size, equal_nan=True)
 
 
+@pytest.mark.parametrize("norm", [F.batch_norm, F.instance_norm], ids=lambda norm: norm.__name__)
+def test_running_statistics_of_float16_images_are_those_of_float32(norm: Any) -> None:
+    images = (np.random.default_rng(0).standard_normal((4, 3, 8, 8)) * 600).astype(np.float16)
+    found = []
+    for x in (images, images.astype(np.float32)):
+        running = np.zeros(3, np.float32), np.ones(3, np.float32)
+        settings = {"training": True} if norm is F.batch_norm else {}
+        norm(ag.tensor(x), *running, momentum=1.0, **settings)
+        found.append(np.stack(running))
+    assert np.allclose(*found, rtol=1e-5)
+
+
 # ----------------------------------------------------------------------------- underflow and profile
 
 LOSSES: dict[str, Any] = {

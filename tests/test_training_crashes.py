@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from autograd_cnn import data, optim, training
+from autograd_cnn.data import files
 from autograd_cnn.data.mnist_files import _places
 from tests.training_run import advance, build
 
@@ -292,10 +293,8 @@ def test_savers_at_the_same_time_never_take_a_file_from_each_other(tmp_path: Pat
 def test_a_name_that_is_used_again_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two savers clear one file; the first removes it, and its writer makes a new one of the name
-    before the second has the lock."""
-    import fcntl
-
+    """Between opening and locking what is to be cleared, another saver may clear it."""
+    fcntl: Any = files.fcntl
     left, lock = tmp_path / ".run.npz.123-0123abcd.part", fcntl.flock
     left.write_text("left")
 

@@ -227,6 +227,7 @@ def instance_norm(
     out = ops.row_norm(input, weight, bias, lead=1, groups=max(c, 1), eps=eps)
     if running_mean is not None and running_var is not None and n * count and not recomputing.get():
         each = values(input).reshape((n * c, count))
+        each = each.astype(np.result_type(each, np.float32), copy=False)
         mean, var = each.mean(axis=1).reshape(n, c), each.var(axis=1).reshape(n, c)
         follow(running_mean, running_var, mean.mean(axis=0), var.mean(axis=0), count, momentum)
     return out

@@ -56,10 +56,11 @@ static inline NAME(vec) NAME(log_near)(NAME(vec) f, NAME(vec) n) {
 static inline NAME(vec) NAME(log)(NAME(vec) x) {
     const NAME(vec) least = ALL(WIDE ? 2.2250738585072014e-308 : 1.17549435e-38f), zero = {0};
     const NAME(vec) up = PICK(x < least, x * (T)(WIDE ? 18014398509481984.0 : 33554432.0), x); /* by 2^54 or 2^25 */
-    const NAME(mask) root = (NAME(mask))ALL(0.70710678118654752440), power = ((NAME(mask))up - root) >> FRACTION;
+    const NAME(mask) bits = (NAME(mask))NAME(size)(up); /* without the sign, so that no difference below overflows */
+    const NAME(mask) root = (NAME(mask))ALL(0.70710678118654752440), power = (bits - root) >> FRACTION;
     const NAME(vec) shift = PICK(x < least, ALL(WIDE ? 54 : 25), zero);
     const NAME(vec) n = __builtin_convertvector(power, NAME(vec)) - shift;
-    const NAME(vec) found = NAME(log_near)((NAME(vec))((NAME(mask))up - (power << FRACTION)) - 1, n);
+    const NAME(vec) found = NAME(log_near)((NAME(vec))(bits - (power << FRACTION)) - 1, n);
     return PICK((x > zero) & (x < ALL(INFINITY)), found, PICK(x == zero, ALL(-INFINITY), PICK(x < zero, ALL(NAN), x)));
 }
 
