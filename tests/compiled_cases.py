@@ -111,14 +111,19 @@ def pooled(kind: str, cells: str) -> Any:
 
 @st.composite
 def products(draw: Any, linear: bool = False) -> Any:
+    """Two matrices, or stacks of them whose leading axes broadcast."""
     sizes = st.sampled_from([1, 2, 3, 7, 8, 9, 16, 17, 40, 130, 260])
     m, n, k, make = draw(sizes), draw(sizes), draw(sizes), Arrays(draw)
-    x, y = make(m, k), make(k, n)
-    x = x if draw(st.booleans()) else make(k, m).T
-    y = y if draw(st.booleans()) else make(n, k).T
+    stack = draw(st.sampled_from([(), (), (3,), (2, 3)]))
+    few = tuple(size * draw(st.booleans()) or 1 for size in stack)  # axes of size 1 broadcast
+    one, other = draw(st.permutations([stack, draw(st.sampled_from([stack, few, few[1:], ()]))]))
+    x, y = make(*one, m, k), make(*other, k, n)
+    x = x if draw(st.booleans()) else make(*one, k, m).mT
+    y = y if draw(st.booleans()) else make(*other, n, k).mT
     if not linear:
-        return x, y
-    given = x, y.T, make.maybe(n), draw(st.booleans()), make.maybe(n)
+        return (x, y, True) if draw(st.booleans()) else (x, y)
+    w = make(n, k) if draw(st.booleans()) else make(k, n).T
+    given = x, w, make.maybe(n), draw(st.booleans()), make.maybe(n)
     return given[: draw(st.sampled_from([3, 5]))]
 
 
@@ -136,8 +141,8 @@ def batch_norm(draw: Any) -> Any:
     # far enough from each other that rounding never decides which is the largest
     x, c = make.rng.permutation(np.linspace(-4, 14, int(np.prod(shape)))), shape[1]
     x = x.reshape(shape).astype(make.dtype)
-    pool = draw(st.none() | st.integers(1, 3)) if min(shape[2:], default=0) > 2 else None
-    pool = pool and pool_window(shape[2:], pool, None, 0, 1, False)
+    pools = len(shape) == 4 and draw(st.booleans())
+    pool = pool_window(shape[2:], 2, None, 0, 1, False) if pools else None
     given = layouts(x, make.how), make.maybe(c), make.maybe(c), 1e-3, draw(st.booleans()), pool
     return given[: draw(st.sampled_from([5, 6]))] if pool is None else given
 
@@ -148,8 +153,7 @@ def batch_norm_grad(draw: Any) -> Any:
     x, weight, bias, eps, relu, *pool = draw(batch_norm())
     out, mean, var, before = reference.batch_norm(x, weight, bias, eps, relu, *pool)
     g = np.random.default_rng(x.size).standard_normal(out.shape).astype(x.dtype)
-    halves = pool and pool[0] is not None and pool[0].kernel == (2, 2)
-    before = None if halves and draw(st.booleans()) else before
+    before = None if draw(st.booleans()) else before
     return (
         layouts(g, draw(LAYOUTS)), out, x, weight, bias, mean, var, before, eps, relu, *pool
     )  # fmt: skip

@@ -288,6 +288,28 @@ def test_savers_at_the_same_time_never_take_a_file_from_each_other(tmp_path: Pat
     assert os.listdir(tmp_path) == ["run.npz"]
 
 
+@UNIX
+def test_a_name_that_is_used_again_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two savers clear one file; the first removes it, and its writer makes a new one of the name
+    before the second has the lock."""
+    import fcntl
+
+    left, lock = tmp_path / ".run.npz.123-0123abcd.part", fcntl.flock
+    left.write_text("left")
+
+    def after_the_other(file: Any, flags: int) -> None:
+        if flags & fcntl.LOCK_NB:
+            left.unlink()
+            left.write_text("new")
+        lock(file, flags)
+
+    monkeypatch.setattr(fcntl, "flock", after_the_other)
+    with training.replace_file(tmp_path / "run.npz"):
+        assert left.read_text() == "new"
+
+
 @pytest.mark.parametrize(
     "name", ["n" * 255, "\u00e9" * 127, "\U0001f600" * 63, "a'b", "[a]*?", "~nobody"]
 )

@@ -106,7 +106,8 @@ def _clear(folder: Path, stem: str) -> None:
         with suppress(OSError), open(path, "rb") as file:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+            if os.fstat(file.fileno()).st_nlink:  # else the name may be that of a newer file
+                path.unlink()
 
 
 def _sync(folder: Path) -> None:

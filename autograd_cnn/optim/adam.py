@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -55,19 +56,23 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, settings(locals()))
 
-    def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
+    def _gather(self, entries: Iterable[Any], group: Group) -> None:
         beta1, beta2 = group["betas"]
-        t = state["step"] = state.get("step", 0) + 1
-        m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
-        largest = self._buffer(state, "max_exp_avg_sq", p) if group["amsgrad"] else None
-        # Corrections of the rate and of eps are numbers, which saves a pass over the arrays.
-        root = (1 - beta2**t) ** 0.5
-        rate, decay = group["lr"] * root / (1 - beta1**t), group["weight_decay"]
-        shrink = 1.0
-        if group["decoupled_weight_decay"]:
-            shrink, decay = 1 - group["lr"] * decay, 0.0
-        numbers = (rate, group["eps"] * root, beta1, beta2, decay, shrink)
-        self._together(kernels.adam, (numbers, group["maximize"]), p, g, m, v, largest)
+        amsgrad, maximize, last = group["amsgrad"], group["maximize"], None
+        for p, g, state in entries:
+            t = state["step"] = state.get("step", 0) + 1
+            if t != last:
+                # Corrections of the rate and of eps are numbers, which saves a pass over arrays.
+                last, root = t, (1 - beta2**t) ** 0.5
+                rate, decay = group["lr"] * root / (1 - beta1**t), group["weight_decay"]
+                shrink = 1.0
+                if group["decoupled_weight_decay"]:
+                    shrink, decay = 1 - group["lr"] * decay, 0.0
+                numbers = (rate, group["eps"] * root, beta1, beta2, decay, shrink)
+                waiting = self._waiting_for(kernels.adam, numbers, maximize)
+            m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
+            largest = self._buffer(state, "max_exp_avg_sq", p) if amsgrad else None
+            waiting.append((p, g, m, v, largest))
 
 
 class AdamW(Adam):

@@ -12,7 +12,7 @@ import numpy as np
 from autograd_cnn.checks import integer, listed, mistake, number, single
 from autograd_cnn.engine.arguments import Arguments, guarded
 from autograd_cnn.engine.modes import enable_grad
-from autograd_cnn.engine.node import values
+from autograd_cnn.engine.node import Writes, next_serial, values
 from autograd_cnn.tensor import Tensor
 
 T = TypeVar("T")
@@ -85,6 +85,10 @@ class Optimizer(Explained):
         `group` has the settings.  `state` is this parameter's dict, empty before its first step;
         `state_dict` saves its arrays and numbers.
         """
+        self._gather([(p, g, state)], group)
+
+    def _gather(self, entries: Iterable[Any], group: Group) -> None:
+        """Put a group's parameters, with gradients and states, into lists of `_waiting_for`."""
         raise NotImplementedError(
             f"{type(self).__name__}: define _update(self, p, g, state, group)"
         )
@@ -94,11 +98,11 @@ class Optimizer(Explained):
         for name, check in self.checks.items():
             check(type(self).__name__, name, group[name])
 
-    def _together(self, kernel: Callable[..., None], shared: tuple[Any, ...], *arrays: Any) -> None:
-        """Update all parameters of equal `shared` settings by one call at the end of the step,
-        ``kernel([arrays, ...], *shared)``: a call for each costs 3 us.
+    def _waiting_for(self, kernel: Callable[..., None], *shared: Any) -> list[Any]:
+        """A list of tuples of arrays, which ``kernel(list, *shared)`` updates at the end of a step:
+        a call for each costs 3 us.
         """
-        self._waiting.setdefault((kernel, shared), []).append(arrays)
+        return self._waiting.setdefault((kernel, shared), [])
 
     def _buffer(
         self, state: dict[str, Any], name: str, p: np.ndarray, start: float = 0
@@ -151,14 +155,25 @@ class Optimizer(Explained):
             with enable_grad():
                 loss = closure()
         self._waiting, found = {}, False
+        Writes.last = written = next_serial()
         for group in self.param_groups:
+            entries = []
             for p in group["params"]:
                 if p._grad is not None and p.tracked:
-                    array, g, found = p.array, p._grad.array, True
+                    array, g = p.array, p._grad.array
                     if g.dtype is not array.dtype:
                         g = g.astype(array.dtype, copy=False)
-                    p.touch()  # first, as an interrupt may leave the update half done
-                    self._update(array, g, self.state.setdefault(p, {}), group)
+                    # First, as an interrupt may leave the update half done.
+                    if p.written is None or p.written.sharing is not None:
+                        p.touch()
+                    p.written.serial = written
+                    entries.append((array, g, self.state.setdefault(p, {})))
+            found = found or bool(entries)
+            if type(self)._update is Optimizer._update:
+                self._gather(entries, group)
+            else:
+                for entry in entries:
+                    self._update(*entry, group)
         if not found:
             name = type(self).__name__
             raise RuntimeError(
@@ -166,7 +181,8 @@ class Optimizer(Explained):
                 "that do not require gradients do not count)"
             )
         for (kernel, shared), updates in self._waiting.items():
-            kernel(updates, *shared)
+            if updates:
+                kernel(updates, *shared)
         self._waiting = {}
         return loss
 

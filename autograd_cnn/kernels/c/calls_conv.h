@@ -1,7 +1,5 @@
-/* The functions of the module for convolution and matrix products.  Their loops stand in conv.h, bands.h, panels.h
- * and winograd.h, what they compute in the folder reference. */
-
-#define LARGE_PRODUCT (1L << 27) /* multiply-adds from which BLAS computes a matrix product: about a millisecond on two cores */
+/* The functions of the module for convolution.  Their loops stand in conv.h, bands.h, panels.h and winograd.h, what they compute
+ * in the folder reference. */
 
 /* ------------------------------------------------------------------------------- convolution */
 
@@ -249,9 +247,11 @@ static int correlate(Call *call, long f, int turned) {
 FUNCTION(conv) {
     TAKE("xvv?wl|lpv?");
     if (call->pooling == OTHER_POOLING) {
-        PyObject *plain[] = {args[0], args[1], args[2], args[3], args[4], Py_False, Py_None, given > 7 ? args[7] : Py_None};
+        PyObject *plain[] = {args[0], args[1], args[2], args[3], args[4], args[5], Py_None, given > 7 ? args[7] : Py_None};
         release(call);
-        return pool_apart(conv(self, plain, 8), args[6], call->numbers[1] != 0);
+        PyObject *before = conv(self, plain, 8), *pooled = before ? window_max(NULL, (PyObject *[]){before, args[6]}, 2) : NULL;
+        Py_XDECREF(before);
+        return pooled;
     }
     const Geometry *q = &call->q;
     const Py_buffer *w = &call->view[1];
@@ -319,73 +319,4 @@ FUNCTION(conv_weight_grad) {
     return finish(call);
 }
 
-/* ---------------------------------------------------------------------------- matrix products */
-
-static int step_offsets(Geometry *q, long count, long step) {
-    q->offsets = malloc(max(1, count) * sizeof(long));
-    for (long t = 0; q->offsets && t < count; t++) q->offsets[t] = t * step;
-    return q->offsets != NULL;
-}
-
-/* Add out (M, N) = a (M, K) @ b (K, N) times scale (M,) plus bias (M,), and relu of it.  These are arrays 0 to 3, b as (N, K) if
- * it is turned.  Rows of a times columns of b where both lie in one piece and are long enough to add up in vectors, else sums of
- * rows of b.  The result may be seen as its transpose. */
-static int multiply(Call *call, long m, long k, long n, int transposed) {
-    Geometry *q = &call->q;
-    const long filters = levels[level].filters;
-    q->f = m, q->c = k, q->n = n;
-    if (!is_values(call, 2, m) || !is_values(call, 3, m)) return 0;
-    const long shape[] = {transposed ? n : m, transposed ? m : n};
-    if (!add_result(call, new_array(call->wide, 2, shape, transposed))) return 0;
-    if (!call->turned[0] && (n == 1 || (call->turned[1] && n < FEW && k >= SHORT_SUM))) {
-        if (!step_offsets(q, n, k)) return 0;
-        RUN(dots, (m + filters - 1) / filters, min(m, filters) * n * (k + 64) / SUMS);
-        return 1;
-    }
-    call->laid = call->data[1];
-    if (!step_offsets(q, k, n)) return 0;
-    if (call->turned[1]) {
-        if (!(call->laid = malloc(k * n * SIZE))) return 0;
-        RUN(turn, (k + SQUARE - 1) / SQUARE, SQUARE * n / MOVES * 16);
-    }
-    const double values = min(m, filters) * min(n, PANEL); /* of one item */
-    RUN(product, (m + filters - 1) / filters * ((n + PANEL - 1) / PANEL), values * (k / SUMS + 2 / MOVES));
-    return 1;
-}
-
-/* Whether array k, or its transpose, is a matrix that lies as its transpose only. */
-static int lies_turned(const Call *call, int k, int transposed) {
-    return call->copy[k] ? transposed : !contiguous(&call->view[k], transposed);
-}
-
-/* Exchange the factors: array 1, or its transpose, comes first, then the transpose of array 0. */
-static void exchange_factors(Call *call, int transposed) {
-    void *data = call->data[0];
-    call->turned[0] = lies_turned(call, 1, transposed), call->turned[1] = lies_turned(call, 0, 1);
-    call->data[0] = call->data[1], call->data[1] = data;
-}
-
-/* matmul(x, y), in the memory order of x */
-FUNCTION(matmul) {
-    TAKE_AS_IT_LIES("mm");
-    const long m = LENGTH(0, 0), k = LENGTH(0, 1), n = LENGTH(1, 1);
-    NEED(LENGTH(1, 0) == k && times(times(m, k), n) < LARGE_PRODUCT && lay_arrays(call));
-    call->data[2] = call->data[3] = NULL; /* no bias, no scale */
-    const int exchanged = call->turned[0];
-    if (exchanged) exchange_factors(call, 1);
-    NEED(exchanged ? multiply(call, n, k, m, 1) : multiply(call, m, k, n, 0));
-    return finish(call);
-}
-
-/* linear(x, w, b or None, relu, scale or None) */
-FUNCTION(linear) {
-    TAKE_AS_IT_LIES("mmv?|lv?");
-    const long n = LENGTH(0, 0), k = LENGTH(0, 1), m = LENGTH(1, 0);
-    NEED(LENGTH(1, 1) == k && times(times(m, k), n) < LARGE_PRODUCT && lay_arrays(call));
-    call->relu = call->numbers[0] != 0;
-    exchange_factors(call, 0);
-    NEED(multiply(call, m, k, n, 1));
-    return finish(call);
-}
-
-#define CONV_KERNELS FAST(conv) FAST(conv_input_grad) FAST(conv_weight_grad) FAST(matmul) FAST(linear)
+#define CONV_KERNELS FAST(conv) FAST(conv_input_grad) FAST(conv_weight_grad)

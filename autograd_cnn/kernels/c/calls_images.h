@@ -8,7 +8,8 @@ FUNCTION(laid_out) {
         release(call);
         return Py_NewRef(args[0]);
     }
-    NEED(new_like(call, 0));
+    call->lines.turned = 1;
+    NEED(new_of_rows(call, 0, 0, 1));
     copy_array(call, 0, 1, call->out[0]);
     return finish(call);
 }
@@ -54,13 +55,5 @@ POOLING(window_sum, "iw", 1, 1)      /* window_sum(x, window) */
 POOLING(window_spread, "iw", 0, 1)   /* window_spread(g, window) */
 POOLING(window_max_grad, "iiiw", 0,  /* window_max_grad(g, x, out, window) */
         is_images(call, 1, q->n, q->c, q->size) && is_images(call, 2, q->n, q->c, q->out))
-
-/* What comes after `out`, a new reference that is given up, where the loop before has no pooling but of 2 x 2. */
-static PyObject *pool_apart(PyObject *out, PyObject *pool, int clip) {
-    PyObject *pooled = out ? window_max(NULL, (PyObject *[]){out, pool}, 2) : NULL;
-    PyObject *clipped = pooled && clip ? relu(NULL, &pooled, 1) : Py_XNewRef(pooled);
-    Py_XDECREF(out), Py_XDECREF(pooled);
-    return clipped;
-}
 
 #define IMAGE_KERNELS FAST(laid_out) FAST(relu) FAST(relu_grad) FAST(window_max) FAST(window_max_grad) FAST(window_sum) FAST(window_spread)

@@ -1,6 +1,5 @@
-/* Convolution and matrix products.  Both sum taps: out[f][l] = b[f] + sum over t of w[f][t] * x[offset[t] + l], for
- * rows of neighbouring values l.  For a convolution the offsets lead from one tap of the window to the next, for a
- * matrix product from one row to the next.
+/* Convolution sums taps: out[f][l] = b[f] + sum over t of w[f][t] * x[offset[t] + l], for rows of neighbouring values l.
+ * The offsets lead from one tap of the window to the next.
  */
 
 /* ---------------------------------------------------------------------------------- laying out images */
@@ -62,8 +61,8 @@ static void NAME(turn_filters)(const Call *call, long begin, long end) {
                 else sum[k][v] = ((VT *)(out + min(k, f - 1) * step))[v];                                       \
         }                                                                                                       \
         const long *offset = taps->offsets;                                                                     \
-        for (long line = taps->lines, by = taps->by, u = 0; line--; u += taps->hop)                             \
-            for (const long *end = offset + taps->taps; offset < end; offset++, u += by) {                      \
+        for (long line = taps->lines, u = 0; line--; u += taps->hop)                                            \
+            for (const long *end = offset + taps->taps; offset < end; offset++, u++) {                          \
                 const VT *at = (const VT *)(x + *offset);                                                       \
                 VT value[WIDTH];                                                                                \
                 for (int v = 0; v < WIDTH; v++) value[v] = at[v];                                               \
@@ -151,7 +150,7 @@ static void NAME(correlate)(const Call *call, long begin, long end) {
     const T *x = call->laid, *w = call->data[1];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, run = q->out[2] * q->n;
     const long rows = q->out[0] * q->out[1], step = rows * run;
-    const Taps taps = {q->offsets, q->taps, 1, 1, 0};
+    const Taps taps = {q->offsets, q->taps, 1, 0};
     for (long item = begin; item < end; item++) {
         const long row = item / blocks % rows, g = item / blocks / rows;
         const long first = g * per + item % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
@@ -181,7 +180,7 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
     const T *x = call->laid, *w = call->data[1];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, n = q->n;
     const long rows = q->out[1] / 2, columns = q->out[2] / 2, step = rows * columns * n, piece = q->run / (2 * n);
-    const Taps taps = {q->offsets, q->taps, 1, 1, 0};
+    const Taps taps = {q->offsets, q->taps, 1, 0};
     T *upper = scratch_of(call), *lower = upper + FILTERS * q->run;
     for (long item = begin; item < end; item++) {
         const long row = item / blocks % rows, g = item / blocks / rows;
@@ -200,37 +199,6 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
             for (long k = 0; k < f; k++) NAME(halve)(upper + k * run, lower + k * run, count, n, out + k * step);
             NAME(clip)(call, out, f, step, count * n);
         }
-    }
-}
-
-/* laid (K, N) from b (N, K).  Item: SQUARE columns of b. */
-static void NAME(turn)(const Call *call, long begin, long end) {
-    const T *b = call->data[1];
-    T *out = call->laid;
-    const long n = call->q.n, k = call->q.c;
-    for (long item = begin; item < end; item++)
-        for (long top = 0; top < n; top += SQUARE) {
-            const long first = item * SQUARE, last = min(first + SQUARE, k), below = min(top + SQUARE, n);
-            for (long c = first; c < last; c++)
-                for (long r = top; r < below; r++) out[c * n + r] = b[r * k + c];
-        }
-}
-
-/* out (M, N) = a (M, K) @ b (K, N), and what finishes it, where a lies as (K, M) if it is turned.  Item: PANEL columns of a
- * block of rows; blocks come first, so that a thread writes neighbouring rows, as the update of these weights will read them. */
-static void NAME(product)(const Call *call, long begin, long end) {
-    const T *a = call->data[0], *b = call->laid;
-    const long m = call->q.f, n = call->q.n, k = call->q.c, turned = call->turned[0];
-    const long panels = (n + PANEL - 1) / PANEL;
-    const Taps taps = {call->q.offsets, k, turned ? m : 1, 1, 0};
-    for (long item = begin; item < end; item++) {
-        const long column = item % panels * PANEL, first = item / panels * FILTERS, f = min(FILTERS, m - first);
-        const T *rows[FILTERS];
-        T start[FILTERS], *to = (T *)call->out[0] + first * n + column;
-        for (long r = 0; r < f; r++) rows[r] = a + (first + r) * (turned ? 1 : k);
-        NAME(begin_sums)(call, first, f, start);
-        NAME(sweep)(b + column, &taps, rows, start, to, n, f, min(PANEL, n - column));
-        NAME(finish)(call, to, first, f, n, min(PANEL, n - column));
     }
 }
 
@@ -331,24 +299,5 @@ static void NAME(weights)(const Call *call, long begin, long end) {
         for (long set = low; set < high; set++)
             NAME(collect)(totals[set - low], f, min(TAPS, q->taps - set * TAPS),
                           (T *)call->out[0] + first * q->taps + set * TAPS, q->taps);
-    }
-}
-
-/* out (M, N) = a (M, K) @ b (N, K)^T, and what finishes it.  Item: a block of rows. */
-static void NAME(dots)(const Call *call, long begin, long end) {
-    const T *a = call->data[0], *b = call->data[1];
-    const long m = call->q.f, n = call->q.n, k = call->q.c;
-    for (long item = begin; item < end; item++) {
-        const long first = item * FILTERS, f = min(FILTERS, m - first);
-        T start[FILTERS], *out = (T *)call->out[0] + first * n;
-        NAME(begin_sums)(call, first, f, start);
-        for (long at = 0; at < n; at += TAPS) {
-            NAME(vec) total[FILTERS * TAPS] = {{0}};
-            NAME(outer)[f](b, 0, a + first * k, k, f, 1, k, call->q.offsets + at, min(TAPS, n - at), total);
-            NAME(collect)(total, f, min(TAPS, n - at), out + at, n);
-        }
-        for (long r = 0; r < f; r++)
-            for (long l = 0; l < n; l++) out[r * n + l] += start[r];
-        NAME(finish)(call, out, first, f, n, n);
     }
 }

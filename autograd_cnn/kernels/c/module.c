@@ -1,8 +1,8 @@
 /* The compiled twins of the NumPy kernels: the loops in which NumPy cannot reach the machine.
  *
  * The Python folder `reference` says what each function computes.  arguments.h reads what Python gives, results.h makes what it gets
- * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h, panels.h, winograd.h, pool.h and
- * rows.h, and are compiled for float and double and for every instruction set; the best that the machine has is chosen when the
+ * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h, panels.h, product.h,
+ * winograd.h, pool.h and rows.h, and are compiled for float and double and for every instruction set; the best that the machine has is chosen when the
  * module is loaded.  Limited API, buffer protocol and NumPy's Python functions only, so one build serves every Python from 3.11 on.
  */
 
@@ -13,16 +13,19 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tgmath.h>
 
 #include "threads.h"
 
 #define AXES 3          /* spatial axes; images with fewer have leading ones of size 1 */
 #define CACHE 65536     /* bytes of gradients that the weight gradient goes through at a time */
 #define MOST_SETS 16    /* sets of taps that it sums in one go */
-#define PANEL 128       /* columns of a matrix product that one item computes */
+#define DEEP 256        /* terms that a matrix product adds up at a time: packed panels of so many rows stay in the first cache */
+#define BROAD 256       /* columns that it computes at a time, at most */
+#define GROUP 48        /* rows of its first matrix that are packed together: whole lines of the cache, in whole panels */
+#define SHALLOW 16      /* terms below which GROUP is one panel: results are written row by row (1,024 x 8 x 1,024: 1,100 to 480 us) */
 #define BLOCK 2048      /* values that one item of an elementwise loop computes */
 #define TOGETHER 256    /* values of windows that fill no vector, which a pooling computes together */
 #define BAND 131072     /* bytes of laid-out rows that an item of a convolution by bands keeps, a part of an L2 cache, ... */
@@ -33,7 +36,6 @@
 #define CLASSES (1L << 22) /* classes of positions times cells of a window, at most */
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
-#define SQUARE 16       /* side of the squares in which a matrix is turned around */
 #define PIECE 1024      /* columns, and ... */
 #define TALL 128        /* ... rows of an array that one item copies to another order (16 rows: 1.4 to 1.8 times as long) */
 #define TILED 8         /* channels and filters from which a convolution goes by tiles, ... */
@@ -58,13 +60,13 @@
 #define DIRECT 32       /* filters up to which they read images as they lie where they can: the copy costs more than it brings */
 #define COLUMNS 256     /* positions whose gradients the weight gradient turns around at a time */
 #define HALVED 256      /* values of two rows that are computed at a time for the maximum of both */
-#define SHORT_SUM 256   /* terms below which, or columns from which, turning a matrix around costs less than ... */
-#define FEW 8           /* ... adding up the lanes of vectors */
+#define SHORT_SUM 256   /* terms below which, or columns from which, packing a matrix costs less than ... */
+#define FEW 8           /* ... adding up the lanes of vectors (1,024 x 1,024 x 3: 300 to 150 us) */
 #define MOST_CELLS (1L << 30) /* a window with larger settings is NumPy's: products of two of them fit, with room for sums of such */
 #define MOST_BYTES (1L << 40) /* so is a call that would take more memory than this */
 #define ROOMY 64        /* cells of an axis that may be laid out whatever the windows see of them */
 
-enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY };
+enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY, NORM, AFFINE };
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }
@@ -170,6 +172,7 @@ static int best_level(void) {
 #include "results.h"
 #include "calls_images.h"
 #include "calls_conv.h"
+#include "calls_product.h"
 #include "calls_rows.h"
 #include "calls_curves.h"
 
@@ -209,7 +212,7 @@ static PyObject *get_levels(PyObject *self, PyObject *nothing) {
     return names;
 }
 
-static PyMethodDef kernels[] = {CONV_KERNELS IMAGE_KERNELS ROW_KERNELS CURVE_KERNELS {NULL, NULL, 0, NULL}};
+static PyMethodDef kernels[] = {CONV_KERNELS PRODUCT_KERNELS IMAGE_KERNELS ROW_KERNELS CURVE_KERNELS {NULL, NULL, 0, NULL}};
 static PyMethodDef settings[] = {
     {"set_threads", set_threads, METH_O, NULL}, {"get_threads", get_threads, METH_NOARGS, NULL},
     {"set_level", set_level, METH_O, NULL}, {"get_levels", get_levels, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};

@@ -13,6 +13,7 @@ __all__ = [
     "batch_norm_grad",
     "channel_affine",
     "channel_sum",
+    "pools_in_pass",
     "rows_count",
     "running_affine",
 ]
@@ -71,6 +72,17 @@ def channel_affine(
 def channel_sum(x: np.ndarray, /) -> np.ndarray:
     """The sum of each channel of x (N, C, ...) over the rest: (C,)."""
     return _sums(_rows(x))
+
+
+def pools_in_pass(x: np.ndarray, window: Window) -> bool:
+    """Whether the compiled pass of batch norm takes in max pooling: over squares of 2 x 2, of
+    images that are batch-innermost, and enough of them that apart is not faster.
+    """
+    if len(x) < 8 or x.strides[0] != x.itemsize:
+        return False
+    size, out = window.size, window.out
+    halves = window.kernel == window.stride == (2, 2) and out == (size[0] // 2, size[1] // 2)
+    return halves and window.dilation == (1, 1) and window.before == (0, 0)
 
 
 def batch_norm(
