@@ -281,17 +281,56 @@ def updates(draw: Any, kernel: str = "sgd") -> Any:
     return found, (0.1, 1e-8, 0.9, 0.99, decay, 1 - 0.01 * flag), maximize
 
 
+@st.composite
+def axis_sum(draw: Any) -> Any:
+    shape = draw(
+        st.sampled_from([(7,), (300, 3), (5, 260), (2, 3, 4), (9, 2, 5, 4), (3, 70, 2, 9)])
+    )
+    axes = tuple(draw(st.sets(st.integers(-len(shape), -1), min_size=1)))
+    axis = axes[0] if len(axes) == 1 else axes
+    # A single value is no array, and equal up to rounding only: test_a_sum_of_all_values_is_a_number.
+    kept = len(axes) == len(shape) or draw(st.booleans())
+    return Arrays(draw)(*shape), None if kept and draw(st.booleans()) else axis, kept
+
+
+@st.composite
+def lines(draw: Any, weighed: bool = False) -> Any:
+    """And the matrix that weighs them."""
+    shape = draw(st.sampled_from([(7,), (50, 3), (17, 40), (2, 3, 4), (9, 2, 5, 4), (1, 150, 2)]))
+    make = Arrays(draw)
+    axis = draw(st.sampled_from([k for k, n in enumerate(shape) if n > 1 or not weighed]))  # single values are NumPy's
+    if not weighed:
+        return make(*shape), axis
+    matrix = make.plain(draw(st.integers(1, 9)), shape[axis])
+    low, high = make.rng.integers(-3, shape[axis] + 1, (2, len(matrix), 1))
+    cells = np.arange(shape[axis])
+    matrix[(cells < low) | (cells > high)] = 0
+    return make.extremes(*shape), axis, matrix
+
+
+@st.composite
+def add_rows(draw: Any) -> Any:
+    make = Arrays(draw)
+    rows, shape = draw(st.integers(1, 9)), draw(st.sampled_from([(), (1,), (3,), (16, 9), (300,)]))
+    index = make.rng.integers(-rows, rows, draw(st.sampled_from([(1,), (20,), (3, 5)])))
+    index = index.astype(draw(st.sampled_from([np.intp, np.int8, np.int32])))
+    return make.plain(rows, *shape), index, make(*index.shape, *shape)
+
+
 CASES: dict[str, tuple[Any, float]] = {  # arguments; the factor of the tolerance
     "adam": (updates("adam"), 1.0),
+    "add_rows": (add_rows(), 1.0),
+    "axis_sum": (axis_sum(), 4.0),
+    "banded": (lines(weighed=True), 4.0),
     "batch_norm": (batch_norm(), 1.0),
     "batch_norm_grad": (batch_norm_grad(), 20.0),
     "channel_affine": (channel_affine(), 1.0),
-    "channel_sum": (images(), 1.0),
     "conv": (conv(), 10.0),
     "conv_input_grad": (conv_input_grad(), 1.0),
     "conv_weight_grad": (conv_weight_grad(), 10.0),
     "cross_entropy": (cross_entropy(), 1.0),
     "cross_entropy_grad": (cross_entropy_grad(), 1.0),
+    "cumsum": (lines(), 4.0),
     "curve": (curve(), 1.0),
     "curve_grad": (curve_grad(), 1.0),
     "first_outside": (first_outside(), 1.0),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn import random
+from autograd_cnn import kernels, random
 from autograd_cnn.checks import normal_axis, number
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values, wrap
@@ -77,10 +77,10 @@ def _positions(name: str, argument: str, given: Any, count: int, known: str) -> 
     index = np.array(values(given), None if np.size(values(given)) else np.intp)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: {argument} must hold integers, got dtype {index.dtype}")
-    wrong = (index < 0) | (index >= count if count >= 0 else False)
-    if wrong.any():
+    wrong = kernels.first_outside(index, count if count >= 0 else 2**62)
+    if wrong is not None:
         known += f", 0 to {count - 1}" if count > 0 else ""
-        raise ValueError(f"{name}: index {index[wrong].flat[0]} is out of range; {known}")
+        raise ValueError(f"{name}: index {index.flat[wrong]} is out of range; {known}")
     return index
 
 

@@ -10,6 +10,7 @@ from autograd_cnn.checks import choice, number
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops.arithmetic import abs, clip, where
 from autograd_cnn.ops.exponential import exp, log
+from autograd_cnn.ops.reduce import mean, sum
 from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import array_function
 
@@ -21,9 +22,9 @@ REDUCTIONS = ("mean", "sum", "none")
 def reduced(name: str, losses: Array, reduction: str) -> Array:
     """The mean, the sum or, for 'none', all of the losses."""
     if reduction == "mean":
-        return losses.mean()
+        return mean(losses)
     if reduction == "sum":
-        return losses.sum()
+        return sum(losses)
     choice(name, "reduction", reduction, REDUCTIONS)
     return losses
 
@@ -140,4 +141,4 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
     if reduction != "batchmean":
         return reduced("kl_div", losses, reduction)
     n = input.shape[0] if input.ndim else 1
-    return losses.sum() * (1.0 / n if n else np.nan)
+    return sum(losses) * (1.0 / n if n else np.nan)

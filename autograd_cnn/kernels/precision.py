@@ -16,7 +16,7 @@ slow_calls: ContextVar[list[str] | None] = ContextVar("autograd_cnn.slow_calls",
 
 _EXACT = ("batch_norm", "relu", "relu_grad", "window_max")  # in float16
 _SUMMING = (
-    *("batch_norm_grad", "channel_affine", "channel_sum", "conv", "conv_input_grad"),
+    *("axis_sum", "batch_norm_grad", "channel_affine", "conv", "conv_input_grad"),
     *("conv_weight_grad", "cross_entropy", "cross_entropy_grad", "curve", "curve_grad"),
     *("fold", "linear", "matmul", "row_norm", "row_norm_grad", "soften", "soften_grad"),
     *("window_max_grad", "window_scatter", "window_spread", "window_sum"),

@@ -30,13 +30,13 @@ _KERNELS: dict[str, tuple[str, ...]] = {
         "conv({x}, {w}, {b}, {window}, {groups})",
         "conv_input_grad({g}, {w}, {window}, {groups})",
         "conv_weight_grad({x}, {g}, {window}, {groups})",
-        "channel_sum({g})",
+        "axis_sum({g}, {axes}, False)",
     ),
     "linear": (
         "linear({x}, {w}, {b})",
         "matmul({g}, {w})",
         "matmul({g}.T, {x})",
-        "channel_sum({g})",
+        "axis_sum({g}, {axes}, False)",
     ),
     "max_pool": ("window_max({x}, {window})", "window_max_grad({g}, {x}, {out}, {window})"),
     "relu": ("relu({x})", "relu_grad({g}, {out})"),
@@ -186,6 +186,7 @@ class Recorded:
         known = _KERNELS.get(op.name, ()) if OPS.get(op.name) is op else ()
         if known and (op.name != "linear" or node.array.ndim == 2):
             named["before"] = node.inputs[0].array.shape
+            named["axes"] = (0, *range(2, node.array.ndim))
             return self.add(known[0], sources, named, known[1:], inputs=op.inputs)
         rules = op.rules
         if op.variadic:

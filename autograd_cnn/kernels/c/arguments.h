@@ -37,7 +37,9 @@ typedef struct {
     int whole, flat;                        /* images lie as they will, rows are computed as one */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
-    int adds;                               /* gradients of windows add up, or do not reach every cell */
+    long room, ahead;                       /* pooling: values of a buffer, and of its margin before the first; ... */
+    long group, pieces;                     /* ... channels of an item, and pieces of one of them; ... */
+    int split, disjoint, works, work[AXES]; /* ... the axis that pieces part; windows are apart; axes along which windows go */
     long places;                            /* values of a run after batch norm and pooling */
 } Geometry;
 
@@ -300,7 +302,7 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
     Py_ssize_t argument = 0;
     call->laid = call->filters = call->scratch = NULL;
     call->q.offsets = NULL;
-    call->q.adds = call->relu = call->halved = 0;
+    call->relu = call->halved = 0;
     call->threads = crew.wanted; /* for all of the call: somebody may change it meanwhile */
     call->arrays = call->number_count = call->real_count = call->results = 0;
     for (const char *letter = letters; *letter; letter++) {

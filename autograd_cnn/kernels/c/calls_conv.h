@@ -1,5 +1,5 @@
-/* The functions of the module for convolution.  Their loops stand in conv.h, bands.h, panels.h and winograd.h, what they compute
- * in the folder reference. */
+/* The functions of the module for convolution.  Their loops stand in conv.h, bands.h, panels.h and winograd.h, what they compute in the
+ * folder reference. */
 
 /* ------------------------------------------------------------------------------- convolution */
 

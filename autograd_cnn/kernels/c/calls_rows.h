@@ -240,15 +240,6 @@ FUNCTION(channel_affine) {
     return finish(call);
 }
 
-/* channel_sum(x) */
-FUNCTION(channel_sum) {
-    TAKE_AS_IT_LIES("e|l");
-    const int columns = call->view[0].ndim == 2;
-    NEED((columns ? find_rows(call, 0, 1, 0, 0) : find_channels(call, 0, 1, 0)) && new_values(call, LENGTH(0, 1)));
-    RUN(row_sum, call->lines.items, ROW_COST(1));
-    return finish(call);
-}
-
 /* batch_norm(x, weight or None, bias or None, eps, relu, pool or None): out, mean, var, None */
 FUNCTION(batch_norm) {
     TAKE_AS_IT_LIES("ev?v?fl|p");
@@ -318,6 +309,6 @@ FUNCTION(adam) {
     return (void)self, update(__func__, loops, "AaAAA?rl", 5, 6, 10, args, given);
 }
 
-#define ROW_KERNELS FAST(channel_affine) FAST(running_affine) FAST(channel_sum) FAST(batch_norm) FAST(batch_norm_grad) \
+#define ROW_KERNELS FAST(channel_affine) FAST(running_affine) FAST(batch_norm) FAST(batch_norm_grad) \
     FAST(first_outside) FAST(cross_entropy) FAST(cross_entropy_grad) FAST(soften) FAST(soften_grad) FAST(row_norm) FAST(row_norm_grad) \
     FAST(sgd) FAST(adam)

@@ -180,17 +180,6 @@ static void NAME(soften_grad)(const Call *call, long begin, long end) {
 
 /* ---------------------------------------------------------------------------------- normalisation */
 
-/* The sum of each row. */
-static void NAME(row_sum)(const Call *call, long begin, long end) {
-    NAME(vec) sums[SIDES] = {{0}};
-    EACH_SIDE(begin, end,
-        const T *x = (const T *)call->data[0] + base;
-        ZEROS(total)
-        TOTAL(0, length, total, VALUES(x))
-        for (long j = 0; j < n; j++) ((T *)call->out[0])[row + j] = (T)total[j];
-    )
-}
-
 /* Channels of `each` values stand one behind the other in a row, each with a weight; those of `cycle` rows are different.  Where
  * they are single values of a contiguous row, the row is gone through as one, and `by_value` weights are read beside its values. */
 #define CHANNELS(weighted)                                                                                    \
@@ -343,3 +332,4 @@ static void NAME(add_shares)(const Call *call, long begin, long end) {
             ((T *)call->out[1 + k])[l] = sum;
         }
 }
+#include "axes.h"

@@ -1,9 +1,10 @@
 /* The compiled twins of the NumPy kernels: the loops in which NumPy cannot reach the machine.
  *
  * The Python folder `reference` says what each function computes.  arguments.h reads what Python gives, results.h makes what it gets
- * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h, panels.h, product.h,
- * winograd.h, pool.h and rows.h, and are compiled for float and double and for every instruction set; the best that the machine has is chosen when the
- * module is loaded.  Limited API, buffer protocol and NumPy's Python functions only, so one build serves every Python from 3.11 on.
+ * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h,
+ * product.h, panels.h, winograd.h, pool.h, rows.h, lines.h and axes.h, and are compiled for float and double and for every instruction
+ * set; the best that the machine has is chosen when the module is loaded.  Limited API, buffer protocol and NumPy's Python functions
+ * only, so one build serves every Python from 3.11 on.
  */
 
 #if __SIZEOF_LONG__ < 8
@@ -27,15 +28,16 @@
 #define GROUP 48        /* rows of its first matrix that are packed together: whole lines of the cache, in whole panels */
 #define SHALLOW 16      /* terms below which GROUP is one panel: results are written row by row (1,024 x 8 x 1,024: 1,100 to 480 us) */
 #define BLOCK 2048      /* values that one item of an elementwise loop computes */
-#define TOGETHER 256    /* values of windows that fill no vector, which a pooling computes together */
 #define BAND 131072     /* bytes of laid-out rows that an item of a convolution by bands keeps, a part of an L2 cache, ... */
 #define BAND_PIECE 16384 /* ... and those that the weight gradient goes through at a time, half an L1 cache */
 #define NARROW 8        /* channels of a group up to which its weight gradient goes by bands (65: 5.7 ms, 3.7 ms without) */
 #define FLAT 64         /* values of a row below which rows are computed as one, with what lies between them */
 #define COLUMN 9        /* taps whose sums the weight gradient of one filter keeps in registers */
 #define CLASSES (1L << 22) /* classes of positions times cells of a window, at most */
+#define FRAME 32768     /* values that a pooling goes through at a time, in the second-level cache */
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
+#define SQUARE 16       /* contiguous lines that a loop along an axis turns around to lie side by side */
 #define PIECE 1024      /* columns, and ... */
 #define TALL 128        /* ... rows of an array that one item copies to another order (16 rows: 1.4 to 1.8 times as long) */
 #define TILED 8         /* channels and filters from which a convolution goes by tiles, ... */
@@ -66,7 +68,7 @@
 #define MOST_BYTES (1L << 40) /* so is a call that would take more memory than this */
 #define ROOMY 64        /* cells of an axis that may be laid out whatever the windows see of them */
 
-enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY, NORM, AFFINE };
+enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY, NORM, AFFINE, LARGEST, SUM, WINNERS };
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }
@@ -87,6 +89,7 @@ static void *room(long bytes) {
 
 #include "arguments.h"
 #include "terms.h"
+#include "frames.h"
 
 static inline void *scratch_of(const Call *call) { return (char *)call->scratch + own_number * call->each; }
 
@@ -174,6 +177,7 @@ static int best_level(void) {
 #include "calls_conv.h"
 #include "calls_product.h"
 #include "calls_rows.h"
+#include "calls_axes.h"
 #include "calls_curves.h"
 
 /* ------------------------------------------------------------------------------------- settings */
@@ -212,7 +216,8 @@ static PyObject *get_levels(PyObject *self, PyObject *nothing) {
     return names;
 }
 
-static PyMethodDef kernels[] = {CONV_KERNELS PRODUCT_KERNELS IMAGE_KERNELS ROW_KERNELS CURVE_KERNELS {NULL, NULL, 0, NULL}};
+static PyMethodDef kernels[] = {
+    CONV_KERNELS PRODUCT_KERNELS IMAGE_KERNELS AXES_KERNELS ROW_KERNELS CURVE_KERNELS {NULL, NULL, 0, NULL}};
 static PyMethodDef settings[] = {
     {"set_threads", set_threads, METH_O, NULL}, {"get_threads", get_threads, METH_NOARGS, NULL},
     {"set_level", set_level, METH_O, NULL}, {"get_levels", get_levels, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};

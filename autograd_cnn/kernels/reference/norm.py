@@ -12,7 +12,6 @@ __all__ = [
     "batch_norm",
     "batch_norm_grad",
     "channel_affine",
-    "channel_sum",
     "pools_in_pass",
     "rows_count",
     "running_affine",
@@ -67,11 +66,6 @@ def channel_affine(
     if shift is not None:
         out = np.add(out, shift[:, None], out=out if shift.dtype == out.dtype else None)
     return _like(_relu(out) if relu else out, x)
-
-
-def channel_sum(x: np.ndarray, /) -> np.ndarray:
-    """The sum of each channel of x (N, C, ...) over the rest: (C,)."""
-    return _sums(_rows(x))
 
 
 def pools_in_pass(x: np.ndarray, window: Window) -> bool:
