@@ -298,7 +298,8 @@ def lines(draw: Any, weighed: bool = False) -> Any:
     """And the matrix that weighs them."""
     shape = draw(st.sampled_from([(7,), (50, 3), (17, 40), (2, 3, 4), (9, 2, 5, 4), (1, 150, 2)]))
     make = Arrays(draw)
-    axis = draw(st.sampled_from([k for k, n in enumerate(shape) if n > 1 or not weighed]))  # single values are NumPy's
+    # Single values along the axis are NumPy's.
+    axis = draw(st.sampled_from([k for k, n in enumerate(shape) if n > 1 or not weighed]))
     if not weighed:
         return make(*shape), axis
     matrix = make.plain(draw(st.integers(1, 9)), shape[axis])

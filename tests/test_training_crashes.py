@@ -345,6 +345,21 @@ def test_a_bad_path_is_named_as_text_and_no_file_descriptor_is_taken(
             PATHS[call](path)
 
 
+@pytest.mark.parametrize("end", ["/", "/.", "/..", "//"])
+def test_a_path_of_a_folder_or_a_link_to_itself_is_no_file(end: str, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for name in ("new", "old"):
+        with pytest.raises(OSError, match="names a folder"):
+            training.save_checkpoint(f"{tmp_path}/{name}{end}", kept=1)
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    for name in ("one", "two"):
+        with pytest.raises(OSError, match="leads back to itself"):
+            training.save_checkpoint(tmp_path / name, kept=1)
+        assert (tmp_path / name).is_symlink()
+    assert {x.name for x in tmp_path.iterdir()} == {"old", "one", "two"}
+
+
 def test_a_setting_with_the_home_of_nobody_is_a_folder_without_mnist(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

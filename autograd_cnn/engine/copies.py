@@ -37,6 +37,14 @@ def protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, 
     return params
 
 
+def locked(x: Any) -> np.ndarray:
+    """A read-only copy of an array; the array itself if it is one."""
+    if type(x) is not np.ndarray or x.base is not None or x.flags.writeable:
+        x = np.array(x)
+        x.flags.writeable = False
+    return x
+
+
 def protected(value: Any) -> Any:
     """`value` with copies of the arrays in it, also in dicts, lists and tuples."""
     if isinstance(value, dict):
@@ -46,4 +54,4 @@ def protected(value: Any) -> Any:
     if isinstance(value, Node):
         return value.array.copy()
     memory = isinstance(value, (np.ndarray, memoryview)) or hasattr(value, "__array_interface__")
-    return np.array(value) if memory and not isinstance(value, np.generic) else value
+    return locked(value) if memory and not isinstance(value, np.generic) else value

@@ -17,7 +17,7 @@ from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
 from autograd_cnn.ops.reduce import sum
 from autograd_cnn.ops.shape import floating
-from autograd_cnn.ops.signatures import array_function
+from autograd_cnn.ops.signatures import quiet_function
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
 
@@ -134,7 +134,7 @@ def _of_probabilities(input: Array, target: Array, weight: Any, smoothing: float
     return -sum(where(nothing, 0.0, logs) * target, axis=1)
 
 
-@array_function
+@quiet_function
 def cross_entropy(
     input: Array,
     target: Array,
@@ -177,7 +177,7 @@ def cross_entropy(
     return _reduce_classes(name, losses, target, weight, ignored, reduction, weighted=True)
 
 
-@array_function
+@quiet_function
 def nll_loss(
     input: Array,
     target: Array,
@@ -203,7 +203,7 @@ def nll_loss(
     return _reduce_classes("nll_loss", losses, target, weight, ignored, reduction)
 
 
-@array_function
+@quiet_function
 def binary_cross_entropy_with_logits(
     input: Array,
     target: Array,

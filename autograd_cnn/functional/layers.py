@@ -190,5 +190,7 @@ def one_hot(target: Array, num_classes: int = -1) -> np.ndarray:
     """
     known = f"there are {num_classes} classes" if num_classes >= 0 else "the first class is 0"
     classes = _positions("one_hot", "target", target, num_classes, known)
-    k = num_classes if num_classes >= 0 else int(classes.max(initial=-1)) + 1
-    return (classes[..., None] == np.arange(k)).astype(np.int64)
+    k = num_classes if num_classes >= 0 else int(classes.max()) + 1 if classes.size else 0
+    rows = np.zeros((*classes.shape, k), np.int64)
+    np.put_along_axis(rows, classes[..., None], 1, axis=-1)
+    return rows

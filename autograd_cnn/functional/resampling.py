@@ -51,10 +51,10 @@ def _target(x: Array, size: Any, scale_factor: Any) -> tuple[list[int], list[flo
         out = [index(v) for v in given]
     else:
         out = [math.floor(n * v) for n, v in zip(sides, given)]
-    if min(*sides, *out) < 1:
+    if min(*sides, *out) < 1 or max(out) >= 1 << 60:
         raise ValueError(
-            f"interpolate: sizes must be at least 1, got {name}={value!r} for an input of shape "
-            f"{x.shape}"
+            f"interpolate: sizes must be at least 1 and below 2**60, got {name}={value!r} "
+            f"for an input of shape {x.shape}"
         )
     steps = [1.0 / v for v in given] if size is None else [n / o for n, o in zip(sides, out)]
     return out, steps

@@ -148,10 +148,10 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers =
             f"{logits.shape} and {target.shape}"
         )
     logits = floating(logits)
-    present, absent = pos_weight * target, 1.0 - target
     with np.errstate(under="ignore"):
+        present, absent = pos_weight * target, 1.0 - target
         tail = np.log1p(np.exp(-np.abs(logits)))
-    out = present * (np.maximum(-logits, 0) + tail) + absent * (np.maximum(logits, 0) + tail)
+        out = present * (np.maximum(-logits, 0) + tail) + absent * (np.maximum(logits, 0) + tail)
     return np.asarray(out)
 
 

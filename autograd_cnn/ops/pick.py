@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from autograd_cnn import kernels
 from autograd_cnn.checks import misfit, mistake, normal_axis
 from autograd_cnn.engine.annotations import Index, Integers, holds_numbers
+from autograd_cnn.engine.copies import locked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
@@ -38,11 +40,7 @@ def plain_index(index: Any) -> Any:
     whole = hasattr(index, "__index__") and not isinstance(index, np.ndarray)
     if whole or index is None or index is ... or isinstance(index, slice):
         return index
-    if type(index) is np.ndarray and index.base is None and not index.flags.writeable:
-        return index
-    index = np.array(index)
-    index.flags.writeable = False  # this copy needs none
-    return index
+    return locked(index)
 
 
 def _may_repeat(index: Any) -> bool:
@@ -69,7 +67,15 @@ def _add_picked(total: np.ndarray, g: Any, out: Any, x: Any, *, index: Any) -> N
     _add_at(total, plain_index(index), values(g))
 
 
+def _together(x: Any, total: Any, pieces: list[tuple[Any, Any, dict[str, Any]]]) -> Any:
+    """A total and the gradients of many ``x[index]``: one array of the size of x, not one each."""
+    _, gs, params = zip(*pieces)
+    whole = scatter_all(*gs, indices=[given["index"] for given in params], shape=x.shape)
+    return whole if total is None else total + whole
+
+
 getitem.op.rules[0].adds = _add_picked  # type: ignore[attr-defined]
+getitem.op.rules[0].together = _together  # type: ignore[attr-defined]
 
 
 @op(g=lambda gx, out, g, *, index, shape: gx[index])
@@ -98,6 +104,22 @@ def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     return out
 
 
+@op(
+    register=False,
+    joint=lambda gx, out, *gs, indices, shape, wanted: [
+        gx[index] if want else None for index, want in zip(indices, wanted)
+    ],
+)
+def scatter_all(*gs: Array, indices: Sequence[Any], shape: tuple[int, ...]) -> Array:
+    """Zeros of `shape` with each of `gs` added at its index."""
+    if gs[0].dtype.char == "e":
+        return in_float32(scatter_all, *gs, indices=indices, shape=shape)
+    out = np.zeros(shape, gs[0].dtype)
+    for g, index in zip(gs, indices):
+        _add_at(out, plain_index(index), g)
+    return out
+
+
 def _add_at(out: np.ndarray, index: Any, g: np.ndarray) -> None:
     """Add `g` to ``out[index]`` in place, at a repeated position as often as it occurs."""
     rows = isinstance(index, np.ndarray) and g.shape == index.shape + out.shape[1:]
@@ -118,10 +140,26 @@ def _written(shape: tuple[int, ...], index: Any) -> np.ndarray:
     return writer[index] == order
 
 
-@op(
-    x=lambda g, out, x, v, *, index: put(g, 0.0, index=index),
-    v=lambda g, out, x, v, *, index: unbroadcast(where(_written(x.shape, index), g[index], 0.0), v),
-)
+_PUT: dict[str, Any] = {
+    "x": lambda g, out, x, v, *, index: put(g, 0.0, index=index),
+    "v": lambda g, out, x, v, *, index: unbroadcast(
+        where(_written(x.shape, index), g[index], 0.0), v
+    ),
+}
+
+
+def _put_into(x: Array, v: Array, *, index: Index) -> Array:
+    """x itself after ``x[index] = v``."""
+    index = plain_index(index)
+    if np.iscomplexobj(v) and not np.iscomplexobj(x):
+        raise mistake("put", "v", "real where x is real", v)
+    if np.ndim(v) > np.ndim(x[index]):
+        raise misfit("put", f"the values must fit into shape {x[index].shape}", v)
+    x[index] = v
+    return x
+
+
+@op(**_PUT)
 def put(x: Array, v: Array, *, index: Index) -> Array:
     """A copy of x with ``x[index] = v``, for any NumPy index; v broadcasts to the selected values.
 
@@ -130,14 +168,10 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
     >>> ag.put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
     array([7., 0., 5.])
     """
-    index = plain_index(index)
-    out = np.array(x)
-    if np.iscomplexobj(v) and not np.iscomplexobj(x):
-        raise mistake("put", "v", "real where x is real", v)
-    if np.ndim(v) > out[index].ndim:
-        raise misfit("put", f"the values must fit into shape {out[index].shape}", v)
-    out[index] = v
-    return out
+    return _put_into(np.array(x), v, index=index)
+
+
+put_into: Any = op(**_PUT, register=False)(_put_into)
 
 
 @composition

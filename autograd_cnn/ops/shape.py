@@ -12,7 +12,7 @@ from autograd_cnn import kernels
 from autograd_cnn.checks import misfit, normal_axes, normal_axis
 from autograd_cnn.config import floating_dtype, get_default_dtype
 from autograd_cnn.engine.annotations import Axis
-from autograd_cnn.engine.node import Array, Node
+from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
 
@@ -153,7 +153,8 @@ def ravel(x: Array) -> Array:
     >>> ag.ravel(np.ones((2, 3))).shape
     (6,)
     """
-    return x.reshape((x.size,))
+    flat = x.reshape((x.size,))
+    return flat if values(flat).flags.c_contiguous else flat.copy()  # as in NumPy
 
 
 def line(name: str, x: Array, axis: int | None) -> tuple[Array, int]:

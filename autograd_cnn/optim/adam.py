@@ -9,7 +9,8 @@ import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import number
-from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, move_mean, settings
+from autograd_cnn.kernels.reference.training import move_mean
+from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, settings
 
 
 def two_below_1(owner: str, name: str, value: Any) -> None:
@@ -28,10 +29,9 @@ class Adam(Optimizer):
         v = beta2 * v + (1 - beta2) * g**2       (amsgrad: below, the largest v so far in its place)
         p = p - lr * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + eps)
 
-    m and v start at 0.  `decoupled_weight_decay` decays as `AdamW` does.  Train in float32: float16
-    cannot hold small v and eps.  Kingma and Ba (2015), Algorithm 1; amsgrad: Reddi et al. (2018);
-    in PyTorch's form.  Keras has ``eps=1e-7`` and adds it to sqrt(v) before the division by
-    1 - beta2**t.
+    m and v start at 0.  `decoupled_weight_decay` decays as `AdamW` does.  Kingma and Ba (2015),
+    Algorithm 1; amsgrad: Reddi et al. (2018); in PyTorch's form.  Keras has ``eps=1e-7`` and adds
+    it to sqrt(v) before the division by 1 - beta2**t.
 
     >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()

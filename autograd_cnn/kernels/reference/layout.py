@@ -34,6 +34,8 @@ def select(mask: np.ndarray, x: np.ndarray, out: np.ndarray | None = None) -> np
 
     Multiplies bit patterns by 0 or 1: 13 times faster than np.where on 400,000 float32.
     """
+    if x.itemsize > 8:  # long doubles, whose bits no integer holds
+        return np.multiply(np.where(mask, x, 0), 1, out=out)
     bits = f"u{x.itemsize}"
     into = None if out is None else out.view(bits)
     return np.multiply(x.view(bits), mask, out=into).view(x.dtype)
