@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.node import (
-    Array,
-    GraphError,
-    Node,
-    Writes,
-    describe,
-    next_serial,
-    values,
-)
+from autograd_cnn.engine.node import Array, GraphError, Node, Writes, describe, next_serial, values
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import open_blocks, watched
 

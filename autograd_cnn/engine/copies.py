@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_cnn.checks import mistake
 from autograd_cnn.engine.annotations import NUMERIC
-from autograd_cnn.engine.node import Node
+from autograd_cnn.engine.node import values
 
 
 def refuse_other_arrays(name: str, args: Sequence[Any]) -> None:
@@ -51,7 +51,6 @@ def protected(value: Any) -> Any:
         return {key: protected(part) for key, part in value.items()}
     if type(value) in (tuple, list):
         return type(value)(map(protected, value))
-    if isinstance(value, Node):
-        return value.array.copy()
+    value = values(value)
     memory = isinstance(value, (np.ndarray, memoryview)) or hasattr(value, "__array_interface__")
     return locked(value) if memory and not isinstance(value, np.generic) else value

@@ -74,10 +74,7 @@ class Node:
 
     def touch(self) -> None:
         """Note that `array` has been written to: graphs recorded before must not use it."""
-        record = self.written
-        if record is None:
-            record = self.write_record()
-        record.note()
+        self.write_record().note()
 
     def write_record(self) -> Writes:
         """The record of in-place writes to this memory, created at first use."""

@@ -20,13 +20,9 @@ from autograd_cnn.ops.shape import along, floating
 from autograd_cnn.ops.signatures import array_function, pool_function
 
 __all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-]
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "adaptive_max_pool3d",
+]  # fmt: skip
 
 
 def output_sizes(name: str, given: Any, axes: int) -> tuple[int | None, ...]:

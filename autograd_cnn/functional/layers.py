@@ -77,7 +77,9 @@ def _positions(name: str, argument: str, given: Any, count: int, known: str) -> 
     index = np.array(values(given), None if np.size(values(given)) else np.intp)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: {argument} must hold integers, got dtype {index.dtype}")
-    wrong = kernels.first_outside(index, count if count >= 0 else 2**62)
+    bounded = count >= 0
+    first = kernels.first_outside if bounded else kernels.reference.first_outside
+    wrong = first(index, count if bounded else 2**64)  # which is no number in C
     if wrong is not None:
         known += f", 0 to {count - 1}" if count > 0 else ""
         raise ValueError(f"{name}: index {index.flat[wrong]} is out of range; {known}")

@@ -28,13 +28,12 @@ def in_float32(function: Callable[..., Any], *args: Any, **settings: Any) -> Any
 
     It is rounded to float16 unless one of the first two arguments is of another floating dtype.
     """
-    dtypes = [x.dtype for x in args if isinstance(x, (np.ndarray, np.generic))]
-    if not any(d.char == "e" for d in dtypes):  # in either byte order
+    arrays = [x for x in args if isinstance(x, (np.ndarray, np.generic))]
+    if not any(x.dtype.char == "e" for x in arrays):  # in either byte order
         return function(*args, **settings)
-    rounds = all(d.char == "e" for d in dtypes[:2] if d.kind == "f")
-    half = [isinstance(x, (np.ndarray, np.generic)) and x.dtype.char == "e" for x in args]
-    wide = [x.astype(np.float32) if narrow else x for x, narrow in zip(args, half)]
-    out = function(*wide, **settings)
+    rounds = all(x.dtype.char == "e" for x in arrays[:2] if x.dtype.kind == "f")
+    half = {id(x) for x in arrays if x.dtype.char == "e"}
+    out = function(*[x.astype(np.float32) if id(x) in half else x for x in args], **settings)
     with np.errstate(under="ignore"):
         if isinstance(out, tuple):
             return tuple(x.astype(np.float16) if rounds and x is not None else x for x in out)

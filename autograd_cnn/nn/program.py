@@ -9,6 +9,7 @@ kept: parameters, statistics and settings are read, or compared, at every call (
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -39,21 +40,14 @@ def as_written(module: Any) -> bool:
     return all(n not in own and getattr(type(module), n) is known for n, known in methods)
 
 
-def _lasts(module: Any) -> bool:
-    """Whether no attribute of a module can change in place, but for parameters and statistics."""
-    kept = (Node, np.ndarray, Module)
-    own = vars(module).items()
-    return all(name == "_roles" or isinstance(v, kept) or lasting(v) for name, v in own)
-
-
 def _recordable(module: Any) -> bool:
-    """Whether a module is made of layers as they are written, without state of their own."""
-    return all(
-        as_written(m)
-        and _lasts(m)
-        and (isinstance(m, BatchNorm) or np.ndarray not in m._roles.values())
-        for m in module.modules()
-    )
+    """Whether a module is a layer as it is written, without settings that change in place, and
+    without state but for parameters and the statistics of batch norm.
+    """
+    kept, own = (Node, np.ndarray, Module), vars(module).items()
+    stateless = isinstance(module, BatchNorm) or np.ndarray not in module._roles.values()
+    lasts = all(name == "_roles" or isinstance(v, kept) or lasting(v) for name, v in own)
+    return as_written(module) and stateless and lasts
 
 
 _OF_LEAF = ("tracked", "attached", "op")
@@ -167,16 +161,11 @@ class Program:
         """Add what `function` computes with these layers, by its calls if they can be recorded."""
         first, every = layers[0], [m for layer in layers for m in layer.modules()]
         drops = type(first) in (Dropout, Dropout2d) and first.training and 0 < first.p <= 1
-        if drops and all(map(_recordable, every)):
-            self._recorded().add_dropout(first.p, type(first) is Dropout2d)
-            self._modules += every
-            return x
         if all(map(_recordable, every)):
-            try:
-                y = self._recorded().trace(layers[0], function, x)
-            except NotRecordableError:
-                pass
-            else:
+            with suppress(NotRecordableError):
+                if drops:
+                    self._recorded().add_dropout(first.p, type(first) is Dropout2d)
+                y = x if drops else self._recorded().trace(first, function, x)
                 self._modules += every
                 return y
         ours = all(map(as_written, every))
@@ -241,9 +230,7 @@ class Compiled:
     def __call__(self, x: Any) -> Any:
         """The model's result of x, without a graph: an array for an array."""
         array = x.array if isinstance(x, Node) else x
-        program = None
-        if type(array) is np.ndarray and array.dtype.kind == "f" and not watch.open_blocks:
-            program = fitting(self._programs, self._model, array, False)
+        program = fitting(self._programs, self._model, array, False)
         if program is None:
             with modes.no_grad():
                 out = self._model(x)
@@ -261,8 +248,10 @@ _MOST = 16
 
 def fitting(programs: dict[Any, Any], model: Any, x: np.ndarray, gradients: bool) -> Any:
     """The program among `programs` that fits the model and x, recorded now if there is none; None
-    where nothing can be recorded.
+    where nothing can be recorded, or watchers are to see what runs.
     """
+    if type(x) is not np.ndarray or x.dtype.kind != "f" or watch.open_blocks:
+        return None
     key = x.shape, x.dtype, x.strides
     program = programs.get(key)
     if program is None or not program.fits():

@@ -35,7 +35,7 @@ _KERNELS: dict[str, tuple[str, ...]] = {
     "linear": (
         "linear({x}, {w}, {b})",
         "matmul({g}, {w})",
-        "matmul({g}.T, {x})",
+        "matmul({g}.T, {x}, True)",
         "axis_sum({g}, {axes}, False)",
     ),
     "max_pool": ("window_max({x}, {window})", "window_max_grad({g}, {x}, {out}, {window})"),
@@ -143,15 +143,6 @@ class Recorded:
 
         Raises NotRecordableError, and adds nothing, where the result depends on something else.
         """
-        before = len(self.calls), len(self._names)
-        try:
-            return self._trace(module, function, array)
-        except NotRecordableError:
-            del self.calls[before[0] :], self._names[before[1] :], self.wanted[before[1] :]
-            self.leaves = {k: leaf for k, leaf in self.leaves.items() if k < before[1]}
-            raise
-
-    def _trace(self, module: Any, function: Any, array: np.ndarray) -> np.ndarray:
         x = wrap(array, True)
         with modes.enable_grad(), modes.recomputation(), random.replay():
             y = function(x)
@@ -159,24 +150,27 @@ class Recorded:
             raise NotRecordableError
         known = {id(p) for p in module.parameters()}
         places = {x.serial: self.out}
-        for node in ancestors([y], None, 0):
-            if node.op is None:
-                continue
-            sources = []
-            for part in node.inputs or ():
-                if isinstance(part, Node) and part.op is None and part is not x:
-                    if id(part) not in known or part.attached is not None:  # such as a hook
-                        raise NotRecordableError
-                    sources.append(self.place(part))
-                elif isinstance(part, Node):
-                    sources.append(places[part.serial])
-                elif isinstance(part, (int, float, type(None))):
-                    sources.append(self.place(part))
-                else:
-                    raise NotRecordableError
-            places[node.serial] = self._add_op(module, node, sources)
+        calls, names = len(self.calls), len(self._names)
+        try:
+            for node in ancestors([y], None, 0):
+                if node.op is not None:
+                    sources = [self._source(part, places, known) for part in node.inputs or ()]
+                    places[node.serial] = self._add_op(module, node, sources)
+        except NotRecordableError:
+            del self.calls[calls:], self._names[names:], self.wanted[names:]
+            self.leaves = {k: leaf for k, leaf in self.leaves.items() if k < names}
+            raise
         self.out = places[y.serial]
         return y.array
+
+    def _source(self, part: Any, places: dict[int, int], known: set[int]) -> int:
+        """The place of an input of a call: a result, a parameter among the `known`, or a number."""
+        if isinstance(part, Node) and part.serial in places:
+            return places[part.serial]
+        leaf = id(part) in known and part.attached is None  # a hook, for example, is attached
+        if leaf or isinstance(part, (int, float, type(None))):
+            return self.place(part)
+        raise NotRecordableError
 
     def _add_op(self, module: Any, node: Any, sources: list[int]) -> int:
         op: Op = node.op
@@ -205,8 +199,8 @@ class Recorded:
             mask = drop_mask(x, p, channels)
             return x * mask, {"mask": mask}
 
-        rule = lambda g, out, x, mask: g * mask  # noqa: E731
-        self.out = self.add(dropped, [self.out], rules=[rule], saves=True)
+        rules = [lambda g, out, x, mask: g * mask]
+        self.out = self.add(dropped, [self.out], rules=rules, saves=True)
 
     def finish(self) -> None:
         """Write `forward` and `backward`; values go after their last use."""
@@ -245,7 +239,9 @@ def _clipped(lines: Sequence[str]) -> list[str]:
     found: list[str] = []
     for line in lines:
         relu = re.fullmatch(r"(v\d+) = relu\((v\d+)\)", line)
-        before = re.fullmatch(r"(v\d+) = ((conv|linear)\(.*)\)", found[-1]) if found else None
+        before = (
+            re.fullmatch(r"(v\d+) = ((conv|linear)\(.*)(?<!, True)\)", found[-1]) if found else None
+        )
         uses = sum(relu[2] in _values(other) for other in lines) if relu else 0
         if relu and before and relu[2] == before[1] and uses == 2:
             found.pop()

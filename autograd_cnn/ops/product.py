@@ -28,7 +28,7 @@ def _column(v: Array) -> Array:
     return v.reshape((*v.shape, 1))
 
 
-def _matmul_x(g: Array, x: Array, y: Array) -> Array:
+def _matmul_x(g: Array, out: Array, x: Array, y: Array) -> Array:
     if y.ndim == 1:
         return _column(g) * y
     if x.ndim == 1:
@@ -36,7 +36,7 @@ def _matmul_x(g: Array, x: Array, y: Array) -> Array:
     return unbroadcast(matmul(g, y.mT), x)
 
 
-def _matmul_y(g: Array, x: Array, y: Array) -> Array:
+def _matmul_y(g: Array, out: Array, x: Array, y: Array) -> Array:
     if x.ndim == 1:
         return x * g if y.ndim == 1 else _column(x) * g.reshape((*g.shape[:-1], 1, -1))
     if y.ndim == 1:
@@ -49,10 +49,7 @@ def _by_rows(x: Array, y: Array) -> Array:
     return kernels.matmul(x, y, True) if isinstance(x, np.ndarray) else matmul(x, y)
 
 
-@op(
-    x=lambda g, out, x, y: _matmul_x(g, x, y),
-    y=lambda g, out, x, y: _matmul_y(g, x, y),
-)
+@op(x=_matmul_x, y=_matmul_y)
 def matmul(x: Array, y: Array) -> Array:
     """Matrix product over the last two axes; leading axes broadcast, 1-D inputs are vectors.
 
@@ -307,12 +304,8 @@ def tensordot(x: Array, y: Array, *, axes: Any = 2) -> Array:
         raise mistake("tensordot", "axes", "a number of axes, or (axes of x, axes of y)", axes)
     if [x.shape[a] for a in left] != [y.shape[a] for a in right]:
         raise misfit("tensordot", f"axes {left} of x do not match axes {right} of y", x, y)
-    rest_x = tuple(i for i in range(x.ndim) if i not in left)
-    rest_y = tuple(i for i in range(y.ndim) if i not in right)
-    inside = int(np.prod([x.shape[a] for a in left], dtype=int))
-    shape = (*(x.shape[i] for i in rest_x), *(y.shape[i] for i in rest_y))
-    rows = int(np.prod(shape[: len(rest_x)], dtype=int))
-    columns = int(np.prod(shape[len(rest_x) :], dtype=int))
-    flat_x = x.transpose((*rest_x, *left)).reshape((rows, inside))
-    flat_y = y.transpose((*right, *rest_y)).reshape((inside, columns))
-    return matmul(flat_x, flat_y).reshape(shape)
+    of_x, free = _LETTERS[: x.ndim], iter(_LETTERS[x.ndim :])
+    paired = dict(zip(right, (of_x[a] for a in left)))
+    of_y = "".join(paired.get(a) or next(free) for a in range(y.ndim))
+    output = "".join(c for c in of_x + of_y if c not in paired.values())
+    return contract(x, y, subscripts=f"{of_x},{of_y}->{output}")

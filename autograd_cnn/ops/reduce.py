@@ -187,7 +187,7 @@ def last(name: str, x: Array, axis: Axis) -> Array:
     if not x.ndim:
         return x.reshape((1,))
     rest = tuple(i for i in range(x.ndim) if i not in axes)
-    size = int(np.prod([x.shape[a] for a in axes], dtype=int))
+    size = math.prod(x.shape[a] for a in axes)
     return x.transpose((*rest, *axes)).reshape((*(x.shape[i] for i in rest), size))
 
 
@@ -320,6 +320,5 @@ def average(
         sides = [1] * x.ndim
         sides[axis] = x.shape[axis]
         weights = broadcast_to(weights.reshape(tuple(sides)), shape=x.shape)
-    return sum(x * weights, axis=axis, keepdims=keepdims) / sum(
-        weights, axis=axis, keepdims=keepdims
-    )
+    total, weight = (sum(v, axis=axis, keepdims=keepdims) for v in (x * weights, weights))
+    return total / weight

@@ -43,8 +43,7 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
     if axis is None:
         x, axis = x.reshape((x.size,)), 0
     axis = normal_axis("sort", axis, x.ndim)
-    order = _order(values(x), axis)
-    return picked_along(x, order, axis)
+    return picked_along(x, _order(values(x), axis), axis)
 
 
 @pair_function

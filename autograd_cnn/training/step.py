@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn import kernels, nn, random
-from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine import modes
 from autograd_cnn.engine.gradients import accumulate_gradients
 from autograd_cnn.engine.node import Node, values, wrap
 from autograd_cnn.nn.program import Program, as_written, fitting
@@ -83,18 +83,14 @@ class Step:
 
     def _program(self, inputs: Any) -> Program | None:
         """The program for these inputs, or None for the ordinary way."""
-        x = inputs.array if isinstance(inputs, Node) else inputs
         if (
             self._refused
-            or watch.open_blocks
             or type(self.model) is not nn.Sequential
-            or type(x) is not np.ndarray
-            or x.dtype.kind != "f"
             or (isinstance(inputs, Node) and (inputs.tracked or inputs.attached))
             or not modes.recording.get()
         ):
             return None
-        return fitting(self._programs, self.model, x, True)
+        return fitting(self._programs, self.model, values(inputs), True)
 
     def _ordinary(self, inputs: Any, targets: Any) -> np.ndarray:
         """The loss, with gradients in the parameters."""
@@ -117,7 +113,7 @@ class Step:
             loss.backward()
             return out, np.array(loss.array), program.backward(leaf.grad.array, kept)
         losses, probabilities = kernels.cross_entropy(out, classes)
-        loss = np.asarray(np.add.reduce(losses, axis=None) / losses.size)  # as `mean` does
+        loss = np.asarray(kernels.axis_sum(losses, None, False) / losses.size)  # as `mean` does
         if program.seed is None:
             program.seed = np.full(losses.shape, losses.dtype.type(1.0 / losses.size))
         g = kernels.cross_entropy_grad(program.seed, probabilities, classes)
