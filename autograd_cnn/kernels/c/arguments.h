@@ -96,9 +96,9 @@ struct Call {
     Product product;
 };
 
-typedef struct { /* what a loop over taps adds up: lines of so many; values lie where offsets say, weights `by` apart, and ... */
+typedef struct { /* what a loop over taps adds up: lines of so many; values lie where offsets say, weights one after the ... */
     const long *offsets;
-    long taps, by, lines, hop; /* ... `hop` farther from the last of a line to the next */
+    long taps, lines, hop; /* ... other, and `hop` farther from the last of a line to the next */
 } Taps;
 
 /* The remainders, modulo spread, of the positions of a class. */

@@ -37,7 +37,7 @@ static void NAME(band_row)(const Call *call, const T *at, long z, long y, long l
         const long begins = q->starts[kind + r], columns = (q->out[2] - r + s - 1) / s, count = s > 1 ? columns * n : total;
         const int there = s == 1 && (lines == 1 || q->row == run);
         for (long k = 0; k < f; k++) filters[k] = (const T *)call->data[1] + (first + k) * q->taps + begins;
-        const Taps taps = {q->offsets + begins, q->starts[kind + r + 1] - begins, 1, 1, 0};
+        const Taps taps = {q->offsets + begins, q->starts[kind + r + 1] - begins, 1, 0};
         NAME(sweep)(at, &taps, filters, bias, there ? out : apart, there ? step : count, f, count);
         for (long k = 0; !there && k < f; k++)
             if (s == 1) for (long l = 0; l < lines; l++) memcpy(out + k * step + l * run, apart + k * count + l * q->row, run * sizeof(T));

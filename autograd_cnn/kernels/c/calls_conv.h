@@ -206,8 +206,12 @@ static int correlate_panels(Call *call) {
     return 1;
 }
 
-/* Whether panels bring more than the copies cost: so many filters, and taps of each (16 filters of 25 taps take 1.4 times as long). */
-static int panels_suit(const Geometry *q) { return q->groups == 1 && q->f >= MANY_FILTERS && q->taps >= MANY_TAPS; }
+/* Whether panels bring more than the copies cost: many filters, and taps of each (16 filters of 25 taps take 1.4 times as long), or
+ * short rows (32 filters over rows of 8,000 values: 1.3 times as long). */
+static int panels_suit(const Geometry *q) {
+    const int many = q->f > DIRECT || q->out[2] * q->n < SHORT_ROW;
+    return q->groups == 1 && many && q->f >= MANY_FILTERS && q->taps >= MANY_TAPS;
+}
 
 /* Put the filters of a gradient in the images in the order of the convolution that it is. */
 static int turn_filters(Call *call) {
@@ -223,11 +227,10 @@ static int turn_filters(Call *call) {
 static int correlate(Call *call, long f, int turned) {
     Geometry *q = &call->q;
     if (!suit_filters(call, f) || call->count[1] != times(f, q->taps)) return 0;
-    const long halves[AXES] = {1, q->out[1] / 2, q->out[2] / 2};
-    if (!new_images(call, q->n, f, q->axes, call->halved ? halves : q->out)) return 0;
+    const long by = call->halved ? 2 : 1, out[AXES] = {q->out[0], q->out[1] / by, q->out[2] / by};
     const int banded = !call->halved && plan_bands(call, 0);
     if (!banded && !begin_convolution(call, 1, 0)) return 0;
-    if (turned && !turn_filters(call)) return 0;
+    if ((turned && !turn_filters(call)) || !new_images(call, q->n, f, q->axes, out)) return 0;
     if (banded) return correlate_bands(call);
     if (q->tiles[0] && correlate_tiles(call)) return 1;
     if (q->tiles[0] && !begin_directly(call)) return 0;

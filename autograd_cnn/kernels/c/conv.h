@@ -24,7 +24,8 @@ static void NAME(lay_row)(const Geometry *q, const void *images, long c, long z,
         if (phases == 1 && image == value && column == n * value) memcpy(to + first * n, from, (last - first) * n * sizeof(T));
         else if (phases == 1 && column == value) NAME(turn_around)(from, image, to + first * n, n, last - first, n);
         else for (long k = first; k < last; k++, from += phases * column)
-            for (long l = 0; l < n; l++) to[k * n + l] = *(const T *)(from + l * image);
+            if (image == value && n >= LANES) memcpy(to + k * n, from, n * sizeof(T)); /* 3 x 3 with stride 2, batch 32: 4.4 to 3.9 ms */
+            else for (long l = 0; l < n; l++) to[k * n + l] = *(const T *)(from + l * image);
     }
 }
 
@@ -61,8 +62,8 @@ static void NAME(turn_filters)(const Call *call, long begin, long end) {
                 else sum[k][v] = ((VT *)(out + min(k, f - 1) * step))[v];                                       \
         }                                                                                                       \
         const long *offset = taps->offsets;                                                                     \
-        for (long line = taps->lines, by = taps->by, u = 0; line--; u += taps->hop)                             \
-            for (const long *end = offset + taps->taps; offset < end; offset++, u += by) {                      \
+        for (long line = taps->lines, u = 0; line--; u += taps->hop)                                            \
+            for (const long *end = offset + taps->taps; offset < end; offset++, u++) {                          \
                 const VT *at = (const VT *)(x + *offset);                                                       \
                 VT value[WIDTH];                                                                                \
                 for (int v = 0; v < WIDTH; v++) value[v] = at[v];                                               \
@@ -150,7 +151,7 @@ static void NAME(correlate)(const Call *call, long begin, long end) {
     const T *x = call->laid, *w = call->data[1];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, run = q->out[2] * q->n;
     const long rows = q->out[0] * q->out[1], step = rows * run;
-    const Taps taps = {q->offsets, q->taps, 1, 1, 0};
+    const Taps taps = {q->offsets, q->taps, 1, 0};
     for (long item = begin; item < end; item++) {
         const long row = item / blocks % rows, g = item / blocks / rows;
         const long first = g * per + item % blocks * FILTERS, f = min(FILTERS, (g + 1) * per - first);
@@ -180,7 +181,7 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
     const T *x = call->laid, *w = call->data[1];
     const long per = q->f / q->groups, blocks = (per + FILTERS - 1) / FILTERS, n = q->n;
     const long rows = q->out[1] / 2, columns = q->out[2] / 2, step = rows * columns * n, piece = q->run / (2 * n);
-    const Taps taps = {q->offsets, q->taps, 1, 1, 0};
+    const Taps taps = {q->offsets, q->taps, 1, 0};
     T *upper = scratch_of(call), *lower = upper + FILTERS * q->run;
     for (long item = begin; item < end; item++) {
         const long row = item / blocks % rows, g = item / blocks / rows;

@@ -78,7 +78,7 @@ static void NAME(panels)(const Call *call, long begin, long end) {
         for (long turn = 0; turn < turns; turn++) {
             const long first = taps * turn / turns, some = taps * (turn + 1) / turns - first;
             const long *offsets = q->offsets + begins + first;
-            const Taps those = {direct ? offsets : steps, some, 1, 1, 0};
+            const Taps those = {direct ? offsets : steps, some, 1, 0};
             if (!direct) NAME(fill_panel)(x, limit, offsets, some, piece, pieces, panel, by);
             for (long l = 0; l < filled; l += strip)
                 for (long r = top, k = top % per, own = class + top / per, f; r < below; r += f) {
@@ -123,7 +123,7 @@ static void NAME(panel_weights)(const Call *call, long begin, long end) {
             const T *x = (T *)call->laid + row / rows * q->slab_step + row % rows * q->row_step;
             for (long l = 0; l < run; l += piece) {
                 const long count = min(piece, run - l);
-                const Taps those = {steps, count, 1, lines, q->row_step - count};
+                const Taps those = {steps, count, lines, q->row_step - count};
                 NAME(turn_around)((const char *)(gradient + row * run + l), all * run * (long)sizeof(T), turned, by, lines * count, f);
                 for (long t = low; t < high; t += FILTERS) {
                     const long many = min(FILTERS, high - t);
