@@ -146,7 +146,7 @@ FUNCTION(soften_grad) {
     const int like = kind == LOGSUMEXP ? 2 : 1;
     const long reduced = read_axes(call, like, args[4]);
     call->kind = (enum kind)kind;
-    NEED(kind >= 0 && reduced);
+    NEED(kind >= 0 && reduced && call->view[0].ndim == call->view[1].ndim);
     for (int k = 0; k < like; k++) NEED(kind == LOGSUMEXP ? is_of_rows(call, k, like, reduced) : is_like(call, k, like));
     NEED(find_rows(call, like, reduced, 0, 0) && new_of_rows(call, like, 0, 1));
     RUN(soften_grad, call->lines.items, ROW_COST(kind == SOFTMAX ? 4 : 8));
