@@ -38,11 +38,14 @@ def protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, 
 
 
 def locked(x: Any) -> np.ndarray:
-    """A read-only copy of an array; the array itself if it is one."""
-    if type(x) is not np.ndarray or x.base is not None or x.flags.writeable:
-        x = np.array(x)
-        x.flags.writeable = False
-    return x
+    """A copy of an array in memory that nobody can write to; x itself if it lies in such memory.
+
+    An array that is only flagged as read-only can be made writable again; bytes cannot.
+    """
+    if type(x) is np.ndarray and type(x.base) is bytes:
+        return x
+    x = np.asarray(x)
+    return np.array(x) if x.dtype.hasobject else np.ndarray(x.shape, x.dtype, x.tobytes())
 
 
 def protected(value: Any) -> Any:

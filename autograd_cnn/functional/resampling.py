@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn.engine.copies import locked
 from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.functional.pooling import pool_geometry
@@ -119,18 +120,15 @@ def _linear_weights(
     weights = np.zeros((out, n))
     weights[places, low] = 1.0 - share
     weights[places, high] += share
-    weights = weights.astype(dtype)
-    weights.flags.writeable = False
-    return weights
+    return locked(weights.astype(dtype))
 
 
 @functools.lru_cache(maxsize=256)
 def _nearest_cells(n: int, out: int, step: float) -> tuple[np.ndarray, int]:
     """The input cell of each output cell, and how often all are repeated, or 0 if unequally."""
     cells = np.minimum(np.floor(np.arange(out) * step).astype(np.intp), n - 1)
-    cells.flags.writeable = False
     times = out // n
-    return cells, times if np.array_equal(cells, np.arange(n).repeat(times)) else 0
+    return locked(cells), times if np.array_equal(cells, np.arange(n).repeat(times)) else 0
 
 
 def _nearest(x: Array, out: list[int], steps: list[float]) -> Array:

@@ -220,7 +220,6 @@ def picked_along(x: Array, indices: np.ndarray, axis: int) -> Array:
     """
     starts = np.arange(x.size).reshape(x.shape)[along(axis, slice(1))]
     cells = starts + indices * math.prod(x.shape[axis + 1 :])
-    cells.flags.writeable = False
     return x.reshape((x.size,))[cells]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.engine.copies import locked
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import op
 from autograd_cnn.kernels.precision import in_float32
@@ -98,9 +99,7 @@ def _share(
         cells = np.array(divisor_override)
     elif cells.size and (cells == cells.flat[0]).all():
         cells = cells.flat[0]
-    share = np.asarray(1.0 / cells, dtype if dtype.kind == "f" else None)
-    share.flags.writeable = False
-    return share
+    return locked(np.asarray(1.0 / cells, dtype if dtype.kind == "f" else None))
 
 
 @op(x=lambda g, out, x, **settings: avg_pool_grad(g, **settings))
