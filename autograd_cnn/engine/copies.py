@@ -38,10 +38,7 @@ def protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, 
 
 
 def locked(x: Any) -> np.ndarray:
-    """A copy of an array in memory that nobody can write to; x itself if it lies in such memory.
-
-    An array that is only flagged as read-only can be made writable again; bytes cannot.
-    """
+    """A copy of x in bytes, which nobody can make writable again; x itself if it lies in bytes."""
     if type(x) is np.ndarray and type(x.base) is bytes:
         return x
     x = np.asarray(x)
