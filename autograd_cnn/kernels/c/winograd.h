@@ -191,9 +191,10 @@ static inline void NAME(row_gradient)(const T *g, long row, long n, int i, long 
 /* The sums of neighbours in a, then in b. */
 static inline V NAME(pairs)(V a, V b) {
 #ifdef __clang__ /* which finds the shuffles by itself */
-    V sums;
-    for (int l = 0, k = LANES / 2; k < LANES; l++, k++) sums[l] = a[2 * l] + a[2 * l + 1], sums[k] = b[2 * l] + b[2 * l + 1];
-    return sums;
+    V even, odd;
+    for (int l = 0; l < LANES / 2; l++) even[l] = a[2 * l], even[l + LANES / 2] = b[2 * l];
+    for (int l = 0; l < LANES / 2; l++) odd[l] = a[2 * l + 1], odd[l + LANES / 2] = b[2 * l + 1];
+    return even + odd;
 #else
     NAME(mask) even, odd;
     for (int l = 0; l < LANES; l++) even[l] = 2 * l, odd[l] = 2 * l + 1;
