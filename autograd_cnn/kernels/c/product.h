@@ -57,7 +57,6 @@ SUMS_OF(ROWS, 2)
 SUMS_OF(1, 1)
 SUMS_OF(4, 1)
 SUMS_OF(ROWS, 1)
-#undef SUMS_OF
 
 typedef void (*NAME(Sums))(const T *, long, long, const T *, const long *, long, T *, long, long, long, int);
 
