@@ -34,14 +34,19 @@ def choose(setting: str | None) -> tuple[Any, str]:
 
 
 def twins(compiled: Any) -> dict[str, Callable[..., Any]]:
-    """The compiled kernels by name; each needs a NumPy kernel as its reference."""
-    missing = [name for name in compiled.KERNELS if not hasattr(reference, name)]
+    """The compiled kernels by name: all functions but the settings.
+
+    Each needs a NumPy kernel as its reference.
+    """
+    others = ("__", "set_", "get_")
+    found = {name: kernel for name, kernel in vars(compiled).items() if not name.startswith(others)}
+    missing = [name for name in found if not hasattr(reference, name)]
     if missing:
         raise ImportError(
             f"the compiled kernels {', '.join(missing)} have no NumPy kernel in kernels/reference; "
             "add the function and its name in __all__, or build the compiled kernels again"
         )
-    return {name: getattr(compiled, name) for name in compiled.KERNELS}
+    return found
 
 
 def set_threads(number: int) -> None:

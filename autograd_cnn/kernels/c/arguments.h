@@ -36,7 +36,8 @@ typedef struct {
     long lines;                             /* bands: rows of output; */
     int whole, flat;                        /* images lie as they will, rows are computed as one */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
-    long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
+    long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them; ... */
+    long vectors;                           /* ... vectors of a row of them, of which the last may go beyond its end */
     long room, ahead;                       /* pooling: values of a buffer, and of its margin before the first; ... */
     long group, pieces;                     /* ... channels of an item, and pieces of one of them; ... */
     int split, disjoint, works, work[AXES]; /* ... the axis that pieces part; windows are apart; axes along which windows go */
@@ -89,6 +90,7 @@ struct Call {
     long each;                  /* of so many bytes */
     atomic_int *wrong;          /* set where a result is not finite */
     int wide, threads;          /* wide: double rather than float */
+    int exact;                  /* numbers below the smallest normal one count as themselves */
     int relu, halved;           /* what a convolution or product goes on with: relu, maxima of 2 x 2 */
     enum pooling pooling;
     long pooled[AXES];          /* the size of the images that are halved */
@@ -302,7 +304,7 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
     Py_ssize_t argument = 0;
     call->laid = call->filters = call->scratch = NULL;
     call->q.offsets = NULL;
-    call->relu = call->halved = 0;
+    call->relu = call->halved = call->exact = 0;
     call->threads = crew.wanted; /* for all of the call: somebody may change it meanwhile */
     call->arrays = call->number_count = call->real_count = call->results = 0;
     for (const char *letter = letters; *letter; letter++) {

@@ -1,9 +1,6 @@
 /* Convolution in bands: some rows of the output of one group at a time, for whose windows the images are laid out in the cache, and
  * not in memory.  This serves groups, which use a laid-out value only a few times, and 1 x 1 windows, whose channels lie too far
  * apart to be added up where they are.
- *
- * The gradient in the images of a stride s goes by classes: positions of the images with the same remainder modulo s see the same
- * taps, and a class is a convolution of stride 1 with them.  Any other convolution is one class.
  */
 
 /* Rows [ready, upto) of a band: slabs from `slab` on and rows from `row` on of the channels of group g. */

@@ -63,5 +63,3 @@ FUNCTION(add_rows) {
     release(call);
     Py_RETURN_NONE;
 }
-
-#define AXES_KERNELS FAST(axis_sum) FAST(cumsum) FAST(banded) FAST(add_rows)

@@ -3,12 +3,6 @@
 
 /* ------------------------------------------------------------------------------- convolution */
 
-/* Vectors of a row of tiles. */
-static long tile_vectors(const Geometry *q) {
-    const long lanes = levels[level].bytes / 4;
-    return (q->tiles[1] * q->n + lanes - 1) / lanes;
-}
-
 /* Whether a convolution goes by tiles (winograd.h); sets how many there are.  Those of `weights` need a batch that fills vectors,
  * and with 16 registers panels are 1.1 to 1.8 times as fast from 64 x 64 filters on. */
 static void plan_tiles(Call *call, int weights) {
@@ -21,8 +15,9 @@ static void plan_tiles(Call *call, int weights) {
         suits = suits && q->kernel[axis] == (axis ? 3 : 1) && q->stride[axis] == 1 && q->dilation[axis] == 1 &&
                 q->spread[axis] == 1;
     q->tiles[0] = (q->out[1] + 1) / 2, q->tiles[1] = (q->out[2] + 1) / 2;
-    const long vectors = tile_vectors(q), filled = q->tiles[1] * q->n, least = q->n % lanes ? TILED_PLACES / lanes : taps;
-    suits = suits && (q->n % lanes == 0 || (!weights && 4 * filled >= 3 * vectors * lanes)) && q->tiles[0] * vectors >= least;
+    const long filled = q->tiles[1] * q->n, least = q->n % lanes ? TILED_PLACES / lanes : taps;
+    q->vectors = (filled + lanes - 1) / lanes;
+    suits = suits && (q->n % lanes == 0 || (!weights && 4 * filled >= 3 * q->vectors * lanes)) && q->tiles[0] * q->vectors >= least;
     if (!suits) q->tiles[0] = q->tiles[1] = 0;
 }
 
@@ -154,7 +149,7 @@ static int correlate_tiles(Call *call) {
     call->wrong = &wrong;
     RUN(tile_filters, blocks * filters, q->c * 20);
     if (wrong) return 0;
-    RUN(tiles, (q->tiles[0] * tile_vectors(q) + levels[level].taps - 1) / levels[level].taps, 16 * q->c * q->f * q->run / SUMS);
+    RUN(tiles, (q->tiles[0] * q->vectors + levels[level].taps - 1) / levels[level].taps, 16 * q->c * q->f * q->run / SUMS);
     return !wrong;
 }
 
@@ -164,7 +159,7 @@ static int weights_tiles(Call *call) {
     atomic_int wrong = 0;
     const long filters = levels[level].filters, taps = levels[level].taps, lanes = levels[level].bytes / 4;
     const long blocks = (q->f + filters - 1) / filters, sets = (q->c + taps - 1) / taps;
-    const long vectors = q->tiles[0] * tile_vectors(q);
+    const long vectors = q->tiles[0] * q->vectors;
     const long longest = max(8, min(TILE_RUN, TILE_BYTES / (4 * (q->c + q->f) * lanes * 4)));
     const long room_for = TILE_SUMS / (16 * blocks * filters * sets * taps * 4); /* so many shares */
     if (room_for < 4) return 0;
@@ -230,7 +225,7 @@ static int correlate(Call *call, long f, int turned) {
     const long by = call->halved ? 2 : 1, out[AXES] = {q->out[0], q->out[1] / by, q->out[2] / by};
     const int banded = !call->halved && plan_bands(call, 0);
     if (!banded && !begin_convolution(call, 1, 0)) return 0;
-    if ((turned && !turn_filters(call)) || !new_images(call, q->n, f, q->axes, out)) return 0;
+    if ((turned && !turn_filters(call)) || !new_images(call, q->n, f, out, 1)) return 0;
     if (banded) return correlate_bands(call);
     if (q->tiles[0] && correlate_tiles(call)) return 1;
     if (q->tiles[0] && !begin_directly(call)) return 0;
@@ -260,7 +255,7 @@ FUNCTION(conv) {
     const Py_buffer *w = &call->view[1];
     call->relu = call->numbers[1] != 0, call->halved = call->pooling == HALVING;
     NEED(w->ndim > 1 && is_images(call, 1, w->shape[0], w->shape[1], q->kernel));
-    NEED(is_values(call, 2, w->shape[0]) && is_values(call, 3, w->shape[0]));
+    NEED(are_values(call, 2, 3, w->shape[0]));
     NEED(!call->halved || (q->axes == 2 && !memcmp(call->pooled, q->out, sizeof q->out)));
     NEED(correlate(call, (long)w->shape[0], 0));
     return finish(call);
@@ -300,15 +295,10 @@ FUNCTION(conv_weight_grad) {
     TAKE("xiwl");
     Geometry *q = &call->q;
     NEED(call->view[1].ndim > 1 && suit_filters(call, LENGTH(1, 1)) && is_images(call, 1, q->n, q->f, q->out));
-    long shape[2 + AXES] = {q->f, q->each};
-    for (int axis = 0; axis < q->axes; axis++) shape[2 + axis] = q->kernel[AXES - q->axes + axis];
-    NEED(add_result(call, new_array(call->wide, 2 + q->axes, shape, 0)));
-    if (plan_bands(call, 1)) {
-        NEED(weights_bands(call));
-        return finish(call);
-    }
-    NEED(begin_convolution(call, 1, 1));
-    if (q->tiles[0] && weights_tiles(call)) return finish(call);
+    NEED(new_images(call, q->f, q->each, q->kernel, 0));
+    const int banded = plan_bands(call, 1);
+    NEED(banded ? weights_bands(call) : begin_convolution(call, 1, 1));
+    if (banded || (q->tiles[0] && weights_tiles(call))) return finish(call);
     NEED(!q->tiles[0] || begin_directly(call));
     if (weights_panels_suit(call)) {
         NEED(weights_panels(call));
@@ -321,5 +311,3 @@ FUNCTION(conv_weight_grad) {
     RUN(weights, items, q->sets * min(per, filters) * levels[level].taps * product_of(q->out) * q->n / SUMS);
     return finish(call);
 }
-
-#define CONV_KERNELS FAST(conv) FAST(conv_input_grad) FAST(conv_weight_grad)

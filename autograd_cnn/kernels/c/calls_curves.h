@@ -38,20 +38,14 @@ static const struct {
 #define CURVE(f, of_result, cost) {#f, LOOPS(curve_##f), LOOPS(slope_##f), of_result, cost}
     CURVE(exp, 1, 0.2), CURVE(tanh, 1, 0.4), CURVE(sigmoid, 1, 0.4), CURVE(erf, 0, 0.6), CURVE(gelu, 0, 0.6), CURVE(gelu_tanh, 0, 0.5),
     CURVE(silu, 0, 0.4), CURVE(softplus, 0, 0.6), CURVE(log, 0, 0.4)
-#undef CURVE
 };
 
-/* The place of the named function, or -1. */
-static int find_curve(PyObject *name) {
-    int k = (int)(sizeof curves / sizeof curves[0]) - 1;
-    while (k >= 0 && (!PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, curves[k].name))) k--;
-    return k;
-}
+#define FIND_CURVE(name) find_name(name, curves, sizeof *curves, sizeof curves / sizeof *curves)
 
 /* Run the loop of a curve or slope; whether no value was NumPy's. */
 static int run_curve(Call *call, const Part *loops, double cost) {
     atomic_int wrong = 0;
-    call->wrong = &wrong;
+    call->wrong = &wrong, call->exact = 1;
     run(call, loops, (call->count[0] + BLOCK - 1) / BLOCK, cost * BLOCK * (call->wide ? 4 : 1));
     return !wrong;
 }
@@ -60,18 +54,16 @@ static int run_curve(Call *call, const Part *loops, double cost) {
 FUNCTION(curve) {
     TAKE_AS_IT_LIES("-e|ff");
     if (given < 4) call->reals[0] = 1, call->reals[1] = 20;
-    const int k = find_curve(args[0]);
+    const int k = FIND_CURVE(args[0]);
     NEED(k >= 0 && lay_alike(call, 0) && run_curve(call, curves[k].loops, curves[k].cost));
     return finish(call);
 }
 
 /* curve_grad(name, g, out, x, beta, threshold) */
 FUNCTION(curve_grad) {
-    const int k = given ? find_curve(args[0]) : -1;
+    const int k = given ? FIND_CURVE(args[0]) : -1;
     TAKE_AS_IT_LIES(k >= 0 && curves[k].of_result ? "-ee-|ff" : "-e-e|ff");
     if (given < 6) call->reals[0] = 1, call->reals[1] = 20;
     NEED(k >= 0 && lay_alike(call, 1) && run_curve(call, curves[k].slopes, curves[k].cost));
     return finish(call);
 }
-
-#define CURVE_KERNELS FAST(curve) FAST(curve_grad)

@@ -75,10 +75,8 @@ static int begin_pooling(Call *call, int back) {
         TAKE_AS_IT_LIES(LETTERS);                                                                     \
         Geometry *q = &call->q;                                                                       \
         NEED(pooling(call, LEAD, IMAGES) && (ALSO) && lay_arrays(call));                              \
-        const long n = LENGTH(LEAD, 0), c = LENGTH(LEAD, 1), *size = (BACK) ? q->size : q->out;       \
-        long shape[2 + AXES] = {n, c};                                                                \
-        for (int a = 0; a < q->axes; a++) shape[2 + a] = size[AXES - q->axes + a];                    \
-        NEED(add_result(call, new_array(call->wide, 2 + q->axes, shape, q->c == c)));                 \
+        const long n = LENGTH(LEAD, 0), c = LENGTH(LEAD, 1);                                          \
+        NEED(new_images(call, n, c, (BACK) ? q->size : q->out, q->c == c));                           \
         NEED(begin_pooling(call, BACK));                                                              \
         const double cells = (double)product_of(q->size) * q->n * q->group / q->pieces;               \
         RUN(NAME_, (q->c + q->group - 1) / q->group * q->pieces, cells * (COST) / MOVES);             \
@@ -89,5 +87,3 @@ POOLING(window_sum, "iw", 0, 1, 0, 2, 1)       /* window_sum(x, window) */
 POOLING(window_spread, "iw", 0, 0, 1, 3, 1)    /* window_spread(g, window) */
 POOLING(window_max_grad, "iiiw", 1, 1, 1, 8,   /* window_max_grad(g, x, out, window): the loop finds `out` again */
         (call->letter[2] = 'a') && is_images(call, 0, LENGTH(1, 0), LENGTH(1, 1), q->out) && is_images(call, 2, LENGTH(1, 0), LENGTH(1, 1), q->out))
-
-#define IMAGE_KERNELS FAST(laid_out) FAST(relu) FAST(relu_grad) FAST(window_max) FAST(window_max_grad) FAST(window_sum) FAST(window_spread)

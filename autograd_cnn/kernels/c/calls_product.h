@@ -79,10 +79,8 @@ FUNCTION(matmul) {
 /* linear(x, w, b or None, relu, scale or None) */
 FUNCTION(linear) {
     TAKE_AS_IT_LIES("mmv?|lv?");
-    NEED(call->view[1].ndim == 2 && is_values(call, 2, LENGTH(1, 0)) && is_values(call, 3, LENGTH(1, 0)) && lay_arrays(call));
+    NEED(call->view[1].ndim == 2 && are_values(call, 2, 3, LENGTH(1, 0)) && lay_arrays(call));
     call->relu = call->numbers[0] != 0;
     NEED(multiply(call, 1, call->view[0].ndim == 2));
     return finish(call);
 }
-
-#define PRODUCT_KERNELS FAST(matmul) FAST(linear)

@@ -24,9 +24,7 @@ static int find_channels(Call *call, int k, int first, int last) {
     call->lines.shares = min(ROW_SHARES, c), call->lines.pieces = turned ? 1 : n, call->lines.apart = turned ? 1 : each * c;
     call->kind = NORM, call->relu = call->numbers[0] != 0;
     set_order(call, turned);
-    for (int other = first; other <= last; other++)
-        if (!is_values(call, other, c)) return 0;
-    return lay_arrays(call);
+    return are_values(call, first, last, c) && lay_arrays(call);
 }
 
 /* Read the sizes of images, array k, in which a pooling halves rows and columns: sets q.size, q.out and q.places. */
@@ -45,8 +43,7 @@ static int halve_channels(Call *call, int k) {
 FUNCTION(running_affine) {
     TAKE("vvv?v?v?f");
     call->q.c = call->count[0];
-    for (int k = 0; k < 5; k++) NEED(is_values(call, k, call->q.c));
-    NEED(new_values(call, call->q.c) && new_values(call, call->q.c));
+    NEED(are_values(call, 0, 4, call->q.c) && new_values(call, call->q.c) && new_values(call, call->q.c));
     RUN(running_affine, 1, call->q.c * 20);
     return finish(call);
 }
@@ -118,19 +115,14 @@ static long read_axes(const Call *call, int k, PyObject *given) {
 
 #define ROW_COST(EACH) (call->lines.length * call->lines.pieces * min(call->lines.side, call->lines.beside) * (EACH) / MOVES + 20)
 
-/* The place of a name among those of soften, or -1. */
-static int find_kind(PyObject *name) {
-    static const char *const names[] = {"softmax", "log_softmax", "logsumexp"};
-    int k = LOGSUMEXP;
-    while (k >= 0 && (!PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, names[k]))) k--;
-    return k;
-}
+static const char *const softened[] = {"softmax", "log_softmax", "logsumexp"};
+#define FIND_KIND(name) find_name(name, softened, sizeof *softened, LOGSUMEXP + 1)
 
 /* soften(name, x, axis, keepdims) */
 FUNCTION(soften) {
     TAKE_AS_IT_LIES("-e-l");
     const long reduced = read_axes(call, 0, args[2]);
-    const int kind = find_kind(args[0]);
+    const int kind = FIND_KIND(args[0]);
     call->kind = (enum kind)kind;
     NEED(kind >= 0 && reduced && find_rows(call, 0, reduced, 0, 0));
     if (call->kind == LOGSUMEXP) NEED(new_of_rows(call, 0, reduced, call->numbers[0] != 0));
@@ -141,7 +133,7 @@ FUNCTION(soften) {
 
 /* soften_grad(name, g, out, x, axis) */
 FUNCTION(soften_grad) {
-    const int kind = given ? find_kind(args[0]) : -1;
+    const int kind = given ? FIND_KIND(args[0]) : -1;
     TAKE_AS_IT_LIES(kind == LOGSUMEXP ? "-eee-" : "-ee--");
     const int like = kind == LOGSUMEXP ? 2 : 1;
     const long reduced = read_axes(call, like, args[4]);
@@ -245,8 +237,7 @@ FUNCTION(batch_norm) {
     TAKE_AS_IT_LIES("ev?v?fl|p");
     const Geometry *q = &call->q;
     NEED(call->pooling != OTHER_POOLING && find_channels(call, 0, 1, 2) && halve_channels(call, 0));
-    const long shape[] = {LENGTH(0, 0), q->c, q->out[1], q->out[2]};
-    NEED(call->halved ? add_result(call, new_array(call->wide, 4, shape, 1)) : new_of_rows(call, 0, 0, 1));
+    NEED(call->halved ? new_images(call, LENGTH(0, 0), q->c, q->out, 1) : new_of_rows(call, 0, 0, 1));
     NEED(new_values(call, q->c) && new_values(call, q->c));
     RUN(row_norm, q->c, ROW_COST(6));
     call->result[call->results++] = Py_NewRef(Py_None);
@@ -271,9 +262,9 @@ FUNCTION(batch_norm_grad) {
  * tuple and of the arguments behind the list, which hold so many real numbers; `cost` is that of a value. */
 static PyObject *update(const char *name, const Part *loops, const char *letters, int arrays, int reals, double cost,
                         PyObject *const *args, Py_ssize_t given) {
-    PyObject *each[MOST_ARRAYS], *one = NULL, *done = Py_NewRef(Py_None);
-    if (!given || given > 4 || !PyList_Check(args[0])) return Py_DECREF(done), otherwise(name, args, given);
-    for (Py_ssize_t k = 0; done && k < PyList_Size(args[0]); k++) {
+    PyObject *each[MOST_ARRAYS];
+    if (!given || given > 4 || !PyList_Check(args[0])) return otherwise(name, args, given);
+    for (Py_ssize_t k = 0; k < PyList_Size(args[0]); k++) {
         PyObject *tuple = PyList_GetItem(args[0], k);
         Call this_call, *const call = &this_call;
         int suits = PyTuple_Check(tuple) && PyTuple_Size(tuple) == arrays;
@@ -285,16 +276,14 @@ static PyObject *update(const char *name, const Part *loops, const char *letters
             release(call);
         }
         if (suits) continue;
-        Py_DECREF(done);
-        done = NULL;
-        if (!(one = PyList_New(1))) break;
-        PyList_SetItem(one, 0, Py_NewRef(tuple));
         memcpy(each, args, given * sizeof *each);
-        each[0] = one;
-        done = otherwise(name, each, given);
-        Py_DECREF(one);
+        each[0] = PyList_GetSlice(args[0], k, k + 1);
+        PyObject *done = each[0] ? otherwise(name, each, given) : NULL;
+        Py_XDECREF(each[0]);
+        if (!done) return NULL;
+        Py_DECREF(done);
     }
-    return done;
+    return Py_NewRef(Py_None);
 }
 
 /* sgd([(p, g, buffer or None)], (lr, momentum, 1 - dampening, decay), nesterov, maximize) */
@@ -308,7 +297,3 @@ FUNCTION(adam) {
     static const Part loops[] = LOOPS(adam);
     return (void)self, update(__func__, loops, "AaAAA?rl", 5, 6, 10, args, given);
 }
-
-#define ROW_KERNELS FAST(channel_affine) FAST(running_affine) FAST(batch_norm) FAST(batch_norm_grad) \
-    FAST(first_outside) FAST(cross_entropy) FAST(cross_entropy_grad) FAST(soften) FAST(soften_grad) FAST(row_norm) FAST(row_norm_grad) \
-    FAST(sgd) FAST(adam)

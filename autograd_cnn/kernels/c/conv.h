@@ -67,7 +67,7 @@ static void NAME(turn_filters)(const Call *call, long begin, long end) {
                 const VT *at = (const VT *)(x + *offset);                                                       \
                 VT value[WIDTH];                                                                                \
                 for (int v = 0; v < WIDTH; v++) value[v] = at[v];                                               \
-                UNROLL_8 for (int k = 0; k < ROWS; k++)                                                         \
+                UNROLL(8) for (int k = 0; k < ROWS; k++)                                                        \
                     for (int v = 0; v < WIDTH; v++) sum[k][v] += value[v] * from[k][u];                         \
             }                                                                                                   \
         for (int k = 0; k < f; k++)                                                                             \
@@ -87,12 +87,8 @@ MICRO(eight, 1, NAME(vec), 8)
 MICRO(four, 2, NAME(vec), 4)
 #if FILTERS == 8
 MICROS(8)
-#define MOST(SUFFIX) NAME(SUFFIX##_8)
-#else
-#define MOST(SUFFIX) NAME(SUFFIX##_4)
 #endif
-#undef MICRO
-#undef MICROS
+#define MOST(SUFFIX) NAME(JOIN(SUFFIX##_, FILTERS, ))
 
 typedef void (*NAME(Micro))(const T *, const Taps *, const T *const *, const T *, T *, long, long);
 #define SIZES(SUFFIX) {NAME(SUFFIX##_1), NAME(SUFFIX##_1), NAME(SUFFIX##_2), NAME(SUFFIX##_4), NAME(SUFFIX##_4), \
@@ -115,7 +111,6 @@ static void NAME(sweep)(const T *x, const Taps *taps, const T *const *w, const T
         last(x + at, taps, w, b, out + at, step, f);
     }
 }
-#undef MOST
 
 /* The sums of filters first, first + 1, ...: f rows of `count` values, `step` apart, times the filters' scales, plus their
  * biases, if there are scales. */
@@ -220,7 +215,7 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
             long l = 0;                                                                                         \
             for (; l + LANES <= run; l += LANES) {                                                              \
                 for (int t = 0; t < TAPS; t++) value[t] = *(const NAME(vec) *)(xs[t] + l);                      \
-                UNROLL_8 for (int k = 0; k < ROWS; k++) {                                        \
+                UNROLL(8) for (int k = 0; k < ROWS; k++) {                                       \
                     NAME(vec) gradient = *(const NAME(vec) *)(gs[k] + l);                                       \
                     IN_REGISTER(gradient);                                                                      \
                     for (int t = 0; t < TAPS; t++) sum[k][t] += gradient * value[t];                            \
@@ -228,7 +223,7 @@ static void NAME(correlate_halved)(const Call *call, long begin, long end) {
             }                                                                                                   \
             if (l < run) {                                                                                      \
                 for (int t = 0; t < TAPS; t++) value[t] = NAME(tail)(xs[t] + l, run - l);                       \
-                UNROLL_8 for (int k = 0; k < ROWS; k++) {                                        \
+                UNROLL(8) for (int k = 0; k < ROWS; k++) {                                       \
                     const NAME(vec) gradient = NAME(tail)(gs[k] + l, run - l);                                  \
                     for (int t = 0; t < TAPS; t++) sum[k][t] += gradient * value[t];                            \
                 }                                                                                               \
@@ -245,16 +240,11 @@ OUTER(outer, 2, TAPS)
 OUTER(outer, 4, TAPS)
 #if FILTERS == 8
 OUTER(outer, 8, TAPS)
-#define MOST(SUFFIX) NAME(SUFFIX##_8)
-#else
-#define MOST(SUFFIX) NAME(SUFFIX##_4)
 #endif
 #undef OUTER
 
 typedef void (*NAME(Outer))(const T *, long, const T *, long, long, long, long, const long *, long, NAME(vec) *);
 static const NAME(Outer) NAME(outer)[] = SIZES(outer);
-#undef MOST
-#undef SIZES
 
 /* The lanes of a vector added up, by halves: one after the other they would wait for each other. */
 static inline T NAME(lanes_sum)(NAME(vec) lanes) {

@@ -125,28 +125,25 @@ static inline NAME(vec) NAME(softplus)(NAME(vec) x, T beta, T threshold) {
 #define NOWHERE(x) ((NAME(mask)){0})
 
 /* The loop of each function of x (and of its gradient, of g and x, which may be the result).  `odd` says for which x the call is
- * NumPy's.  Item: BLOCK values.  Numbers below the smallest normal one count here as themselves. */
+ * NumPy's.  Item: BLOCK values. */
 #define CURVE(f, odd, value)                                                                   \
     static void NAME(f)(const Call *call, long begin, long end) {                              \
         const T *const gs = call->data[0], *const xs = call->data[call->arrays - 1];           \
         const T beta = (T)call->reals[0], threshold = (T)call->reals[1];                       \
         T *const out = call->out[0];                                                           \
         const long last = min(end * BLOCK, call->count[0]);                                    \
-        const unsigned before = MODES();                                                       \
-        SET_MODES(before & ~FLUSH);                                                            \
         NAME(mask) found = {0};                                                                \
         (void)gs, (void)beta, (void)threshold;                                                 \
-        for (long l = begin * BLOCK; l < last; l += LANES) {                                   \
-            const long count = min(LANES, last - l);                                           \
-            const NAME(vec) x = NAME(some)(xs + l, count), g = call->arrays > 1 ? NAME(some)(gs + l, count) : x; \
+        VECTORS(1, begin * BLOCK, last, 0,                                                     \
+            const NAME(vec) x = VALUES(xs), g = VALUES(gs);                                    \
             (void)g;                                                                           \
             found |= odd(x) & NAME(used)(count);                                               \
-            NAME(put)(out + l, value, count);                                                  \
-        }                                                                                      \
+            NAME(put)(out + at, value, count);)                                                \
         for (int k = 0; k < LANES; k++)                                                        \
             if (found[k]) atomic_store(call->wrong, 1);                                        \
-        SET_MODES(before);                                                                     \
     }
+CURVE(relu, NOWHERE, POSITIVE(x))
+CURVE(relu_grad, NOWHERE, PICK(x > ALL(0), g, ALL(0)))
 CURVE(curve_exp, BEYOND, NAME(exp)(x))
 CURVE(curve_log, NOT_POSITIVE, NAME(log)(x))
 CURVE(curve_tanh, NOWHERE, NAME(tanh)(x))

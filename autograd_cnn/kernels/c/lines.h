@@ -34,22 +34,8 @@
         else ACROSS(from, to, __VA_ARGS__)                                                                    \
     }
 #define ACROSS(from, to, ...)                                                                                 \
-    for (long k = (from), end_ = (to); k < end_; k += repeat) {                                               \
-        const long wide = n * min(repeat, end_ - k);                                                          \
-        enum { slot = 0 };                                                                                    \
-        long j = 0;                                                                                           \
-        for (; j + LANES <= wide; j += LANES) {                                                               \
-            enum { count = LANES };                                                                           \
-            const long at = k * beside + j, lane = j / LANES;                                                 \
-            (void)lane;                                                                                       \
-            __VA_ARGS__                                                                                       \
-        }                                                                                                     \
-        if (j < wide) {                                                                                       \
-            const long at = k * beside + j, count = wide - j, lane = j / LANES;                               \
-            (void)lane;                                                                                       \
-            __VA_ARGS__                                                                                       \
-        }                                                                                                     \
-    }
+    for (long k = (from), end_ = (to); k < end_; k += repeat)                                                 \
+        VECTORS(1, k * beside, k * beside + n * min(repeat, end_ - k), past_ / LANES, __VA_ARGS__)
 #define ONLY(value, other) NAME(only)(value, other, count)
 
 /* Add sums across rows to their totals, and start again at 0. */

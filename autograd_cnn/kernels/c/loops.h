@@ -9,6 +9,7 @@
 #define PART(K) (LANES / (K) ? LANES / (K) : 1)
 #define VECTOR(LENGTH) __attribute__((vector_size((LENGTH) * sizeof(T)), aligned(sizeof(T)), may_alias))
 typedef T NAME(vec) VECTOR(LANES);
+#define V NAME(vec)
 typedef T NAME(half) VECTOR(PART(2));
 typedef T NAME(quarter) VECTOR(PART(4));
 typedef WORD NAME(mask) VECTOR(LANES); /* what a comparison of vectors gives: all bits or none */
@@ -25,12 +26,24 @@ static inline T NAME(larger)(T most, T x) { return ((x > most) | (x != x)) ? x :
 /* relu of a vector; NaN stays. */
 #define POSITIVE(x) ({ const NAME(vec) x_ = (x); CHOOSE(x_ <= (NAME(vec)){0}, (NAME(vec)){0}, x_); })
 
-/* The last values of a run as a vector, zeros behind them. */
+/* All bits in the lanes that `count` values are in; ... */
+static inline NAME(mask) NAME(used)(long count) {
+    NAME(mask) number;
+    for (int l = 0; l < LANES; l++) number[l] = l;
+    return count == LANES ? ~(NAME(mask)){0} : (NAME(mask))(number < (WORD)count);
+}
+
+/* ... these values, and another one in all other lanes. */
+static inline NAME(vec) NAME(only)(NAME(vec) value, T other, long count) {
+    return count == LANES ? value : CHOOSE(NAME(used)(count), value, (NAME(vec)){0} + other);
+}
+
+/* The last values of a run as a vector, zeros behind them (by a mask, 1 x 1 weight gradient with AVX2 at batch 1: 950 to 180 us). */
 static inline NAME(vec) NAME(tail)(const T *at, long left) {
 #if REGISTER == 64
     return (NAME(vec))JOIN(_mm512_maskz_loadu, SUFFIX, )((1u << left) - 1, at);
 #elif REGISTER == 32
-    return (NAME(vec))JOIN(_mm256_maskload, SUFFIX, )(at, FIRST(left, sizeof(T)));
+    return (NAME(vec))JOIN(_mm256_maskload, SUFFIX, )(at, (__m256i)NAME(used)(left));
 #else
     NAME(vec) value = {0};
     memcpy(&value, at, left * sizeof(T));
@@ -53,36 +66,29 @@ static inline void NAME(put)(T *at, NAME(vec) value, long count) {
 }
 
 #include "layout.h"
-/* All bits in the lanes that `count` values are in; ... */
-static inline NAME(mask) NAME(used)(long count) {
-    NAME(mask) number;
-    for (int l = 0; l < LANES; l++) number[l] = l;
-    return count == LANES ? ~(NAME(mask)){0} : (NAME(mask))(number < (WORD)count);
-}
 
-/* ... these values, and another one in all other lanes. */
-static inline NAME(vec) NAME(only)(NAME(vec) value, T other, long count) {
-    return count == LANES ? value : CHOOSE(NAME(used)(count), value, (NAME(vec)){0} + other);
-}
-
-/* The vectors of the values [from, to): `at` is the place of one, `count` how many values are in it.  Those of different `slot` do not
- * wait for each other. */
-#define CHAINS 4
-#define ALONG(from, to, ...) {                                                                                \
-        long at = (from);                                                                                     \
-        const long end_ = (to), lane = 0;                                                                     \
-        (void)lane;                                                                                           \
-        for (; at + CHAINS * LANES <= end_;)                                                                  \
-            UNROLL_4 for (int slot = 0; slot < CHAINS; slot++, at += LANES) {                                 \
+/* The vectors of the values [from, to): `at` is the place of one, `count` how many values are in it, `lane` is given.  So many `chains`
+ * are computed at a time; those of different `slot` do not wait for each other. */
+#define VECTORS(chains, from, to, lane_, ...) {                                                               \
+        const long from_ = (from), all_ = (to) - from_;                                                       \
+        long past_ = 0;                                                                                       \
+        for (; past_ + (chains) * LANES <= all_;)                                                             \
+            UNROLL(chains) for (int slot = 0; slot < (chains); slot++, past_ += LANES) {                      \
                 enum { count = LANES };                                                                       \
+                const long at = from_ + past_, lane = (lane_);                                                \
+                (void)lane;                                                                                   \
                 __VA_ARGS__                                                                                   \
             }                                                                                                 \
-        for (; at < end_; at += LANES) {                                                                      \
+        for (; past_ < all_; past_ += LANES) {                                                                \
             enum { slot = 0 };                                                                                \
-            const long count = min(LANES, end_ - at);                                                         \
+            const long at = from_ + past_, count = min(LANES, all_ - past_), lane = (lane_);                  \
+            (void)lane;                                                                                       \
             __VA_ARGS__                                                                                       \
+            if ((chains) == 1) break;                                                                         \
         }                                                                                                     \
     }
+#define CHAINS 4
+#define ALONG(from, to, ...) VECTORS(CHAINS, from, to, 0, __VA_ARGS__)
 #define VALUES(from) NAME(some)((from) + at, count)
 
 #include "curves.h"
@@ -95,11 +101,7 @@ static inline NAME(vec) NAME(only)(NAME(vec) value, T other, long count) {
 #include "rows.h"
 #include "lines.h"
 
-#undef CHOOSE
-#undef POSITIVE
 #undef LIMITED
-#undef PART
-#undef VECTOR
 #undef LANES
 #undef NAME
 #undef T

@@ -4,7 +4,6 @@
  * Item: a piece of the images, in a frame (see frame_of).  All rows of a frame are one run; windows across the end of a row give
  * values that nobody reads.  Buffers have room before and behind them, so that the last vector of a run may reach over its end. */
 
-#define V NAME(vec)
 #define EACH_VECTOR(COUNT) for (long l = 0; l < (COUNT); l += LANES)
 
 /* The memory of a frame's channels, where the first image or window is.  Channels of single values are turned around to lie side by
@@ -158,8 +157,4 @@ static inline __attribute__((always_inline)) void NAME(unpool)(const Call *call,
 static void NAME(window_max_grad)(const Call *call, long begin, long end) { NAME(unpool)(call, begin, end, 1); }
 static void NAME(window_spread)(const Call *call, long begin, long end) { NAME(unpool)(call, begin, end, 0); }
 
-#undef V
-#undef EACH_VECTOR
-#undef BUFFER
 #undef OUTER
-#undef INNER

@@ -44,7 +44,7 @@ static inline __attribute__((always_inline)) void NAME(pack)(const T *from, long
         for (long t = 0, u = 0; t < depth; t++, u += across) {                                                            \
             NAME(vec) value[WIDTH];                                                                                       \
             for (int v = 0; v < WIDTH; v++) value[v] = ((const NAME(vec) *)(b + offsets[t]))[v];                          \
-            UNROLL_8 for (int r = 0; r < COUNT; r++)                                                                      \
+            UNROLL(8) for (int r = 0; r < COUNT; r++)                                                                     \
                 for (int v = 0; v < WIDTH; v++) sum[r][v] += value[v] * from[r][u];                                       \
         }                                                                                                                 \
         for (int r = 0; r < f; r++)                                                                                       \
@@ -57,7 +57,6 @@ SUMS_OF(ROWS, 2)
 SUMS_OF(1, 1)
 SUMS_OF(4, 1)
 SUMS_OF(ROWS, 1)
-#undef SUMS_OF
 
 typedef void (*NAME(Sums))(const T *, long, long, const T *, const long *, long, T *, long, long, long, int);
 
@@ -155,5 +154,4 @@ static void NAME(dots)(const Call *call, long begin, long end) {
         }
     }
 }
-#undef PAIR
 #undef ROWS

@@ -56,11 +56,11 @@ static PyObject *new_array(int wide, int axes, const long *shape, int turned) {
     return found;
 }
 
-/* Results of the type of the call: images (N, C, ...) whose spatial axes are the last `axes` of `size`; ... */
-static int new_images(Call *call, long n, long c, int axes, const long *size) {
+/* Results of the type of the call: images (N, C, ...) of this size, batch-innermost if `turned`; ... */
+static int new_images(Call *call, long n, long c, const long *size, int turned) {
     long shape[2 + AXES] = {n, c};
-    for (int axis = 0; axis < axes; axis++) shape[2 + axis] = size[AXES - axes + axis];
-    return add_result(call, new_array(call->wide, 2 + axes, shape, 1));
+    for (int axis = 0; axis < call->q.axes; axis++) shape[2 + axis] = size[AXES - call->q.axes + axis];
+    return add_result(call, new_array(call->wide, 2 + call->q.axes, shape, turned));
 }
 
 /* ... what has the axes of array k without the reduced ones, or with 1 in their place, batch-innermost if call->lines is; ... */
@@ -92,7 +92,7 @@ static PyObject *finish(Call *call) {
  * one that is worth it: a step of 25 kernels takes 3 us less without. */
 static void run(const Call *call, const Part *loops, long items, double cost) {
     PyThreadState *state = items * cost > WORTH ? PyEval_SaveThread() : NULL;
-    share(call, loops[2 * level + call->wide], items, cost, call->threads);
+    share(call, loops[2 * level + call->wide], items, cost, call->threads, call->exact);
     if (state) PyEval_RestoreThread(state);
 }
 #define RUN(f, items, cost)                                                                    \
@@ -144,9 +144,11 @@ static int lay_arrays(Call *call) {
     return 1;
 }
 
-/* Whether array k is None, or one axis of so many values. */
-static int is_values(const Call *call, int k, long values) {
-    return !call->data[k] || (call->view[k].ndim == 1 && call->count[k] == values);
+/* Whether each of the arrays first to last is None, or one axis of so many values. */
+static int are_values(const Call *call, int first, int last, long values) {
+    for (int k = first; k <= last; k++)
+        if (call->data[k] && (call->view[k].ndim != 1 || call->count[k] != values)) return 0;
+    return 1;
 }
 
 /* Whether array k is images (N, C, ...) of this size, or anything with such axes. */
@@ -175,14 +177,19 @@ static int is_of_rows(const Call *call, int k, int x, long reduced) {
 /* ... is of the same shape. */
 static int is_like(const Call *call, int k, int other) { return is_of_rows(call, k, other, 0); }
 
+/* The place of a name in a table whose entries, each of so many bytes, begin with theirs; or -1. */
+static int find_name(PyObject *name, const void *table, size_t bytes, int count) {
+    int k = PyUnicode_Check(name) ? count - 1 : -1;
+    while (k >= 0 && PyUnicode_CompareWithASCIIString(name, *(const char *const *)((const char *)table + k * bytes))) k--;
+    return k;
+}
+
 /* A function of the module.  Whatever does not suit or is missing makes the call NumPy's. */
 #define FUNCTION(NAME_) static PyObject *NAME_(PyObject *self, PyObject *const *args, Py_ssize_t given)
-#define LEAVE do { release(call); return otherwise(__func__, args, given); } while (0)
-#define NEED(CONDITION) do { if (!(CONDITION)) LEAVE; } while (0)
+#define NEED(CONDITION) do { if (!(CONDITION)) return release(call), otherwise(__func__, args, given); } while (0)
 #define TAKE_AS_IT_LIES(LETTERS)          \
     Call this_call, *const call = &this_call; \
     (void)self;                           \
     NEED(take(call, args, given, LETTERS))
 #define TAKE(LETTERS) TAKE_AS_IT_LIES(LETTERS); NEED(lay_arrays(call))
 #define LENGTH(k, axis) ((long)call->view[k].shape[axis])
-#define FAST(NAME_) {#NAME_, (PyCFunction)(void (*)(void))NAME_, METH_FASTCALL, NULL},

@@ -25,7 +25,7 @@ static inline __attribute__((always_inline)) void NAME(normal_squares)(const Cal
             for (long l = 0; l < n; l += LANES) {
                 const long count = min(LANES, n - l), corner = 2 * (y * row + x * n) + l, cells[] = {0, n, row, row + n};
                 NAME(vec) value[4], most, zero = {0};
-                UNROLL_4 for (int k = 0; k < 4; k++) {
+                UNROLL(4) for (int k = 0; k < 4; k++) {
                     value[k] = (NAME(some)(xs + corner + cells[k], count) - middle) * scale + shift;
                     most = k ? CHOOSE((value[k] > most) | (value[k] != value[k]), value[k], most) : value[k];
                 }
@@ -35,7 +35,7 @@ static inline __attribute__((always_inline)) void NAME(normal_squares)(const Cal
                 }
                 NAME(vec) left = NAME(some)(place + l, count);
                 if (relu) left = CHOOSE(most > zero, left, zero);
-                UNROLL_4 for (int k = 0; k < 4; k++) {
+                UNROLL(4) for (int k = 0; k < 4; k++) {
                     const NAME(mask) won = (value[k] == most) | (value[k] != value[k]);
                     NAME(put)(to + corner + cells[k], CHOOSE(won, left, zero), count);
                     left = CHOOSE(won, zero, left);
@@ -43,25 +43,9 @@ static inline __attribute__((always_inline)) void NAME(normal_squares)(const Cal
             }
 }
 
-/* -------------------------------------------------------------------------------- elementwise */
-
-/* Item, here and in the updates: BLOCK values. */
-static void NAME(relu)(const Call *call, long begin, long end) {
-    const T *x = call->data[0];
-    T *out = call->out[0];
-    const long last = min(end * BLOCK, call->count[0]);
-    for (long l = begin * BLOCK; l < last; l++) out[l] = NAME(positive)(x[l]);
-}
-
-static void NAME(relu_grad)(const Call *call, long begin, long end) {
-    const T *g = call->data[0], *x = call->data[1];
-    T *out = call->out[0];
-    const long last = min(end * BLOCK, call->count[0]);
-    for (long l = begin * BLOCK; l < last; l++) out[l] = x[l] > 0 ? g[l] : 0;
-}
-
 /* ------------------------------------------------------------------------------------ updates */
 
+/* Item: BLOCK values. */
 static void NAME(sgd)(const Call *call, long begin, long end) {
     const double *s = call->reals;
     const T lr = (T)s[0], momentum = (T)s[1], fresh = (T)s[2], decay = (T)s[3], sign = call->numbers[1] ? -1 : 1;

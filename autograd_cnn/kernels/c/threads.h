@@ -35,6 +35,7 @@ static struct {
     atomic_int sleeping;
     atomic_flag taken;
     int members, wanted;
+    unsigned modes; /* of the processor, see MODES */
     int sharing; /* the threads that share this loop: numbers 0, the caller's, to sharing - 1 */
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -53,7 +54,7 @@ static inline void breathe(void) {
 #endif
 }
 
-/* What the processor does with numbers below the smallest normal one.  They count as 0 in the loops: momentum of units that get no
+/* What the processor does with numbers below the smallest normal one.  They count as 0 in most loops: momentum of units that get no
  * gradient decays into them, and arithmetic on them takes some hundred times as long (B1 at batch 1: SGD of 10,816 weights 130 us,
  * then 2). */
 #if defined(__SSE2__)
@@ -100,13 +101,13 @@ static long wait_for_loop(long seen) {
 }
 
 static void *member(void *number) {
-    SET_MODES(MODES() | FLUSH);
     own_number = (int)(intptr_t)number;
     for (long seen = 0;;) {
         long state = wait_for_loop(seen);
         seen = state / LOOP;
         while (state / LOOP == seen && state & OPEN && own_number < crew.sharing)
             if (atomic_compare_exchange_weak(&crew.state, &state, state + 1)) {
+                SET_MODES(crew.modes);
                 take_items(own_number);
                 atomic_fetch_sub(&crew.state, 1);
                 break;
@@ -139,10 +140,11 @@ static void hire(int members) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Call part(call, begin, end) over all of `items`, of which each takes about `cost` nanoseconds, by so many threads. */
-static void share(const Call *call, Part part, long items, double cost, int threads) {
-    const unsigned before = MODES();
-    SET_MODES(before | FLUSH);
+/* Call part(call, begin, end) over all of `items`, of which each takes about `cost` nanoseconds, by so many threads; `exact` if numbers
+ * below the smallest normal one count as themselves. */
+static void share(const Call *call, Part part, long items, double cost, int threads, int exact) {
+    const unsigned before = MODES(), modes = exact ? before & ~FLUSH : before | FLUSH;
+    SET_MODES(modes);
     if (threads < 2 || items < 2 || items * cost < WORTH || atomic_flag_test_and_set(&crew.taken)) {
         part(call, 0, items);
         SET_MODES(before);
@@ -151,6 +153,7 @@ static void share(const Call *call, Part part, long items, double cost, int thre
     if (crew.members < threads - 1) hire(threads - 1);
     crew.sharing = threads;
     crew.part = part;
+    crew.modes = modes;
     crew.call = call;
     crew.grain = (items + 8 * threads - 1) / (8 * threads);
     for (int k = 0; k < threads; k++) {

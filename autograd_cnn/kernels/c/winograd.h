@@ -18,16 +18,12 @@
  * compute all of them.  They also compute 3 x 3 gradients again that differ by as much as UNEVEN_GRADIENT.
  */
 
-#define V NAME(vec)
 #define AT(P) (*(V *)(P))
-
-/* Vectors of a row of tiles; the last may go beyond its end. */
-static inline long NAME(vectors)(const Geometry *q) { return (q->tiles[1] * q->n + LANES - 1) / LANES; }
 
 /* Where vector j of the tiles begins: row and column of its tile, image; if columns lie apart, its place in the row of tiles. */
 static inline void NAME(tile)(const Geometry *q, long j, long *y, long *x, long *image) {
-    const long at = j % NAME(vectors)(q) * LANES;
-    *y = 2 * (j / NAME(vectors)(q));
+    const long at = j % q->vectors * LANES;
+    *y = 2 * (j / q->vectors);
     *x = q->phases == 1 ? 2 * (at / q->n) : 0, *image = q->phases == 1 ? at % q->n : at;
 }
 
@@ -127,7 +123,7 @@ static void NAME(places)(const T *v, long in, const T *u, long c, T *m) {
         for (long i = 0; i < c; i++, u += FILTERS) {
             V value[TAPS];
             for (int t = 0; t < TAPS; t++) value[t] = AT(v + (i * TAPS + t) * LANES);
-            UNROLL_8 for (int r = 0; r < FILTERS; r++)
+            UNROLL(8) for (int r = 0; r < FILTERS; r++)
                 for (int t = 0; t < TAPS; t++) sum[r][t] += value[t] * u[r];
         }
         for (int r = 0; r < FILTERS; r++)
@@ -139,7 +135,7 @@ static void NAME(places)(const T *v, long in, const T *u, long c, T *m) {
 static void NAME(tiles)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     const T *x = call->laid, *b = call->data[2], *scale = call->data[3];
-    const long c = q->c, f = q->f, n = q->n, vectors = q->tiles[0] * NAME(vectors)(q);
+    const long c = q->c, f = q->f, n = q->n, vectors = q->tiles[0] * q->vectors;
     const long in = c * TAPS * LANES + SKEW, sums = FILTERS * TAPS * LANES, channel = q->rows * q->row;
     const long plane = call->halved ? q->out[1] / 2 * (q->out[2] / 2) * n : q->out[1] * q->out[2] * n;
     const long odd = q->phases == 1 ? n : q->columns * n, pair = q->phases == 1 ? 2 * n : n;
@@ -192,24 +188,13 @@ static inline void NAME(row_gradient)(const T *g, long row, long n, int i, long 
     AT(to) = e[0], AT(to + step) = e[0] + e[1], AT(to + 2 * step) = e[0] - e[1], AT(to + 3 * step) = (V){0} - e[1];
 }
 
-#if LANES == 2
-#define EVEN 0, 2
-#define ODD 1, 3
-#elif LANES == 4
-#define EVEN 0, 2, 4, 6
-#define ODD 1, 3, 5, 7
-#elif LANES == 8
-#define EVEN 0, 2, 4, 6, 8, 10, 12, 14
-#define ODD 1, 3, 5, 7, 9, 11, 13, 15
-#else
-#define EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#endif
-
 /* The sums of neighbours in a, then in b. */
 static inline V NAME(pairs)(V a, V b) {
-#ifdef __clang__
-    return __builtin_shufflevector(a, b, EVEN) + __builtin_shufflevector(a, b, ODD);
+#ifdef __clang__ /* which finds the shuffles by itself */
+    V even, odd;
+    for (int l = 0; l < LANES / 2; l++) even[l] = a[2 * l], even[l + LANES / 2] = b[2 * l];
+    for (int l = 0; l < LANES / 2; l++) odd[l] = a[2 * l + 1], odd[l + LANES / 2] = b[2 * l + 1];
+    return even + odd;
 #else
     NAME(mask) even, odd;
     for (int l = 0; l < LANES; l++) even[l] = 2 * l, odd[l] = 2 * l + 1;
@@ -226,7 +211,7 @@ static inline void NAME(add_products)(const T *v, long taps, const T *e, long f,
     V sum[TAPS][FILTERS] = {{{0}}}, value[TAPS];
     for (long l = 0; l < count * LANES; l += LANES) {
         for (int t = 0; t < TAPS; t++) value[t] = AT(vs[t] + l);
-        UNROLL_8 for (int k = 0; k < FILTERS; k++) {
+        UNROLL(8) for (int k = 0; k < FILTERS; k++) {
             V gradient = AT(es[k] + l);
             IN_REGISTER(gradient);
             for (int t = 0; t < TAPS; t++) sum[t][k] += value[t] * gradient;
@@ -244,7 +229,7 @@ static inline void NAME(add_products)(const T *v, long taps, const T *e, long f,
 static void NAME(tile_weights)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     const T *x = call->laid, *gradient = call->data[1];
-    const long c = q->c, f = q->f, n = q->n, run = q->run, vectors = q->tiles[0] * NAME(vectors)(q);
+    const long c = q->c, f = q->f, n = q->n, run = q->run, vectors = q->tiles[0] * q->vectors;
     const long row = q->out[2] * n, channel = q->rows * q->row, in = c * run + SKEW, out = f * run + SKEW;
     T *v = scratch_of(call), *e = v + 4 * in;
     const long blocks = (f + FILTERS - 1) / FILTERS, sets = (c + TAPS - 1) / TAPS, each = blocks * sets * FILTERS * TAPS;
@@ -261,7 +246,7 @@ static void NAME(tile_weights)(const Call *call, long begin, long end) {
                 to[j] = top[j] * row + left[j] * n + image;
             }
             T *to_sums = sums;
-            UNROLL_4 for (int i = 0; i < 4; i++) {
+            UNROLL(4) for (int i = 0; i < 4; i++) {
                 for (long k = 0; k < c; k++)
                     for (long j = 0; j < count; j++)
                         NAME(row_in)(x + k * channel + from[j], q->row, n, i, v + k * run + j * LANES, in);
@@ -319,8 +304,3 @@ static void NAME(tile_gradient)(const Call *call, long begin, long end) {
         }
     NAME(report)(call, wrong);
 }
-
-#undef V
-#undef AT
-#undef EVEN
-#undef ODD
