@@ -70,15 +70,16 @@ BATCHES = st.sampled_from([1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40])
 
 
 def same(found: Any, expected: Any, factor: float = 1.0) -> None:
-    """`found` and `expected` are equal but for rounding; arrays, tuples of them, or other values."""
+    """`found` and `expected` are equal but for rounding: arrays, tuples of them, or single values."""
     if isinstance(expected, (tuple, list)):
         assert len(found) == len(expected)
         for one, other in zip(found, expected):
             same(one, other, factor)
-    elif not isinstance(expected, np.ndarray):
+    elif not isinstance(expected, (np.ndarray, np.floating)):
         assert type(found) is type(expected)
-        assert found == expected or (found != found and expected != expected)  # NaN
+        assert found == expected
     else:
+        assert isinstance(found, type(expected))
         assert found.shape == expected.shape
         assert found.dtype == expected.dtype
         scale = TOLERANCE.get(expected.dtype, 0.0) * factor
