@@ -77,7 +77,7 @@ def same(found: Any, expected: Any, factor: float = 1.0) -> None:
             same(one, other, factor)
     elif not isinstance(expected, (np.ndarray, np.floating)):
         assert type(found) is type(expected)
-        assert found == expected
+        assert found == expected or (found != found and expected != expected)  # NaN
     else:
         assert isinstance(found, type(expected))
         assert found.shape == expected.shape
