@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from autograd_cnn.checks import mistake, normal_axes
+from autograd_cnn.checks import hints, in_our_words, mistake, renamed
 from autograd_cnn.config import default_array, floating_dtype
 from autograd_cnn.engine.annotations import (
     ANNOTATIONS,
@@ -31,7 +31,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ARRAY = ANNOTATIONS["Array"].words
 _REWORDED = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.linalg.LinAlgError)
 """The errors whose messages are reworded.  All others pass unchanged."""
-_OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
 
 
 class Arguments:
@@ -56,6 +55,9 @@ class Arguments:
         self.annotations = read_annotations(getattr(plain, "__annotations__", {}), known)
         self.method = self.inputs[:1] == ("self",)
         self.arrays = {n for n, asks in self.annotations.items() if asks.words.startswith(_ARRAY)}
+        self.known = frozenset((*self.inputs, *self.settings))
+        self.torch: Callable[..., Any] | None = None  # takes the calls with PyTorch's names
+        self.by_place: Callable[[Any], str] | None = None  # a problem with settings by position
 
     def names(self, count: int) -> Sequence[str]:
         """The names of that many inputs."""
@@ -65,7 +67,7 @@ class Arguments:
         self, args: tuple[Any, ...], given: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The inputs and the settings of a call; raises TypeError when it does not fit."""
-        given = dict(given)
+        given = dict(given) if self.known.issuperset(given) else self._renamed(given)
         if self.variadic:
             listed = bool(args) and isinstance(args[0], (list, tuple))
             args, extra = (tuple(args[0]), args[1:]) if listed else (args, ())
@@ -80,17 +82,23 @@ class Arguments:
                     args = (*args, None)
         if len(extra) > len(self.settings):
             raise self.misuse(f"got {len(extra) - len(self.settings)} arguments too many")
+        if extra and self.by_place and (problem := self.by_place(extra)):
+            raise self.misuse(problem)
         by_place = dict(zip(self.settings, extra))
         for name in given:
             if name in by_place:
                 raise self.misuse(f"got {name!r} twice")
             if name not in self.settings:
-                raise self.misuse(f"unknown argument {name!r}")
+                raise self.misuse(_unknown(name))
         settings = {**self.defaults, **by_place, **given}
         for name in self.settings:
             if name not in settings:
                 raise self.misuse(f"argument {name!r} is missing")
         return args, settings
+
+    def _renamed(self, given: dict[str, Any]) -> dict[str, Any]:
+        where = self.function.__qualname__.removesuffix(".__init__")
+        return renamed(where, given, self.known, self.defaults)
 
     def weak_inputs(self, joint: Any, rules: Sequence[Any]) -> Sequence[int]:
         """Which inputs take the dtype of others: those with a rule, or all where none has one."""
@@ -114,6 +122,7 @@ class Arguments:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a call, each tested and converted by its annotation."""
         where = self._where(args)
+        given = self._renamed(given)
         if self.loose:
             args, given = self.bind(args, given)
             dtype = floating_dtype(args)
@@ -189,14 +198,14 @@ class Arguments:
         name, _, problem = text.partition(": ")
         if name in inner:
             return reworded(f"{self.name}: {problem}")
-        text = _in_our_words(text, args, settings) if self.ours else text
+        text = in_our_words(text, args, settings) if self.ours else text
         return reworded(f"{self.name}: {text} (got {listed})")
 
     def _of_python(self, args: Sequence[Any], given: dict[str, Any], said: str) -> TypeError:
         """The error for a call that Python itself refused."""
         known = (*self.inputs, *self.settings)
         needed = {*self.inputs[len(args) : self.required], *self.settings} - set(self.defaults)
-        problems = [f"unknown argument {name!r}" for name in given if name not in known]
+        problems = [_unknown(name) for name in given if name not in known]
         problems += [f"argument {n!r} is missing" for n in known if n in needed and n not in given]
         surplus = len(args) - len(self.inputs)
         problems += [f"got {surplus} arguments too many"] if surplus > 0 else []
@@ -225,30 +234,17 @@ class Arguments:
         return None
 
 
+def _unknown(name: str) -> str:
+    advice = hints("argument").get(name)
+    return f"unknown argument {name!r}" + f" ({advice})" * bool(advice)
+
+
 def _reworded_as(error: Exception) -> Callable[[str], Exception] | None:
     """The type of the reworded error, or None if it passes unchanged."""
     if type(error) in _REWORDED:
         return type(error)
     private = type(error).__module__.startswith("numpy.")  # such as UFuncTypeError
     return next((kind for kind in _REWORDED if private and isinstance(error, kind)), None)
-
-
-def _in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) -> str:
-    """NumPy's message about dtypes, axes or shapes that do not fit, reworded."""
-    if text.partition(" ")[0].endswith(":"):  # the message of an op
-        return text
-    if "broadcast" in text and len(arrays) > 1:
-        return "the shapes of the inputs do not broadcast against each other"
-    if any(word in text for word in _OF_DTYPES):
-        return "not defined for values of this dtype"
-    axis = settings.get("axis")
-    if axis is None or not arrays:
-        return text
-    try:
-        normal_axes("", axis, np.ndim(arrays[0]))
-    except (TypeError, ValueError) as wrong:
-        return str(wrong).removeprefix(": ")
-    return text
 
 
 def as_numbers(where: str, name: str, x: Any, dtype: Any = None) -> np.ndarray:
@@ -311,7 +307,7 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
     """The function of these arguments, which are tested; `Arguments.explain` words its errors."""
     function, asked, places = arguments.function, arguments.annotations, arguments.inputs
     arity = -1 if arguments.variadic else len(places)
-    method = arguments.method
+    method, known = arguments.method, arguments.known
     early = {n: (a.holds, a.exact_types) for n, a in asked.items() if method or a.always_tested}
     takes_tensors = arguments.arrays
     for name in early.keys() - takes_tensors:  # settings of other types: see `_fitting`
@@ -334,11 +330,16 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
         for name in given:
             if name in early and type(given[name]) not in early[name][1]:
                 fits = fits and early[name][0](given[name])
+            elif name not in known:
+                fits = False
         if not fits:
+            if arguments.torch and not known.issuperset(given):
+                return arguments.torch(*args, **given)
             args, given = arguments.fit(args, given)
         try:
             return function(*args, **given)
         except Exception as error:
             arguments.reraise(error, args, given, inner)
 
+    call.arguments = arguments  # type: ignore[attr-defined]
     return call

@@ -104,6 +104,7 @@ def op(
             OPS[record.name] = record
         call = _callable(record, arguments, one_dtype)
         call.op = record  # type: ignore[attr-defined]
+        call.arguments = arguments  # type: ignore[attr-defined]
         return wraps(forward)(call)  # type: ignore[return-value]
 
     return declare
@@ -180,6 +181,8 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
             params = defaults
         else:
             if len(args) != arity or params.keys() != whole:
+                if arguments.torch and not arguments.known.issuperset(params):
+                    return arguments.torch(*args, **params)
                 args, params = arguments.bind(args, params)
             for value in params.values():
                 if isinstance(value, Node):

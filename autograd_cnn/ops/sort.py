@@ -8,7 +8,7 @@ from autograd_cnn.checks import normal_axis
 from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
-from autograd_cnn.ops.pick import take_along_axis
+from autograd_cnn.ops.pick import Picked, take_along_axis
 from autograd_cnn.ops.reduce import last, mean, reduced
 from autograd_cnn.ops.signatures import pair_function
 
@@ -31,13 +31,13 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
 
 @pair_function
 @composition
-def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Array, np.ndarray]:
+def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> Picked:
     """The `k` largest (or smallest) values along `axis` in order, and their integer positions.
 
     Among equal values the first wins; NaN counts as the largest.
 
     >>> ag.topk(np.array([1.0, 5.0, 3.0]), k=2)
-    (array([5., 3.]), array([1, 2]))
+    Picked(values=array([5., 3.]), indices=array([1, 2]))
     """
     axis = normal_axis("topk", axis, x.ndim)
     size = x.shape[axis]
@@ -49,7 +49,7 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Arr
     else:
         order = np.argsort(plain, axis=-1, kind="stable")
     where = np.ascontiguousarray(np.moveaxis(order[..., :k], -1, axis))
-    return take_along_axis(x, indices=where, axis=axis), where
+    return Picked(take_along_axis(x, indices=where, axis=axis), where)
 
 
 @composition

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograd_cnn.checks import absent
 from autograd_cnn.config import default_array
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.annotations import DType
@@ -16,12 +17,11 @@ from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
 from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
 from autograd_cnn.tensor import numpy_functions
 from autograd_cnn.tensor.array import ArrayAttributes
-from autograd_cnn.tensor.methods import ArrayMethods
 from autograd_cnn.tensor.numpy_special import refuse_hidden_conversion
-from autograd_cnn.tensor.operators import Operators
+from autograd_cnn.tensor.torch_methods import TorchMethods
 
 
-class Tensor(ArrayAttributes, Operators, ArrayMethods):
+class Tensor(ArrayAttributes, TorchMethods):
     """An array that records operations, so that `backward` can compute gradients.
 
     `data` is an array, a tensor, a number or nested lists of numbers, and is copied.  Arrays keep
@@ -216,6 +216,11 @@ class Tensor(ArrayAttributes, Operators, ArrayMethods):
                 f"a result of {self.op.name} cannot be {done} with its graph; use .detach()"
             )
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise absent("tensor", self, name)
+
     # ---------------------------------------------------------------------------- NumPy's protocols
 
     def __array__(
@@ -243,3 +248,6 @@ def tensor(data: Any, requires_grad: bool = False, dtype: DType | None = None) -
             [3., 4.]])
     """
     return Tensor(data, requires_grad=requires_grad, dtype=dtype)
+
+
+from_numpy = tensor

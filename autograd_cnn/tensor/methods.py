@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -11,7 +11,10 @@ from autograd_cnn import ops
 from autograd_cnn.engine.node import Node
 
 if TYPE_CHECKING:
-    from autograd_cnn.tensor.types import Input, Tensor
+    from typing import Unpack
+
+    from autograd_cnn.ops.pick import Picked
+    from autograd_cnn.tensor.types import Input, Spread, Tensor, Words
 
 
 class ArrayMethods(Node):
@@ -41,6 +44,11 @@ class ArrayMethods(Node):
 
     def transpose(self, *axes: Any) -> Tensor:
         """Axes in the given order, reversed by default; see `transpose`."""
+        if len(axes) == self.ndim == 2 and axes[0] % 2 < axes[1] % 2:
+            raise TypeError(
+                f"transpose: axes {axes} in NumPy's meaning leave a matrix as it is; write x.T, or "
+                "x.swapaxes(0, 1) for PyTorch's transpose"
+            )
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return ops.shape.transpose(self, axes=None if order is None else tuple(order))
 
@@ -48,21 +56,15 @@ class ArrayMethods(Node):
         """The same values under another shape; see `reshape`."""
         return ops.shape.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
 
-    def flatten(self) -> Tensor:
-        """All values along one axis; see `ravel`."""
-        return ops.shape.ravel(self)
+    flatten = ops.shape.flatten
 
-    def ravel(self) -> Tensor:
-        """All values along one axis; see `ravel`."""
-        return ops.shape.ravel(self)
-
-    def squeeze(self, axis: Any = None) -> Tensor:
+    def squeeze(self, axis: Any = None, **words: Unpack[Words]) -> Tensor:
         """Remove the axes of size 1, or only those in `axis`; see `squeeze`."""
-        return ops.shape.squeeze(self, axis=axis)
+        return ops.shape.squeeze(self, axis=axis, **words)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+    def repeat(self, repeats: Any, axis: int | None = None, **words: Unpack[Words]) -> Tensor:
         """Each value `repeats` times along `axis`; see `repeat`."""
-        return ops.join.repeat(self, repeats=repeats, axis=axis)
+        return ops.join.repeat(self, repeats=repeats, axis=axis, **words)
 
     def broadcast_to(self, shape: Any) -> Tensor:
         """Values repeated to `shape`; see `broadcast_to`."""
@@ -89,149 +91,50 @@ class ArrayMethods(Node):
 
     # ----------------------------------------------------------------------------------- reductions
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def sum(self, axis: Any = None, keepdims: bool = False, **words: Unpack[Words]) -> Tensor:
         """Sum over `axis`; see `sum`."""
-        return ops.reduce.sum(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.sum(self, axis=axis, keepdims=keepdims, **words)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def prod(self, axis: Any = None, keepdims: bool = False, **words: Unpack[Words]) -> Tensor:
         """Product over `axis`; see `prod`."""
-        return ops.reduce.prod(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.prod(self, axis=axis, keepdims=keepdims, **words)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def mean(self, axis: Any = None, keepdims: bool = False, **words: Unpack[Words]) -> Tensor:
         """Mean over `axis`; see `mean`."""
-        return ops.reduce.mean(self, axis=axis, keepdims=keepdims)
+        return ops.reduce.mean(self, axis=axis, keepdims=keepdims, **words)
 
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """Variance over `axis`; see `var`."""
-        return ops.reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
+    if TYPE_CHECKING:
 
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """Standard deviation over `axis`; see `std`."""
-        return ops.reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
+        @overload
+        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        @overload
+        def max(self, *, dim: int, keepdim: bool = False) -> Picked: ...
+        def max(self, *args: Any, **named: Any) -> Any: ...
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """Largest value over `axis`; see `max`."""
-        return ops.reduce.max(self, axis=axis, keepdims=keepdims)
+        min = max
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """Smallest value over `axis`; see `min`."""
-        return ops.reduce.min(self, axis=axis, keepdims=keepdims)
+        def var(
+            self, axis: Any = None, keepdims: bool = False, ddof: float = 0, **words: Unpack[Spread]
+        ) -> Tensor: ...
 
-    def cumsum(self, axis: int | None = None) -> Tensor:
+        std = var
+    else:
+        max, min, var, std = ops.reduce.max, ops.reduce.min, ops.reduce.var, ops.reduce.std
+
+    def cumsum(self, axis: int | None = None, **words: Unpack[Words]) -> Tensor:
         """Running sum along `axis`; see `cumsum`."""
-        return ops.reduce.cumsum(self, axis=axis)
+        return ops.reduce.cumsum(self, axis=axis, **words)
 
-    def cumprod(self, axis: int | None = None) -> Tensor:
-        """Running product along `axis`; see `cumprod`."""
-        return ops.reduce.cumprod(self, axis=axis)
-
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-        """The sum of a diagonal; see `trace`."""
-        return ops.matrix.trace(self, offset=offset, axis1=axis1, axis2=axis2)
-
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-        """The values on a diagonal; see `diagonal`."""
-        return ops.pick.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
-
-    def take(self, indices: Any, axis: int | None = None) -> Tensor:
+    def take(self, indices: Any, axis: int | None = None, **words: Unpack[Words]) -> Tensor:
         """The values at `indices` along `axis`; see `take`."""
-        return ops.pick.take(self, indices=indices, axis=axis)
-
-    def dot(self, other: Input) -> Tensor:
-        """NumPy's dot product; see `dot`."""
-        return ops.product.dot(self, other)
+        return ops.pick.take(self, indices=indices, axis=axis, **words)
 
     # ------------------------------------------------------------------------------------ constants
 
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Position of the largest value over `axis`; a tie goes to the first.
-
-        >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
-        array([1, 0])
-        """
-        ops.reduce.check_some("argmax", self.array, axis)
-        return np.argmax(self.array, axis=axis, keepdims=keepdims)
-
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Position of the smallest value over `axis`; a tie goes to the first.
-
-        >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
-        array([0, 1])
-        """
-        ops.reduce.check_some("argmin", self.array, axis)
-        return np.argmin(self.array, axis=axis, keepdims=keepdims)
-
-    def argsort(self, axis: int | None = -1) -> Any:
-        """Positions in ascending order along `axis`, plain integers; the sort is stable.
-
-        >>> ag.tensor([3.0, 1.0, 2.0]).argsort()
-        array([1, 2, 0])
-        """
-        return self.array.argsort(axis=axis, kind="stable")
-
-    def nonzero(self) -> tuple[np.ndarray, ...]:
-        """Positions of the values that are not 0, one plain array per axis.
-
-        >>> ag.tensor([3.0, 0.0, 2.0]).nonzero()
-        (array([0, 2]),)
-        """
-        return self.array.nonzero()
-
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Whether all values over `axis` are true or not 0, a plain array.
-
-        >>> ag.tensor([[1.0, 0.0], [5.0, 2.0]]).all(axis=1)
-        array([False,  True])
-        """
-        return self.array.all(axis=axis, keepdims=keepdims)
-
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Whether a value over `axis` is true or not 0, a plain array.
-
-        >>> ag.tensor([[0.0, 0.0], [5.0, 2.0]]).any(axis=1)
-        array([False,  True])
-        """
-        return self.array.any(axis=axis, keepdims=keepdims)
-
-    # -------------------------------------------------------------------------------- single values
-
-    def exp(self) -> Tensor:
-        """e to the power of each value; see `exp`."""
-        return ops.exponential.exp(self)
-
-    def log(self) -> Tensor:
-        """Natural logarithm; see `log`."""
-        return ops.exponential.log(self)
-
-    def sqrt(self) -> Tensor:
-        """Square root; see `sqrt`."""
-        return ops.exponential.sqrt(self)
-
-    def abs(self) -> Tensor:
-        """Absolute value; see `abs`."""
-        return ops.arithmetic.abs(self)
-
-    def round(self, decimals: int = 0) -> Tensor:
-        """Rounded to `decimals` places, with gradient 0; see `round`."""
-        return ops.arithmetic.round(self, decimals=decimals)
-
-    def tanh(self) -> Tensor:
-        """Hyperbolic tangent; see `tanh`."""
-        return ops.trigonometry.tanh(self)
-
-    def sigmoid(self) -> Tensor:
-        """Logistic function; see `sigmoid`."""
-        return ops.exponential.sigmoid(self)
-
-    def relu(self) -> Tensor:
-        """max(x, 0); see `relu`."""
-        return ops.arithmetic.relu(self)
-
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        """Values limited to [min, max]; see `clip`."""
-        return ops.arithmetic.clip(self, min, max)
+    argmax, argmin, argsort = ops.constants.argmax, ops.constants.argmin, ops.constants.argsort
+    all, any, nonzero = ops.constants.all, ops.constants.any, ops.constants.nonzero
 
 
 for _method in vars(ArrayMethods).values():
-    if callable(_method):  # errors of Python's own name a method by this
+    if callable(_method) and _method.__module__ == __name__:  # errors of Python's own name a method by this
         _method.__qualname__ = f"Tensor.{_method.__name__}"

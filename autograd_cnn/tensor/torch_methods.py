@@ -1,0 +1,202 @@
+"""PyTorch's methods of tensors.
+
+Most are the functions of `autograd_cnn` of the same name; `adopt` takes them over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from autograd_cnn import ops
+from autograd_cnn.checks import mistake, whole_numbers
+from autograd_cnn.engine.node import Node
+from autograd_cnn.tensor.methods import ArrayMethods
+from autograd_cnn.tensor.operators import Operators
+
+if TYPE_CHECKING:
+    from autograd_cnn.tensor import Tensor
+
+
+def dtype_of_move(where: str, *given: Any) -> Any:
+    """The dtype in the arguments of ``x.to(...)``, or None; every device but the CPU is refused."""
+    found = None
+    for x in given:
+        if isinstance(x, str) and x.partition(":")[0] in ("cuda", "mps", "xpu", "gpu", "tpu"):
+            raise TypeError(f"{where}: there is no device {x!r}; all runs on the CPU, leave it out")
+        if not (x is None or isinstance(x, bool) or (isinstance(x, str) and x == "cpu")):
+            found = x
+    try:
+        return None if found is None else np.dtype(getattr(found, "dtype", found))
+    except TypeError:
+        raise mistake(where, "dtype", "a dtype such as 'float32'", found) from None
+
+
+def _tensor(self: Any, *args: Any, **settings: Any) -> Tensor:
+    raise NotImplementedError
+
+
+def _plain(self: Any) -> Tensor:
+    raise NotImplementedError
+
+
+def _other(self: Any, *args: Any, **settings: Any) -> Any:
+    raise NotImplementedError
+
+
+class Adopted(Node):
+    """Methods that are functions of the package, by name; see `adopt`."""
+
+    __slots__ = ()
+
+    abs = exp = log = ravel = relu = sigmoid = sqrt = tanh = _plain
+    acos = acosh = asin = asinh = atan = atanh = arccos = arcsin = arctan = ceil = cos = cosh = _plain
+    cholesky = det = erf = exp2 = expm1 = fliplr = flipud = floor = frac = inverse = log10 = _plain
+    absolute = log1p = log2 = neg = negative = reciprocal = rsqrt = sign = sin = sinh = _plain
+    square = tan = trunc = _plain
+    absolute = add = addbmm = addcdiv = addcmul = addmm = addmv = bmm = cholesky = clamp = _tensor
+    copysign = cos = cosh = cummax = cummin = det = diag = diff = dist = div = divide = _tensor
+    erf = exp2 = expm1 = expand_dims = flip = fliplr = flipud = floor = fmod = frac = _tensor
+    add = addbmm = addcdiv = addcmul = addmm = addmv = addr = arctan2 = atan2 = baddbmm = _tensor
+    bmm = clamp = clip = copysign = cummax = cummin = cumprod = diag = diagonal = diff = _tensor
+    dist = div = divide = dot = expand_dims = flip = fmod = gather = hypot = index_add = _tensor
+    index_put = inner = lerp = log_softmax = logaddexp = logcumsumexp = logit = _tensor
+    logsumexp = masked_fill = masked_select = matmul = maximum = median = minimum = mm = _tensor
+    moveaxis = movedim = mul = multiply = nanmean = nansum = narrow = norm = outer = pow = _tensor
+    power = ptp = remainder = repeat_interleave = roll = round = scatter = select = _tensor
+    softmax = sub = subtract = take_along_axis = trace = tril = triu = unflatten = _tensor
+    unfold = unsqueeze = xlogy = _tensor
+    chunk = slogdet = std_mean = topk = unbind = var_mean = _other
+    # The same, written into the tensor.
+    abs_ = add_ = addcdiv_ = addcmul_ = ceil_ = clamp_ = clip_ = cos_ = div_ = exp_ = _tensor
+    floor_ = lerp_ = log_ = masked_fill_ = mul_ = neg_ = pow_ = reciprocal_ = relu_ = _tensor
+    round_ = sigmoid_ = sin_ = sqrt_ = square_ = sub_ = tanh_ = tril_ = triu_ = _tensor
+
+    # Conversions to a dtype.
+    bool = double = float = int = long = _plain
+
+
+class TorchMethods(Adopted, ArrayMethods, Operators):
+    """PyTorch's methods beside NumPy's, under PyTorch's names."""
+
+    __slots__ = ()
+
+    eq, ne, lt = Operators.__eq__, Operators.__ne__, Operators.__lt__
+    le, gt, ge = Operators.__le__, Operators.__gt__, Operators.__ge__
+    clone, permute, view = ArrayMethods.copy, ArrayMethods.transpose, ArrayMethods.reshape
+
+    def dim(self) -> int:
+        """The number of axes, `ndim`.
+
+        >>> ag.tensor([[1.0, 2.0]]).dim()
+        2
+        """
+        return self.array.ndim
+
+    def numel(self) -> int:
+        """The number of values, `size`.
+
+        >>> ag.tensor([[1.0, 2.0]]).numel()
+        2
+        """
+        return self.array.size
+
+    def contiguous(self) -> Self:
+        """The tensor itself: nothing here depends on its order in memory.
+
+        >>> ag.tensor([1.0]).contiguous()
+        tensor([1.])
+        """
+        return self
+
+    cpu = contiguous
+
+    def t(self) -> Tensor:
+        """A matrix with its axes exchanged; see `transpose`."""
+        if self.array.ndim > 2:
+            raise ValueError(f"t: needs two axes at most, got shape {self.array.shape}; write .mT")
+        return self.T
+
+    def expand(self, *sizes: Any) -> Tensor:
+        """Values repeated to `sizes`, of which -1 keeps an axis; see `broadcast_to`."""
+        wanted = whole_numbers("expand", "sizes", sizes[0] if len(sizes) == 1 else sizes)
+        own = (0,) * (len(wanted) - self.array.ndim) + self.array.shape
+        return self.broadcast_to(tuple(n if k == -1 else k for k, n in zip(wanted, own)))
+
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """The values of the tensor where `condition` is true, of `other` elsewhere; see `where`."""
+        return ops.arithmetic.where(condition, self, other)
+
+    def tile(self, *reps: Any) -> Tensor:
+        """The values laid side by side `reps` times along every axis; see `tile`."""
+        return ops.join.tile(self, reps=reps[0] if len(reps) == 1 else reps)
+
+    def type_as(self, other: Any) -> Tensor:
+        """Values converted to the dtype of `other`; see `astype`."""
+        return self.astype(other.dtype, copy=False)
+
+    def to(self, *target: Any, dtype: Any = None, device: Any = None, copy: Any = False) -> Tensor:
+        """Values converted to a dtype, or to that of another tensor; the device "cpu" is no change.
+
+        >>> ag.tensor([1.5]).to("float64").dtype
+        dtype('float64')
+        """
+        wanted = dtype_of_move("to", device, *target, dtype)
+        return self.astype(self.array.dtype if wanted is None else wanted, copy=bool(copy))
+
+    def fill_(self, value: Any) -> Self:
+        """Every value replaced by `value`, in place; returns the tensor.
+
+        >>> ag.tensor([1.0, 2.0]).fill_(5.0)
+        tensor([5., 5.])
+        """
+        self[...] = value
+        return self
+
+    copy_ = fill_
+
+    def zero_(self) -> Self:
+        """Every value replaced by 0, in place; returns the tensor.
+
+        >>> ag.tensor([1.0, 2.0]).zero_()
+        tensor([0., 0.])
+        """
+        return self.fill_(0)
+
+
+def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **settings: Any) -> Any:
+        self[...] = function(self, *args, **settings)
+        return self
+
+    name = function.__name__
+    call.__name__, call.__doc__ = f"{name}_", f"`{name}`, written into the tensor; see `{name}`."
+    return call
+
+
+def _cast(dtype: str) -> Callable[..., Any]:
+    def call(self: Any) -> Any:
+        return self.astype(dtype, copy=False)
+
+    call.__doc__ = f"Values converted to {dtype}; see `astype`."
+    return call
+
+
+_CASTS = {"bool": "bool", "double": "float64", "float": "float32", "int": "int32", "long": "int64"}
+
+
+def adopt(functions: Mapping[str, Any]) -> None:
+    """Make functions methods of the tensor; names that no function has are no methods."""
+    for name, held in list(vars(Adopted).items()):
+        if held not in (_plain, _tensor, _other):
+            continue
+        if name in _CASTS:
+            setattr(Adopted, name, _cast(_CASTS[name]))
+        elif name in functions:
+            setattr(Adopted, name, functions[name])
+        elif name[:-1] in functions:
+            setattr(Adopted, name, _in_place(functions[name[:-1]]))
+        else:
+            delattr(Adopted, name)
