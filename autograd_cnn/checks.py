@@ -9,13 +9,14 @@ import os
 import reprlib
 import sys
 import warnings
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from opcode import opmap
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
+T = TypeVar("T")
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -212,15 +213,38 @@ def absent(part: str, holder: Any, name: str) -> AttributeError:
     return AttributeError(text, name=name, obj=holder)
 
 
+class Absent:
+    """An attribute that a class lacks; it raises the AttributeError that says what to write.
+
+    `__getattr__` would slow all attributes down.
+    """
+
+    def __init__(self, part: str, name: str) -> None:
+        self._part, self._name = part, name
+
+    def __get__(self, holder: Any, owner: type) -> NoReturn:
+        raise absent(self._part, owner if holder is None else holder, self._name)
+
+
+def explains(part: str) -> Callable[[type[T]], type[T]]:
+    """Let a class explain the names in one part of the hints that it lacks; see `Absent`."""
+
+    def declare(owner: type[T]) -> type[T]:
+        for name in hints(part).keys() - vars(owner).keys():
+            setattr(owner, name, Absent(part, name))
+        owner.__dir__ = lambda self: [n for n in object.__dir__(self) if hasattr(self, n)]  # type: ignore
+        return owner
+
+    return declare
+
+
 def _elsewhere(part: str, name: str) -> str:
     """Where another module has the name, or NumPy."""
     top, numpys = sys.modules["autograd_cnn"], callable(getattr(np, name, None))
-    if part == "module":
+    if part in ("module", "tensor"):
         return ""
     if name in top.__all__:
-        return f"write ag.{name}" + "(x, ...)" * (part == "tensor")
-    if part == "tensor":
-        return f"write np.{name}(x, ...)" if numpys else ""
+        return f"write ag.{name}"
     for home in _HOMES.split():
         if name in importlib.import_module(f"{top.__name__}.{home}").__all__:
             return f"write ag.{home}.{name}"

@@ -80,10 +80,10 @@ class Arguments:
                     raise self.misuse(f"input {name!r} is missing")
                 else:
                     args = (*args, None)
-        if len(extra) > len(self.settings):
-            raise self.misuse(f"got {len(extra) - len(self.settings)} arguments too many")
         if extra and self.by_place and (problem := self.by_place(extra)):
             raise self.misuse(problem)
+        if len(extra) > len(self.settings):
+            raise self.misuse(f"got {len(extra) - len(self.settings)} arguments too many")
         by_place = dict(zip(self.settings, extra))
         for name in given:
             if name in by_place:
@@ -328,10 +328,8 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
                     fits = False
                     break
         for name in given:
-            if name in early and type(given[name]) not in early[name][1]:
-                fits = fits and early[name][0](given[name])
-            elif name not in known:
-                fits = False
+            if name not in early or type(given[name]) not in early[name][1]:
+                fits = fits and (early[name][0](given[name]) if name in early else name in known)
         if not fits:
             if arguments.torch and not known.issuperset(given):
                 return arguments.torch(*args, **given)
@@ -341,5 +339,4 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
         except Exception as error:
             arguments.reraise(error, args, given, inner)
 
-    call.arguments = arguments  # type: ignore[attr-defined]
     return call

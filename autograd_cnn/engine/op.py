@@ -166,7 +166,7 @@ _PLAIN = _PYTHON - {type(None)} | {np.ndarray} | _NUMBERS
 def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[..., Any]:
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
     forward = getattr(record.forward, "ufunc", record.forward)  # without a call in between
-    defaults, saves = record.defaults, record.saves
+    defaults, saves, open_blocks = record.defaults, record.saves, watch.open_blocks
     # Calls with the inputs and no parameter, or all by name, skip the binding: a third of the time.
     arity = -1 if record.variadic else len(record.inputs)
     whole = frozenset(record.params)
@@ -174,7 +174,6 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
     known = _PLAIN | {type(None)} if arguments.optional & {*record.inputs} else _PLAIN
     weak = arguments.weak_inputs(record.joint, record.rules)
     several = bool(weak) or record.variadic
-    open_blocks = watch.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
         if len(args) == arity and not params and without_params:
@@ -188,8 +187,7 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
                 if isinstance(value, Node):
                     params = arguments.plain(params)
                     break
-        node: Any = None
-        dtype: Any = None
+        node = dtype = None  # type: Any
         tracked = has_arrays = mixed = False
         arrays = []
         for x in args:
@@ -331,6 +329,8 @@ def composition(function: Callable[P, Any]) -> types.ArrayFunction[P]:
     plain values, which may also follow the inputs by position (``squeeze(x, 0)``).  Errors of the
     ops get the function's name in front.
     """
-    call = guarded(Arguments(function), inner=ChainMap(OPS, COMPOSITIONS))
+    arguments = Arguments(function)
+    call = guarded(arguments, inner=ChainMap(OPS, COMPOSITIONS))
+    call.arguments = arguments  # type: ignore[attr-defined]
     COMPOSITIONS[function.__name__] = call
     return call

@@ -4,8 +4,10 @@ Every function takes tensors or arrays: arrays give arrays, and any tensor gives
 """
 # ruff: noqa: F403 - the public names are written once, in each module
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
+from autograd_cnn.checks import absent
 from autograd_cnn.functional.activations import *
 from autograd_cnn.functional.adaptive import *
 from autograd_cnn.functional.classification import *
@@ -17,4 +19,8 @@ from autograd_cnn.functional.pooling import *
 from autograd_cnn.functional.resampling import *
 
 if not TYPE_CHECKING:
-    __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
+    _OTHERS = ("Any", "absent")
+    __all__ = [n for n, x in globals().items() if callable(x) and n[0] != "_" and n not in _OTHERS]
+
+    def __getattr__(name: str) -> Any:
+        raise absent("F", sys.modules[__name__], name)

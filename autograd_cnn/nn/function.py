@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from autograd_cnn.engine.annotations import parameter_names
+from autograd_cnn.engine.arguments import checked
 from autograd_cnn.nn.module import ArrayModule
 
 
@@ -40,6 +41,10 @@ class FunctionModule(ArrayModule):
             inputs = [name for name in positional[:required] if name not in own]
             # Ops call their input x, and layers call it input, as PyTorch does.
             cls.inputs = tuple("input" if name == "x" else name for name in inputs)
+
+    @checked
+    def __init__(self, inplace: bool = False) -> None:
+        """A layer without settings; `inplace` is PyTorch's and has no effect."""
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Apply the function of the class to the inputs, by position or by name."""

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
+from autograd_cnn.checks import explains
 from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Handle
 from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn.error_notes import note_layer
 from autograd_cnn.nn.hooks import ModuleHooks, forward_with_hooks, watched_layers
+from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.tree import ModuleTree
 from autograd_cnn.tensor import Tensor
+from autograd_cnn.tensor.torch_methods import dtype_of_move
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayT, HasForward
@@ -24,6 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@explains("module")
 class Module(ModuleTree):
     """The base of layers and networks; subclasses define `forward`.
 
@@ -137,6 +141,49 @@ class Module(ModuleTree):
         return self._compiled_by(self)
 
     # ------------------------------------------------------------------------- all inner modules
+
+    def to(self, *target: Any, dtype: Any = None, device: Any = None) -> Self:
+        """Convert floating parameters, gradients and buffers to a dtype, in place; returns self.
+
+        Make the optimizer afterwards: what it remembers keeps its dtype.  The device "cpu" is no
+        change.
+
+        >>> nn.Linear(3, 2).to("float64").weight.dtype
+        dtype('float64')
+        """
+        dtype = dtype_of_move(f"{type(self).__name__}.to", device, *target, dtype)
+        for module in () if dtype is None else self.modules():
+            for _, p in module._members(Parameter):
+                p.array, grad, p.grad = p.array.astype(dtype), p.grad, None
+                p.grad = grad and grad.astype(dtype)
+                p.touch()
+            for name, x in list(module._own_buffers()):
+                setattr(module, name, x.astype(dtype) if x.dtype.kind == "f" else x)
+        return self
+
+    def float(self) -> Self:
+        """Convert to float32, in place; see `to`.  Returns self.
+
+        >>> nn.Linear(3, 2).double().float().bias.dtype
+        dtype('float32')
+        """
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """Convert to float64, in place; see `to`.  Returns self.
+
+        >>> nn.Linear(3, 2).double().bias.dtype
+        dtype('float64')
+        """
+        return self.to(np.float64)
+
+    def cpu(self) -> Self:
+        """The module itself: all runs on the CPU.
+
+        >>> nn.Flatten().cpu()
+        Flatten(start_dim=1, end_dim=-1)
+        """
+        return self
 
     @checked
     def train(self, mode: bool = True) -> Self:

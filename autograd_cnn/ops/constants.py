@@ -14,26 +14,29 @@ from autograd_cnn.ops.reduce import check_some
 __all__ = ["all", "any", "argmax", "argmin", "argsort", "nonzero"]
 
 
-@checked
-def argmax(x: Array, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Position of the largest value over `axis`; a tie goes to the first.
+def _plain(name: str, summary: str, shown: str) -> Any:
+    """NumPy's function `name` of the values; `shown` is what it gives for an example."""
+    theirs = getattr(np, name)
 
-    >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
-    array([1, 0])
-    """
-    check_some("argmax", values(x), axis)
-    return np.argmax(values(x), axis=axis, keepdims=keepdims)
+    def function(x: Array, axis: Axis = None, keepdims: bool = False) -> Any:
+        if name.startswith("arg"):
+            check_some(name, values(x), axis)
+        return theirs(values(x), axis=axis, keepdims=keepdims)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{summary}\n\n>>> ag.tensor([[0.0, 3.0], [5.0, 2.0]]).{name}(axis=1)"
+    function.__doc__ += f"\n{shown}\n"
+    return checked(function)
 
 
-@checked
-def argmin(x: Array, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Position of the smallest value over `axis`; a tie goes to the first.
-
-    >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
-    array([0, 1])
-    """
-    check_some("argmin", values(x), axis)
-    return np.argmin(values(x), axis=axis, keepdims=keepdims)
+argmax = _plain(
+    "argmax", "Position of the largest value over `axis`; a tie goes to the first.", "array([1, 0])"
+)
+argmin = _plain(
+    "argmin", "Position of the smallest value over `axis`; a tie goes to the first.", "array([0, 1])"
+)
+all = _plain("all", "Whether all values over `axis` are true or not 0.", "array([False,  True])")
+any = _plain("any", "Whether a value over `axis` is true or not 0.", "array([ True,  True])")
 
 
 @checked
@@ -54,23 +57,3 @@ def nonzero(x: Array) -> tuple[np.ndarray, ...]:
     (array([0, 2]),)
     """
     return np.nonzero(values(x))
-
-
-@checked
-def all(x: Array, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Whether all values over `axis` are true or not 0, a plain array.
-
-    >>> ag.tensor([[1.0, 0.0], [5.0, 2.0]]).all(axis=1)
-    array([False,  True])
-    """
-    return np.all(values(x), axis=axis, keepdims=keepdims)
-
-
-@checked
-def any(x: Array, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Whether a value over `axis` is true or not 0, a plain array.
-
-    >>> ag.tensor([[0.0, 0.0], [5.0, 2.0]]).any(axis=1)
-    array([False,  True])
-    """
-    return np.any(values(x), axis=axis, keepdims=keepdims)

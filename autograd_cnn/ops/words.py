@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import choice, integer, is_whole, mistake, normal_axis, unpacked_in_two
+from autograd_cnn.checks import integer, is_whole, normal_axis, unpacked_in_two
 from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
-from autograd_cnn.ops import arithmetic, join, matrix, reduce, shape, sort
+from autograd_cnn.ops import arithmetic, join, matrix, reduce, sort
 from autograd_cnn.ops import trigonometry as tri
-from autograd_cnn.ops.arithmetic import divide, floor_divide, multiply, negative, subtract
+from autograd_cnn.ops.arithmetic import divide, multiply, negative, subtract
 from autograd_cnn.ops.exponential import power
+from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.join import concatenate, repeat
 from autograd_cnn.ops.matrix import inv
 from autograd_cnn.ops.pick import Picked, take, take_along_axis
@@ -69,27 +70,16 @@ def chunk(x: Array, *, chunks: int, axis: int = 0) -> list[Array]:
     return cut("chunk", x, max(-(-length // integer("chunk", "chunks", chunks, 1)), 1), axis)
 
 
-@composition
-def masked_fill(x: Array, mask: Array, value: Array) -> Array:
-    """x with `value` where `mask` is true; the values replaced get gradient 0.
-
-    >>> ag.masked_fill(np.array([1.0, 2.0]), np.array([True, False]), 0.0)
-    array([0., 2.])
-    """
-    if values(mask).dtype.kind != "b":
-        raise mistake("masked_fill", "mask", "an array of True and False", mask)
-    return arithmetic.where(mask, value, x)
-
-
-@composition
-def index_select(x: Array, *, dim: int, index: Any) -> Array:
-    """The values at the integers `index` along axis `dim`; see `take`.
-
-    >>> ag.index_select(np.array([[1.0, 2.0], [3.0, 4.0]]), 1, [1])
-    array([[2.],
-           [4.]])
-    """
-    return take(x, indices=index, axis=dim)
+# fmt: off
+masked_fill = composed(
+    lambda x, mask, value: arithmetic.where(mask, value, x),
+    "x with `value` where `mask` is true; the values replaced get gradient 0.",
+    "masked_fill([1.0, 2.0], [True, False], 0.0) -> [0., 2.]")
+index_select = composed(
+    lambda x, *, dim, index: take(x, indices=index, axis=dim),
+    "The values at the integers `index` along axis `dim`, as `take` gives them.",
+    "index_select([1.0, 2.0, 3.0], 0, [2, 0]) -> [3., 1.]")
+# fmt: on
 
 
 # ------------------------------------------------------------------------------- PyTorch's keywords
@@ -111,7 +101,7 @@ def _in_torch(function: Any, by_place: Callable[[Any], str] | None = None) -> An
 
 def _one_result(extra: Any) -> str:
     """The problem with ``values, indices = max(x, 1)``, and with ``max(x, y)``."""
-    if np.ndim(values(extra[0])):
+    if getattr(values(extra[0]), "ndim", 0):
         return "takes one array and an axis; for two arrays write ag.maximum or ag.minimum"
     pair = unpacked_in_two()
     return "gives one result by axis; for values and indices write dim=" if pair else ""
@@ -173,29 +163,18 @@ def _(x: Array, p: Any = None, dim: Axis = None, keepdim: bool = False) -> Any:
     return reduce.reduced(out, x, dim, keepdim)
 
 
+join.repeat.arguments.by_place = lambda extra: (  # type: ignore[attr-defined]
+    "repeats single values, as in NumPy; to lay x side by side write ag.tile(x, sizes)"
+    if len(extra) > 2
+    else ""
+)
+
+
 @_in_torch(join.split)
 def _(x: Array, split_size_or_sections: Any, dim: int = 0) -> list[Array]:
     return cut("split", x, split_size_or_sections, dim)
 
 
-@_in_torch(transpose)
-def _(x: Array, dim0: int, dim1: int) -> Any:
-    return shape.swapaxes(x, axis1=dim0, axis2=dim1)
-
-
 @_in_torch(arithmetic.add)
 def _(x: Array, y: Array, alpha: float = 1) -> Any:
     return x + alpha * y
-
-
-@_in_torch(subtract)
-def _(x: Array, y: Array, alpha: float = 1) -> Any:
-    return x - alpha * y
-
-
-@_in_torch(divide)
-def _(x: Array, y: Array, rounding_mode: str | None = None) -> Any:
-    if rounding_mode is None:
-        return x / y
-    choice("divide", "rounding_mode", rounding_mode, ("floor", "trunc"))
-    return floor_divide(x, y) if rounding_mode == "floor" else arithmetic.trunc(x / y)

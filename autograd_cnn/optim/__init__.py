@@ -7,6 +7,10 @@
 To clip gradients, call `nn.utils.clip_grad_norm_` between ``backward`` and ``optimizer.step``.
 """
 
+import sys
+from typing import TYPE_CHECKING, Any
+
+from autograd_cnn.checks import absent
 from autograd_cnn.optim.adam import Adam, AdamW, NAdam
 from autograd_cnn.optim.adaptive import Adadelta, Adagrad, RMSprop
 from autograd_cnn.optim.one_cycle import OneCycleLR
@@ -44,3 +48,9 @@ __all__ = [
     "ReduceLROnPlateau",
     "StepLR",
 ]
+
+if not TYPE_CHECKING:
+    lr_scheduler = sys.modules[f"{__name__}.lr_scheduler"] = sys.modules[__name__]  # as in PyTorch
+
+    def __getattr__(name: str) -> Any:
+        raise absent("optim", sys.modules[__name__], name)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import absent
 from autograd_cnn.config import default_array
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.annotations import DType
@@ -215,11 +214,6 @@ class Tensor(ArrayAttributes, TorchMethods):
             raise GraphError(
                 f"a result of {self.op.name} cannot be {done} with its graph; use .detach()"
             )
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise absent("tensor", self, name)
 
     # ---------------------------------------------------------------------------- NumPy's protocols
 

@@ -8,158 +8,127 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_cnn import random
-from autograd_cnn.checks import mistake, whole_numbers
+from autograd_cnn.checks import integer, whole_numbers
 from autograd_cnn.config import default_array, get_default_dtype
-from autograd_cnn.engine.annotations import DType
-from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.node import Array, values, wrap
+from autograd_cnn.engine.arguments import as_numbers, checked
+from autograd_cnn.engine.node import values, wrap
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor import Tensor
 
 __all__ = [
-    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like", "rand", "rand_like", "randint", "randn", "randn_like",
-    "zeros", "zeros_like",
+    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
+    "rand", "rand_like", "randint", "randn", "randn_like", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
-def _made(array: Any, dtype: Any, requires_grad: bool) -> Tensor:
-    """A tensor around `array`, floats in the default dtype unless `dtype` names another."""
-    wanted = dtype if dtype is not None or array.dtype.kind != "f" else get_default_dtype()
-    new: Tensor = wrap(array if wanted is None else array.astype(wanted, copy=False))
-    return new.requires_grad_() if requires_grad else new
+def _new(make: Callable[..., Any], summary: str, example: str) -> Callable[..., Tensor]:
+    """The function that wraps the arrays that `make` gives into tensors.
 
-
-def _shape(name: str, size: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
-    """Size and dtype of a call whose size is integers, or one tuple that a dtype may follow."""
-    if size and isinstance(size[0], (tuple, list)) and len(size) < 3:
-        size, dtype = size[0], size[1] if len(size) > 1 else dtype
-    shape = whole_numbers(name, "size", tuple(size))
-    if min(shape, default=0) < 0:
-        raise ValueError(f"{name}: size must be 0 or more along every axis, got {shape}")
-    try:
-        return shape, dtype if dtype is None else np.dtype(dtype)
-    except TypeError:
-        raise mistake(name, "dtype", "a dtype of numbers such as 'float32'", dtype) from None
-
-
-def _sized(name: str, make: Callable[[Any], Any], summary: str, shown: str = "") -> Any:
-    """The two functions that make a tensor of a size, and one of the size and dtype of another."""
-
-    def of_size(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-        shape, wanted = _shape(name, size, dtype)
-        return _made(make(shape), wanted, requires_grad)
-
-    def of_other(x: Array, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-        own = x.dtype if x.dtype.kind == "f" or not name.startswith("rand") else None
-        return _made(make(x.shape), own if dtype is None else dtype, requires_grad)
-
-    like = f"{summary} of the shape and dtype of x; see `{name}`."
-    for function, title, text, call in (
-        (of_size, name, f"{summary}, of sizes given one by one or as a tuple.", "(2)"),
-        (of_other, f"{name}_like", like, "_like(ag.tensor([1.0, 2.0]))"),
-    ):
-        example = f">>> ag.{name}{call}\n{shown}" if shown else f">>> ag.{name}{call}.shape\n(2,)"
-        function.__name__ = function.__qualname__ = title
-        function.__doc__ = f"{text}\n\n{example}\n"
-    return checked(of_size), checked(of_other)
-
-
-zeros, zeros_like = _sized("zeros", np.zeros, "Zeros", "tensor([0., 0.])")
-ones, ones_like = _sized("ones", np.ones, "Ones", "tensor([1., 1.])")
-empty, empty_like = _sized("empty", np.empty, "Values that nobody has set")
-rand, rand_like = _sized(
-    "rand", lambda shape: random.generator().random(shape), "Numbers drawn evenly from [0, 1)"
-)
-randn, randn_like = _sized(
-    "randn", lambda shape: random.generator().standard_normal(shape), "Numbers drawn from N(0, 1)"
-)
-
-
-@checked
-def full(
-    size: int | tuple[int, ...],
-    fill_value: Any,
-    dtype: DType | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """`fill_value` repeated to a size.
-
-    >>> ag.full((2,), 0.5)
-    tensor([0.5, 0.5])
+    It takes ``dtype=`` and ``requires_grad=`` besides; floats get the default dtype.
     """
-    return _made(np.full(size, default_array(values(fill_value))), dtype, requires_grad)
+    call, shown = example.split(" -> ")
+    name = make.__name__ = make.__qualname__ = call.partition("(")[0]
+    array_of = checked(make)
+
+    def new(*args: Any, dtype: Any = None, requires_grad: bool = False, **named: Any) -> Tensor:
+        if len(args) == 2 and isinstance(args[0], (tuple, list)) and name in _SIZED:
+            args, dtype = args[:1], args[1]  # as np.zeros((2, 3), "float32")
+        try:
+            array = array_of(*args, **named)
+            kept = array.dtype.kind != "f" or (name.endswith("_like") and dtype is None)
+            wanted = dtype if dtype is not None else array.dtype if kept else get_default_dtype()
+            made: Tensor = wrap(array.astype(wanted, copy=False))
+        except (TypeError, ValueError) as error:
+            text = str(error).removeprefix(f"{name}: ").removeprefix(": ")
+            raise type(error)(f"{name}: {text}") from None
+        return made.requires_grad_() if requires_grad else made
+
+    new.__name__ = new.__qualname__ = name
+    new.__doc__ = f"{summary}\n\n>>> ag.{call}\n{shown}\n"
+    return new
 
 
-@checked
-def full_like(
-    x: Array, fill_value: Any, dtype: DType | None = None, requires_grad: bool = False
-) -> Tensor:
-    """`fill_value` repeated, of the shape and dtype of x.
-
-    >>> ag.full_like(ag.tensor([1, 2]), 7)
-    tensor([7, 7])
-    """
-    return full(x.shape, fill_value, x.dtype if dtype is None else dtype, requires_grad)
+def _size(given: tuple[Any, ...]) -> tuple[int, ...]:
+    """A size of integers one by one, or in one tuple."""
+    listed = len(given) == 1 and isinstance(given[0], (tuple, list))
+    found = whole_numbers("", "size", tuple(given[0]) if listed else given)
+    return tuple(integer("", "size", n, 0) for n in found)
 
 
-@checked
-def arange(
-    start: float,
-    stop: float | None = None,
-    step: float = 1,
-    dtype: DType | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Numbers from `start` (0 when left out) up to `stop`; integers if all three are.
-
-    >>> ag.arange(3), ag.arange(0.0, 1.0, 0.5)
-    (tensor([0, 1, 2]), tensor([0. , 0.5]))
-    """
-    first, end = (0, start) if stop is None else (start, stop)
-    return _made(np.arange(first, end, step), dtype, requires_grad)
+def _uniform(shape: Any) -> Any:
+    return random.generator().random(shape)
 
 
-@checked
-def linspace(
-    start: float,
-    stop: float,
-    num: int = 50,
-    dtype: DType | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """`num` numbers at equal distances, from `start` to `stop`, both included.
-
-    >>> ag.linspace(0, 1, 3)
-    tensor([0. , 0.5, 1. ])
-    """
-    return _made(np.linspace(start, stop, num), dtype, requires_grad)
+def _normal(shape: Any) -> Any:
+    return random.generator().standard_normal(shape)
 
 
-@checked
-def eye(
-    n: int, m: int | None = None, dtype: DType | None = None, requires_grad: bool = False
-) -> Tensor:
-    """Ones on the diagonal of n rows and m (by default n) columns, zeros elsewhere.
+def _like(draw: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What `draw` gives for the shape of an array, in its dtype; draws for integers are floats."""
 
-    >>> ag.eye(2)
-    tensor([[1., 0.],
-            [0., 1.]])
-    """
-    return _made(np.eye(n, m), dtype, requires_grad)
+    def make(x: Any) -> Any:
+        plain, drawn = as_numbers("", "x", values(x)), draw in (_uniform, _normal)
+        kept = plain.dtype.kind == "f" or not drawn
+        return draw(plain.shape).astype(plain.dtype if kept else get_default_dtype())
+
+    return make
 
 
-@checked
-def randint(
-    low: int, high: Any = None, size: Any = None, dtype: DType | None = None
-) -> Tensor:
-    """Integers drawn evenly from `low` (0 when left out) to below `high`.
-
-    >>> ag.randint(0, 10, (2, 3)).shape, ag.randint(10, (4,)).shape
-    ((2, 3), (4,))
-    """
-    if isinstance(high, (tuple, list)):
+def _integers(low: int, high: Any = None, size: Any = None) -> Any:
+    if isinstance(high, (tuple, list)):  # PyTorch's randint(high, size)
         high, size = None, high
     first, end = (0, low) if high is None else (low, high)
-    drawn = random.generator().integers(first, end, size)
-    return _made(np.asarray(drawn), dtype, False)
+    return np.asarray(random.generator().integers(first, end, size))
+
+
+_SIZED = ("zeros", "ones", "empty", "rand", "randn")
+# fmt: off
+zeros = _new(lambda *size: np.zeros(_size(size)), "Zeros.", "zeros(2) -> tensor([0., 0.])")
+ones = _new(lambda *size: np.ones(_size(size)), "Ones.", "ones(2) -> tensor([1., 1.])")
+empty = _new(
+    lambda *size: np.empty(_size(size)), "Values that nobody has set.", "empty(2).shape -> (2,)")
+rand = _new(
+    lambda *size: _uniform(_size(size)), "Draws from [0, 1).", "rand(2, 3).shape -> (2, 3)")
+randn = _new(
+    lambda *size: _normal(_size(size)), "Draws from N(0, 1).", "randn(2, 3).shape -> (2, 3)")
+randint = _new(
+    _integers, "Draws from the integers from `low` (0 when left out) to below `high`.",
+    "randint(0, 10, (2, 3)).shape -> (2, 3)")
+full = _new(
+    lambda size, fill_value: np.full(_size((size,)), default_array(as_numbers(
+        "", "fill_value", fill_value))),
+    "One value repeated to a size.", "full((2,), 0.5) -> tensor([0.5, 0.5])")
+arange = _new(
+    lambda start, stop=None, step=1: np.arange(*(
+        (start,) if stop is None else (start, stop, step))),
+    "Numbers from `start` (0 when left out) to below `stop`; integers if all three are.",
+    "arange(3) -> tensor([0, 1, 2])")
+linspace = _new(
+    lambda start, stop, num=50: np.linspace(start, stop, num),
+    "`num` numbers at equal distances, both ends included.",
+    "linspace(0, 1, 3) -> tensor([0. , 0.5, 1. ])")
+eye = _new(
+    lambda n, m=None: np.eye(n, m), "Ones on the diagonal of n rows and m (by default n) columns.",
+    "eye(1, 2) -> tensor([[1., 0.]])")
+zeros_like = _new(
+    _like(np.zeros), "Zeros of the shape and dtype of x.",
+    "zeros_like(ag.ones(2)) -> tensor([0., 0.])")
+ones_like = _new(
+    _like(np.ones), "Ones of the shape and dtype of x.",
+    "ones_like(ag.zeros(2)) -> tensor([1., 1.])")
+full_like = _new(
+    lambda x, fill_value: np.full_like(
+        as_numbers("", "x", x), as_numbers("", "fill_value", fill_value)),
+    "One value repeated, of the shape and dtype of x.",
+    "full_like(ag.zeros(2), 0.5) -> tensor([0.5, 0.5])")
+empty_like = _new(
+    _like(np.empty), "Values that nobody has set, of the shape and dtype of x.",
+    "empty_like(ag.zeros(2)).shape -> (2,)")
+rand_like = _new(
+    _like(_uniform), "Draws from [0, 1), of the shape and dtype of x.",
+    "rand_like(ag.zeros(2)).shape -> (2,)")
+randn_like = _new(
+    _like(_normal), "Draws from N(0, 1), of the shape and dtype of x.",
+    "randn_like(ag.zeros(2)).shape -> (2,)")
+# fmt: on

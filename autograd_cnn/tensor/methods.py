@@ -62,10 +62,6 @@ class ArrayMethods(Node):
         """Remove the axes of size 1, or only those in `axis`; see `squeeze`."""
         return ops.shape.squeeze(self, axis=axis, **words)
 
-    def repeat(self, repeats: Any, axis: int | None = None, **words: Unpack[Words]) -> Tensor:
-        """Each value `repeats` times along `axis`; see `repeat`."""
-        return ops.join.repeat(self, repeats=repeats, axis=axis, **words)
-
     def broadcast_to(self, shape: Any) -> Tensor:
         """Values repeated to `shape`; see `broadcast_to`."""
         return ops.shape.broadcast_to(self, shape=shape)

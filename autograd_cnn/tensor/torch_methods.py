@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from autograd_cnn import ops
-from autograd_cnn.checks import mistake, whole_numbers
+from autograd_cnn.checks import explains, mistake, whole_numbers
 from autograd_cnn.engine.node import Node
 from autograd_cnn.tensor.methods import ArrayMethods
 from autograd_cnn.tensor.operators import Operators
@@ -29,7 +29,7 @@ def dtype_of_move(where: str, *given: Any) -> Any:
         if not (x is None or isinstance(x, bool) or (isinstance(x, str) and x == "cpu")):
             found = x
     try:
-        return None if found is None else np.dtype(getattr(found, "dtype", found))
+        return None if found is None else np.dtype(found.dtype if isinstance(found, (Node, np.ndarray)) else found)
     except TypeError:
         raise mistake(where, "dtype", "a dtype such as 'float32'", found) from None
 
@@ -59,6 +59,7 @@ class Adopted(Node):
     absolute = add = addbmm = addcdiv = addcmul = addmm = addmv = bmm = cholesky = clamp = _tensor
     copysign = cos = cosh = cummax = cummin = det = diag = diff = dist = div = divide = _tensor
     erf = exp2 = expm1 = expand_dims = flip = fliplr = flipud = floor = fmod = frac = _tensor
+    amax = amin = floor_divide = repeat = _tensor
     add = addbmm = addcdiv = addcmul = addmm = addmv = addr = arctan2 = atan2 = baddbmm = _tensor
     bmm = clamp = clip = copysign = cummax = cummin = cumprod = diag = diagonal = diff = _tensor
     dist = div = divide = dot = expand_dims = flip = fmod = gather = hypot = index_add = _tensor
@@ -78,13 +79,12 @@ class Adopted(Node):
     bool = double = float = int = long = _plain
 
 
+@explains("tensor")
 class TorchMethods(Adopted, ArrayMethods, Operators):
     """PyTorch's methods beside NumPy's, under PyTorch's names."""
 
     __slots__ = ()
 
-    eq, ne, lt = Operators.__eq__, Operators.__ne__, Operators.__lt__
-    le, gt, ge = Operators.__le__, Operators.__gt__, Operators.__ge__
     clone, permute, view = ArrayMethods.copy, ArrayMethods.transpose, ArrayMethods.reshape
 
     def dim(self) -> int:
