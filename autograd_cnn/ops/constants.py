@@ -33,7 +33,9 @@ argmax = _plain(
     "argmax", "Position of the largest value over `axis`; a tie goes to the first.", "array([1, 0])"
 )
 argmin = _plain(
-    "argmin", "Position of the smallest value over `axis`; a tie goes to the first.", "array([0, 1])"
+    "argmin",
+    "Position of the smallest value over `axis`; a tie goes to the first.",
+    "array([0, 1])",
 )
 all = _plain("all", "Whether all values over `axis` are true or not 0.", "array([False,  True])")
 any = _plain("any", "Whether a value over `axis` is true or not 0.", "array([ True,  True])")

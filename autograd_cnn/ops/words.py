@@ -85,7 +85,9 @@ index_select = composed(
 # ------------------------------------------------------------------------------- PyTorch's keywords
 
 
-def _in_torch(function: Any, by_place: Callable[[Any], str] | None = None) -> Any:
+def _in_torch(
+    function: Any, by_place: Callable[[Any], str] | None = None
+) -> Callable[[Callable[..., Any]], None]:
     """Decorate what the calls of a function with PyTorch's keywords mean.
 
     `by_place` gives the problem with settings given by position, or an empty string.

@@ -33,7 +33,7 @@ def _new(make: Callable[..., Any], summary: str, example: str) -> Callable[..., 
 
     def new(*args: Any, dtype: Any = None, requires_grad: bool = False, **named: Any) -> Tensor:
         if len(args) == 2 and isinstance(args[0], (tuple, list)) and name in _SIZED:
-            args, dtype = args[:1], args[1]  # as np.zeros((2, 3), "float32")
+            args, dtype = (args[0],), args[-1]  # as np.zeros((2, 3), "float32")
         try:
             array = array_of(*args, **named)
             kept = array.dtype.kind != "f" or (name.endswith("_like") and dtype is None)

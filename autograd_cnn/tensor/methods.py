@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from autograd_cnn.ops.pick import Picked
-    from autograd_cnn.tensor.types import Input, Spread, Tensor, Words
+    from autograd_cnn.tensor.types import Spread, Tensor, Words
 
 
 class ArrayMethods(Node):
@@ -44,7 +44,7 @@ class ArrayMethods(Node):
 
     def transpose(self, *axes: Any) -> Tensor:
         """Axes in the given order, reversed by default; see `transpose`."""
-        if len(axes) == self.ndim == 2 and axes[0] % 2 < axes[1] % 2:
+        if len(axes) == self.array.ndim == 2 and axes[0] % 2 < axes[1] % 2:
             raise TypeError(
                 f"transpose: axes {axes} in NumPy's meaning leave a matrix as it is; write x.T, or "
                 "x.swapaxes(0, 1) for PyTorch's transpose"
@@ -100,7 +100,7 @@ class ArrayMethods(Node):
         return ops.reduce.mean(self, axis=axis, keepdims=keepdims, **words)
 
     if TYPE_CHECKING:
-
+        # ruff: noqa: D102 - the docstrings are those of the ops
         @overload
         def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
         @overload
@@ -132,5 +132,7 @@ class ArrayMethods(Node):
 
 
 for _method in vars(ArrayMethods).values():
-    if callable(_method) and _method.__module__ == __name__:  # errors of Python's own name a method by this
+    if (
+        callable(_method) and _method.__module__ == __name__
+    ):  # errors of Python's own name a method by this
         _method.__qualname__ = f"Tensor.{_method.__name__}"

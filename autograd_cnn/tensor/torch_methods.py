@@ -29,7 +29,11 @@ def dtype_of_move(where: str, *given: Any) -> Any:
         if not (x is None or isinstance(x, bool) or (isinstance(x, str) and x == "cpu")):
             found = x
     try:
-        return None if found is None else np.dtype(found.dtype if isinstance(found, (Node, np.ndarray)) else found)
+        return (
+            None
+            if found is None
+            else np.dtype(found.dtype if isinstance(found, (Node, np.ndarray)) else found)
+        )
     except TypeError:
         raise mistake(where, "dtype", "a dtype such as 'float32'", found) from None
 
@@ -52,7 +56,9 @@ class Adopted(Node):
     __slots__ = ()
 
     abs = exp = log = ravel = relu = sigmoid = sqrt = tanh = _plain
-    acos = acosh = asin = asinh = atan = atanh = arccos = arcsin = arctan = ceil = cos = cosh = _plain
+    acos = acosh = asin = asinh = atan = atanh = arccos = arcsin = arctan = ceil = cos = cosh = (
+        _plain
+    )
     cholesky = det = erf = exp2 = expm1 = fliplr = flipud = floor = frac = inverse = log10 = _plain
     absolute = log1p = log2 = neg = negative = reciprocal = rsqrt = sign = sin = sinh = _plain
     square = tan = trunc = _plain
@@ -131,7 +137,14 @@ class TorchMethods(Adopted, ArrayMethods, Operators):
 
     def tile(self, *reps: Any) -> Tensor:
         """The values laid side by side `reps` times along every axis; see `tile`."""
-        return ops.join.tile(self, reps=reps[0] if len(reps) == 1 else reps)
+        return ops.join.tile(
+            self,
+            reps=tuple(reps[0])
+            if len(reps) == 1 and not isinstance(reps[0], int)
+            else reps[0]
+            if len(reps) == 1
+            else reps,
+        )
 
     def type_as(self, other: Any) -> Tensor:
         """Values converted to the dtype of `other`; see `astype`."""
