@@ -16,8 +16,8 @@ class Sequential(Module):
     """Modules applied in order, each to the result of the one before.
 
     Takes the modules, which it names "0", "1" and so on, or one mapping of names to modules.
-    Supports ``len``, iteration, indexing, replacement and deletion by position, `append`, `extend` and
-    `insert`.  A slice shares the modules and keeps their names.  Neighbours such as batch norm,
+    Supports ``len``, iteration, indexing, replacement and deletion by position, `append`, `extend`
+    and `insert`.  A slice shares the modules and keeps their names.  Neighbours such as batch norm,
     relu and max pooling are computed together, in fewer passes over memory (`nn.fusion`).
 
     >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU())

@@ -20,6 +20,6 @@ from autograd_cnn.ops import (
 )
 
 __all__ = [
-    "arithmetic", "batch_norm", "constants", "conv", "exponential", "join", "loss", "matrix", "pick", "pool",
-    "product", "reduce", "shape", "sort", "trigonometry", "words",
+    "arithmetic", "batch_norm", "constants", "conv", "exponential", "join", "loss", "matrix",
+    "pick", "pool", "product", "reduce", "shape", "sort", "trigonometry", "words",
 ]  # fmt: skip

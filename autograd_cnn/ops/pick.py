@@ -17,7 +17,8 @@ from autograd_cnn.ops.shape import along, line, unbroadcast
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
-    "diag", "diagonal", "gather", "getitem", "put", "scatter_add", "take", "take_along_axis", "tril", "triu",
+    "diag", "diagonal", "gather", "getitem", "put", "scatter_add", "take", "take_along_axis",
+    "tril", "triu",
 ]  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
-    "broadcast_to", "expand_dims", "flatten", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis",
-    "ravel", "reshape", "squeeze", "swapaxes", "transpose", "unflatten",
+    "broadcast_to", "expand_dims", "flatten", "flip", "fliplr", "flipud", "matrix_transpose",
+    "moveaxis", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "unflatten",
 ]  # fmt: skip
 
 

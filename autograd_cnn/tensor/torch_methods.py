@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd_cnn import ops
 from autograd_cnn.checks import explains, mistake, whole_numbers
-from autograd_cnn.engine.node import Node
+from autograd_cnn.engine.node import Node, values
 from autograd_cnn.tensor.methods import ArrayMethods
 from autograd_cnn.tensor.operators import Operators
 
@@ -28,12 +28,10 @@ def dtype_of_move(where: str, *given: Any) -> Any:
             raise TypeError(f"{where}: there is no device {x!r}; all runs on the CPU, leave it out")
         if not (x is None or isinstance(x, bool) or (isinstance(x, str) and x == "cpu")):
             found = x
+    if isinstance(found, (Node, np.ndarray)):
+        found = values(found).dtype
     try:
-        return (
-            None
-            if found is None
-            else np.dtype(found.dtype if isinstance(found, (Node, np.ndarray)) else found)
-        )
+        return None if found is None else np.dtype(found)
     except TypeError:
         raise mistake(where, "dtype", "a dtype such as 'float32'", found) from None
 
@@ -137,14 +135,8 @@ class TorchMethods(Adopted, ArrayMethods, Operators):
 
     def tile(self, *reps: Any) -> Tensor:
         """The values laid side by side `reps` times along every axis; see `tile`."""
-        return ops.join.tile(
-            self,
-            reps=tuple(reps[0])
-            if len(reps) == 1 and not isinstance(reps[0], int)
-            else reps[0]
-            if len(reps) == 1
-            else reps,
-        )
+        tiled: Tensor = ops.join.tile(self, reps=reps[0] if len(reps) == 1 else reps)  # type: ignore
+        return tiled
 
     def type_as(self, other: Any) -> Tensor:
         """Values converted to the dtype of `other`; see `astype`."""
