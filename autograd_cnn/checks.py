@@ -230,9 +230,14 @@ def explains(part: str) -> Callable[[type[T]], type[T]]:
     """Let a class explain the names in one part of the hints that it lacks; see `Absent`."""
 
     def declare(owner: type[T]) -> type[T]:
-        for name in hints(part).keys() - vars(owner).keys():
+        names = hints(part).keys() - vars(owner).keys()
+        for name in names:
             setattr(owner, name, Absent(part, name))
-        owner.__dir__ = lambda self: [n for n in object.__dir__(self) if hasattr(self, n)]  # type: ignore
+
+        def present(self: Any) -> list[str]:
+            return [n for n in object.__dir__(self) if n not in names or hasattr(self, n)]
+
+        owner.__dir__ = present  # type: ignore[assignment]
         return owner
 
     return declare

@@ -155,7 +155,7 @@ class Module(ModuleTree):
         for module in () if dtype is None else self.modules():
             for _, p in module._members(Parameter):
                 p.array, grad, p.grad = p.array.astype(dtype), p.grad, None
-                p.grad = grad and grad.astype(dtype)
+                p.grad = grad if grad is None else grad.astype(dtype)
                 p.touch()
             for name, x in list(module._own_buffers()):
                 setattr(module, name, x.astype(dtype) if x.dtype.kind == "f" else x)

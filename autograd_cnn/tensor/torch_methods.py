@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 
 def dtype_of_move(where: str, *given: Any) -> Any:
     """The dtype in the arguments of ``x.to(...)``, or None; every device but the CPU is refused."""
-    found = None
+    found: Any = None
     for x in given:
         if isinstance(x, str) and x.partition(":")[0] in ("cuda", "mps", "xpu", "gpu", "tpu"):
             raise TypeError(f"{where}: there is no device {x!r}; all runs on the CPU, leave it out")
         if not (x is None or isinstance(x, bool) or (isinstance(x, str) and x == "cpu")):
             found = x
-    if isinstance(found, (Node, np.ndarray)):
-        found = values(found).dtype
+    plain = values(found)
     try:
-        return None if found is None else np.dtype(found)
+        return (
+            plain
+            if plain is None
+            else np.dtype(plain.dtype if isinstance(plain, np.ndarray) else plain)
+        )
     except TypeError:
         raise mistake(where, "dtype", "a dtype such as 'float32'", found) from None
 
@@ -135,8 +138,8 @@ class TorchMethods(Adopted, ArrayMethods, Operators):
 
     def tile(self, *reps: Any) -> Tensor:
         """The values laid side by side `reps` times along every axis; see `tile`."""
-        tiled: Tensor = ops.join.tile(self, reps=reps[0] if len(reps) == 1 else reps)  # type: ignore
-        return tiled
+        sizes: Any = reps[0] if len(reps) == 1 else reps
+        return ops.join.tile(self, reps=sizes)  # type: ignore[call-overload, no-any-return]
 
     def type_as(self, other: Any) -> Tensor:
         """Values converted to the dtype of `other`; see `astype`."""
