@@ -237,7 +237,7 @@ def explains(part: str) -> Callable[[type[T]], type[T]]:
         def present(self: Any) -> list[str]:
             return [n for n in object.__dir__(self) if n not in names or hasattr(self, n)]
 
-        owner.__dir__ = present  # type: ignore[assignment]
+        owner.__dir__ = present  # type: ignore[method-assign]
         return owner
 
     return declare

@@ -94,9 +94,9 @@ def test_a_pair_is_refused_only_where_a_call_by_position_is_taken_apart() -> Non
         _, _ = x.max(1)
     with pytest.raises(TypeError, match="for values and indices write dim="):
         (_, _) = ag.max(X, 1)
-    a, b = x.max(axis=1)
-    a, b = x.max(1) * 1.0
-    a, b, c, d = x.max(0)
+    _, _ = x.max(axis=1)
+    _, _ = x.max(1) * 1.0
+    _, _, _, _ = x.max(0)
     assert x.max((0, 1)) == 1.4
     assert [row.shape for row in x.max(1)] == [(), ()]
 
