@@ -187,7 +187,7 @@ OTHER_NAMES = {
 }
 """Names in calls by the habits of PyTorch and NumPy, and the names that each may stand for."""
 _INPLACE = {"relu", "relu6", "leakyrelu", "elu", "selu", "celu", "silu", "mish", "hardtanh"}
-_INPLACE |= {"hardswish", "hardsigmoid", "threshold", "rrelu", "functionmodule", "dropout"}
+_INPLACE |= {"hardswish", "hardsigmoid", "threshold", "rrelu", "dropout"}
 """The functions and layers that take ``inplace``, without underscores; it has no effect."""
 
 
@@ -270,7 +270,8 @@ def renamed(
     """
     found: dict[str, Any] = {}
     for other, x in given.items():
-        if other == "inplace" and where.replace("_", "").lower() in _INPLACE:
+        dropped = other == "inplace" and where.replace("_", "").lower() in _INPLACE
+        if dropped and other not in known:
             continue
         meant = (name for name in OTHER_NAMES.get(other, ()) if name in known)
         name = other if other in known else next(meant, other)

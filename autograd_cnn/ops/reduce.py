@@ -18,7 +18,6 @@ from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import sqrt
-from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.join import concatenate
 from autograd_cnn.ops.shape import along, broadcast_to, flip, line, statistic
 
@@ -169,14 +168,24 @@ def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
-# fmt: off
-amax = composed(
-    lambda x, *, axis=None, keepdims=False: max(x, axis=axis, keepdims=keepdims),
-    "Largest value over `axis`, as `max` gives it.", "amax([[1.0, 5.0]], axis=1) -> [5.]")
-amin = composed(
-    lambda x, *, axis=None, keepdims=False: min(x, axis=axis, keepdims=keepdims),
-    "Smallest value over `axis`, as `min` gives it.", "amin([[1.0, 5.0]], axis=1) -> [1.]")
-# fmt: on
+@composition
+def amax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Largest value over `axis`, as `max` gives it, under PyTorch's keywords too.
+
+    >>> ag.amax(np.array([[1.0, 5.0]]), dim=1)
+    array([5.])
+    """
+    return max(x, axis=axis, keepdims=keepdims)
+
+
+@composition
+def amin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Smallest value over `axis`, as `min` gives it, under PyTorch's keywords too.
+
+    >>> ag.amin(np.array([[1.0, 5.0]]), dim=1)
+    array([1.])
+    """
+    return min(x, axis=axis, keepdims=keepdims)
 
 
 @composition

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import integer, is_whole, normal_axis, unpacked_in_two
-from autograd_cnn.engine.annotations import Axis
+from autograd_cnn.engine.annotations import Axis, Integers
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
@@ -75,11 +75,17 @@ masked_fill = composed(
     lambda x, mask, value: arithmetic.where(mask, value, x),
     "x with `value` where `mask` is true; the values replaced get gradient 0.",
     "masked_fill([1.0, 2.0], [True, False], 0.0) -> [0., 2.]")
-index_select = composed(
-    lambda x, *, dim, index: take(x, indices=index, axis=dim),
-    "The values at the integers `index` along axis `dim`, as `take` gives them.",
-    "index_select([1.0, 2.0, 3.0], 0, [2, 0]) -> [3., 1.]")
 # fmt: on
+
+
+@composition
+def index_select(x: Array, *, dim: int, index: Integers) -> Array:
+    """The values at the integers `index` along axis `dim`, as `take` gives them.
+
+    >>> ag.index_select(np.array([1.0, 2.0, 3.0]), 0, [2, 0])
+    array([3., 1.])
+    """
+    return take(x, indices=index, axis=dim)
 
 
 # ------------------------------------------------------------------------------- PyTorch's keywords

@@ -139,7 +139,7 @@ class TorchMethods(Adopted, ArrayMethods, Operators):
     def tile(self, *reps: Any) -> Tensor:
         """The values laid side by side `reps` times along every axis; see `tile`."""
         sizes: Any = reps[0] if len(reps) == 1 else reps
-        return ops.join.tile(self, reps=sizes)  # type: ignore[call-overload, no-any-return]
+        return ops.join.tile(self, reps=sizes)  # type: ignore[call-overload]
 
     def type_as(self, other: Any) -> Tensor:
         """Values converted to the dtype of `other`; see `astype`."""
