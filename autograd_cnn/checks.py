@@ -336,10 +336,16 @@ def in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) -> 
     return text
 
 
+PACKAGE, _NUMPY = (os.path.dirname(os.path.abspath(f)) + os.sep for f in (__file__, np.__file__))
+
+
 def user_frame() -> tuple[FrameType, int]:
-    """The innermost frame outside this package, and its distance from the function that asks."""
+    """The innermost frame outside this package and NumPy, whose wrappers our functions may carry.
+
+    With it comes its distance from the function that asks.
+    """
     frame, distance = sys._getframe(1), 1
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith((PACKAGE, _NUMPY)) and frame.f_back is not None:
         frame, distance = frame.f_back, distance + 1
     return frame, distance
 

@@ -88,6 +88,12 @@ def default_array(x: Any, dtype: Any = None) -> np.ndarray:
     return array.astype(dtype or _default_dtype) if plain else array
 
 
+def native(dtype: Any) -> np.dtype[Any]:
+    """The dtype in the byte order of the machine: the very object that ops compare by identity."""
+    found = np.dtype(dtype)
+    return found if found.isnative else np.dtype(found.type)
+
+
 def floating_dtype(inputs: Iterable[Any]) -> np.dtype[Any] | None:
     """The dtype that weak inputs take: that of the floating arrays and tensors with axes, or of
     those without where there are no others; None where none is floating.
@@ -127,13 +133,13 @@ def in_dtype_of_weights(name: str, x: Any, *weights: Any) -> list[Any]:
 
     Raises TypeError for floats of several dtypes.
     """
-    given = list(dict.fromkeys(str(w.dtype) for w in weights if w is not None))
-    floats = [d for d in (str(x.dtype), *given) if np.dtype(d).kind == "f"]
+    given = list(dict.fromkeys(w.dtype.name for w in weights if w is not None))
+    floats = [d for d in (x.dtype.name, *given) if np.dtype(d).kind == "f"]
     if any(d != floats[0] for d in floats):
         raise TypeError(
-            f"{name}: the input has dtype {x.dtype}, weights have {' and '.join(given)}; convert "
-            f"the input with .astype({given[0]!r}), or make the layer under "
-            f"ag.set_default_dtype('{x.dtype}')"
+            f"{name}: the input has dtype {x.dtype.name}, weights have {' and '.join(given)}; "
+            f"convert the input with .astype({given[0]!r}), or make the layer under "
+            f"ag.set_default_dtype('{x.dtype.name}')"
         )
     return [x.astype(floats[0]) if floats and x.dtype.kind in "biu" else x, *weights]
 
@@ -177,7 +183,7 @@ def set_default_dtype(dtype: Any) -> None:
         raise TypeError(
             f"set_default_dtype: dtype must be a floating dtype such as 'float32', got {dtype!r}"
         )
-    _default_dtype = found
+    _default_dtype = np.dtype(found.type)
 
 
 class Exit(property):

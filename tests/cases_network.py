@@ -102,6 +102,14 @@ def average_pools(draw: Any, gradient: bool = False) -> Case:
     )
 
 
+@st.composite
+def banded(draw: Any) -> Case:
+    x = draw(ag_st.arrays(draw(ag_st.shapes(min_dims=1, min_side=0))))
+    axis = draw(st.integers(0, x.ndim - 1))
+    matrix = draw(ag_st.arrays((draw(st.integers(1, 4)), x.shape[axis])))
+    return make(x, axis=axis, matrix=np.tril(np.triu(matrix, -1), 1))
+
+
 def assume_away_from_0(x: np.ndarray) -> None:
     """What is closer to the kink of relu has no numerical derivative."""
     assume(np.abs(x).min(initial=1.0) > 0.01)
@@ -187,6 +195,7 @@ def sigmoid_cross_entropies(draw: Any) -> Case:
 CASES: dict[str, Any] = {
     "avg_pool": average_pools(),
     "avg_pool_grad": average_pools(gradient=True),
+    "banded": banded(),
     "batch_norm": batch_norms(),
     "channel_affine": channel_affines(),
     "conv": convolutions(),

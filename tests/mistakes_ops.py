@@ -245,6 +245,11 @@ FAMILIES = [
         "ValueError: NAME: ... must have shape (N, C, ...), got (1, 1, 5)",
     ),
     (
+        "banded",
+        "ops.pool.NAME(x(3), axis=0, matrix=np.eye(2))  =>  "
+        "ValueError: NAME: matrix must have one column per value of axis 0 of shape (3,), got ...",
+    ),
+    (
         "window_scatter window_gather",
         "ops.pool.NAME(x(1, 1, 5), window=POOL, winners=np.zeros((1, 1, 2), int))  =>  "
         "ValueError: NAME: ... must have shape (N, C, ...), got (1, 1, 5)",

@@ -192,6 +192,10 @@ def avg_pool_grad(g, *, window, count_include_pad=True, divisor_override=None):
     return x
 
 
+def banded(x, *, axis, matrix):
+    return np.moveaxis(np.tensordot(x, matrix, (axis, 1)), -1, axis)
+
+
 def adaptive_pool(x, size, reduce):
     """`reduce` of window i along each axis: from floor(i * n / o) to ceil((i + 1) * n / o)."""
     y = np.zeros((*x.shape[:2], *size))

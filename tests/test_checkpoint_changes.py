@@ -69,6 +69,73 @@ def test_a_changed_array_is_noticed_where_the_outputs_do_not_show_it(f: Any, dty
         other.sum().backward()
 
 
+STEPS: dict[str, Any] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "where": lambda a, b: ag.where(np.array([True, False]), a, b),
+    "stack": lambda a, b: ag.stack([a, b])[0],
+    "stack, second": lambda a, b: ag.stack([a, b])[1],
+    "tanh": lambda a, b: ag.tanh(a) + b,
+    "leaky": lambda a, b: F.leaky_relu(a, 0.1) * b,
+    "leakier": lambda a, b: F.leaky_relu(a, 0.2) * b,
+    "turned": lambda a, b: a[::-1] + b,
+    "without recording": lambda a, b: ag.no_grad()(ag.add)(a, b),
+    "written": lambda a, b: assigned(a * 1.0, b),
+}
+
+
+def assigned(a: Any, b: Any) -> Any:
+    a[0] = b[0]
+    return a
+
+
+@st.composite
+def programs_and_changes(draw: Any) -> tuple[Any, Any]:
+    """Steps (name, first input, second input) and the result; another that differs in one entry.
+
+    The value 0 is 2 q, the value 1 is 3 q, each further one the result of a step.
+    """
+    n = draw(st.integers(1, 4))
+    program: list[list[Any]] = [
+        [draw(st.sampled_from(sorted(STEPS))), *(draw(st.integers(0, k + 1)) for _ in "ab")]
+        for k in range(n)
+    ]
+    program.append([draw(st.integers(0, n + 1))])
+    changed = [list(step) for step in program]
+    k = draw(st.integers(0, n))
+    place = draw(st.integers(0, 2)) if k < n else 0
+    choices = sorted(STEPS) if k < n and place == 0 else list(range(n + 2 if k == n else k + 2))
+    changed[k][place] = draw(st.sampled_from([c for c in choices if c != program[k][place]]))
+    return program, changed
+
+
+@given(programs_and_changes(), st.booleans())
+def test_another_structure_is_noticed_where_all_values_are_equal(
+    programs: tuple[Any, Any], in_a_list: bool
+) -> None:
+    """Another op, setting, input or result among the recorded ones; all values are 0."""
+
+    def f(q: Any) -> Any:
+        known = [q * 2.0, q * 3.0]
+        for name, a, b in now[:-1]:
+            known.append(STEPS[name](known[a], known[b]))
+        out = known[now[-1][0]]
+        return [out, q * 1.0] if in_a_list else out
+
+    x, now = ag.tensor(np.zeros(2), requires_grad=True), programs[0]
+    same, other = ag.checkpoint(f, x), ag.checkpoint(f, x)
+    plain = f(x)
+    first = [y[0] if in_a_list else y for y in (same, other, plain)]
+    if not first[2].requires_grad:
+        return  # a result without a gradient
+    expected, found = (ag.grad(y.sum(), x, allow_unused=True) for y in (first[2], first[0]))
+    assert found[0].tolist() == ([0.0, 0.0] if expected[0] is None else expected[0].tolist())
+    now = programs[1]
+    with pytest.raises(ag.GraphError, match="other shapes or values when it ran again"):
+        first[1].sum().backward()
+
+
 @pytest.mark.parametrize("f", READING[:-1], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("inside", ["args", "list", "kwargs"])
 def test_arrays_among_the_arguments_may_change_as_for_a_plain_op(f: Any, inside: str) -> None:

@@ -19,7 +19,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autograd_cnn.kernels import choice, reference
-from autograd_cnn.kernels.window import conv_window
+from autograd_cnn.kernels.window import conv_window, pool_window
 from tests.compiled_cases import CASES
 from tests.compiled_parts import compiled, instruction_set, same, same_bits, two_threads
 
@@ -187,6 +187,36 @@ def test_large_matrix_products_are_left_to_numpy(monkeypatch: pytest.MonkeyPatch
     compiled.matmul(x, x)
     compiled.linear(x, x, None)
     assert len(asked) == 2
+
+
+def test_a_sum_of_all_values_is_a_number() -> None:
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert compiled.axis_sum(x, None, False) == 15
+    assert type(compiled.axis_sum(x, (0, 1), False)) is np.float32
+
+
+def test_pooling_keeps_the_memory_order_of_images() -> None:
+    window = pool_window((5, 4), 2, None, 0, 1, True)
+    x = np.random.default_rng(0).standard_normal((9, 3, 5, 4))
+    out = compiled.window_max(x, window)
+    for found in (out, compiled.window_max_grad(out, x, out, window)):
+        assert found.flags.c_contiguous
+    laid = compiled.laid_out(x)
+    for found in (
+        compiled.window_sum(laid, window),
+        compiled.window_max_grad(out, laid, out, window),
+    ):
+        assert reference.batch_innermost(found).flags.c_contiguous
+
+
+def test_padding_takes_no_gradient_of_windows_without_a_number() -> None:
+    """Where all is -infinity, the first cell in the image wins, as in NumPy."""
+    x = np.full((2, 1, 7, 6), -np.inf)
+    for dilation in (1, 2):
+        window = pool_window((7, 6), 3, 2, 1, dilation, True)
+        out = reference.window_max(x, window)
+        args = np.random.default_rng(0).standard_normal(out.shape), x, out, window
+        same(compiled.window_max_grad(*args), reference.window_max_grad(*args))
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,10 @@ IN_FLOATS: dict[str, Any] = {
             "tanh",
         )
     },
+    "quantile": lambda x: np.quantile(x, 0.3),
+    "percentile": lambda x: np.percentile(x, [30, 70], axis=2),
+    "nanquantile": lambda x: np.nanquantile(x, 0.3, axis=3),
+    "nanmedian": np.nanmedian,
     "divide": lambda x: ag.divide(x, x - 1),
     "det": lambda x: np.linalg.det(x - 190 * np.eye(4, dtype=x.dtype)),
 }

@@ -286,3 +286,12 @@ def test_equal_values_share_one_gradient_also_where_half_precision_cannot_count_
     x = ag.tensor(np.zeros(70_000, np.float16), requires_grad=True)
     (g,) = ag.grad(ag.max(x), x)
     assert np.array_equal(g.numpy(), np.full(70_000, np.float16(1 / 70_000)))
+
+
+@pytest.mark.parametrize("ord", [1, 2, 3, np.inf])
+@pytest.mark.parametrize(("shape", "axis"), [((0,), 0), ((2, 0), 1), ((0, 3), 1), ((0, 3), 0)])
+def test_norms_of_no_values_are_0(ord: Any, shape: Any, axis: int) -> None:
+    x = np.zeros(shape)
+    expected = np.zeros(np.sum(x, axis=axis).shape)
+    for found in (ag.norm(x, ord=ord, axis=axis), np.linalg.norm(ag.tensor(x), ord, axis)):
+        assert np.array_equal(np.asarray(found), expected)

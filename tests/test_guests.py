@@ -147,6 +147,27 @@ def test_a_rule_returns_numbers(returned: Any) -> None:
         out.backward()
 
 
+@pytest.mark.parametrize("returned", [[1.0, 2.0], (np.ones(1),), []])
+def test_a_rule_of_one_input_returns_one_gradient(returned: Any) -> None:
+    out = made(lambda x: x * 1.0, lambda g, out, x: returned)(leaf(1.0, 2.0))
+    with pytest.raises(TypeError, match="mine: the backward rule for x must return an array of"):
+        out.sum().backward()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+@pytest.mark.parametrize("variadic", [False, True])
+def test_a_joint_rule_returns_a_gradient_per_input(count: int, kind: Any, variadic: bool) -> None:
+    def rule(g: Any, out: Any, *inputs: Any, wanted: Any) -> Any:
+        return kind([g] * (2 if kind is np.array else count))
+
+    forward = (lambda *xs: xs[0] + xs[1]) if variadic else (lambda x, y: x + y)
+    forward.__name__ = "mine"
+    out = ag.op(register=False, joint=rule)(forward)(leaf(1.0), leaf(2.0))
+    with pytest.raises(TypeError, match="rule for its inputs must return a list of 2 gradients"):
+        out.backward()
+
+
 @pytest.mark.parametrize(
     ("forward", "rules", "wanted"),
     [

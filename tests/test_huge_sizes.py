@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
-from autograd_cnn import kernels
+from autograd_cnn import kernels, nn
 from autograd_cnn.kernels import reference
 
 resource = pytest.importorskip("resource")
@@ -212,3 +212,40 @@ def test_settings_of_any_size_give_the_right_result_or_an_error_in_words(call: A
     if expected is not None:
         np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-4)
     assert time.perf_counter() - start < SECONDS
+
+
+MAKERS: dict[str, Any] = {
+    "one_hot": lambda n: F.one_hot([1], n),
+    "one_hot of the class": lambda n: F.one_hot(np.array([n], np.uint64)),
+    "interpolate": lambda n: F.interpolate(np.ones((1, 1, 2)), size=n),
+    "interpolate linear": lambda n: F.interpolate(np.ones((1, 1, 2)), size=n, mode="linear"),
+    "interpolate twice": lambda n: F.interpolate(np.ones((1, 1, 2, 2)), scale_factor=float(n)),
+    "interpolate bilinear": lambda n: F.interpolate(np.ones((1, 1, 2, 2)), n, mode="bilinear"),
+    "repeat": lambda n: ag.repeat(ag.tensor([1.0]), n),
+    "scatter_add": lambda n: ag.scatter_add(ag.tensor([1.0]), index=np.array([1]), shape=(n,)),
+    "Linear": lambda n: nn.Linear(n, n),
+    "Linear of one": lambda n: nn.Linear(n, 1, bias=False),
+    "Conv1d": lambda n: nn.Conv1d(1, 1, n),
+    "Conv2d": lambda n: nn.Conv2d(n, n, 3),
+    "ConvTranspose2d": lambda n: nn.ConvTranspose2d(n, n, 3),
+    "Embedding": lambda n: nn.Embedding(n, 4),
+    "BatchNorm2d": lambda n: nn.BatchNorm2d(n),
+    "InstanceNorm1d": lambda n: nn.InstanceNorm1d(n, affine=True),
+    "LayerNorm": lambda n: nn.LayerNorm((n, n)),
+    "GroupNorm": lambda n: nn.GroupNorm(1, n),
+}
+
+
+@pytest.mark.parametrize("n", [2**40, 2**62, 2**63 - 2, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("name", MAKERS)
+def test_results_and_weights_beyond_any_memory_are_a_memory_error_in_words(
+    name: str, n: int
+) -> None:
+    called = name.partition(" ")[0]
+    wanted = f"Unable to allocate .* for an array with shape|{called}: .* larger than any memory"
+    if called == "interpolate" and n > 2**60:
+        with pytest.raises(ValueError, match=r"interpolate: sizes must be .* below 2\*\*60"):
+            MAKERS[name](n)
+    elif called != "repeat" or n < 2**63:  # NumPy takes no count beyond
+        with pytest.raises(MemoryError, match=wanted):
+            MAKERS[name](n)

@@ -76,6 +76,10 @@ def _assign_turned(x: Any, v: Any) -> None:
     view[...] = view * v
 
 
+def _assign_reversed(x: Any, v: Any) -> None:
+    x[..., ::-1] = x * v
+
+
 def _shift(x: Any, v: Any) -> None:
     x[1:] = x[:-1] * v
 
@@ -85,7 +89,14 @@ def _from_itself(x: Any, v: Any) -> None:
 
 
 WRITES = [_add, _subtract, _multiply, _divide, _assign_first, _add_to_last, _add_to_rows]
-WRITES += [_scale_positions, _scale_mirrored, _assign_turned, _shift, _from_itself]
+WRITES += [
+    _scale_positions,
+    _scale_mirrored,
+    _assign_turned,
+    _assign_reversed,
+    _shift,
+    _from_itself,
+]
 
 
 @st.composite

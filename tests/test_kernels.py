@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import autograd_cnn as ag
 from autograd_cnn.kernels import memory
 from autograd_cnn.kernels.reference import select
 from autograd_cnn.kernels.window import conv_window, pool_window
@@ -92,3 +93,18 @@ def test_where_a_long_has_32_bits_nothing_is_built_and_the_compiler_says_why(com
     done = subprocess.run([compiler, "-E", *short, SOURCE], capture_output=True, text=True)
     assert done.returncode != 0
     assert "where a long has 32 bits, the NumPy kernels serve" in done.stderr
+
+
+@pytest.mark.parametrize("batch_last", [False, True])
+@pytest.mark.parametrize("shape", [(6, 4), (1, 4), (2, 3, 4)])
+def test_gradients_of_weights_lie_row_by_row(shape: tuple[int, ...], batch_last: bool) -> None:
+    """As the weights do; the update of an optimizer reads both in the order of memory."""
+    w, b = (ag.tensor(np.ones(s, "f4"), requires_grad=True) for s in [(5, 4), (5,)])
+    v = ag.tensor(np.ones((4, 5), "f4"), requires_grad=True)
+    x = np.ones(shape, "f4", order="F" if batch_last else "C")
+    g = np.ones((*shape[:-1], 5), "f4", order="F" if batch_last else "C")
+    ag.linear(ag.tensor(x), w, b).backward(g)
+    ag.matmul(ag.tensor(x if x.ndim == 2 else x[0]), v).backward(g if g.ndim == 2 else g[0])
+    for parameter in (w, v):
+        assert parameter.grad is not None
+        assert parameter.grad.numpy().flags.c_contiguous

@@ -1,6 +1,8 @@
 """The state of modules: names, copies, files, and loading all or nothing."""
 
+import copy
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -138,3 +140,51 @@ def test_two_parameters_of_one_name_are_refused():
     net.a = {"b": nn.Linear(1, 1), "b.weight": nn.Parameter([1.0])}
     with pytest.raises(ValueError, match=r"two parameters are named 'a\.b\.weight'"):
         net.state_dict()
+
+
+class Tagged(nn.Parameter):
+    """A Parameter with an attribute that its constructor takes second."""
+
+    def __init__(self, data, tag="none"):
+        super().__init__(data)
+        self.tag = tag
+
+
+class SlottedTensor(ag.Tensor):
+    __slots__ = ("tag",)
+
+    def __init__(self, data, tag):
+        super().__init__(data, True)
+        self.tag = tag
+
+
+class Both(SlottedTensor):
+    __slots__ = ("more", "unset")
+
+    def __init__(self, data, tag):
+        super().__init__(data, tag)
+        self.more = tag
+
+
+class Holder(nn.Module):
+    def __init__(self, parameter):
+        self.weight = parameter
+
+
+@pytest.mark.parametrize("kind", [Tagged, SlottedTensor, Both])
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("how", ["copy", "deepcopy", "pickle"])
+def test_copies_of_a_tensor_keep_the_attributes_of_its_subclass(kind, inside, how):
+    x = kind([1.0, 2.0], {"decay": [0.1]})
+    make = {
+        "copy": copy.copy,
+        "deepcopy": copy.deepcopy,
+        "pickle": lambda x: pickle.loads(pickle.dumps(x)),
+    }[how]
+    twin = make(Holder(x)).weight if inside else make(x)
+    assert type(twin) is kind
+    assert (twin.tag, twin.tolist(), twin.requires_grad) == ({"decay": [0.1]}, [1.0, 2.0], True)
+    assert (twin.tag is x.tag) == (how == "copy")
+    assert not hasattr(twin, "unset")
+    if kind is Both:
+        assert twin.more is twin.tag

@@ -96,16 +96,38 @@ def test_a_module_is_replaced_by_a_module_or_none() -> None:
 
 
 @pytest.mark.parametrize("container", [list, tuple, lambda ws: dict(enumerate(ws))])
-def test_a_container_of_parameters_is_not_replaced_by_one_of_tensors(container: Any) -> None:
+@pytest.mark.parametrize("member", [lambda k: nn.Parameter([1.0 + k]), lambda k: nn.Linear(1, 1)])
+def test_a_container_of_parameters_is_replaced_by_one_of_parameters(
+    container: Any, member: Any
+) -> None:
+    net = nn.Module()
+    net.scales = container([member(0), [member(1)]])
+    names = [*net.state_dict()]
+    scaled = [p * 2.0 for p in net.parameters()]
+    for value in (
+        *(container(scaled), [container(scaled)], scaled[0], ag.tensor([1.0])),
+        *(container([p.numpy() for p in net.parameters()]), np.ones(2), 3, "text"),
+        *((p for p in net.parameters()), map(nn.Parameter, [[1.0]]), {1.0}, nn.ReLU),
+        [nn.Parameter([1.0]), np.ones(2)],
+    ):
+        with pytest.raises(TypeError, match="Module: scales must be None, or a list, tuple or dic"):
+            net.scales = value
+    assert [*net.state_dict()] == names
+    for value in ([], None, {}):
+        net.scales = container([member(0), member(1)])
+        net.scales = value
+    net.scales = [ag.tensor([1.0])]  # the name is free again
+
+
+@pytest.mark.parametrize("container", [list, lambda ws: dict(enumerate(ws))])
+def test_items_of_a_container_are_what_it_holds_at_the_time(container: Any) -> None:
     net = nn.Module()
     net.scales = container([nn.Parameter([1.0]), nn.Parameter([2.0])])
-    scaled = container([p * 2.0 for p in net.parameters()])
-    for value in (scaled, [scaled], ag.tensor([1.0])):
-        with pytest.raises(TypeError, match="Module: scales must be made of Parameters"):
-            net.scales = value
-    assert len(list(net.parameters())) == 2
-    for value in ([], [nn.Parameter([1.0])], None, [ag.tensor([1.0])]):
-        net.scales = value
+    net.scales[0] = net.scales[0] * 2.0  # no attribute of the module is assigned to
+    assert [*net.state_dict()] == ["scales.1"]
+    for new in (nn.Parameter([3.0]), nn.Linear(1, 1, bias=False)):
+        net.scales[0] = new
+        assert len([*net.parameters()]) == len(net.state_dict()) == 2
 
 
 # -------------------------------------------------------------------------------- replaced forwards

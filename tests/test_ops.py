@@ -32,6 +32,7 @@ EVERY_FUNCTION = {**FUNCTIONS, **COMPOSITIONS, **WRAPPED}
 INTERNAL = {
     "avg_pool": "F.avg_pool1d, 2d, 3d and the adaptive ones",
     "avg_pool_grad": "the gradient of avg_pool",
+    "banded": "F.interpolate and the adaptive pools",
     "conv": "F.conv1d, 2d, 3d",
     "conv_input_grad": "F.conv_transpose1d, 2d, 3d",
     "conv_weight_grad": "the gradient of conv",

@@ -44,6 +44,30 @@ def test_an_optimizer_follows_its_formula(kind, data, shape):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@KINDS
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 300.0])
+def test_float16_parameters_are_updated_in_float32(kind, busy, size):
+    """Each step rounds once: a twin in float32, rounded after each step, has the same values."""
+    settings = OPTIMIZERS[kind].busy if busy else {}
+    half, twin = (leaf([1.0, 2.0, -3.0], dtype) for dtype in ("float16", "float32"))
+    ours, theirs = kind([half], **settings), kind([twin], **settings)
+    for g in np.random.default_rng(0).normal(size=(6, 3)) * size:
+        half.grad = g.astype(np.float16)
+        twin.grad = half.grad.astype(np.float32)
+        ours.step()
+        theirs.step()
+        twin.data = twin.numpy().astype(np.float16).astype(np.float32)
+        assert half.dtype == np.float16
+        assert np.array_equal(half.numpy(), twin.numpy())
+        assert np.isfinite(half.numpy()).all()
+        for name, held in theirs.state_dict()["state"].get(0, {}).items():
+            assert np.array_equal(ours.state[half][name], held)
+        resumed = kind([half], **settings)
+        resumed.load_state_dict(ours.state_dict())
+        ours = resumed
+
+
 def changed(value):
     if isinstance(value, tuple):
         return tuple(map(changed, value))

@@ -148,8 +148,16 @@ def shares(result: Any, inputs: list[Any]) -> bool:
     return any(np.shares_memory(part, x) for part in arrays_in(result) for x in arrays_in(inputs))
 
 
+def laid(x: Any, gap: int, kind: Any) -> Any:
+    """A copy of an array, or a tensor of it, whose values lie `gap` apart in memory."""
+    if not isinstance(x, np.ndarray):
+        return x
+    return kind(x.repeat(gap, -1))[..., ::gap] if x.ndim else kind(x.copy())
+
+
+@pytest.mark.parametrize("gap", [1, 2])
 @pytest.mark.parametrize("name", EVERY)
-def test_results_share_memory_where_those_of_numpy_do(name: str) -> None:
+def test_results_share_memory_where_those_of_numpy_do(name: str, gap: int) -> None:
     """So a write into a result changes the input only where it does in NumPy."""
     ours = getattr(ag, name) if "split" in name else EVERY_FUNCTION[name]
     numpys = NUMPYS.get(name) or getattr(np, name, None) or getattr(np.linalg, name, None)
@@ -160,8 +168,8 @@ def test_results_share_memory_where_those_of_numpy_do(name: str) -> None:
             for axis in range(first.ndim)
         ]
         for xs in ([*inputs], *single):  # axes of size 1 are where nothing need be computed
-            plain = [x.copy() if isinstance(x, np.ndarray) else x for x in xs]
-            mixed = [ag.tensor(x) if isinstance(x, np.ndarray) else x for x in xs]
+            plain = [laid(x, gap, np.asarray) for x in xs]
+            mixed = [laid(x, gap, ag.tensor) for x in xs]
             try:
                 found = shares(ours(*plain, **params), plain)
                 result = ours(*mixed, **params)
@@ -255,3 +263,60 @@ def test_an_op_of_ours_may_return_any_of_its_inputs(place: int) -> None:
     assert inputs[place].tolist() == [3.0, 6.0]
     with pytest.raises(ag.GraphError, match="changed in place"):
         before.sum().backward()
+
+
+LABELS = np.array([3, 0, 9, 3, 5])
+LABELED: dict[str, Any] = {
+    "cross_entropy": lambda x, labels: F.cross_entropy(x, labels),
+    "weighted": lambda x, labels: F.cross_entropy(x, labels, np.arange(10.0)),
+    "nll_loss": lambda x, labels: F.nll_loss(x, labels),
+    "getitem by name": lambda x, labels: ag.getitem(x.T, index=(labels, slice(1, 3))),
+    "embedding": lambda x, labels: F.embedding(labels, x.T),
+    "padded": lambda x, labels: F.embedding(labels, x.T, padding_idx=3),
+    "gather": lambda x, labels: F.gather(x, 1, labels[:, None]),
+    "getitem": lambda x, labels: x.T[labels],
+    "take": lambda x, labels: ag.take(x, labels, axis=1),
+    "take_along_axis": lambda x, labels: np.take_along_axis(x, labels[:, None], 1),
+    "one_hot": lambda x, labels: x * F.one_hot(labels, 10),
+    "one_hot of the largest": lambda x, labels: x.T[:5] * F.one_hot(labels)[:5, :5],
+    "put": lambda x, labels: ag.put(x.T, 2.0, index=labels),
+    "scatter_add": lambda x, labels: ag.scatter_add(x, index=labels, shape=(1010, 10)),
+}
+
+
+@pytest.mark.parametrize("new", [9 - LABELS, LABELS + 1000], ids=["valid", "out of range"])
+@pytest.mark.parametrize("name", LABELED)
+def test_labels_that_change_between_any_two_lines_are_read_once(name: str, new: Any) -> None:
+    """What comes out, and its gradient, belong to the old labels or the new ones, never to both."""
+    rows = np.random.default_rng(0).normal(size=(5, 10))
+
+    def results(labels: np.ndarray, change_at: int) -> tuple[Any, int]:
+        """The output and gradient if labels become the new ones before this line, and the lines."""
+        passed = 0
+
+        def line(frame: Any, event: str, _: Any) -> Any:
+            nonlocal passed
+            if "autograd_cnn" not in frame.f_code.co_filename:
+                return None
+            passed += event == "line"
+            if event == "line" and passed == change_at:
+                labels[:] = new
+                sys.settrace(None)
+            return line
+
+        x, tracer = ag.tensor(rows, requires_grad=True), sys.gettrace()
+        sys.settrace(line)
+        try:
+            out = LABELED[name](x, labels)
+            (g,) = ag.grad(out, x, np.arange(1.0, out.size + 1).reshape(out.shape))
+        except (IndexError, ValueError) as error:
+            return type(error), passed
+        finally:
+            sys.settrace(tracer)
+        return [out.tolist(), g.tolist()], passed
+
+    old, lines = results(LABELS.copy(), 0)
+    allowed = [old, results(new.copy(), 0)[0]]
+    for at in range(1, lines + 1):
+        assert results(LABELS.copy(), at)[0] in allowed, at
+    assert lines > 20

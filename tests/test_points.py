@@ -65,7 +65,7 @@ WITH_AXES = listed(
             avg_pool avg_pool_grad batch_norm channel_affine conv conv_input_grad conv_weight_grad
             fold max_pool row_norm softmax_cross_entropy unfold window_gather window_scatter""",
         "works on matrices": "cholesky det inv linear logabsdet matmul solve_columns",
-        "works along an axis": "concatenate log_softmax softmax",
+        "works along an axis": "banded concatenate log_softmax softmax",
         "combines two values or more": "var",
     }
 )

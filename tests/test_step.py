@@ -213,7 +213,7 @@ def test_steps_of_drawn_models(parts: list[int], n: int, channels: int) -> None:
 
 def test_a_program_is_what_runs() -> None:
     """Otherwise the tests above would compare the ordinary step with itself."""
-    for name in ("mlp", "cnn", "norm", "nested", "pools", "norm of vectors"):
+    for name in ("mlp", "cnn", "norm", "nested", "pools", "norm of vectors", "dropout"):
         step = check_steps(MODELS[name], F.cross_entropy, "SGD", [batch(4, 0), batch(4, 1)])
         (program,) = step._programs.values()
         assert all(isinstance(part, Recorded) for part in program.parts), name

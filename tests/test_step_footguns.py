@@ -16,6 +16,7 @@ import pytest
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import nn, optim
+from autograd_cnn.nn import program
 from autograd_cnn.training import Step
 from tests.test_nn import every_layer
 from tests.test_nn_replaced import replace
@@ -321,13 +322,15 @@ def test_an_audit_compares_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Step(net, F.cross_entropy, sgd(net))
     step(*batch(0))
     (program,) = step._programs.values()
-    call = program.parts[0].calls[-1]
-    wrong = call._replace(function=lambda *args, **named: call.function(*args, **named) * 1.0001)
-    program.parts[0].calls[-1] = wrong
+    scope = program.parts[0].scope
+    linear = scope["linear"]
+    scope["linear"] = lambda *args: linear(*args) * 1.0001
     step(*batch(1))  # unnoticed
     monkeypatch.setenv("AUTOGRAD_CNN_AUDIT", "1")
+    audited = Step(net, F.cross_entropy, step.optimizer)
+    audited._programs = step._programs
     with pytest.raises(AssertionError, match="different results"):
-        step(*batch(2))
+        audited(*batch(2))
 
 
 def test_every_new_program_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,6 +344,26 @@ def test_every_new_program_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
         step(*batch(k))
         step(*batch(k + 1))
     assert len(checked) == 20
+
+
+def test_a_refused_model_is_looked_at_again_when_it_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, tried = nn.Sequential(nn.Flatten(), nn.Linear(36, 4)), []
+    step, compiled = Step(net, F.cross_entropy, sgd(net)), net.compiled()
+    make = program.Program
+    monkeypatch.setattr(program, "Program", lambda *args: tried.append(1) or make(*args))
+    handle = net[0].register_forward_hook(lambda m, a, out: out * 2.0)
+    for k in range(3):
+        step(*batch(k))
+        compiled(batch(k)[0])
+    assert len(tried) == 2
+    handle.remove()
+    net[0]._hooks = None
+    for k in range(3):
+        step(*batch(k))
+        compiled(batch(k)[0])
+    assert len(tried) == 4
 
 
 def test_an_empty_batch_moves_no_statistics() -> None:

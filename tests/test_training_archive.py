@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import enum
 import io
 import json
 import math
@@ -102,6 +104,10 @@ def test_names_that_collide_in_a_zip_file_stay_apart(tmp_path: Path) -> None:
         (nested(101), r"kept/0/0/.*\.\.\. is nested over 100 deep, or holds itself"),
         (nested(10**5), "is nested over 100 deep"),
         (CYCLE, "is nested over 100 deep"),
+        (np.ma.masked_array([1.0, -999.0], [0, 1]), "kept is a masked array, whose mask would"),
+        ({"a": [np.ma.masked]}, "kept/a/0 is a masked array"),
+        ({"a": 10**5000}, "kept/a is over 4,000 digits long; save a string of it"),
+        ({-(10**5000): 1}, "the key of kept is over 4,000 digits long"),
     ],
 )
 def test_what_cannot_be_kept_is_named_and_nothing_is_written(
@@ -110,6 +116,34 @@ def test_what_cannot_be_kept_is_named_and_nothing_is_written(
     with pytest.raises((TypeError, ValueError), match=message):
         save_checkpoint(tmp_path / "run.npz", kept=value)
     assert list(tmp_path.iterdir()) == []
+
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (collections.OrderedDict(b=1, a=2), dict),
+        (collections.Counter("aab"), dict),
+        (collections.defaultdict(list, a=[1]), dict),
+        (Pair(1, [2.0]), tuple),
+        (Level.HIGH, int),
+        (10**3999, int),
+    ],
+)
+def test_a_subclass_of_plain_data_loads_as_what_it_is_made_of(
+    value: Any, plain: type, tmp_path: Path
+) -> None:
+    save_checkpoint(tmp_path / "run.npz", kept=[value])
+    (found,) = load_checkpoint(tmp_path / "run.npz")["kept"]
+    assert type(found) is plain
+    assert found == value
+    assert str(list(found)) == str(list(value)) if plain is dict else True
 
 
 # ---------------------------------------------------------------------------------------- damaged files

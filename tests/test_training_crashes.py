@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from autograd_cnn import data, optim, training
+from autograd_cnn.data import files
 from autograd_cnn.data.mnist_files import _places
 from tests.training_run import advance, build
 
@@ -292,10 +293,8 @@ def test_savers_at_the_same_time_never_take_a_file_from_each_other(tmp_path: Pat
 def test_a_name_that_is_used_again_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two savers clear one file; the first removes it, and its writer makes a new one of the name
-    before the second has the lock."""
-    import fcntl
-
+    """Between opening and locking what is to be cleared, another saver may clear it."""
+    fcntl: Any = files.fcntl
     left, lock = tmp_path / ".run.npz.123-0123abcd.part", fcntl.flock
     left.write_text("left")
 
@@ -343,6 +342,21 @@ def test_a_bad_path_is_named_as_text_and_no_file_descriptor_is_taken(
     for path in (0, 3.5, None if call != "mnist" else 1):
         with pytest.raises(TypeError, match="str, bytes or os.PathLike"):
             PATHS[call](path)
+
+
+@pytest.mark.parametrize("end", ["/", "/.", "/..", "//"])
+def test_a_path_of_a_folder_or_a_link_to_itself_is_no_file(end: str, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for name in ("new", "old"):
+        with pytest.raises(OSError, match="names a folder"):
+            training.save_checkpoint(f"{tmp_path}/{name}{end}", kept=1)
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    for name in ("one", "two"):
+        with pytest.raises(OSError, match="leads back to itself"):
+            training.save_checkpoint(tmp_path / name, kept=1)
+        assert (tmp_path / name).is_symlink()
+    assert {x.name for x in tmp_path.iterdir()} == {"old", "one", "two"}
 
 
 def test_a_setting_with_the_home_of_nobody_is_a_folder_without_mnist(

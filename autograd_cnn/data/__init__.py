@@ -16,16 +16,6 @@ from autograd_cnn.data.mnist_files import mnist
 from autograd_cnn.data.uci_digits import digits
 
 __all__ = [
-    "DataError",
-    "DataLoader",
-    "DataUnavailable",
-    "Dataset",
-    "Split",
-    "Subset",
-    "TensorDataset",
-    "augment",
-    "digits",
-    "mnist",
-    "random_split",
-    "read_idx",
-]
+    "DataError", "DataLoader", "DataUnavailable", "Dataset", "Split", "Subset", "TensorDataset",
+    "augment", "digits", "mnist", "random_split", "read_idx",
+]  # fmt: skip

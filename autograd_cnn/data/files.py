@@ -46,6 +46,8 @@ def replace_file(path: AnyPath) -> Iterator[BinaryIO]:
     stem = f".{target.name[:50]}."  # so that a name of 255 bytes leaves room for the rest
     temporary = target.with_name(f"{stem}{os.getpid()}-{os.urandom(4).hex()}.part")
     try:
+        if os.path.basename(os.fsdecode(path)) in ("", ".", ".."):
+            raise OSError(errno.EISDIR, "the path names a folder; add the name of the file")
         mode = _mode(target)
         _clear(target.parent, stem)
         try:
@@ -79,6 +81,8 @@ def _mode(target: Path) -> int:
     """The mode that the file to replace has, or that a new one gets; OSError if it must not be."""
     if not target.parent.is_dir():
         raise OSError(errno.ENOENT, "there is no such folder; make it first")
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, "the link leads back to itself; remove it")
     if not target.exists():
         return 0o666
     if not target.is_file():

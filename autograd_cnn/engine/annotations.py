@@ -48,7 +48,8 @@ def is_array(x: Any) -> bool:
 
 def is_masked(x: Any) -> bool:
     """Whether x is one of NumPy's masked arrays, recognised by name to avoid importing numpy.ma."""
-    return type(x).__name__ == "MaskedArray"
+    subclass = type(x) is not np.ndarray and isinstance(x, np.ndarray)
+    return subclass and any(k.__name__ == "MaskedArray" for k in type(x).__mro__)
 
 
 def _is_number(x: Any) -> bool:

@@ -31,6 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ARRAY = ANNOTATIONS["Array"].words
 _REWORDED = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.linalg.LinAlgError)
 """The errors whose messages are reworded.  All others pass unchanged."""
+_TOO_LARGE = ("array is too big", "Maximum allowed ", "broadcast dimensions too large")
 
 
 class Arguments:
@@ -184,6 +185,8 @@ class Arguments:
         text, called = str(error), inspect.unwrap(self.function).__qualname__
         if isinstance(error, TypeError) and text.startswith(f"{called}() "):
             return self._of_python(args, settings, text.partition("() ")[2])
+        if text.startswith(_TOO_LARGE):
+            return MemoryError(f"{self._where(args)}: these sizes are larger than any memory")
         wrong = self._wrong(error, args, settings)
         if wrong is not None or not self.loose:
             return wrong

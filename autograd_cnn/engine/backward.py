@@ -10,19 +10,12 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.node import (
-    Array,
-    GraphError,
-    Node,
-    Writes,
-    describe,
-    next_serial,
-    values,
-)
+from autograd_cnn.engine.node import Array, GraphError, Node, Writes, describe, next_serial, values
 from autograd_cnn.engine.op import Op
 from autograd_cnn.engine.watch import open_blocks, watched
 
 _serial = operator.attrgetter("serial")
+_quiet = functools.partial(np.errstate, under="ignore")
 
 
 def backpropagate(
@@ -47,16 +40,19 @@ def backpropagate(
     wanted = None if targets is None else set(map(_serial, targets))
     pending: dict[int, Array] = {}
     owned: set[int] = set()  # serials of pending gradients that are sums made here
+    pieces: dict[int, list[Any]] = {}  # by serial, what `rule.together` will add up
     for output, seed in zip(outputs, seeds):
         before = pending.get(output.serial)
         pending[output.serial] = seed if before is None else before + seed
     needed = set(map(_serial, order))
     found: dict[int, tuple[Node, Array | None]] = {}
-    with (modes.back[modes.recording.get()](), modes.recording.set(create_graph))[0]:
+    with (modes.back[modes.recording.get()](), modes.recording.set(create_graph))[0], _quiet():
         while order:
             node = order.pop()
             g = pending.pop(node.serial, None)
             owned.discard(node.serial)
+            if node.serial in pieces:
+                g = pieces[node.serial][0][0].together(node, g, pieces.pop(node.serial))
             attached = node.attached
             if attached is not None:
                 g = attached.final_gradient(node, g, create_graph)
@@ -71,7 +67,7 @@ def backpropagate(
             if Writes.last > started:  # a hook, or another thread
                 _refuse_stale(node)
             if g is not None:
-                _differentiate(node, g, needed, create_graph, pending, owned)
+                _differentiate(node, g, needed, create_graph, pending, owned, pieces)
             if not retain_graph:
                 node.inputs = None
                 node.params = {}
@@ -97,13 +93,13 @@ def ancestors(outputs: Iterable[Node], targets: Sequence[Node] | None, since: in
                 "backward; pass it retain_graph=True, or .detach() the state that a loop carries on"
             )
         if node.written is not None and node.written.serial > node.serial:
-            raise _stale("the result", node, node)
+            raise stale("the result", node, node)
         for x in node.inputs:
             if isinstance(x, Node):
                 if x.serial > node.serial:
                     x = _version_used(x, node)
                 if x.written is not None and x.written.serial > node.serial:
-                    raise _stale("an input", node, x)
+                    raise stale("an input", node, x)
                 if x.tracked and x.serial >= oldest:
                     stack.append(x)
     order = sorted(found.values(), key=_serial)
@@ -115,10 +111,17 @@ def _version_used(x: Node, node: Node) -> Node:
     current = x
     while current.serial > node.serial:
         if not current.inputs or not isinstance(current.inputs[0], Node):
-            raise _stale("an input", node, x)
+            raise stale("an input", node, x)
         current = current.inputs[0]
+    if current.written is not None and not reads_shapes(node):
+        current.written.restore(current, x, node)
     node.inputs = tuple(current if part is x else part for part in node.inputs or ())
     return current
+
+
+def reads_shapes(node: Node) -> bool:
+    """Whether the rules of its op read no values, which ``rule.by_shape`` says."""
+    return node.op is not None and hasattr(node.op.rules[0], "by_shape")
 
 
 def _refuse_stale(node: Node) -> None:
@@ -127,10 +130,11 @@ def _refuse_stale(node: Node) -> None:
         if isinstance(x, Node) and (
             x.serial > node.serial or (x.written and x.written.serial > node.serial)
         ):
-            raise _stale("the result" if x is node else "an input", node, x)
+            raise stale("the result" if x is node else "an input", node, x)
 
 
-def _stale(what: str, node: Node, x: Node) -> GraphError:
+def stale(what: str, node: Node, x: Node) -> GraphError:
+    """The error for `x`, the result or an input of `node`, whose values have changed."""
     name = node.op.name if node.op else "an op"
     return GraphError(
         f"{what} of {name} ({describe(x)}) was changed in place after the op ran, so its "
@@ -160,6 +164,7 @@ def _differentiate(
     create_graph: bool,
     pending: dict[int, Array],
     owned: set[int],
+    pieces: dict[int, list[Any]],
 ) -> None:
     """Call the rules of the node's op for the wanted inputs; add the gradients to `pending`."""
     op, inputs, params = node.op, node.inputs, node.params
@@ -187,6 +192,9 @@ def _differentiate(
                     continue
                 if serial in owned and hasattr(rule, "adds"):
                     rule.adds(pending[serial], g, *args, **params)
+                    continue
+                if create_graph and hasattr(rule, "together"):
+                    pieces.setdefault(serial, []).append((rule, g, params))
                     continue
                 if op.variadic:
                     params = {**params, "position": position}

@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_cnn.checks import mistake
 from autograd_cnn.engine.annotations import NUMERIC
-from autograd_cnn.engine.node import Node
+from autograd_cnn.engine.node import values
 
 
 def refuse_other_arrays(name: str, args: Sequence[Any]) -> None:
@@ -37,13 +37,20 @@ def protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, 
     return params
 
 
+def locked(x: Any) -> np.ndarray:
+    """A copy of x in bytes, which nobody can make writable again; x itself if it lies in bytes."""
+    if type(x) is np.ndarray and type(x.base) is bytes:
+        return x
+    x = np.asarray(x)
+    return np.array(x) if x.dtype.hasobject else np.ndarray(x.shape, x.dtype, x.tobytes())
+
+
 def protected(value: Any) -> Any:
     """`value` with copies of the arrays in it, also in dicts, lists and tuples."""
     if isinstance(value, dict):
         return {key: protected(part) for key, part in value.items()}
     if type(value) in (tuple, list):
         return type(value)(map(protected, value))
-    if isinstance(value, Node):
-        return value.array.copy()
+    value = values(value)
     memory = isinstance(value, (np.ndarray, memoryview)) or hasattr(value, "__array_interface__")
-    return np.array(value) if memory and not isinstance(value, np.generic) else value
+    return locked(value) if memory and not isinstance(value, np.generic) else value

@@ -65,10 +65,10 @@ def accumulate_gradients(found: dict[int, tuple[Node, Array | None]]) -> None:
                 node._grad = _distinct(g, old)
                 continue
             if old is not None:
-                g = old.array + g
+                g = np.asarray(old.array + g)
             elif not (isinstance(g, np.ndarray) and g.base is None and references(g) == _ALONE):
                 g = np.array(g, order="K")
-            node._grad = fill_node(_new(Node.result_type), np.asarray(g))
+            node._grad = fill_node(_new(Node.result_type), g)
 
 
 def _distinct(g: Any, old: Any = None) -> Any:

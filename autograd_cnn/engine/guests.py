@@ -55,9 +55,12 @@ def guest_rule(
     @functools.wraps(rule)
     def guarded(*args: Any, **params: Any) -> Any:
         found = _on_locked(name, what, rule, args, params)
-        if isinstance(found, (tuple, list)):  # of a joint rule
-            return [_numbers(name, what, part) for part in found]
-        return _numbers(name, what, found)
+        if of != "its inputs":  # as a joint rule is for
+            return _numbers(name, what, found)
+        if not isinstance(found, (tuple, list)) or len(found) != len(args) - 2:
+            wanted = f"a list of {len(args) - 2} gradients, one per input"
+            raise TypeError(f"{name}: {what} must return {wanted}, got {shown(found)}")
+        return [_numbers(name, what, part) for part in found]
 
     return guarded
 

@@ -74,10 +74,7 @@ class Node:
 
     def touch(self) -> None:
         """Note that `array` has been written to: graphs recorded before must not use it."""
-        record = self.written
-        if record is None:
-            record = self.write_record()
-        record.note()
+        self.write_record().note()
 
     def write_record(self) -> Writes:
         """The record of in-place writes to this memory, created at first use."""
@@ -114,6 +111,7 @@ class Writes:
     """The number of views at which `views` loses those that are gone."""
     sharing: list[weakref.ref[Writes]] | None = None
     """All records of this memory, or None for this one alone."""
+    grid: Any = None  # the views by their place; see tensor.sharing
     last = 0
     """The serial number of the last write to any memory."""
 
@@ -121,12 +119,17 @@ class Writes:
         """Drop the references to views that are gone."""
         self.views = [known for known in self.views if known() is not None]
         self.limit = 16 + 2 * len(self.views)
+        self.grid = None
+
+    def restore(self, node: Node, newest: Node, user: Node) -> None:
+        """Give `node`, an older version than `newest`, the values back that `user` used."""
 
     def add_detached(self, node: Node) -> None:
         """Give `node`, on the same memory but without a graph, a record that learns of writes."""
         if self.sharing is None:
             self.sharing = [weakref.ref(self)]
-        self.sharing[:] = [known for known in self.sharing if known() is not None]
+        if (n := len(self.sharing)) & (n - 1) == 0:  # now and then: n additions cost n
+            self.sharing[:] = [known for known in self.sharing if known() is not None]
         record = node.write_record()
         record.sharing = self.sharing
         self.sharing.append(weakref.ref(record))

@@ -43,8 +43,8 @@ class Op:
 
     A rule of None means that the derivative is zero.  `joint` replaces the rules: it returns the
     gradients of all inputs at once, which share work.  `variadic` ops take any number of inputs;
-    `position` tells their one rule which input is meant.  ``rule.adds(total, g, ...)``, if there
-    is one, adds the gradient to a total in place.
+    `position` tells their one rule which input is meant.  ``rule.adds``, if there is one, adds to a
+    total in place, ``rule.together`` adds many gradients at once; see `ops.pick`.
 
     >>> multiply = ag.OPS["multiply"]
     >>> multiply.inputs, multiply.params
@@ -166,7 +166,8 @@ _PLAIN = _PYTHON - {type(None)} | {np.ndarray} | _NUMBERS
 def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[..., Any]:
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
     forward = getattr(record.forward, "ufunc", record.forward)  # without a call in between
-    defaults, saves, open_blocks = record.defaults, record.saves, watch.open_blocks
+    defaults, saves, exposed = record.defaults, record.saves, record.exposed
+    open_blocks = watch.open_blocks
     # Calls with the inputs and no parameter, or all by name, skip the binding: a third of the time.
     arity = -1 if record.variadic else len(record.inputs)
     whole = frozenset(record.params)
@@ -207,6 +208,8 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
             arrays.append(x)
             if several and x.dtype is not dtype:
                 mixed, dtype = dtype is not None, x.dtype
+        if exposed and tracked and _recording():  # forward reads what backward will
+            params = protected_params(params, exposed)
         if mixed and (one_dtype or node is not None):
             args, arrays = in_one_dtype(args, arrays, weak or range(len(args)), dtype)
         try:
@@ -218,9 +221,7 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
                 in_dtype_of_weights(record.name, *arrays)
         except Exception as error:
             arguments.reraise(error, arrays, params)
-        saved = None
-        if saves:
-            out, saved = out
+        out, saved = out if saves else (out, None)
         if node is None:
             return out
         result = _result(record, out, args, arrays, params, saved, tracked, has_arrays, node)
@@ -298,8 +299,6 @@ def _result(
         result.tracked = True
         result.op = record
         result.inputs = copied(args) if has_arrays else args
-        if record.exposed:
-            params = protected_params(params, record.exposed)
         result.params = {**params, **saved} if saved else params
     else:
         result.tracked = False

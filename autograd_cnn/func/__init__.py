@@ -12,14 +12,6 @@ from autograd_cnn.func.matrices import hessian, jacfwd, jacobian, jacrev
 from autograd_cnn.func.modules import functional_call
 
 __all__ = [
-    "functional_call",
-    "grad",
-    "hessian",
-    "hvp",
-    "jacfwd",
-    "jacobian",
-    "jacrev",
-    "jvp",
-    "value_and_grad",
-    "vjp",
-]
+    "functional_call", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp",
+    "value_and_grad", "vjp",
+]  # fmt: skip

@@ -16,35 +16,23 @@ from autograd_cnn.engine.op import COMPOSITIONS
 from autograd_cnn.ops import loss
 from autograd_cnn.ops.arithmetic import relu, where
 from autograd_cnn.ops.exponential import curve, expm1, logaddexp, sigmoid
-from autograd_cnn.ops.signatures import array_function
+from autograd_cnn.ops.signatures import quiet_function
 from autograd_cnn.ops.trigonometry import tanh
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayFunction
 
 __all__ = [
-    "elu",
-    "gelu",
-    "hardtanh",
-    "leaky_relu",
-    "log_softmax",
-    "logsigmoid",
-    "mish",
-    "relu",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "tanh",
-]
+    "elu", "gelu", "hardtanh", "leaky_relu", "log_softmax", "logsigmoid", "mish", "relu", "selu",
+    "sigmoid", "silu", "softmax", "softplus", "tanh",
+]  # fmt: skip
 
 P = ParamSpec("P")
 
 
 def activation(function: Callable[P, Any]) -> ArrayFunction[P]:
     """Check the arguments of a function of single values, and list it among the compositions."""
-    COMPOSITIONS[function.__name__] = found = array_function(function)
+    COMPOSITIONS[function.__name__] = found = quiet_function(function)
     return found
 
 
@@ -168,7 +156,7 @@ def logsigmoid(input: Array) -> Array:
     return -logaddexp(input * -1.0, 0.0)  # the negative of an unsigned integer would wrap
 
 
-@array_function
+@quiet_function
 def softmax(input: Array, dim: int = -1) -> Array:
     """exp(x) / sum(exp(x)) along `dim`; see `ops.softmax`.
 
@@ -178,7 +166,7 @@ def softmax(input: Array, dim: int = -1) -> Array:
     return loss.softmax(input, axis=dim)
 
 
-@array_function
+@quiet_function
 def log_softmax(input: Array, dim: int = -1) -> Array:
     """log(softmax(x)) along `dim`; see `ops.log_softmax`.
 

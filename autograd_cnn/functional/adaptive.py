@@ -12,20 +12,17 @@ import numpy as np
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.functional.geometry import batch_of_one, check_images, of_rank
 from autograd_cnn.functional.pooling import pool_geometry, winning_cells
-from autograd_cnn.functional.resampling import multiplied_along
 from autograd_cnn.kernels.window import LARGEST
 from autograd_cnn.ops import pool
+from autograd_cnn.ops.pool import banded
+from autograd_cnn.ops.reduce import mean
 from autograd_cnn.ops.shape import along, floating
 from autograd_cnn.ops.signatures import array_function, pool_function
 
 __all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-]
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "adaptive_max_pool3d",
+]  # fmt: skip
 
 
 def output_sizes(name: str, given: Any, axes: int) -> tuple[int | None, ...]:
@@ -66,13 +63,13 @@ def _adaptive_avg_pool(
     if not any(n % o for n, o in zip(shape[2:], out)):
         parts = [side for n, o in zip(shape[2:], out) for side in (o, n // o)]
         split = x.reshape((*shape[:2], *parts))  # (N, C, OH, H/OH, OW, W/OW)
-        return split.mean(axis=tuple(range(3, 3 + 2 * axes, 2)))
+        return mean(split, axis=tuple(range(3, 3 + 2 * axes, 2)))
     x = floating(x)
     for axis, (n, o) in enumerate(zip(shape[2:], out), 2):
         start, end = _bounds(n, o)
         cell = np.arange(n)
         inside = (cell >= start[:, None]) & (cell < end[:, None])  # (O, size)
-        x = multiplied_along(x, axis, (inside / (end - start)[:, None]).astype(x.dtype))
+        x = banded(x, axis=axis, matrix=(inside / (end - start)[:, None]).astype(x.dtype))
     return x
 
 

@@ -15,8 +15,9 @@ from autograd_cnn.functional.layers import one_hot
 from autograd_cnn.functional.losses import check_shapes, reduced
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
+from autograd_cnn.ops.reduce import sum
 from autograd_cnn.ops.shape import floating
-from autograd_cnn.ops.signatures import array_function
+from autograd_cnn.ops.signatures import quiet_function
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
 
@@ -112,10 +113,10 @@ def _reduce_classes(
         losses = losses * factors
     if reduction != "mean":
         return reduced(name, losses, reduction)
-    total = factors.sum()
+    total = sum(factors)
     if not total and target.size:
         warn(f"{name}: every target is ignored or has weight 0, so the mean is NaN")
-    return losses.sum() * (1.0 / total if total else np.nan)
+    return sum(losses) * (1.0 / total if total else np.nan)
 
 
 def _of_probabilities(input: Array, target: Array, weight: Any, smoothing: float) -> Array:
@@ -130,10 +131,10 @@ def _of_probabilities(input: Array, target: Array, weight: Any, smoothing: float
     if weight is not None:
         target = target * weight.reshape((-1, *(1,) * (input.ndim - 2)))  # (K, 1, ...)
     nothing = (values(target) == 0) & (values(logs) == -np.inf)
-    return -(where(nothing, 0.0, logs) * target).sum(axis=1)
+    return -sum(where(nothing, 0.0, logs) * target, axis=1)
 
 
-@array_function
+@quiet_function
 def cross_entropy(
     input: Array,
     target: Array,
@@ -176,7 +177,7 @@ def cross_entropy(
     return _reduce_classes(name, losses, target, weight, ignored, reduction, weighted=True)
 
 
-@array_function
+@quiet_function
 def nll_loss(
     input: Array,
     target: Array,
@@ -202,7 +203,7 @@ def nll_loss(
     return _reduce_classes("nll_loss", losses, target, weight, ignored, reduction)
 
 
-@array_function
+@quiet_function
 def binary_cross_entropy_with_logits(
     input: Array,
     target: Array,

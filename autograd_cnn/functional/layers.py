@@ -29,16 +29,22 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     return product.linear(input, weight, bias)
 
 
-def _dropped(name: str, input: Array, p: float, training: bool, shape: tuple[int, ...]) -> Array:
-    """`input` times a random mask of `shape` that keeps its mean."""
+def drop_mask(x: np.ndarray, p: float, channels: bool) -> np.ndarray:
+    """A random mask for the values or the channels of x (N, C, ...) that keeps their mean."""
+    shape = (*x.shape[:2], *(1,) * (x.ndim - 2)) if channels else x.shape
+    kept = random.generator().random(shape, np.float32) >= p
+    factor = 1.0 / (1.0 - p) if p < 1.0 else 0.0
+    return np.asarray(kept * x.dtype.type(factor))
+
+
+def _dropped(name: str, input: Array, p: float, training: bool, channels: bool) -> Array:
+    """`input` times a random mask that keeps its mean."""
     if not 0.0 <= p <= 1.0:
         number(name, "p", p, 0, 1)
     if not training or p == 0.0:
         return input
     input = floating(input)
-    kept = random.generator().random(shape, np.float32) >= p
-    factor = 1.0 / (1.0 - p) if p < 1.0 else 0.0
-    mask = np.asarray(kept * values(input).dtype.type(factor))
+    mask = drop_mask(values(input), p, channels)
     return input * (wrap(mask) if isinstance(input, Node) else mask)  # a graph would copy an array
 
 
@@ -51,7 +57,7 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     >>> F.dropout(np.ones(3), p=0.5, training=False)
     array([1., 1., 1.])
     """
-    return _dropped("dropout", input, p, training, input.shape)
+    return _dropped("dropout", input, p, training, False)
 
 
 @array_function
@@ -66,8 +72,7 @@ def dropout2d(input: Array, p: float = 0.5, training: bool = True) -> Array:
     """
     if input.ndim < 2:
         raise ValueError(f"dropout2d: input must have shape (N, C, ...), got {input.shape}")
-    shape = (*input.shape[:2], *(1,) * (input.ndim - 2))
-    return _dropped("dropout2d", input, p, training, shape)
+    return _dropped("dropout2d", input, p, training, True)
 
 
 @array_function
@@ -104,5 +109,7 @@ def one_hot(target: Array, num_classes: int = -1) -> np.ndarray:
     """
     known = f"there are {num_classes} classes" if num_classes >= 0 else "the first class is 0"
     classes = positions("one_hot", "target", target, num_classes, known)
-    k = num_classes if num_classes >= 0 else int(classes.max(initial=-1)) + 1
-    return (classes[..., None] == np.arange(k)).astype(np.int64)
+    k = num_classes if num_classes >= 0 else int(classes.max()) + 1 if classes.size else 0
+    rows = np.zeros((*classes.shape, k), np.int64)
+    np.put_along_axis(rows, classes[..., None], 1, axis=-1)
+    return rows

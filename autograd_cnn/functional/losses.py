@@ -10,8 +10,9 @@ from autograd_cnn.checks import choice, number
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops.arithmetic import abs, clip, where
 from autograd_cnn.ops.exponential import exp, log
+from autograd_cnn.ops.reduce import mean, sum
 from autograd_cnn.ops.shape import floating
-from autograd_cnn.ops.signatures import array_function
+from autograd_cnn.ops.signatures import quiet_function
 
 __all__ = ["huber_loss", "kl_div", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
@@ -21,9 +22,9 @@ REDUCTIONS = ("mean", "sum", "none")
 def reduced(name: str, losses: Array, reduction: str) -> Array:
     """The mean, the sum or, for 'none', all of the losses."""
     if reduction == "mean":
-        return losses.mean()
+        return mean(losses)
     if reduction == "sum":
-        return losses.sum()
+        return sum(losses)
     choice(name, "reduction", reduction, REDUCTIONS)
     return losses
 
@@ -53,7 +54,7 @@ def _difference(name: str, input: Any, target: Any) -> Array:
     return input - target
 
 
-@array_function
+@quiet_function
 def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     """Squared error (input - target)^2, averaged over all values; the shapes must be equal.
 
@@ -66,7 +67,7 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     return reduced("mse_loss", difference * difference, reduction)
 
 
-@array_function
+@quiet_function
 def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
     """Absolute error |input - target|, with gradient 0 where they are equal; see `mse_loss`.
 
@@ -82,7 +83,7 @@ def _huber(difference: Array, delta: float) -> Array:
     return clipped * (difference - 0.5 * clipped)
 
 
-@array_function
+@quiet_function
 def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
     """``d^2 / 2`` where |d| = |input - target| is at most `delta`, ``delta * (|d| - delta / 2)``
     beyond; reductions as in `mse_loss`.
@@ -97,7 +98,7 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: floa
     return reduced("huber_loss", losses, reduction)
 
 
-@array_function
+@quiet_function
 def smooth_l1_loss(
     input: Array, target: Array, reduction: str = "mean", beta: float = 1.0
 ) -> Array:
@@ -115,7 +116,7 @@ def smooth_l1_loss(
     return reduced("smooth_l1_loss", losses, reduction)
 
 
-@array_function
+@quiet_function
 def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
     """Kullback-Leibler divergence ``target * (log(target) - input)`` of log-probabilities `input`
     from probabilities `target`, value by value; 0 where the target is 0.
@@ -140,4 +141,4 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
     if reduction != "batchmean":
         return reduced("kl_div", losses, reduction)
     n = input.shape[0] if input.ndim else 1
-    return losses.sum() * (1.0 / n if n else np.nan)
+    return sum(losses) * (1.0 / n if n else np.nan)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.config import in_dtype_of_weights
 from autograd_cnn.engine.modes import recomputing
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.pooling import pool_geometry
-from autograd_cnn.ops import arithmetic
 from autograd_cnn.ops import batch_norm as ops
 from autograd_cnn.ops.pool import max_pool
 from autograd_cnn.ops.shape import floating
@@ -59,7 +59,7 @@ def batch_norm_fused(
     relu: bool = False,
     pool: Sequence[Any] | None = None,
 ) -> Array:
-    """`batch_norm`, then max pooling and relu if wanted, in one pass over memory.
+    """`batch_norm`, then max pooling and relu if wanted, in one pass where that is faster.
 
     `pool` are the arguments of `max_pool2d`, or its form of another rank, from kernel_size on.
     """
@@ -69,12 +69,11 @@ def batch_norm_fused(
         raise ValueError(f"batch_norm: input must have shape (N, C, ...), got {shape}")
     _check_shapes("batch_norm", shape[1:2], running_mean=running_mean, running_var=running_var)
     window = None if pool is None else pool_geometry("max", x.ndim - 2, shape, *pool)
+    if window is not None and not (training and kernels.pools_in_pass(x, window)):
+        state = running_mean, running_var, weight, bias, training, momentum
+        return max_pool(batch_norm_fused(input, *state, eps, relu), window=window)
     if not training:
-        running = running_mean, running_var, weight, bias, eps
-        if window is None:
-            return _by_running("batch_norm", input, *running, relu)
-        out = max_pool(_by_running("batch_norm", input, *running, False), window=window)
-        return arithmetic.relu(out) if relu else out
+        return _by_running("batch_norm", input, running_mean, running_var, weight, bias, eps, relu)
     count = x.size // max(shape[1], 1)
     if count == 1:
         raise ValueError(
@@ -228,6 +227,7 @@ def instance_norm(
     out = ops.row_norm(input, weight, bias, lead=1, groups=max(c, 1), eps=eps)
     if running_mean is not None and running_var is not None and n * count and not recomputing.get():
         each = values(input).reshape((n * c, count))
+        each = each.astype(np.result_type(each, np.float32), copy=False)
         mean, var = each.mean(axis=1).reshape(n, c), each.var(axis=1).reshape(n, c)
         follow(running_mean, running_var, mean.mean(axis=0), var.mean(axis=0), count, momentum)
     return out

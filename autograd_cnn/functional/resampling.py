@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from operator import index
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn.engine.copies import locked
 from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.functional.pooling import pool_geometry
-from autograd_cnn.ops.pool import avg_pool_grad
-from autograd_cnn.ops.product import linear
+from autograd_cnn.ops.pool import avg_pool_grad, banded
 from autograd_cnn.ops.shape import along, floating
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["interpolate"]
 
 _AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
-
-
-def multiplied_along(x: Array, axis: int, matrix: np.ndarray) -> Array:
-    """`matrix` (out, size) applied to the values of x along one axis."""
-    return linear(x.swapaxes(axis, -1), matrix).swapaxes(axis, -1)
 
 
 def check_settings(
@@ -56,10 +52,10 @@ def _target(x: Array, size: Any, scale_factor: Any) -> tuple[list[int], list[flo
         out = [index(v) for v in given]
     else:
         out = [math.floor(n * v) for n, v in zip(sides, given)]
-    if min(*sides, *out) < 1:
+    if min(*sides, *out) < 1 or max(out) >= 1 << 60:
         raise ValueError(
-            f"interpolate: sizes must be at least 1, got {name}={value!r} for an input of shape "
-            f"{x.shape}"
+            f"interpolate: sizes must be at least 1 and below 2**60, got {name}={value!r} "
+            f"for an input of shape {x.shape}"
         )
     steps = [1.0 / v for v in given] if size is None else [n / o for n, o in zip(sides, out)]
     return out, steps
@@ -79,7 +75,7 @@ def interpolate(
     floor(i / scale).  'linear' (N, C, L), 'bilinear' (N, C, H, W) and 'trilinear' (N, C, D, H, W)
     interpolate between the two nearest cells of each axis.  Cell i lies at ``(i + 0.5) / scale -
     0.5``, but not below 0.  With `align_corners` it lies at ``i * (input size - 1) / (output size -
-    1)``, so that corners keep their values.  An infinite value reaches its whole row and column.
+    1)``, so that corners keep their values.
 
     >>> F.interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2)
     array([[[1., 1., 3., 3.]]])
@@ -101,13 +97,17 @@ def interpolate(
             f"got {mode!r}"
         )
     x = floating(x)
-    for axis, (o, step) in enumerate(zip(out, steps), 2):
-        weights = _linear_weights(x.shape[axis], o, step, bool(align_corners))
-        x = multiplied_along(x, axis, weights.astype(x.dtype))
+    for axis in range(len(out) + 1, 1, -1):  # rows first: later passes have longer runs of memory
+        o, step = out[axis - 2], steps[axis - 2]
+        weights = _linear_weights(x.shape[axis], o, step, bool(align_corners), x.dtype)
+        x = banded(x, axis=axis, matrix=weights)
     return x
 
 
-def _linear_weights(n: int, out: int, step: float, align_corners: bool) -> np.ndarray:
+@functools.lru_cache(maxsize=256)
+def _linear_weights(
+    n: int, out: int, step: float, align_corners: bool, dtype: np.dtype
+) -> np.ndarray:
     """The matrix (out, n) whose rows weigh the two cells around each output cell."""
     places = np.arange(out)
     if align_corners:
@@ -120,21 +120,24 @@ def _linear_weights(n: int, out: int, step: float, align_corners: bool) -> np.nd
     weights = np.zeros((out, n))
     weights[places, low] = 1.0 - share
     weights[places, high] += share
-    return weights
+    return locked(weights.astype(dtype))
+
+
+@functools.lru_cache(maxsize=256)
+def _nearest_cells(n: int, out: int, step: float) -> tuple[np.ndarray, int]:
+    """The input cell of each output cell, and how often all are repeated, or 0 if unequally."""
+    cells = np.minimum(np.floor(np.arange(out) * step).astype(np.intp), n - 1)
+    times = out // n
+    return locked(cells), times if np.array_equal(cells, np.arange(n).repeat(times)) else 0
 
 
 def _nearest(x: Array, out: list[int], steps: list[float]) -> Array:
     """Whole multiples spread each value over its window; other sizes pick by position."""
-    sides = x.shape[2:]
-    picked = [
-        np.minimum(np.floor(np.arange(o) * step).astype(np.intp), n - 1)
-        for n, o, step in zip(sides, out, steps)
-    ]
-    times = tuple(o // n for n, o in zip(sides, out))
-    whole = all(np.array_equal(p, np.arange(n).repeat(t)) for p, n, t in zip(picked, sides, times))
-    if whole and x.dtype.kind == "f":
+    picked = [_nearest_cells(n, o, step) for n, o, step in zip(x.shape[2:], out, steps)]
+    times = tuple(repeats for _, repeats in picked)
+    if all(times) and x.dtype.kind == "f":
         window = pool_geometry("avg", len(out), (*x.shape[:2], *out), times)
         return avg_pool_grad(x, window=window, divisor_override=1)
-    for axis, cells in enumerate(picked, 2):
+    for axis, (cells, _) in enumerate(picked, 2):
         x = x[along(axis, cells)]
     return x

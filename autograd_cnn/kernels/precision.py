@@ -16,7 +16,7 @@ slow_calls: ContextVar[list[str] | None] = ContextVar("autograd_cnn.slow_calls",
 
 _EXACT = ("batch_norm", "relu", "relu_grad", "window_max")  # in float16
 _SUMMING = (
-    *("batch_norm_grad", "channel_affine", "channel_sum", "conv", "conv_input_grad"),
+    *("axis_sum", "batch_norm_grad", "channel_affine", "conv", "conv_input_grad"),
     *("conv_weight_grad", "cross_entropy", "cross_entropy_grad", "curve", "curve_grad"),
     *("fold", "linear", "matmul", "row_norm", "row_norm_grad", "soften", "soften_grad"),
     *("window_max_grad", "window_scatter", "window_spread", "window_sum"),
@@ -28,15 +28,16 @@ def in_float32(function: Callable[..., Any], *args: Any, **settings: Any) -> Any
 
     It is rounded to float16 unless one of the first two arguments is of another floating dtype.
     """
-    dtypes = [x.dtype for x in args if isinstance(x, (np.ndarray, np.generic))]
-    if np.float16 not in dtypes:
+    arrays = [x for x in args if isinstance(x, (np.ndarray, np.generic))]
+    if not any(x.dtype.char == "e" for x in arrays):  # in either byte order
         return function(*args, **settings)
-    rounds = all(d == np.float16 for d in dtypes[:2] if d.kind == "f")
-    wide = [x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x for x in args]
-    out = function(*wide, **settings)
-    if isinstance(out, tuple):
-        return tuple(x.astype(np.float16) if rounds and x is not None else x for x in out)
-    return out.astype(np.float16) if rounds else out
+    rounds = all(x.dtype.char == "e" for x in arrays[:2] if x.dtype.kind == "f")
+    half = {id(x) for x in arrays if x.dtype.char == "e"}
+    out = function(*[x.astype(np.float32) if id(x) in half else x for x in args], **settings)
+    with np.errstate(under="ignore"):
+        if isinstance(out, tuple):
+            return tuple(x.astype(np.float16) if rounds and x is not None else x for x in out)
+        return out.astype(np.float16) if rounds else out
 
 
 def serve(reference: Any, twins: dict[str, Callable[..., Any]]) -> None:
@@ -56,7 +57,7 @@ def _served(kernel: Any, twin: Any, sums: bool) -> Callable[..., Any]:
         notes = slow_calls.get()
         if notes is not None and twin and dtypes not in ([np.float32], [np.float64]):
             notes.append(" and ".join(map(str, dtypes)))
-        if sums and np.float16 in dtypes:
+        if sums and any(d.char == "e" for d in dtypes):
             return in_float32(twin or kernel, *args)
         return kernel(*args)
 

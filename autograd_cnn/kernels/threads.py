@@ -2,7 +2,7 @@
 
 The threads of the compiled kernels (c/threads.h) look for work for a moment before they sleep.
 OpenBLAS's threads do so for some 20 ms and occupy a core meanwhile.  So the compiled kernels
-compute the small matrix products, and BLAS the large ones.
+compute matrix products up to some 500 rows and columns, and BLAS the large ones.
 """
 
 from __future__ import annotations

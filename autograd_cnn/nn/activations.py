@@ -8,21 +8,9 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.nn.function import FunctionModule
 
 __all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
-    "Hardtanh",
-    "LeakyReLU",
-    "LogSigmoid",
-    "LogSoftmax",
-    "Mish",
-    "ReLU",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Tanh",
-]
+    "ELU", "GELU", "SELU", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "ReLU",
+    "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
+]  # fmt: skip
 
 
 class ReLU(FunctionModule, function=F.relu):

@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from autograd_cnn.tensor.types import AnyArray, Tensor
 
 __all__ = [
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "ConvTranspose3d",
-]
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+]  # fmt: skip
 
 
 class _Convolution(FunctionModule):

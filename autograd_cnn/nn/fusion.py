@@ -20,6 +20,15 @@ import numpy as np
 from autograd_cnn.engine.modes import recording
 from autograd_cnn.engine.node import Node
 from autograd_cnn.engine.watch import open_blocks
+from autograd_cnn.nn import (
+    activations,
+    convolution,
+    layers,
+    losses,
+    normalization,
+    pooling,
+    resizing,
+)
 from autograd_cnn.nn.activations import ReLU
 from autograd_cnn.nn.convolution import Conv1d, Conv2d, Conv3d
 from autograd_cnn.nn.error_notes import note_layer
@@ -39,11 +48,18 @@ _POOLS = {layer: pool for conv, norm, pool in _RANKS for layer in (conv, norm)}
 _MAX_POOLS = frozenset(_POOLS.values())
 TAKERS = {True: frozenset(_NORMS.values()), False: frozenset([*_NORMS.values(), *_NORMS])}
 """The layers that take in the following ones, by whether operations are recorded."""
-_METHODS = {
-    kind: [(n, getattr(kind, n)) for n in ("forward", "__call__", "function") if hasattr(kind, n)]
-    for kind in (ReLU, *TAKERS[False], *_MAX_POOLS)
-}
-"""What says how a layer computes, as it is written here."""
+_FUSIBLE = frozenset([ReLU, *TAKERS[False], *_MAX_POOLS])
+
+
+def methods(kind: type) -> list[tuple[str, Any]]:
+    """What says how a layer computes, as it is written."""
+    names = ("forward", "__call__", "function", "_run_fused")
+    return [(name, getattr(kind, name)) for name in names if hasattr(kind, name)]
+
+
+_FILES: Any = (activations, convolution, layers, losses, normalization, pooling, resizing)
+METHODS = {kind: methods(kind) for f in _FILES for kind in map(vars(f).get, f.__all__)}
+"""The layers of this package, with their methods."""
 
 
 def run(members: Iterable[Any], x: Any) -> Any:
@@ -70,10 +86,9 @@ def candidates(members: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     for module in members:
         if isinstance(module, Module):
             kind: Any = type(module)
-            methods = _METHODS.get(kind, ())
-            if not methods or module._hooks is not None:
+            if kind not in _FUSIBLE or module._hooks is not None:
                 kind = None
-            for name, written in methods:
+            for name, written in METHODS[kind] if kind else ():
                 if name in module.__dict__ or getattr(type(module), name) is not written:
                     kind = None
             modules.append(module)

@@ -8,10 +8,10 @@ kept: parameters, statistics and settings are read, or compared, at every call (
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,60 +21,36 @@ from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.node import Node, values, wrap
 from autograd_cnn.functional.convolution import conv_geometry
 from autograd_cnn.functional.pooling import pool_geometry
-from autograd_cnn.nn import (
-    activations,
-    convolution,
-    fusion,
-    layers,
-    losses,
-    normalization,
-    pooling,
-    resizing,
-)
+from autograd_cnn.nn import fusion
 from autograd_cnn.nn.containers import Sequential
-from autograd_cnn.nn.layers import Linear
+from autograd_cnn.nn.fusion import METHODS
+from autograd_cnn.nn.layers import Dropout, Dropout2d, Linear
 from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm
 from autograd_cnn.nn.recorded import Found, NotRecordableError, Outside, Recorded, lasting
 
-
-def _methods(kind: type) -> list[tuple[str, Any]]:
-    names = ("forward", "__call__", "function", "_run_fused")
-    return [(name, getattr(kind, name)) for name in names if hasattr(kind, name)]
-
-
-_FILES = (activations, convolution, layers, losses, normalization, pooling, resizing)
-_LAYERS = [Sequential, *[getattr(file, name) for file in _FILES for name in file.__all__]]
-_METHODS = {kind: _methods(kind) for kind in _LAYERS}
-"""The layers of this package, and what says how they compute, as it is written."""
+METHODS[Sequential] = fusion.methods(Sequential)
 
 
 def as_written(module: Any) -> bool:
     """Whether a module is a layer of ours that computes as it is written."""
-    methods, own = _METHODS.get(type(module)), vars(module)
+    methods, own = METHODS.get(type(module)), vars(module)
     if methods is None or module._hooks is not None:
         return False
     return all(n not in own and getattr(type(module), n) is known for n, known in methods)
 
 
-def _lasts(module: Any) -> bool:
-    """Whether no attribute of a module can change in place, but for parameters and statistics."""
-    kept = (Node, np.ndarray, Module)
-    own = vars(module).items()
-    return all(name == "_roles" or isinstance(v, kept) or lasting(v) for name, v in own)
-
-
 def _recordable(module: Any) -> bool:
-    """Whether a module is made of layers as they are written, without state of their own."""
-    return all(
-        as_written(m)
-        and _lasts(m)
-        and (isinstance(m, BatchNorm) or np.ndarray not in m._roles.values())
-        for m in module.modules()
-    )
+    """Whether a module is a layer as it is written, without settings that change in place, and
+    without state but for parameters and the statistics of batch norm.
+    """
+    kept, own = (Node, np.ndarray, Module), vars(module).items()
+    stateless = isinstance(module, BatchNorm) or np.ndarray not in module._roles.values()
+    lasts = all(name == "_roles" or isinstance(v, kept) or lasting(v) for name, v in own)
+    return as_written(module) and stateless and lasts
 
 
-_of_leaf = operator.attrgetter("tracked", "attached", "op", "array.shape", "array.dtype")
+_OF_LEAF = ("tracked", "attached", "op")
 
 
 class Program:
@@ -83,6 +59,8 @@ class Program:
     With `gradients` it is for training; otherwise neighbours are computed together as under
     `no_grad`.
     """
+
+    refused = False
 
     def __init__(self, model: Any, x: np.ndarray, gradients: bool) -> None:
         self.gradients = gradients
@@ -93,29 +71,41 @@ class Program:
         self.parts: list[Recorded | Outside] = []
         self._modules: list[Any] = []
         self.out = self._add(model, kernels.laid_out(x))
+        self.places = self.out.shape[:1] + self.out.shape[2:]
+        """The shape of class numbers for the result."""
+        self.seed: np.ndarray | None = None
+        """The gradient that begins a step, if it does not change."""
         recorded = [part for part in self.parts if isinstance(part, Recorded)]
-        self._leaves = [v for part in recorded for v in part.fixed if isinstance(v, Node)]
-        self._attributes = [vars(m) for m in self._modules]
-        self._state = [value for own in self._attributes for value in own.values()]
-        kinds = {type(m) for m in self._modules}
-        methods = [(kind, *method) for kind in kinds for method in _METHODS[kind]]
-        self._kinds: list[Any] = [kind for kind, _, _ in methods]
-        self._names: list[Any] = [name for _, name, _ in methods]
-        self._methods: list[Any] = [method for _, _, method in methods]
-        self._leaves_then = [*map(_of_leaf, self._leaves)]
+        for part in recorded:
+            part.finish()
+        self._leaves = [leaf for part in recorded for leaf in part.leaves.values()]
         if len({id(p) for p in self._leaves}) < len(self._leaves):
             raise NotRecordableError  # parts share a parameter, whose gradients are to be added up
-
-    def fits(self) -> bool:
+        self.fits: Callable[[], bool] = self._fitting()
         """Whether layers, their settings and parameters are still what was recorded."""
-        # Iterators in C take half the time of loops.
-        state = chain.from_iterable(map(dict.values, self._attributes))
-        return (
-            sum(map(len, self._attributes)) == len(self._state)
-            and all(map(operator.is_, state, self._state))
-            and all(map(operator.is_, map(getattr, self._kinds, self._names), self._methods))
-            and [*map(_of_leaf, self._leaves)] == self._leaves_then
-        )
+
+    def _fitting(self) -> Any:
+        """A function of comparisons, each by itself: loops over them take twice as long."""
+        scope: dict[str, Any] = {}
+
+        def known(value: Any) -> str:
+            scope[name := f"k{id(value)}"] = value
+            return name
+
+        tests = []
+        for own in map(vars, self._modules):
+            tests.append(f"len({known(own)}) == {len(own)}")
+            tests += [f"{known(own)}[{name!r}] is {known(v)}" for name, v in own.items()]
+        for kind in {type(m) for m in self._modules}:
+            tests += [f"{known(kind)}.{name} is {known(method)}" for name, method in METHODS[kind]]
+        for leaf in self._leaves:
+            p, shape, dtype = known(leaf), leaf.array.shape, known(leaf.array.dtype)
+            tests += [f"{p}.{name} is {known(getattr(leaf, name))}" for name in _OF_LEAF]
+            tests.append(f"{p}.array.shape == {shape} and {p}.array.dtype == {dtype}")
+        lines = ["def fits():", " try:", f"  return {' and '.join(tests)}"]
+        lines += [" except (KeyError, AttributeError):", "  return False"]
+        exec("\n".join(lines), scope)
+        return scope.pop("fits")  # so that there is no cycle
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[Any]]:
         """The model's result, and what `backward` needs."""
@@ -169,13 +159,13 @@ class Program:
 
     def _add_layers(self, layers: Sequence[Any], function: Any, x: np.ndarray) -> np.ndarray:
         """Add what `function` computes with these layers, by its calls if they can be recorded."""
-        every = [m for layer in layers for m in layer.modules()]
+        first, every = layers[0], [m for layer in layers for m in layer.modules()]
+        drops = type(first) in (Dropout, Dropout2d) and first.training and 0 < first.p <= 1
         if all(map(_recordable, every)):
-            try:
-                y = self._recorded().trace(layers[0], function, x)
-            except NotRecordableError:
-                pass
-            else:
+            with suppress(NotRecordableError):
+                if drops:
+                    self._recorded().add_dropout(first.p, type(first) is Dropout2d)
+                y = x if drops else self._recorded().trace(first, function, x)
                 self._modules += every
                 return y
         ours = all(map(as_written, every))
@@ -235,14 +225,12 @@ class Compiled:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._programs: dict[Any, Program | None] = {}
+        self._programs: dict[Any, Any] = {}
 
     def __call__(self, x: Any) -> Any:
         """The model's result of x, without a graph: an array for an array."""
         array = x.array if isinstance(x, Node) else x
-        program = None
-        if type(array) is np.ndarray and array.dtype.kind == "f" and not watch.open_blocks:
-            program = fitting(self._programs, self._model, array, False)
+        program = fitting(self._programs, self._model, array, False)
         if program is None:
             with modes.no_grad():
                 out = self._model(x)
@@ -260,17 +248,27 @@ _MOST = 16
 
 def fitting(programs: dict[Any, Any], model: Any, x: np.ndarray, gradients: bool) -> Any:
     """The program among `programs` that fits the model and x, recorded now if there is none; None
-    where nothing can be recorded.
+    where nothing can be recorded, or watchers are to see what runs.
     """
+    if type(x) is not np.ndarray or x.dtype.kind != "f" or watch.open_blocks:
+        return None
     key = x.shape, x.dtype, x.strides
     program = programs.get(key)
     if program is None or not program.fits():
         try:
             program = Program(model, x, gradients)
+        except NotRecordableError:
+            seen = _seen(model)  # another attempt takes milliseconds
+            program = SimpleNamespace(refused=True, fits=lambda: _seen(model) == seen)
         except Exception:  # the model itself will raise it
             return None
         programs.pop(key, None)
         while len(programs) >= _MOST:
             programs.pop(next(iter(programs)))
         programs[key] = program
-    return program
+    return None if program.refused else program
+
+
+def _seen(model: Any) -> list[Any]:
+    """What lets a model be recorded: its modules, and whether they compute as they are written."""
+    return [(id(m), as_written(m)) for m in model.modules()]

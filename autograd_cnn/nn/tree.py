@@ -54,10 +54,11 @@ class ModuleTree:
                 if role is not np.ndarray or not isinstance(array, (np.ndarray, np.generic)):
                     raise mistake(type(self).__name__, name, _WANTED[role], value)
                 value = np.asarray(array)
-            elif not noted and isinstance(held, (list, tuple, dict)):
-                loses = any(not isinstance(x, Parameter) for _, x in _found(name, value, Node))
-                if loses and any(_found(name, held, Parameter)):
-                    wanted = "made of Parameters, like the one that it replaces"
+            elif not noted and value is not None and any(_found("", held, Parameter | ModuleTree)):
+                inside = _found(name, value, (Node, np.ndarray))
+                loses = any(not isinstance(x, Parameter) for _, x in inside)
+                if loses or not isinstance(value, (list, tuple, dict)):
+                    wanted = "None, or a list, tuple or dict of Parameters and modules as before"
                     raise mistake(type(self).__name__, name, wanted, value)
             super().__setattr__(name, value)
             if noted and role is not kind:
@@ -314,7 +315,7 @@ def join(path: str, name: str) -> str:
 
 
 def _found(
-    name: str, value: Any, kind: type, inside: tuple[int, ...] = ()
+    name: str, value: Any, kind: Any, inside: tuple[int, ...] = ()
 ) -> Iterator[tuple[str, Any]]:
     """(path, object) for each object of a kind that `value` is or holds in lists, tuples, dicts.
 
@@ -325,7 +326,7 @@ def _found(
         yield name, value
     elif isinstance(value, (list, tuple, dict)) and id(value) not in inside:
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(entry, (kind, list, tuple, dict)):
+            if isinstance(entry, (kind, (list, tuple, dict))):
                 yield from _found(f"{name}.{key}", entry, kind, (*inside, id(value)))
 
 

@@ -94,16 +94,16 @@ def _batch_norm_grads(
         before = kernels.batch_norm(values(x), values(weight), values(bias), eps, False)[0]
         best = winners(before, kernels.window_max(before, pool), pool)
         g = window_scatter(g, winners=best, window=pool)
+    if x.dtype == np.float16:  # where sums and squares have no room
+        g, x = g.astype(np.float32), x.astype(np.float32)
     axes = (0, *range(2, x.ndim))
+    means = functools.partial(mean, axis=axes, keepdims=True)
     scale = 1.0 / sqrt(var(x, axis=axes, keepdims=True) + eps)
-    normal = (x - mean(x, axis=axes, keepdims=True)) * scale
+    normal = (x - means(x)) * scale
     dx = None
     if wanted[0]:
         h = g if weight is None else g * _over_channels(weight, x)
-        shared = mean(h, axis=axes, keepdims=True) + normal * mean(
-            h * normal, axis=axes, keepdims=True
-        )
-        dx = scale * (h - shared)
+        dx = scale * (h - (means(h) + normal * means(h * normal)))
     return (
         dx,
         (g * normal).sum(axis=axes) if wanted[1] else None,
@@ -161,6 +161,8 @@ def _row_norm_grads(
     axes = (0, *range(2, x.ndim)) if groups else tuple(range(lead))
     if not math.prod(x.shape):  # no values have no statistics
         return g, (g * x).sum(axis=axes), g.sum(axis=axes)
+    if x.dtype == np.float16:
+        g, x = g.astype(np.float32), x.astype(np.float32)
     h = g if weight is None else g * weight.reshape(shape)
     rows = x.reshape((*leading, math.prod(x.shape) // max(1, math.prod(leading))))
     scale = 1.0 / sqrt(var(rows, axis=-1, keepdims=True) + eps)

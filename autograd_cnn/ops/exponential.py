@@ -191,9 +191,13 @@ _SLOPES: dict[str, Callable[..., Array]] = {
 def _curve_grad(
     g: Array, out: Array, x: Array, *, name: str, beta: float, threshold: float
 ) -> Array:
+    half = x.dtype == np.float16  # in which `out` has too few digits to find the slope from
+    wide = x.astype(np.float32) if half else x
     if isinstance(g, Node) or isinstance(x, Node):
-        return g * _SLOPES[name](x, beta, threshold)
-    return kernels.curve_grad(name, g, out, x, beta, threshold)
+        return g * _SLOPES[name](wide, beta, threshold)
+    if half:
+        out = kernels.curve(name, wide, beta, threshold)
+    return kernels.curve_grad(name, g, out, wide, beta, threshold)
 
 
 @op(x=_curve_grad)

@@ -20,23 +20,27 @@ from autograd_cnn.ops.shape import floating
 __all__ = ["log_softmax", "logsumexp", "softmax", "softmax_cross_entropy"]
 
 
-def _softened(name: str, slope: Any) -> Any:
+_SLOPES: dict[str, Any] = {
+    "softmax": lambda g, out, x, axis: out * (g - reduce.sum(g * out, axis=axis, keepdims=True)),
+    "log_softmax": lambda g, out, x, axis: (
+        g - tiny_exp(out) * reduce.sum(g, axis=axis, keepdims=True)
+    ),
+    "logsumexp": lambda g, out, x, axis: expand(g, x, axis) * tiny_exp(x - expand(out, x, axis)),
+}
+
+
+def _softened(name: str) -> Any:
     """The rule of a function that kernels know by name: by kernel on arrays, else by formula."""
 
     def rule(g: Array, out: Array, x: Array, *, axis: Axis, **_: Any) -> Array:
         if isinstance(g, Node) or isinstance(x, Node):
-            return slope(g, out, x, axis)
+            return _SLOPES[name](g, out, x, axis)
         return kernels.soften_grad(name, g, out, x, axis)
 
     return rule
 
 
-@op(
-    x=_softened(
-        "logsumexp",
-        lambda g, out, x, axis: expand(g, x, axis) * tiny_exp(x - expand(out, x, axis)),
-    )
-)
+@op(x=_softened("logsumexp"))
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """log(sum(exp(x))) over `axis` without overflow; -inf where all values are -inf.
 
@@ -49,12 +53,7 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return kernels.soften("logsumexp", floating(np.asarray(x)), axis, keepdims)
 
 
-@op(
-    x=_softened(
-        "softmax",
-        lambda g, out, x, axis: out * (g - reduce.sum(g * out, axis=axis, keepdims=True)),
-    )
-)
+@op(x=_softened("softmax"))
 def softmax(x: Array, *, axis: Axis = -1) -> Array:
     """exp(x) / sum(exp(x)) over `axis`; NaN for a row of -inf, or one that holds inf.
 
@@ -65,12 +64,7 @@ def softmax(x: Array, *, axis: Axis = -1) -> Array:
     return kernels.soften("softmax", floating(np.asarray(x)), axis, True)
 
 
-@op(
-    x=_softened(
-        "log_softmax",
-        lambda g, out, x, axis: g - tiny_exp(out) * reduce.sum(g, axis=axis, keepdims=True),
-    )
-)
+@op(x=_softened("log_softmax"))
 def log_softmax(x: Array, *, axis: Axis = -1) -> Array:
     """log(softmax(x)) over `axis`, without overflow.
 
@@ -88,7 +82,7 @@ def _one_hot(target: np.ndarray, like: Array) -> np.ndarray:
 
 
 def _cross_entropy_logits(
-    g: Array, logits: Array, target: np.ndarray, probabilities: np.ndarray
+    g: Array, out: Array, logits: Array, *, target: np.ndarray, probabilities: np.ndarray
 ) -> Array:
     """By kernel on arrays; on tensors by formula, which starts from the logits."""
     if isinstance(g, Node) or isinstance(logits, Node):
@@ -97,12 +91,7 @@ def _cross_entropy_logits(
     return kernels.cross_entropy_grad(g, probabilities, target)
 
 
-@op(
-    logits=lambda g, out, logits, *, target, probabilities: _cross_entropy_logits(
-        g, logits, target, probabilities
-    ),
-    saves=("probabilities",),
-)
+@op(logits=_cross_entropy_logits, saves=("probabilities",))
 def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
     """-log(softmax(logits)) of the target class, for each sample: (N, ...).
 
@@ -119,10 +108,9 @@ def softmax_cross_entropy(logits: Array, *, target: np.ndarray) -> Any:
 
 def _both_classes(logits: Array, pos_weight: Any) -> Array:
     """The derivative of the loss in its target: the loss of class 1 less that of class 0."""
-    ones = np.ones_like(values(logits))
-    return sigmoid_cross_entropy(logits, ones, pos_weight=pos_weight) - sigmoid_cross_entropy(
-        logits, 0.0 * ones, pos_weight=pos_weight
-    )
+    classes = np.ones_like(values(logits)), np.zeros_like(values(logits))
+    one, zero = (sigmoid_cross_entropy(logits, c, pos_weight=pos_weight) for c in classes)
+    return one - zero
 
 
 @op(
@@ -148,10 +136,10 @@ def sigmoid_cross_entropy(logits: Array, target: Array, *, pos_weight: Numbers =
             f"{logits.shape} and {target.shape}"
         )
     logits = floating(logits)
-    present, absent = pos_weight * target, 1.0 - target
     with np.errstate(under="ignore"):
+        present, absent = pos_weight * target, 1.0 - target
         tail = np.log1p(np.exp(-np.abs(logits)))
-    out = present * (np.maximum(-logits, 0) + tail) + absent * (np.maximum(logits, 0) + tail)
+        out = present * (np.maximum(-logits, 0) + tail) + absent * (np.maximum(logits, 0) + tail)
     return np.asarray(out)
 
 

@@ -201,6 +201,8 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
     if axis is None and ord is not None and x.ndim == 2:
         axis = (0, 1)
     axes = normal_axes("norm", axis, x.ndim)
+    if not x.size and ord in (1, np.inf):  # as NumPy has it, the largest of no value is 0
+        return reduce.sum(x, axis=axes, keepdims=keepdims)
     if ord in (None, "fro") or (ord == 2 and (axis is None or len(axes) == 1)):
         return guarded_sqrt(reduce.sum(power(x, 2), axis=axes, keepdims=keepdims))
     if len(axes) == 1 and ord in (np.inf, -np.inf):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.checks import misfit, mistake, normal_axis
 from autograd_cnn.engine.annotations import Index, Integers, holds_numbers
+from autograd_cnn.engine.copies import locked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
@@ -46,11 +49,7 @@ def plain_index(index: Any) -> Any:
     whole = hasattr(index, "__index__") and not isinstance(index, np.ndarray)
     if whole or index is None or index is ... or isinstance(index, slice):
         return index
-    if type(index) is np.ndarray and index.base is None and not index.flags.writeable:
-        return index
-    index = np.array(index)
-    index.flags.writeable = False  # this copy needs none
-    return index
+    return locked(index)
 
 
 def _may_repeat(index: Any) -> bool:
@@ -66,7 +65,10 @@ def getitem(x: Array, *, index: Index) -> Array:
     >>> ag.getitem(np.array([1.0, 2.0, 3.0]), index=np.array([2, 0, 2]))
     array([3., 1., 3.])
     """
-    return x[index if type(index) is slice else plain_index(index)]
+    index = index if type(index) is slice else plain_index(index)
+    if type(index) is np.ndarray and index.dtype == np.intp and x.ndim and x.flags.c_contiguous:
+        return x.take(index, 0)  # 3,200 rows of 64 values: 42 us, x[index] takes 118
+    return x[index]
 
 
 def _add_picked(total: np.ndarray, g: Any, out: Any, x: Any, *, index: Any) -> None:
@@ -74,7 +76,15 @@ def _add_picked(total: np.ndarray, g: Any, out: Any, x: Any, *, index: Any) -> N
     _add_at(total, plain_index(index), values(g))
 
 
+def _together(x: Any, total: Any, pieces: list[tuple[Any, Any, dict[str, Any]]]) -> Any:
+    """A total and the gradients of many ``x[index]``: one array of the size of x, not one each."""
+    _, gs, params = zip(*pieces)
+    whole = scatter_all(*gs, indices=[given["index"] for given in params], shape=x.shape)
+    return whole if total is None else total + whole
+
+
 getitem.op.rules[0].adds = _add_picked  # type: ignore[attr-defined]
+getitem.op.rules[0].together = _together  # type: ignore[attr-defined]
 
 
 @op(g=lambda gx, out, g, *, index, shape: gx[index])
@@ -103,26 +113,31 @@ def scatter_add(g: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     return out
 
 
+@op(
+    register=False,
+    joint=lambda gx, out, *gs, indices, shape, wanted: [
+        gx[index] if want else None for index, want in zip(indices, wanted)
+    ],
+)
+def scatter_all(*gs: Array, indices: Sequence[Any], shape: tuple[int, ...]) -> Array:
+    """Zeros of `shape` with each of `gs` added at its index."""
+    if gs[0].dtype.char == "e":
+        return in_float32(scatter_all, *gs, indices=indices, shape=shape)
+    out = np.zeros(shape, gs[0].dtype)
+    for g, index in zip(gs, indices):
+        _add_at(out, plain_index(index), g)
+    return out
+
+
 def _add_at(out: np.ndarray, index: Any, g: np.ndarray) -> None:
     """Add `g` to ``out[index]`` in place, at a repeated position as often as it occurs."""
     rows = isinstance(index, np.ndarray) and g.shape == index.shape + out.shape[1:]
     if not _may_repeat(index):
         out[index] += g
     elif rows and out.flags.c_contiguous:
-        _add_rows(out, index, g)
+        kernels.add_rows(out, index, g)
     else:
         np.add.at(out, index, g)
-
-
-def _add_rows(out: np.ndarray, index: np.ndarray, g: np.ndarray) -> None:
-    """``np.add.at(out, index, g)`` in flat memory.
-
-    Measured with 4,096 rows of 64 values into 10,000 rows: 0.49 ms; np.add.at by rows takes 2.4,
-    np.bincount 0.79, sorting and np.add.reduceat 1.6, a product with one-hot rows 17.5.
-    """
-    width = math.prod(out.shape[1:])
-    cells = index.reshape(-1, 1).astype(np.intp) * width + np.arange(width)  # (rows, width)
-    np.add.at(out.reshape(-1), cells.reshape(-1), g.reshape(-1))
 
 
 def _written(shape: tuple[int, ...], index: Any) -> np.ndarray:
@@ -134,10 +149,26 @@ def _written(shape: tuple[int, ...], index: Any) -> np.ndarray:
     return writer[index] == order
 
 
-@op(
-    x=lambda g, out, x, v, *, index: put(g, 0.0, index=index),
-    v=lambda g, out, x, v, *, index: unbroadcast(where(_written(x.shape, index), g[index], 0.0), v),
-)
+_PUT: dict[str, Any] = {
+    "x": lambda g, out, x, v, *, index: put(g, 0.0, index=index),
+    "v": lambda g, out, x, v, *, index: unbroadcast(
+        where(_written(x.shape, index), g[index], 0.0), v
+    ),
+}
+
+
+def _put_into(x: Array, v: Array, *, index: Index) -> Array:
+    """x itself after ``x[index] = v``."""
+    index = plain_index(index)
+    if np.iscomplexobj(v) and not np.iscomplexobj(x):
+        raise mistake("put", "v", "real where x is real", v)
+    if np.ndim(v) > np.ndim(x[index]):
+        raise misfit("put", f"the values must fit into shape {x[index].shape}", v)
+    x[index] = v
+    return x
+
+
+@op(**_PUT)
 def put(x: Array, v: Array, *, index: Index) -> Array:
     """A copy of x with ``x[index] = v``, for any NumPy index; v broadcasts to the selected values.
 
@@ -146,14 +177,10 @@ def put(x: Array, v: Array, *, index: Index) -> Array:
     >>> ag.put(np.zeros(3), np.array([5.0, 7.0]), index=np.array([2, 0]))
     array([7., 0., 5.])
     """
-    index = plain_index(index)
-    out = np.array(x)
-    if np.iscomplexobj(v) and not np.iscomplexobj(x):
-        raise mistake("put", "v", "real where x is real", v)
-    if np.ndim(v) > out[index].ndim:
-        raise misfit("put", f"the values must fit into shape {out[index].shape}", v)
-    out[index] = v
-    return out
+    return _put_into(np.array(x), v, index=index)
+
+
+put_into: Any = op(**_PUT, register=False)(_put_into)
 
 
 @composition
@@ -193,6 +220,16 @@ def take_along_axis(x: Array, *, indices: Integers, axis: int | None = -1) -> Ar
     index = list(np.ogrid[tuple(slice(n) for n in x.shape)])
     index[axis] = indices
     return x[tuple(index)]
+
+
+def picked_along(x: Array, indices: np.ndarray, axis: int) -> Array:
+    """`take_along_axis` of indices that fit, by one index of all values.
+
+    For 32 lines of 1,000 values this takes 60 us; an index for each axis takes 180.
+    """
+    starts = np.arange(x.size).reshape(x.shape)[along(axis, slice(1))]
+    cells = starts + indices * math.prod(x.shape[axis + 1 :])
+    return x.reshape((x.size,))[cells]
 
 
 @composition
@@ -268,10 +305,12 @@ def positions(name: str, argument: str, given: Any, count: int, known: str) -> n
     index = np.array(values(given), None if np.size(values(given)) else np.intp)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: {argument} must hold integers, got dtype {index.dtype}")
-    wrong = (index < 0) | (index >= count if count >= 0 else False)
-    if wrong.any():
+    bounded = count >= 0
+    first = kernels.first_outside if bounded else kernels.reference.first_outside
+    wrong = first(index, count if bounded else 2**64)  # which is no number in C
+    if wrong is not None:
         known += f", 0 to {count - 1}" if count > 0 else ""
-        raise ValueError(f"{name}: index {index[wrong].flat[0]} is out of range; {known}")
+        raise ValueError(f"{name}: index {index.flat[wrong]} is out of range; {known}")
     return index
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.engine.copies import locked
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import op
+from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.kernels.window import Window
 from autograd_cnn.ops.shape import misshapen
 
@@ -97,9 +99,7 @@ def _share(
         cells = np.array(divisor_override)
     elif cells.size and (cells == cells.flat[0]).all():
         cells = cells.flat[0]
-    share = np.asarray(1.0 / cells, dtype if dtype.kind == "f" else None)
-    share.flags.writeable = False
-    return share
+    return locked(np.asarray(1.0 / cells, dtype if dtype.kind == "f" else None))
 
 
 @op(x=lambda g, out, x, **settings: avg_pool_grad(g, **settings))
@@ -125,7 +125,8 @@ def avg_pool(
     if half or x.dtype.kind in "biu":  # their sums would overflow
         x = x.astype(np.float32 if half else np.float64)
     share = _share(window, bool(count_include_pad), divisor_override, x.dtype)
-    out = kernels.window_sum(x, window) * share
+    out = kernels.window_sum(x, window)
+    out *= share
     return out.astype(np.float16) if half else out
 
 
@@ -147,4 +148,21 @@ def avg_pool_grad(
     if g.shape[2:] != window.out:
         raise misshapen("avg_pool_grad", "g", g, "N", "C", *window.out)
     share = _share(window, bool(count_include_pad), divisor_override, g.dtype)
-    return kernels.window_spread(g * share, window)
+    return kernels.window_spread(g if divisor_override == 1 else g * share, window)
+
+
+@op(x=lambda g, out, x, *, axis, matrix: banded(g, axis=axis, matrix=matrix.T))
+def banded(x: Array, *, axis: int, matrix: np.ndarray) -> Array:
+    """`matrix` (out, size), whose rows are 0 but for a band each, applied to x along an axis.
+
+    >>> banded(np.array([1.0, 3.0]), axis=0, matrix=np.array([[1.0, 0.0], [0.5, 0.5]]))
+    array([1., 2.])
+    """
+    if not 0 <= axis < x.ndim or matrix.shape[1:] != x.shape[axis : axis + 1]:
+        raise ValueError(
+            f"banded: matrix must have one column per value of axis {axis} of shape {x.shape}, got "
+            f"shape {matrix.shape}"
+        )
+    if x.dtype.kind == "f":
+        matrix = matrix.astype(x.dtype, copy=False)
+    return in_float32(kernels.banded, x, axis, matrix)

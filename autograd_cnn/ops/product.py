@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -27,7 +28,7 @@ def _column(v: Array) -> Array:
     return v.reshape((*v.shape, 1))
 
 
-def _matmul_x(g: Array, x: Array, y: Array) -> Array:
+def _matmul_x(g: Array, out: Array, x: Array, y: Array) -> Array:
     if y.ndim == 1:
         return _column(g) * y
     if x.ndim == 1:
@@ -35,18 +36,20 @@ def _matmul_x(g: Array, x: Array, y: Array) -> Array:
     return unbroadcast(matmul(g, y.mT), x)
 
 
-def _matmul_y(g: Array, x: Array, y: Array) -> Array:
+def _matmul_y(g: Array, out: Array, x: Array, y: Array) -> Array:
     if x.ndim == 1:
         return x * g if y.ndim == 1 else _column(x) * g.reshape((*g.shape[:-1], 1, -1))
     if y.ndim == 1:
         return unbroadcast((x.mT @ _column(g))[..., 0], y)
-    return unbroadcast(matmul(x.mT, g), y)
+    return unbroadcast(_by_rows(x.mT, g), y)
 
 
-@op(
-    x=lambda g, out, x, y: _matmul_x(g, x, y),
-    y=lambda g, out, x, y: _matmul_y(g, x, y),
-)
+def _by_rows(x: Array, y: Array) -> Array:
+    """x @ y; arrays are given back row by row in memory, as weights lie."""
+    return kernels.matmul(x, y, True) if isinstance(x, np.ndarray) else matmul(x, y)
+
+
+@op(x=_matmul_x, y=_matmul_y)
 def matmul(x: Array, y: Array) -> Array:
     """Matrix product over the last two axes; leading axes broadcast, 1-D inputs are vectors.
 
@@ -64,7 +67,7 @@ def matmul(x: Array, y: Array) -> Array:
             f"{'last' if y.ndim == 1 else 'second-to-last'} axis of y, got shapes {x.shape} and "
             f"{y.shape}"
         )
-    return kernels.matmul(x, y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
+    return kernels.matmul(x, y) if x.ndim > 1 < y.ndim else np.matmul(x, y)
 
 
 def _rows(x: Array) -> Array:
@@ -87,24 +90,20 @@ def check_linear(x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | No
 
 @op(
     x=lambda g, out, x, w, b: matmul(g, w),
-    w=lambda g, out, x, w, b: matmul(_rows(g).mT, _rows(x)),
+    w=lambda g, out, x, w, b: _by_rows(_rows(g).mT, _rows(x)),
     b=lambda g, out, x, w, b: channel_sum(_rows(g)),
     one_dtype=True,
 )
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """``x @ w.T + b``: x (..., in), weights w (out, in), bias b (out,) -> (..., out).
 
-    For x (N, in) the result is batch-innermost in memory, and both gradients keep the memory order
-    of their inputs.
+    For x (N, in) the result is batch-innermost in memory, for other inputs it lies row by row.
 
     >>> ag.linear(np.ones((1, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(2))
     array([[3., 7.]])
     """
     check_linear(x.shape, w.shape, None if b is None else b.shape)
-    if x.ndim == 2:
-        return kernels.linear(x, w, b)
-    out = np.matmul(x, w.T)
-    return out if b is None else np.add(out, b, out=out if b.dtype == out.dtype else None)
+    return kernels.linear(x, w, b)
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -114,10 +113,27 @@ def _factor_gradient(g: Array, xs: tuple[Array, ...], position: int, subscripts:
     """The same contraction with the gradient in the place of one factor."""
     inputs, output = subscripts.split("->")
     terms = inputs.split(",")
-    target = terms[position]
-    others = [(x, term) for i, (x, term) in enumerate(zip(xs, terms)) if i != position]
-    rest = ",".join([output, *(term for _, term in others)])
-    return contract(g, *(x for x, _ in others), subscripts=f"{rest}->{target}")
+    target, terms[position] = terms[position], output
+    factors = (*xs[:position], g, *xs[position + 1 :])
+    return contract(*factors, subscripts=f"{','.join(terms)}->{target}")
+
+
+def _contracted(*xs: np.ndarray, subscripts: str) -> np.ndarray:
+    """`contract`: two factors with common sums as a stack of matrix products, others by NumPy."""
+    terms, output = subscripts.split("->")
+    x, _, y = terms.partition(",")
+    stack, inside = [c for c in output if c in x and c in y], [c for c in x if c not in output]
+    rows, columns = [c for c in x if c not in y], [c for c in y if c not in x]
+    if "," in y or not inside or not rows + columns:
+        return np.einsum(subscripts, *xs, optimize=len(xs) > 2)
+    sizes = dict(zip(x + y, xs[0].shape + xs[1].shape))
+    lead, high, deep, wide = ([sizes[c] for c in names] for names in (stack, rows, inside, columns))
+    left = xs[0].transpose(tuple(map(x.index, stack + rows + inside)))
+    right = xs[1].transpose(tuple(map(y.index, stack + inside + columns)))
+    left = left.reshape((*lead, math.prod(high), math.prod(deep)))
+    right = right.reshape((*lead, math.prod(deep), math.prod(wide)))
+    out = kernels.matmul(left, right, True).reshape((*lead, *high, *wide))
+    return out.transpose(tuple(map((stack + rows + columns).index, output)))
 
 
 @join_function
@@ -130,7 +146,7 @@ def contract(*xs: Array, subscripts: str) -> Array:
     >>> ag.contract(np.array([1.0, 2.0]), np.array([3.0, 4.0]), subscripts="i,i->").item()
     11.0
     """
-    return in_float32(np.einsum, subscripts, *xs, optimize=len(xs) > 1)
+    return in_float32(_contracted, *xs, subscripts=subscripts)
 
 
 @join_function
@@ -149,10 +165,9 @@ def einsum(subscripts: str, *operands: Array) -> Array:
         raise TypeError('einsum: give the axes first, as in einsum("ij,jk->ik", x, y)')
     dtype = floating_dtype(operands)
     xs = [as_input("einsum", f"operand {k}", x, dtype) for k, x in enumerate(operands)]
-    terms, output = _names(subscripts, xs)
-    sizes = _sizes(subscripts, xs, terms)
-    for position, (x, term) in enumerate(zip(xs, terms)):
-        xs[position], terms[position] = _distinct(x, term, sizes)
+    names, output, sizes = _read_form(subscripts, *(x.shape for x in xs))
+    parts = [_distinct(x, term, sizes) for x, term in zip(xs, names)]
+    xs, terms = [x for x, _ in parts], [term for _, term in parts]
     for position, (x, term) in enumerate(zip(xs, terms)):
         elsewhere = output + "".join(terms[:position] + terms[position + 1 :])
         alone = tuple(i for i, name in enumerate(term) if name not in elsewhere)
@@ -162,22 +177,25 @@ def einsum(subscripts: str, *operands: Array) -> Array:
     return contract(*xs, subscripts=f"{','.join(terms)}->{output}")
 
 
-def _names(subscripts: str, xs: list[Array]) -> tuple[list[str], str]:
-    """The names of every operand's axes and of the result's, with '...' spelled out."""
+@functools.lru_cache(maxsize=256)  # 12 of 40 us
+def _read_form(subscripts: str, *shapes: tuple[int, ...]) -> tuple[list[str], str, dict[str, int]]:
+    """The names of every operand's axes and of the result's, with '...' spelled out; sizes."""
     text = subscripts.replace(" ", "")
     inputs, arrow, output = text.partition("->")
     terms = inputs.split(",")
-    if len(terms) != len(xs):
+    if len(terms) != len(shapes):
         raise ValueError(
-            f"einsum: {subscripts!r} names {len(terms)} operands, but {len(xs)} were given"
+            f"einsum: {subscripts!r} names {len(terms)} operands, but {len(shapes)} were given"
         )
-    counts = [x.ndim - len(t.replace("...", "")) for x, t in zip(xs, terms)]
+    counts = [len(shape) - len(t.replace("...", "")) for shape, t in zip(shapes, terms)]
     free = [c for c in _LETTERS if c not in text]
     most = max((n for n, t in zip(counts, terms) if "..." in t), default=0)
     dots = "".join(free[:most])
-    for x, term, n in zip(xs, terms, counts):
+    for shape, term, n in zip(shapes, terms, counts):
         if n < 0 or (n and "..." not in term):
-            raise misfit("einsum", f"{term!r} does not name the axes of its operand", x)
+            raise ValueError(
+                f"einsum: {term!r} does not name the axes of its operand, got shape {shape}"
+            )
     once = sorted(c for c in set(inputs) - set(".,") if inputs.count(c) == 1)
     result = output if arrow else ("..." if "..." in inputs else "") + "".join(once)
     if most and "..." not in result:
@@ -191,20 +209,20 @@ def _names(subscripts: str, xs: list[Array]) -> tuple[list[str], str]:
         raise ValueError(
             f"einsum: each name in the result of {subscripts!r} must occur in an operand, and once"
         )
-    return names, result
+    return names, result, _sizes(subscripts, shapes, names)
 
 
-def _sizes(subscripts: str, xs: list[Array], terms: list[str]) -> dict[str, int]:
+def _sizes(subscripts: str, shapes: Any, terms: list[str]) -> dict[str, int]:
     """The size of every named axis; 1 gives way to any other."""
     sizes: dict[str, int] = {}
-    for x, term in zip(xs, terms):
-        for name, n in zip(term, x.shape):
+    for shape, term in zip(shapes, terms):
+        for name, n in zip(term, shape):
             if sizes.setdefault(name, n) == 1:
                 sizes[name] = n
             if n not in (1, sizes[name]):
                 raise ValueError(
                     f"einsum: axis {name!r} of {subscripts!r} has sizes {sizes[name]} and {n}, "
-                    f"operand shapes are {[x.shape for x in xs]}"
+                    f"operand shapes are {list(shapes)}"
                 )
     return sizes
 
@@ -286,12 +304,8 @@ def tensordot(x: Array, y: Array, *, axes: Any = 2) -> Array:
         raise mistake("tensordot", "axes", "a number of axes, or (axes of x, axes of y)", axes)
     if [x.shape[a] for a in left] != [y.shape[a] for a in right]:
         raise misfit("tensordot", f"axes {left} of x do not match axes {right} of y", x, y)
-    rest_x = tuple(i for i in range(x.ndim) if i not in left)
-    rest_y = tuple(i for i in range(y.ndim) if i not in right)
-    inside = int(np.prod([x.shape[a] for a in left], dtype=int))
-    shape = (*(x.shape[i] for i in rest_x), *(y.shape[i] for i in rest_y))
-    rows = int(np.prod(shape[: len(rest_x)], dtype=int))
-    columns = int(np.prod(shape[len(rest_x) :], dtype=int))
-    flat_x = x.transpose((*rest_x, *left)).reshape((rows, inside))
-    flat_y = y.transpose((*right, *rest_y)).reshape((inside, columns))
-    return matmul(flat_x, flat_y).reshape(shape)
+    of_x, free = _LETTERS[: x.ndim], iter(_LETTERS[x.ndim :])
+    paired = dict(zip(right, (of_x[a] for a in left)))
+    of_y = "".join(paired.get(a) or next(free) for a in range(y.ndim))
+    output = "".join(c for c in of_x + of_y if c not in paired.values())
+    return contract(x, y, subscripts=f"{of_x},{of_y}->{output}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn import kernels
 from autograd_cnn.checks import normal_axes, normal_axis
 from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, Node, values
@@ -25,8 +26,6 @@ __all__ = [
     "amax", "amin", "average", "cumprod", "cumsum", "diff", "max", "mean", "min", "nanmean",
     "nansum", "prod", "ptp", "std", "sum", "var",
 ]  # fmt: skip
-
-_add_up: Any = np.add.reduce  # np.sum calls it after 2 us of checks
 
 
 def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
@@ -60,8 +59,9 @@ def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
-    out = _add_up(x, axis=axis, keepdims=keepdims)
-    return in_float32(_add_up, x, axis=axis, keepdims=keepdims) if out.dtype.char == "e" else out
+    if x.dtype.char in "fd":
+        return kernels.axis_sum(x, axis, keepdims)
+    return in_float32(np.sum, x, axis=axis, keepdims=keepdims)
 
 
 @op(
@@ -79,7 +79,7 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     if values == 0:
         return np.sum(x, axis=axis, keepdims=keepdims) * np.nan
     if x.dtype.char in "fd":  # np.mean does the same 3 us slower
-        return _add_up(x, axis=axis, keepdims=keepdims) / values
+        return kernels.axis_sum(x, axis, keepdims) / values
     return np.mean(x, axis=axis if x.ndim else None, keepdims=keepdims)
 
 
@@ -204,7 +204,7 @@ def last(name: str, x: Array, axis: Axis) -> Array:
     if not x.ndim:
         return x.reshape((1,))
     rest = tuple(i for i in range(x.ndim) if i not in axes)
-    size = int(np.prod([x.shape[a] for a in axes], dtype=int))
+    size = math.prod(x.shape[a] for a in axes)
     return x.transpose((*rest, *axes)).reshape((*(x.shape[i] for i in rest), size))
 
 
@@ -251,6 +251,9 @@ def cumsum(x: Array, *, axis: int | None = None) -> Array:
     >>> ag.cumsum(np.array([1.0, 2.0, 3.0]))
     array([1., 3., 6.])
     """
+    if x.dtype.char in "fd":
+        x, axis = line("cumsum", x, axis)
+        return kernels.cumsum(x, axis)
     return in_float32(np.cumsum, x, axis=axis)
 
 
@@ -334,6 +337,5 @@ def average(
         sides = [1] * x.ndim
         sides[axis] = x.shape[axis]
         weights = broadcast_to(weights.reshape(tuple(sides)), shape=x.shape)
-    return sum(x * weights, axis=axis, keepdims=keepdims) / sum(
-        weights, axis=axis, keepdims=keepdims
-    )
+    total, weight = (sum(v, axis=axis, keepdims=keepdims) for v in (x * weights, weights))
+    return total / weight

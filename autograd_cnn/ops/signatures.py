@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+import numpy as np
+
 from autograd_cnn.engine.arguments import checked
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
     def array_function(function: Callable[P, Any]) -> types.ArrayFunction[P]: ...
+    def quiet_function(function: Callable[P, Any]) -> types.ArrayFunction[P]: ...
     def pool_function(function: Callable[P, Any]) -> types.PoolFunction[P]: ...
     def join_function(function: object) -> types.JoinFunction: ...
     def list_function(function: object) -> types.ListFunction: ...
@@ -25,3 +28,7 @@ if TYPE_CHECKING:
 else:
     array_function = pool_function = checked
     join_function = list_function = pair_function = slogdet_function = lambda function: function
+
+    def quiet_function(function: Any) -> Any:
+        """An array function inside which NumPy does not report that a value is too small."""
+        return checked(np.errstate(under="ignore")(function))

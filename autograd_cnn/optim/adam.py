@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import number
-from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, move_mean, settings
+from autograd_cnn.kernels.reference.training import move_mean
+from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, settings
 
 
 def two_below_1(owner: str, name: str, value: Any) -> None:
@@ -27,10 +29,9 @@ class Adam(Optimizer):
         v = beta2 * v + (1 - beta2) * g**2       (amsgrad: below, the largest v so far in its place)
         p = p - lr * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + eps)
 
-    m and v start at 0.  `decoupled_weight_decay` decays as `AdamW` does.  Train in float32: float16
-    cannot hold small v and eps.  Kingma and Ba (2015), Algorithm 1; amsgrad: Reddi et al. (2018);
-    in PyTorch's form.  Keras has ``eps=1e-7`` and adds it to sqrt(v) before the division by
-    1 - beta2**t.
+    m and v start at 0.  `decoupled_weight_decay` decays as `AdamW` does.  Kingma and Ba (2015),
+    Algorithm 1; amsgrad: Reddi et al. (2018); in PyTorch's form.  Keras has ``eps=1e-7`` and adds
+    it to sqrt(v) before the division by 1 - beta2**t.
 
     >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -55,19 +56,23 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, settings(locals()))
 
-    def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
+    def _gather(self, entries: Iterable[Any], group: Group) -> None:
         beta1, beta2 = group["betas"]
-        t = state["step"] = state.get("step", 0) + 1
-        m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
-        largest = self._buffer(state, "max_exp_avg_sq", p) if group["amsgrad"] else None
-        # Corrections of the rate and of eps are numbers, which saves a pass over the arrays.
-        root = (1 - beta2**t) ** 0.5
-        rate, decay = group["lr"] * root / (1 - beta1**t), group["weight_decay"]
-        shrink = 1.0
-        if group["decoupled_weight_decay"]:
-            shrink, decay = 1 - group["lr"] * decay, 0.0
-        numbers = (rate, group["eps"] * root, beta1, beta2, decay, shrink)
-        self._together(kernels.adam, (numbers, group["maximize"]), p, g, m, v, largest)
+        amsgrad, maximize, last = group["amsgrad"], group["maximize"], None
+        for p, g, state in entries:
+            t = state["step"] = state.get("step", 0) + 1
+            if t != last:
+                # Corrections of the rate and of eps are numbers, which saves a pass over arrays.
+                last, root = t, (1 - beta2**t) ** 0.5
+                rate, decay = group["lr"] * root / (1 - beta1**t), group["weight_decay"]
+                shrink = 1.0
+                if group["decoupled_weight_decay"]:
+                    shrink, decay = 1 - group["lr"] * decay, 0.0
+                numbers = (rate, group["eps"] * root, beta1, beta2, decay, shrink)
+                waiting = self._waiting_for(kernels.adam, numbers, maximize)
+            m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
+            largest = self._buffer(state, "max_exp_avg_sq", p) if amsgrad else None
+            waiting.append((p, g, m, v, largest))
 
 
 class AdamW(Adam):

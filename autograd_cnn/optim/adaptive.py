@@ -6,15 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.optim.optimizer import (
-    Group,
-    Optimizer,
-    Params,
-    at_least_0,
-    from_0_to_1,
-    move_mean,
-    settings,
-)
+from autograd_cnn.kernels.reference.training import move_mean
+from autograd_cnn.optim.optimizer import Group, Optimizer, Params, at_least_0, from_0_to_1, settings
 
 
 class Adagrad(Optimizer):

@@ -12,12 +12,14 @@ import numpy as np
 from autograd_cnn.checks import integer, listed, mistake, number, single
 from autograd_cnn.engine.arguments import Arguments, guarded
 from autograd_cnn.engine.modes import enable_grad
-from autograd_cnn.engine.node import values
+from autograd_cnn.engine.node import Writes, next_serial, values
+from autograd_cnn.kernels.reference.training import with_decay
 from autograd_cnn.tensor import Tensor
 
 T = TypeVar("T")
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+_HALF = np.dtype(np.float16)
 _PARAMS = "an iterable of tensors or of dicts, such as [tensor]"
 Check = Callable[[str, str, Any], Any]
 """Takes the names of an optimizer and a setting, and its value; raises for a wrong value."""
@@ -82,9 +84,14 @@ class Optimizer(Explained):
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         """Change the values `p` in place, and leave the gradient `g` unchanged.
 
-        `group` has the settings.  `state` is this parameter's dict, empty before its first step;
-        `state_dict` saves its arrays and numbers.
+        Of float16 values both are in float32, and so is the state.  `group` has the settings.
+        `state` is this parameter's dict, empty before its first step; `state_dict` saves its arrays
+        and numbers.
         """
+        self._gather([(p, g, state)], group)
+
+    def _gather(self, entries: Iterable[Any], group: Group) -> None:
+        """Put a group's parameters, with gradients and states, into lists of `_waiting_for`."""
         raise NotImplementedError(
             f"{type(self).__name__}: define _update(self, p, g, state, group)"
         )
@@ -94,11 +101,11 @@ class Optimizer(Explained):
         for name, check in self.checks.items():
             check(type(self).__name__, name, group[name])
 
-    def _together(self, kernel: Callable[..., None], shared: tuple[Any, ...], *arrays: Any) -> None:
-        """Update all parameters of equal `shared` settings by one call at the end of the step,
-        ``kernel([arrays, ...], *shared)``: a call for each costs 3 us.
+    def _waiting_for(self, kernel: Callable[..., None], *shared: Any) -> list[Any]:
+        """A list of tuples of arrays, which ``kernel(list, *shared)`` updates at the end of a step:
+        a call for each costs 3 us.
         """
-        self._waiting.setdefault((kernel, shared), []).append(arrays)
+        return self._waiting.setdefault((kernel, shared), [])
 
     def _buffer(
         self, state: dict[str, Any], name: str, p: np.ndarray, start: float = 0
@@ -112,22 +119,12 @@ class Optimizer(Explained):
     def _decayed(
         self, p: np.ndarray, g: np.ndarray, group: Group
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The gradient with weight decay, and two work arrays shaped like `p`.
-
-        The gradient is ``g + weight_decay * p``, with ``-g`` if `maximize`.  It may be `g` itself,
-        or the first work array.  Decoupled decay changes `p` instead.
-        """
-        flat = self._workspace.get(p.dtype)
-        if flat is None or flat.shape[1] < p.size:
-            self._workspace[p.dtype] = flat = np.empty((2, p.size), p.dtype)
-        out, work = flat[0, : p.size].reshape(p.shape), flat[1, : p.size].reshape(p.shape)
+        """`with_decay` of a group; decoupled decay changes p instead of the gradient."""
         decay = group["weight_decay"]
         if decay and group.get("decoupled_weight_decay"):
             p *= 1 - group["lr"] * decay
-        elif decay:
-            np.multiply(p, decay, out=out)
-            return (np.subtract if group["maximize"] else np.add)(out, g, out=out), out, work
-        return (np.negative(g, out=out) if group["maximize"] else g), out, work
+            decay = 0
+        return with_decay(p, g, decay, group["maximize"], self._workspace)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -151,14 +148,29 @@ class Optimizer(Explained):
             with enable_grad():
                 loss = closure()
         self._waiting, found = {}, False
+        Writes.last = written = next_serial()
+        narrow = []  # float16 and its values in float32, where squares and eps have room
         for group in self.param_groups:
+            entries = []
             for p in group["params"]:
                 if p._grad is not None and p.tracked:
-                    array, g, found = p.array, p._grad.array, True
+                    array, g = p.array, p._grad.array
+                    if array.dtype == _HALF:
+                        array = array.astype(np.float32)
+                        narrow.append((p.array, array))
                     if g.dtype is not array.dtype:
                         g = g.astype(array.dtype, copy=False)
-                    p.touch()  # first, as an interrupt may leave the update half done
-                    self._update(array, g, self.state.setdefault(p, {}), group)
+                    # First, as an interrupt may leave the update half done.
+                    if p.written is None or p.written.sharing is not None:
+                        p.touch()
+                    p.written.serial = written
+                    entries.append((array, g, self.state.setdefault(p, {})))
+            found = found or bool(entries)
+            if type(self)._update is Optimizer._update:
+                self._gather(entries, group)
+            else:
+                for entry in entries:
+                    self._update(*entry, group)
         if not found:
             name = type(self).__name__
             raise RuntimeError(
@@ -166,7 +178,10 @@ class Optimizer(Explained):
                 "that do not require gradients do not count)"
             )
         for (kernel, shared), updates in self._waiting.items():
-            kernel(updates, *shared)
+            if updates:
+                kernel(updates, *shared)
+        for array, wide in narrow:
+            array[...] = wide
         self._waiting = {}
         return loss
 
@@ -236,7 +251,7 @@ class Optimizer(Explained):
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Copy settings and state from `state_dict`, in each parameter's dtype.
+        """Copy settings and state from `state_dict`, in each parameter's dtype (float16: float32).
 
         If groups or shapes of arrays do not fit, ValueError is raised and nothing changes.
 
@@ -281,12 +296,6 @@ class Optimizer(Explained):
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
 
 
-def move_mean(mean: np.ndarray, keep: float, new: np.ndarray, work: np.ndarray) -> None:
-    """``mean = keep * mean + (1 - keep) * new`` in place; overwrites `work`, which may be `new`."""
-    mean *= keep
-    mean += np.multiply(new, 1 - keep, out=work)
-
-
 def _check_parameter(name: str, position: int, p: Any) -> None:
     """Raise TypeError or ValueError unless `p` is a leaf that requires gradients."""
     if not isinstance(p, Tensor):
@@ -306,7 +315,7 @@ def _check_parameter(name: str, position: int, p: Any) -> None:
 
 
 def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:
-    """A copy of an entry of the state: arrays in the dtype and layout of `p`, counts as numbers."""
+    """A copy of an entry of the state: arrays in the layout of `p`, counts as numbers."""
     which = f"{key} of parameter {position}"
     if key == "step":
         count = single(name, which, value)  # PyTorch's is a tensor of float32
@@ -320,6 +329,6 @@ def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:
         return number(name, which, array.item())
     if array.shape != p.shape:
         raise ValueError(f"{name}: {which} has shape {array.shape}, expected {p.shape}")
-    new = np.empty_like(p.array)
+    new = np.empty_like(p.array, np.float32 if p.dtype == _HALF else p.dtype)
     new[...] = array
     return new

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 from autograd_cnn import kernels
 from autograd_cnn.checks import number
@@ -50,12 +49,16 @@ class SGD(Optimizer):
         if group["nesterov"] and dampening:
             raise ValueError(f"SGD: dampening must be 0 with nesterov=True, got {dampening!r}")
 
-    def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
-        momentum, buffer, fresh = group["momentum"], None, 1.0 - group["dampening"]
-        if momentum:
-            if "momentum_buffer" not in state:
-                fresh = 1.0
-            buffer = self._buffer(state, "momentum_buffer", p)
-        numbers = (group["lr"], momentum, fresh, group["weight_decay"])
-        shared = (numbers, group["nesterov"], group["maximize"])
-        self._together(kernels.sgd, shared, p, g, buffer)
+    def _gather(self, entries: Iterable[Any], group: Group) -> None:
+        rate, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+        more = group["nesterov"], group["maximize"]
+        numbers = (rate, momentum, 1.0 - group["dampening"], decay)
+        waiting = self._waiting_for(kernels.sgd, numbers, *more)
+        fresh = self._waiting_for(kernels.sgd, (rate, momentum, 1.0, decay), *more)
+        for p, g, state in entries:
+            if not momentum:
+                waiting.append((p, g, None))
+            elif "momentum_buffer" in state:
+                waiting.append((p, g, state["momentum_buffer"]))
+            else:
+                fresh.append((p, g, self._buffer(state, "momentum_buffer", p)))

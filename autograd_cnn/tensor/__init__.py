@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.config import default_array
+from autograd_cnn.config import default_array, native
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.annotations import DType
 from autograd_cnn.engine.arguments import as_numbers, checked, tensors
@@ -41,7 +42,7 @@ class Tensor(ArrayAttributes, TorchMethods):
         plain = as_numbers(type(self).__name__, "data", data, dtype)
         if dtype is None:
             plain = default_array(values(data))
-        fill_node(self, np.array(plain, dtype))
+        fill_node(self, np.array(plain, native(plain.dtype if dtype is None else dtype)))
         if requires_grad:
             self.requires_grad_()
 
@@ -191,23 +192,32 @@ class Tensor(ArrayAttributes, TorchMethods):
     def __copy__(self) -> Tensor:
         if self.op is not None:
             return self[...]
-        new = object.__new__(type(self))
-        fill_node(new, self.array, self.requires_grad)
+        new = _made(type(self), self.array, self.requires_grad)
         self.write_record().add_detached(new)
+        for name, value in self._own_attributes().items():
+            setattr(new, name, value)
         return new
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         self._refuse_graph("copied")
-        new = object.__new__(type(self))
-        fill_node(new, self.array.copy(order="K"), self.requires_grad)
+        new = _made(type(self), self.array.copy(order="K"), self.requires_grad)
         if self._grad is not None:
             new._grad = wrap(self._grad.array.copy(order="K"))
         memo[id(self)] = new
+        for name, value in self._own_attributes().items():
+            setattr(new, name, copy.deepcopy(value, memo))
         return new
 
     def __reduce__(self) -> Any:
         self._refuse_graph("pickled")
-        return type(self), (self.array, self.requires_grad)
+        own = self._own_attributes()
+        return _made, (type(self), self.array, self.requires_grad), (None, own) if own else None
+
+    def _own_attributes(self) -> dict[str, Any]:
+        """What a subclass of the user's adds, in slots or not."""
+        state: Any = object.__getstate__(self)
+        held, slots = state
+        return {**(held or {}), **{k: v for k, v in slots.items() if k not in Node.__slots__}}
 
     def _refuse_graph(self, done: str) -> None:
         if self.op is not None:
@@ -232,6 +242,11 @@ class Tensor(ArrayAttributes, TorchMethods):
 
 
 Node.result_type = Tensor
+
+
+def _made(kind: Any, array: np.ndarray, requires_grad: bool) -> Any:
+    """A leaf of this class on this memory, without a call of its constructor."""
+    return fill_node(object.__new__(kind), array, requires_grad)
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: DType | None = None) -> Tensor:

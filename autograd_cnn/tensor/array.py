@@ -75,6 +75,7 @@ class ArrayAttributes(Node):
             )
         self.array = array
         self.touch()
+        self.write_record().forget_the_dead()  # and where its views lay
 
     def detach(self) -> Tensor:
         """A tensor on the same memory, cut off from the graph.

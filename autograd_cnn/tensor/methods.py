@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-
 from autograd_cnn import ops
+from autograd_cnn.config import native
 from autograd_cnn.engine.node import Node
 
 if TYPE_CHECKING:
@@ -73,9 +72,9 @@ class ArrayMethods(Node):
         >>> x.astype("float64").dtype, x.astype("float32", copy=False) is x
         (dtype('float64'), True)
         """
-        if not copy and np.dtype(dtype) == self.array.dtype:
+        if not copy and native(dtype) == self.array.dtype:
             return self
-        return ops.arithmetic.astype(self, dtype=np.dtype(dtype))
+        return ops.arithmetic.astype(self, dtype=native(dtype))
 
     def copy(self) -> Tensor:
         """The same values in new memory, differentiable.

@@ -18,6 +18,7 @@ from autograd_cnn.ops import join, matrix, pick, product, reduce, shape
 from autograd_cnn.ops.arithmetic import astype, where
 from autograd_cnn.ops.pick import take_along_axis
 from autograd_cnn.ops.reduce import guarded_sqrt, kept_shape, last
+from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.sort import sort
 
 # ------------------------------------------------------------------------------- values without NaN
@@ -114,7 +115,8 @@ def quantile(
     shares = np.true_divide(values(q), whole)
     if not ((shares >= 0.0) & (shares <= 1.0)).all():
         raise ValueError(f"quantile: q must lie between 0 and {whole:g}, got {q}")
-    line = sort(last("quantile", as_input("quantile", "a", x), axis), axis=-1)  # NaN comes last
+    line = last("quantile", floating(as_input("quantile", "a", x)), axis)
+    line = sort(line, axis=-1)  # NaN comes last
     rest, size = line.shape[:-1], line.shape[-1]
     if not size:
         raise ValueError(f"quantile: no values over axis {axis} of shape {x.shape}")

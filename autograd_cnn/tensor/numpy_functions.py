@@ -15,34 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from autograd_cnn import ops
 from autograd_cnn.engine.node import Node, values
-from autograd_cnn.ops import (
-    arithmetic,
-    exponential,
-    join,
-    matrix,
-    pick,
-    product,
-    reduce,
-    shape,
-    sort,
-    trigonometry,
-)
 from autograd_cnn.tensor import numpy_compositions as composed
 from autograd_cnn.tensor.numpy_special import SPECIAL, copied, plots, refuse
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     getattr(np, name): getattr(module, name)
-    for module in (arithmetic, exponential, trigonometry, product)
+    for module in (ops.arithmetic, ops.exponential, ops.trigonometry, ops.product)
     for name in module.__all__
     if isinstance(getattr(np, name, None), np.ufunc)
 } | {
-    np.fabs: arithmetic.abs,
+    np.fabs: ops.arithmetic.abs,
     np.positive: copied,
     np.conjugate: copied,
-    np.rint: arithmetic.round,
-    np.rad2deg: trigonometry.degrees,
-    np.deg2rad: trigonometry.radians,
+    np.rint: ops.arithmetic.round,
+    np.rad2deg: ops.trigonometry.degrees,
+    np.deg2rad: ops.trigonometry.radians,
     np.vecdot: composed.vecdot,
 }
 _CONSTANT_UFUNC_NAMES = """
@@ -53,17 +42,17 @@ gcd lcm
 CONSTANT_UFUNCS = {getattr(np, name) for name in _CONSTANT_UFUNC_NAMES.split()}
 
 _NAMES = {
-    arithmetic: "astype round",
-    reduce: """amax amin average cumprod cumsum diff max mean min nanmean nansum prod ptp std sum
-        var""",
-    sort: "median sort",
-    shape: """broadcast_to expand_dims flip fliplr flipud linalg.matrix_transpose matrix_transpose
-        moveaxis ravel reshape squeeze swapaxes transpose""",
-    join: "array_split column_stack hstack repeat roll split stack tile vstack",
-    pick: "diag diagonal take take_along_axis tril triu",
-    product: "dot inner linalg.matmul linalg.outer linalg.tensordot outer tensordot vdot",
-    matrix: """linalg.cholesky linalg.det linalg.inv linalg.matrix_power linalg.norm linalg.slogdet
-        linalg.solve trace""",
+    ops.arithmetic: "astype round",
+    ops.reduce: """amax amin average cumprod cumsum diff max mean min nanmean nansum prod ptp std
+        sum var""",
+    ops.sort: "median sort",
+    ops.shape: """broadcast_to expand_dims flip fliplr flipud linalg.matrix_transpose
+        matrix_transpose moveaxis ravel reshape squeeze swapaxes transpose""",
+    ops.join: "array_split column_stack hstack repeat roll split stack tile vstack",
+    ops.pick: "diag diagonal take take_along_axis tril triu",
+    ops.product: "dot inner linalg.matmul linalg.outer linalg.tensordot outer tensordot vdot",
+    ops.matrix: """linalg.cholesky linalg.det linalg.inv linalg.matrix_power linalg.norm
+        linalg.slogdet linalg.solve trace""",
     composed: """append dsplit dstack hsplit kron linalg.matrix_norm linalg.multi_dot linalg.vecdot
         linalg.vector_norm nan_to_num nancumprod nancumsum nanmax nanmedian nanmin nanpercentile
         nanprod nanquantile nanstd nanvar percentile quantile rot90 vsplit""",
@@ -82,10 +71,10 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     for module, names in _NAMES.items()
     for name in names.split()
 } | {
-    np.around: arithmetic.round,
+    np.around: ops.arithmetic.round,
     np.copy: copied,
-    _numpy("cumulative_prod"): reduce.cumprod,
-    _numpy("cumulative_sum"): reduce.cumsum,
+    _numpy("cumulative_prod"): ops.reduce.cumprod,
+    _numpy("cumulative_sum"): ops.reduce.cumsum,
     np.linalg.diagonal: composed.matrix_diagonal,
     np.linalg.trace: composed.matrix_trace,
 }

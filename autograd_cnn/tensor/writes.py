@@ -2,14 +2,15 @@
 
 A write goes into the memory, so views, detached tensors and NumPy's views of it see the new values,
 whether or not gradients are recorded.  Where a graph follows the write, the tensor and its views
-become the results of ops: `put` for a view, of its old value and the new one.  A hidden node keeps
-the old value for the results that used it.  These results still hold the tensor itself; backward
-sees that they are older than its new version.  Each version is the first input of its successor.
+become the results of ops: `put` for a view, of its old value and the new one.  A hidden node stands
+for the old value, for the results that used it.  These results still hold the tensor itself;
+backward sees that they are older than its new version.  Each version is the first input of its
+successor.  The hidden node keeps only what was overwritten, from which backward puts the old values
+together again for rules that read them.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,10 +18,15 @@ import numpy as np
 
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.arguments import as_numbers
+from autograd_cnn.engine.backward import reads_shapes, stale
 from autograd_cnn.engine.gradients import references
-from autograd_cnn.engine.node import Attached, GraphError, Node, describe, fill_node, values
+from autograd_cnn.engine.node import Attached, GraphError, Node, Writes, describe, fill_node, values
 from autograd_cnn.engine.op import OPS
 from autograd_cnn.ops import arithmetic, pick
+from autograd_cnn.tensor.sharing import common, overlapping, same_place
+
+for _op in (*map(OPS.get, ("getitem", "put", "reshape", "transpose")), pick.put_into.op):
+    _op.rules[0].by_shape = True
 
 
 def assign(target: Node, index: Any, value: Any) -> None:
@@ -31,7 +37,7 @@ def assign(target: Node, index: Any, value: Any) -> None:
         value = np.asarray(value, target.array.dtype)
     if isinstance(value, Node) and value.written is not None and value.written is target.written:
         part = target.array[index]
-        if isinstance(part, np.ndarray) and _same_place(part, value.array):
+        if isinstance(part, np.ndarray) and same_place(part, value.array):
             return  # as x[i] += y assigns what it has written already
         if value.attached is not None and value.attached.overwritten:
             raise ValueError(
@@ -49,9 +55,10 @@ def assign(target: Node, index: Any, value: Any) -> None:
         surplus = rank - np.ndim(target.array[index]) if rank else 0
         if surplus > 0 and all(n == 1 for n in new.shape[:surplus]):
             new = new.reshape(new.shape[surplus:])  # as NumPy does, but an op need not
-        return pick.put(old, new, index=index)
+        return pick.put_into(old, new, index=index)
 
-    _write("item assignment", target, value, direct, assigned)
+    parts = index if isinstance(index, tuple) else (index,)
+    _write("item assignment", target, value, direct, assigned, parts)
 
 
 def update(target: Node, function: Any, ufunc: np.ufunc, other: Any) -> None:
@@ -81,16 +88,25 @@ def _write(
     value: Any,
     direct: Callable[[], None],
     change: Callable[[Node], Any],
+    index: Any = ...,
 ) -> None:
-    """Write by `direct`, or by taking the result of `change` on the old value into the graph."""
-    touched = [target, *_overlapping(target)]
+    """Write by `direct`, or by taking the result of `change` on the old value into the graph.
+
+    With a tuple as `index` the change is an assignment to it, which `change` makes in place.
+    """
+    if index is not ... and not any(part is ... for part in index):
+        index = (*index, ...)  # so that the part is a view, also of one value
+    region = target.array if index is ... else target.array[index]
+    if not np.may_share_memory(region, target.array):  # an index by arrays makes no view
+        region = target.array
+    touched = [target, *overlapping(target, region)]
     if not target.array.flags.writeable:
         raise ValueError(
             f"{what}: this tensor {describe(target)} is read-only, as broadcast tensors and the "
             "gradients that hooks see are; change a .copy() of it, or write x = x + y"
         )
     if _follows(what, target, value, touched):
-        _follow(target, touched, change)
+        _follow(target, touched, change, index, region)
     else:
         direct()
         target.touch()
@@ -126,33 +142,73 @@ def _follows(what: str, target: Node, value: Any, touched: Sequence[Node]) -> bo
     return tracked or any(node.tracked for node in touched)
 
 
-def _follow(target: Node, touched: Sequence[Node], change: Callable[[Node], Any]) -> None:
-    """Make the tensors `touched` new versions, given the `change` of `target`."""
-    if _alone(target):
+def _follow(
+    target: Node,
+    touched: Sequence[Node],
+    change: Callable[[Node], Any],
+    index: Any,
+    region: np.ndarray,
+) -> None:
+    """Make the tensors `touched` new versions, given the `change` of `target`, in its `region`."""
+    if index is ... and _alone(target):
         old = _hidden_copy(target)
         result = change(old)
         _redirect(result, {id(target): old})
         _take_over(target, old, result)
         return
-    record, places = target.written, [_common(view.array, target.array) for view in touched[1:]]
+    record, shared = target.written, [common(view.array, region) for view in touched[1:]]
     olds = [_hidden_copy(node) for node in touched]
-    for before in olds:
-        before.array, before.written = before.array.copy(order="K"), None
+    for before, place in zip(olds, [index, *(of_view for of_view, _ in shared)]):
+        before.written = _Overwritten(before, place)
     result = change(olds[0])
-    target.array[...] = result.array
-    if record is not None:
-        record.note(followed=True)
-    _redirect(result, dict(zip(map(id, touched), olds)))
-    made = [result if len(touched) == 1 else _made("reshape", result, shape=result.array.shape)]
-    for before, (of_view, of_target) in zip(olds[1:], places):
-        part: Any = result if of_target is ... else pick.getitem(result, index=of_target)
+    if result.array is not target.array:
+        target.array[...] = result.array
+    (record or Writes()).note(followed=True)
+    made, whole = [result], result
+    if len(touched) > 1:
+        made = [_made("reshape", result, shape=result.array.shape)]
+        if region is not target.array:
+            whole = pick.getitem(result, index=index)
+    for before, (of_view, of_region) in zip(olds[1:], shared):
+        part: Any = whole if of_region is ... else pick.getitem(whole, index=of_region)
         made.append(_made("put", before, part, index=of_view))
+    result.written = _Overwritten(result, False)  # by nothing: it has its successor's values
     for node, before, new in zip(touched, olds, made):
         new.array, new.written = node.array, record
         _take_over(node, before, new)
+    _redirect(target if result is made[0] else result, dict(zip(map(id, touched), olds)))
 
 
 # ------------------------------------------------------------------------------------- the versions
+
+
+class _Overwritten(Writes):
+    """The record of an old version.  It keeps the values that stood at `place`; ... means all."""
+
+    def __init__(self, node: Node, place: Any) -> None:
+        self.views, self.serial = [], node.written.serial if node.written else 0
+        self.place, self.values = place, np.array(node.array[place], order="K")
+        if place is ...:
+            node.array = self.values
+
+    def restore(self, node: Node, newest: Node, user: Node) -> None:
+        current = newer = newest
+        parts: list[_Overwritten] = []
+        while current is not node:
+            assert current.inputs
+            current = current.inputs[0]
+            if isinstance(current.written, _Overwritten) and current.written.place is not ...:
+                parts.append(current.written)
+            else:
+                newer, parts = current, []
+        if newer.written is not None and newer.written.serial > user.serial:
+            raise stale("an input", user, newest)
+        if parts:
+            node.array = newer.array.copy(order="K")
+            for part in parts:  # the last write first
+                node.array[part.place] = part.values
+            self.place = ...
+
 
 _STATE = tuple(name for name in Node.__slots__ if name != "__weakref__")
 _new = object.__new__
@@ -200,29 +256,15 @@ def _redirect(result: Node, olds: dict[int, Node]) -> None:
         x = stack.pop()
         inputs = x.inputs or ()
         if any(id(part) in olds for part in inputs):
+            for part in () if reads_shapes(x) else inputs:
+                old = olds.get(id(part))
+                if old is not None and old.written is not None and old.written.serial <= x.serial:
+                    old.written.restore(old, part, x)
             inputs = x.inputs = tuple(olds.get(id(part), part) for part in inputs)
         for part in inputs:
             if isinstance(part, Node) and part.serial > oldest and part.serial not in seen:
                 seen.add(part.serial)
                 stack.append(part)
-
-
-# -------------------------------------------------------------------------------- who shares memory
-
-
-def _overlapping(target: Node) -> list[Node]:
-    """The other living tensors of the record of `target` that hold some of the same values."""
-    if target.written is None:
-        return []
-    views = [known() for known in target.written.views]
-    return [v for v in views if v is not None and v is not target and _overlap(v, target)]
-
-
-def _overlap(view: Node, target: Node) -> bool:
-    try:
-        return np.shares_memory(view.array, target.array, max_work=1000)  # type: ignore[arg-type]
-    except RuntimeError:  # too hard to tell
-        return True
 
 
 _example: Node = fill_node(_new(Node), np.empty((1, 1)).T)
@@ -235,100 +277,3 @@ def _alone(node: Node) -> bool:
     return references(node.array) == once and (
         node.array.base is None or references(node.array.base) == base_once
     )
-
-
-def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays hold the same values of memory in the same order."""
-    return (
-        a.shape == b.shape
-        and a.dtype == b.dtype
-        and _address(a) == _address(b)
-        and all(n == 1 or s == t for n, s, t in zip(a.shape, a.strides, b.strides))
-    )
-
-
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
-
-
-def _common(view: np.ndarray, target: np.ndarray) -> tuple[Any, Any]:
-    """Where the values that two arrays share lie: an index into `view`, another into `target`."""
-    if _same_place(view, target):
-        return ..., ...
-    swapped = view.size > target.size
-    for swap in (swapped, not swapped):
-        small, large = (target, view) if swap else (view, target)
-        found = _slices(small, large) or _positions(small, large)
-        if found is not None:
-            return found[::-1] if swap else found
-    raise GraphError(
-        "a write that a graph follows changes a view whose values overlap, as sliding windows do; "
-        "write into a .copy(), or make the view after the write"
-    )
-
-
-def _slices(small: np.ndarray, large: np.ndarray) -> tuple[Any, Any] | None:
-    """(..., index) such that ``large[index]`` is `small`, if integers, slices and None suffice."""
-    moving = [axis for axis, n in enumerate(small.shape) if n > 1]
-    steps = np.array([0, *(small.strides[axis] for axis in moving)])
-    found = _coordinates(large, _address(small) - _address(large) + steps)
-    if found is None or not found[1].all():
-        return None
-    corner, *others = np.stack(found[0], axis=-1) if large.ndim else np.zeros((len(steps), 0), int)
-    index: list[Any] = []
-    used = 0  # axes of `large`
-    for axis, n in enumerate(small.shape):
-        if n == 1:
-            index.append(None)
-            continue
-        step = others[moving.index(axis)] - corner
-        (moved,) = np.nonzero(step)
-        if len(moved) != 1 or moved[0] < used:
-            return None
-        at = int(moved[0])
-        start, stride = int(corner[at]), int(step[at])
-        stop = start + stride * n
-        index += [*map(int, corner[used:at]), slice(start, None if stop < 0 else stop, stride)]
-        used = at + 1
-    index += [*map(int, corner[used:]), ...]
-    return (..., tuple(index)) if _same_place(large[tuple(index)], small) else None
-
-
-def _positions(small: np.ndarray, large: np.ndarray) -> tuple[Any, Any] | None:
-    """Arrays of indices into both, or None when an address in `large` has no single position."""
-    steps = [np.arange(n) * stride for n, stride in zip(small.shape, small.strides)]
-    offsets = functools.reduce(np.add.outer, steps, np.array(_address(small) - _address(large)))
-    found = _coordinates(large, offsets)
-    if found is None:
-        return None
-    coordinates, inside = found
-    if inside.all():
-        return ..., tuple(coordinates)
-    return np.nonzero(inside), tuple(c[inside] for c in coordinates)
-
-
-def _coordinates(
-    array: np.ndarray, offsets: np.ndarray
-) -> tuple[list[np.ndarray], np.ndarray] | None:
-    """Coordinates of the values `offsets` bytes behind the first of `array`, and which are inside.
-
-    None when the steps of the axes do not nest, so that a place may have several coordinates.
-    """
-    moving = (a for a, n in enumerate(array.shape) if n > 1)
-    axes = sorted(moving, key=lambda a: abs(array.strides[a]))
-    extent = array.itemsize
-    for a in axes:
-        if abs(array.strides[a]) < extent:
-            return None
-        extent += abs(array.strides[a]) * (array.shape[a] - 1)
-    coordinates = [np.zeros_like(offsets)] * array.ndim
-    inside = np.ones(offsets.shape, bool)
-    # From the lowest address: the division by an outer step must leave what inner axes add.
-    back = [array.strides[a] * (array.shape[a] - 1) for a in axes if array.strides[a] < 0]
-    offsets = offsets - sum(back)
-    for a in reversed(axes):
-        n, stride = array.shape[a], array.strides[a]
-        place, offsets = np.divmod(offsets, abs(stride))
-        inside &= (place >= 0) & (place < n)
-        coordinates[a] = n - 1 - place if stride < 0 else place
-    return coordinates, inside & (offsets == 0)

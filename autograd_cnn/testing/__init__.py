@@ -10,10 +10,6 @@ from autograd_cnn.testing.gradcheck import gradcheck, gradgradcheck
 from autograd_cnn.testing.operations import check_adjoint, check_complex_step, check_op
 
 __all__ = [
-    "GradientError",
-    "check_adjoint",
-    "check_complex_step",
-    "check_op",
-    "gradcheck",
+    "GradientError", "check_adjoint", "check_complex_step", "check_op", "gradcheck",
     "gradgradcheck",
-]
+]  # fmt: skip

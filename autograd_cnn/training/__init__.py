@@ -38,14 +38,6 @@ from autograd_cnn.training.step import Step
 from autograd_cnn.training.stopping import EarlyStopping
 
 __all__ = [
-    "CheckpointError",
-    "EarlyStopping",
-    "Progress",
-    "Step",
-    "accuracy",
-    "confusion_matrix",
-    "load_checkpoint",
-    "replace_file",
-    "save_checkpoint",
-    "top_k_accuracy",
-]
+    "CheckpointError", "EarlyStopping", "Progress", "Step", "accuracy", "confusion_matrix",
+    "load_checkpoint", "replace_file", "save_checkpoint", "top_k_accuracy",
+]  # fmt: skip

@@ -14,12 +14,15 @@ import numpy as np
 
 from autograd_cnn.data.files import AnyPath, replace_file
 from autograd_cnn.data.npz_format import read_member
+from autograd_cnn.engine.annotations import is_masked
+from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Node
 
 HEAD = '{"format": "autograd_cnn checkpoint", "version": 1'  # of the JSON text
 RANDOM = "random"  # the name of the generator behind dropout, a part of every checkpoint
 SPARE = 1 << 24  # bytes of memory
 INDEX = "checkpoint"  # the array with the JSON text
+_MOST = 10**4000  # Python reads integers of at most 4,300 digits
 DEPTH = 100  # json could not read 330 back
 RESERVED = ("file", "allow_pickle")  # np.savez's own arguments, which cannot be names of arrays
 
@@ -116,9 +119,13 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray], depth: int = 0
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.hasobject:
             raise TypeError(f"save_checkpoint: {path} is an array of objects; save numbers instead")
+        if is_masked(value):
+            as_numbers("save_checkpoint", path, value)  # which raises
         name = _member(path, arrays)
         arrays[name] = np.asarray(value)
         return {"scalar" if isinstance(value, np.generic) else "array": name}
+    if isinstance(value, int) and abs(value) >= _MOST:
+        raise ValueError(f"save_checkpoint: {path} is over 4,000 digits long; save a string of it")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
@@ -139,6 +146,7 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray], depth: int = 0
             raise TypeError(
                 f"save_checkpoint: {path} has the key {key!r}; keys are strings and ints"
             )
+        _encode(key, f"the key of {path}", arrays)
         inner = f"{path}/{key}" if path else str(key)
         items.append([key, _encode(item, inner, arrays, depth + 1)])
     return {"dict": items}

@@ -21,8 +21,8 @@ def save_checkpoint(path: AnyPath, /, **parts: Any) -> None:
 
     A part is anything with `state_dict` and `load_state_dict` (models, optimizers, schedules,
     `DataLoader`, `EarlyStopping`), a NumPy generator, or plain data: None, bools, numbers, strings,
-    arrays, and lists, tuples and dicts of them.  Gradients are not kept, so save between two steps;
-    the run then continues bit for bit.
+    arrays, and lists, tuples and dicts of them.  Subclasses of these load as dict, tuple, int and
+    so on.  Gradients are not kept, so save between two steps; the run then continues bit for bit.
 
     The file is an .npz file without pickles, with arrays under names such as "model/0.weight".  It
     replaces `path` in one step: a crash or a full disk leaves the old file whole.

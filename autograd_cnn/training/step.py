@@ -11,10 +11,9 @@ import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn import kernels, nn, random
-from autograd_cnn.engine import modes, watch
+from autograd_cnn.engine import modes
 from autograd_cnn.engine.gradients import accumulate_gradients
 from autograd_cnn.engine.node import Node, values, wrap
-from autograd_cnn.engine.op import OPS
 from autograd_cnn.nn.program import Program, as_written, fitting
 from autograd_cnn.nn.recorded import Found
 from autograd_cnn.ops.loss import check_classes
@@ -36,8 +35,8 @@ class Step:
     arrays in the order of the optimizer's parameters, and may change them in place.
 
     The first step of each shape of batch checks its loss and gradients against the ordinary way,
-    unless a module of the user would run twice.  With ``AUTOGRAD_CNN_AUDIT=1`` in the environment
-    every step does.
+    unless a module of the user would run twice.  Every step does if ``AUTOGRAD_CNN_AUDIT=1`` is in
+    the environment when `Step` is called.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> step = Step(model, F.cross_entropy, ag.optim.SGD(model.parameters(), lr=0.1))
@@ -63,14 +62,15 @@ class Step:
         """The model's result of the last batch, without a graph."""
         self._programs: dict[Any, Program] = {}
         self._refused = False
+        self._audit = os.environ.get(AUDIT) == "1"
 
     def __call__(self, inputs: Any, targets: Any) -> Tensor:
         """One step on a batch; `inputs` and `targets` are what the model and the loss take."""
-        program, audit = self._program(inputs), os.environ.get(AUDIT) == "1"
+        program = self._program(inputs)
         if program is None:
             loss = self._ordinary(inputs, targets)
-        elif audit or not (program.checked or program.closed):  # modules of the user run once only
-            loss = self._compare(program, inputs, targets, audit)
+        elif self._audit or not (program.checked or program.closed):  # the user's run once only
+            loss = self._compare(program, inputs, targets)
         else:
             out, loss, found = self._run(program, inputs, targets)
             self.outputs = wrap(out)
@@ -83,18 +83,14 @@ class Step:
 
     def _program(self, inputs: Any) -> Program | None:
         """The program for these inputs, or None for the ordinary way."""
-        x = inputs.array if isinstance(inputs, Node) else inputs
         if (
             self._refused
-            or watch.open_blocks
             or type(self.model) is not nn.Sequential
-            or type(x) is not np.ndarray
-            or x.dtype.kind != "f"
             or (isinstance(inputs, Node) and (inputs.tracked or inputs.attached))
             or not modes.recording.get()
         ):
             return None
-        return fitting(self._programs, self.model, x, True)
+        return fitting(self._programs, self.model, values(inputs), True)
 
     def _ordinary(self, inputs: Any, targets: Any) -> np.ndarray:
         """The loss, with gradients in the parameters."""
@@ -117,12 +113,12 @@ class Step:
             loss.backward()
             return out, np.array(loss.array), program.backward(leaf.grad.array, kept)
         losses, probabilities = kernels.cross_entropy(out, classes)
-        loss = OPS["mean"].forward(losses, axis=None, keepdims=False)
-        g = np.empty(losses.shape, losses.dtype)
-        g.fill(losses.dtype.type(1.0) * (1.0 / losses.size))
-        g = kernels.cross_entropy_grad(g, probabilities, classes)
+        loss = np.asarray(kernels.axis_sum(losses, None, False) / losses.size)  # as `mean` does
+        if program.seed is None:
+            program.seed = np.full(losses.shape, losses.dtype.type(1.0 / losses.size))
+        g = kernels.cross_entropy_grad(program.seed, probabilities, classes)
         self.optimizer.zero_grad()
-        return out, np.asarray(loss), program.backward(g, kept)
+        return out, loss, program.backward(g, kept)
 
     def _classes(self, program: Program, targets: Any) -> np.ndarray | None:
         """A copy of the targets, if the loss is the mean cross entropy of these classes."""
@@ -136,11 +132,13 @@ class Step:
         target = np.array(values(targets))  # as checked, whatever another thread writes
         if len(shape) < 2 or not target.size or target.dtype.kind not in "iu":
             return None
-        if isinstance(targets, Node) and targets.attached:
+        if (isinstance(targets, Node) and targets.attached) or program.out.dtype.char not in "fd":
             return None
+        if target.shape == program.places and kernels.first_outside(target, shape[1]) is None:
+            return target
         return target if check_classes("cross_entropy", program.out, target, -100) else None
 
-    def _compare(self, program: Program, inputs: Any, targets: Any, audit: bool) -> np.ndarray:
+    def _compare(self, program: Program, inputs: Any, targets: Any) -> np.ndarray:
         """The ordinary way, after a run of the program that must give the same bits."""
         buffers = [b for m in self.model.modules() for _, b in m._own_buffers()]
         before = [b.copy() for b in buffers]
@@ -160,7 +158,7 @@ class Step:
         )
         if not same:
             text = "Step: a program and the ordinary step gave different results; please report it"
-            if audit:
+            if self._audit:
                 raise AssertionError(text)
             warnings.warn(f"{text}; the ordinary step serves from now on", stacklevel=3)
             self._refused = True

@@ -1,13 +1,13 @@
 /* What a call from Python gives: arrays, read through the buffer protocol, windows and numbers.
  *
  * Arrays come in the shapes that ops see.  A letter for each argument says what it must be:
- *   i  images (N, C, ...) of floats; x means that the loops read them as they lie      m  a matrix of floats      v  floats
- *   a  floats without gaps; all such arrays of a call lie alike in memory
+ *   i  images (N, C, ...) of floats; x means that the loops read them as they lie
+ *   m  matrices of floats, (..., rows, columns), read as they lie      v  floats
+ *   a  floats without gaps; all such arrays of a call lie alike in memory; A means that they are written to
  *   c  class numbers                     n  class numbers of images
  *   w  a window; W is the window of the gradient in the images      p  the window of a pooling that follows
  *   e  floats anyhow, all of one shape (see lay_alike)
- *   s  a name          l  an integer      f  a floating number      r  a tuple of floating numbers
- *   u  a list of tuples of arrays, which an optimizer updates; a digit says how many are in a tuple (see take_updates)
+ *   l  an integer      f  a floating number      r  a tuple of floating numbers
  *   -  not read here
  * A question mark after a letter allows None.  A bar says that the arguments behind it may be missing.
  *
@@ -19,32 +19,29 @@
 #define MOST_RESULTS 4
 #define MOST_NUMBERS 8
 #define MOST_AXES 32
-#define MOST_PARTS 5 /* arrays that an optimizer updates together */
 
 typedef struct {
     long n, c, f, groups; /* images (C, D, H, W, N), F filters in groups */
     int axes;             /* spatial axes of the images */
-    long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], insert[AXES], out[AXES];
+    long size[AXES], kernel[AXES], stride[AXES], dilation[AXES], before[AXES], out[AXES];
+    long spread[AXES];                      /* from one value of the images to the next, with zeros between them; see read_window */
     long each, taps;                        /* channels and taps (channel, cell) of one filter */
     long steps[2 + AXES];                   /* bytes from one image, channel, slab, row and column to the next, as they lie */
     long slabs, rows, phases, columns;      /* laid-out images: (C, slabs, rows, phases, columns, N) */
     long row;                               /* values of a row, with what keeps rows apart in the cache */
     long slab_step, row_step, group_step;   /* values from one slab or row of the output, or group, to the next */
-    long *offsets;                          /* where each tap lies in them */
-    long spread[AXES], *sources, *starts;   /* bands: classes of positions, where the weights of their taps lie, where these begin, */
-    long lines, reach, channel;             /* rows of output, laid-out rows that one of them sees, values from one channel to the next; */
+    long margin[AXES], reach[AXES], channel; /* laid-out cells before the images, those that positions see, values of a channel */
+    long *offsets, *sources;                /* where each tap lies in them, and its weight among those of the filters; */
+    long *starts, *runs, run_count;         /* where those of each class of positions begin, and classes that see alike (sort_taps) */
+    long lines;                             /* bands: rows of output; */
     int whole, flat;                        /* images lie as they will, rows are computed as one */
     long sets;                              /* sets of taps that an item of the weight gradient sums */
     long tiles[2], run, shares;             /* tiles of 2 x 2 outputs, or none; their values computed at a time; shares of them */
-    int adds;                               /* gradients of windows add up, or do not reach every cell */
-    long pieces, apart;                     /* of a channel, and values from one to the next: one if batch-innermost */
-    long places;                            /* values of a channel after batch norm and pooling */
+    long room, ahead;                       /* pooling: values of a buffer, and of its margin before the first; ... */
+    long group, pieces;                     /* ... channels of an item, and pieces of one of them; ... */
+    int split, disjoint, works, work[AXES]; /* ... the axis that pieces part; windows are apart; axes along which windows go */
+    long places;                            /* values of a run after batch norm and pooling */
 } Geometry;
-
-typedef struct {
-    void *data[MOST_PARTS]; /* null for None */
-    long count, first;      /* values; the item of the loop that begins with these */
-} Update;
 
 typedef struct { /* a copy in another order of the axes; the last two are rows and columns */
     const char *from;
@@ -52,6 +49,23 @@ typedef struct { /* a copy in another order of the axes; the last two are rows a
     int axes;
     long shape[MOST_AXES + 1], steps[MOST_AXES + 1], puts[MOST_AXES + 1]; /* steps in bytes there, in values here */
 } Copying;
+
+typedef struct { /* rows, see lines.h: their place in memory, their channels, how many are computed at a time */
+    long outer, length, beside, pieces, apart, each, cycle, side, items, shares, repeat;
+    int turned; /* the arrays are batch-innermost */
+} Lines;
+
+typedef struct { /* a stack of matrices; steps in values, 0 along an axis of the stack that the matrices do not have */
+    const void *data;
+    long down, across, steps[MOST_AXES];
+} Matrices;
+
+typedef struct { /* a stack of products a (m, k) @ b (k, n) */
+    Matrices a, b;
+    long m, k, n, shape[MOST_AXES], high; /* high: rows of an item */
+    long out_down, out_across;            /* steps of a result of few columns */
+    int axes, by_row;                     /* by_row: biases belong to rows, not to columns */
+} Product;
 
 enum pooling { NO_POOLING, HALVING, OTHER_POOLING }; /* halving parts images into squares of 2 x 2 */
 
@@ -61,15 +75,10 @@ struct Call {
     void *data[MOST_ARRAYS];    /* null for None */
     void *copy[MOST_ARRAYS];    /* memory of this call, where the data stand if they had to be copied */
     long count[MOST_ARRAYS];    /* values */
-    int turned[MOST_ARRAYS];    /* a matrix lies as its transpose only */
     long numbers[MOST_NUMBERS]; /* the integers, in their order */
     double reals[MOST_NUMBERS];
     int arrays, number_count, real_count;
-    PyObject *name;
-    struct { /* rows, see lines.h: their place in memory, their channels, how many are computed at a time */
-        long outer, length, beside, each, cycle, side, items, shares, repeat;
-        int turned; /* the arrays are batch-innermost */
-    } lines;
+    Lines lines;
     enum kind kind;             /* which function of rows */
     PyObject *result[MOST_RESULTS];
     void *out[MOST_RESULTS];    /* their values */
@@ -83,13 +92,42 @@ struct Call {
     int relu, halved;           /* what a convolution or product goes on with: relu, maxima of 2 x 2 */
     enum pooling pooling;
     long pooled[AXES];          /* the size of the images that are halved */
-    Py_buffer *parts;           /* the arrays of updates */
-    Update *updates;
-    long part_count, update_count;
     Geometry q;
+    Product product;
 };
 
-static PyObject *ndarray; /* NumPy's class */
+typedef struct { /* what a loop over taps adds up: lines of so many; values lie where offsets say, weights one after the ... */
+    const long *offsets;
+    long taps, lines, hop; /* ... other, and `hop` farther from the last of a line to the next */
+} Taps;
+
+/* The remainders, modulo spread, of the positions of a class. */
+static inline void class_at(const Geometry *q, long class, long *kind) {
+    const long *s = q->spread;
+    kind[0] = class / (s[1] * s[2]), kind[1] = class / s[2] % s[1], kind[2] = class % s[2];
+}
+
+/* The most positions along each axis of the classes first, ..., last - 1. */
+static inline void count_positions(const Geometry *q, long first, long last, long *count) {
+    memset(count, 0, AXES * sizeof *count);
+    for (long class = first, kind[AXES]; class < last; class++) {
+        class_at(q, class, kind);
+        for (int axis = 0; axis < AXES; axis++)
+            count[axis] = max(count[axis], (q->out[axis] - kind[axis] + q->spread[axis] - 1) / q->spread[axis]);
+    }
+}
+
+/* Panels for the positions of a class. */
+static inline long panel_parts(const Geometry *q) {
+    long count[AXES];
+    count_positions(q, 0, 1, count);
+    return (product_of(count) * q->n + q->run - 1) / q->run;
+}
+
+/* So many values of `size` bytes and some more: an odd number of lines of the cache, so that columns of such rows use all its sets. */
+static inline long odd_lines(long values, long size) { return ((values * size + 63) / 64 | 1) * 64 / size; }
+
+static PyObject *ndarray, *astype, *int64; /* NumPy's class, and what makes int64 of its integers */
 
 static void release(Call *call) {
     if (call->laid != call->data[0] && call->laid != call->data[1]) free(call->laid);
@@ -101,9 +139,6 @@ static void release(Call *call) {
         free(call->copy[k]);
     }
     for (int k = 0; k < call->results; k++) Py_XDECREF(call->result[k]);
-    while (call->part_count) PyBuffer_Release(&call->parts[--call->part_count]);
-    free(call->parts);
-    free(call->updates);
 }
 
 /* ---------------------------------------------------------------------------- how arrays lie in memory */
@@ -151,23 +186,29 @@ static int read_array(PyObject *array, Py_buffer *view, char letter, int flags, 
         if (!*type) *type = view;
         suits = (*type)->itemsize == view->itemsize;
     }
-    if (suits && letter == 'm') suits = view->ndim == 2;
+    if (suits && letter == 'm') suits = view->ndim > 1;
     if (suits && letter == 'a') {
         suits = *first ? alike(view, *first) : dense(view);
         *first = view;
     }
-    if (!suits) PyBuffer_Release(view);
+    if (!suits) return PyBuffer_Release(view), 0;
+    if (numbers && !strchr("lq", kind)) { /* those beyond int64 turn negative, and are no class */
+        PyBuffer_Release(view);
+        PyObject *whole = PyObject_CallMethodObjArgs(array, astype, int64, NULL);
+        suits = whole && PyObject_GetBuffer(whole, view, PyBUF_STRIDES | PyBUF_FORMAT) == 0;
+        Py_XDECREF(whole);
+        if (!suits) PyErr_Clear();
+    }
     return suits;
 }
 
-/* Plan the copy of an array with its axes in the order first, first + 1, ..., first - 1.  Axes that lie as one are one. */
-static void plan_copy(Copying *copying, const Py_buffer *view, int first, void *to) {
+/* Plan the copy of an array with its axes in this order.  Axes that lie as one are one. */
+static void plan_copy(Copying *copying, const Py_buffer *view, const int *order, void *to) {
     long *shape = copying->shape, *steps = copying->steps;
     int last = 0;
     shape[0] = 1, steps[0] = 0;
     for (int k = 0; k < view->ndim; k++) {
-        const int axis = (first + k) % view->ndim;
-        const long length = (long)view->shape[axis], step = (long)view->strides[axis];
+        const long length = (long)view->shape[order[k]], step = (long)view->strides[order[k]];
         if (length == 1) continue;
         if (last && steps[last] == length * step) shape[last] *= length, steps[last] = step;
         else shape[++last] = length, steps[last] = step;
@@ -184,27 +225,6 @@ static void plan_copy(Copying *copying, const Py_buffer *view, int first, void *
         parts[k][last - 1] = moved;
     }
     copying->from = view->buf, copying->to = to, copying->axes = last + 1;
-}
-
-/* Class numbers of any integer type, copied to int64 with the axes in the order first, first + 1, ..., first - 1. */
-static void copy_classes(const Py_buffer *view, int first, int64_t *to) {
-    const long count = (long)(view->len / view->itemsize);
-    const int unsigned_ = strchr("BHILQ", view->format[0]) != NULL;
-    for (long l = 0; l < count; l++) {
-        const char *at = view->buf;
-        long left = l;
-        for (int k = view->ndim - 1; k >= 0; k--) {
-            const int axis = (first + k) % view->ndim;
-            at += left % view->shape[axis] * view->strides[axis];
-            left /= view->shape[axis];
-        }
-        switch (view->itemsize) {
-        case 1: to[l] = unsigned_ ? *(const uint8_t *)at : *(const int8_t *)at; break;
-        case 2: to[l] = unsigned_ ? *(const uint16_t *)at : *(const int16_t *)at; break;
-        case 4: to[l] = unsigned_ ? (int64_t)*(const uint32_t *)at : *(const int32_t *)at; break;
-        default: to[l] = *(const int64_t *)at; /* beyond int64 it turns negative, and is no class */
-        }
-    }
 }
 
 /* ------------------------------------------------------------------------------------ reading arguments */
@@ -227,11 +247,11 @@ static int read_window(PyObject *window, Geometry *q, int turned) {
         }
     }
     for (int axis = 0; axis < AXES; axis++) {
-        q->insert[axis] = 1;
+        q->spread[axis] = 1;
         if (!turned) continue;
         const long size = q->size[axis];
         q->size[axis] = q->out[axis], q->out[axis] = size;
-        q->insert[axis] = q->stride[axis], q->stride[axis] = 1;
+        q->spread[axis] = q->stride[axis], q->stride[axis] = 1;
         q->before[axis] = q->dilation[axis] * (q->kernel[axis] - 1) - q->before[axis];
     }
     return 1;
@@ -249,32 +269,6 @@ static enum pooling read_pooling(PyObject *window, long *pooled) {
     return HALVING;
 }
 
-/* Read a list of tuples of so many arrays: the first, and all but the second, are written to; the last may be None. */
-static int take_updates(Call *call, PyObject *list, int each, const Py_buffer **type) {
-    if (!PyList_Check(list) || !PyList_Size(list)) return 0;
-    const long count = call->update_count = (long)PyList_Size(list);
-    call->parts = malloc(count * MOST_PARTS * sizeof *call->parts);
-    call->updates = calloc(count + 1, sizeof *call->updates);
-    if (!call->parts || !call->updates) return 0;
-    for (long u = 0; u < count; u++) {
-        PyObject *tuple = PyList_GetItem(list, u);
-        Update *update = &call->updates[u];
-        const Py_buffer *first = NULL;
-        if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != each) return 0;
-        for (int k = 0; k < each; k++) {
-            PyObject *array = PyTuple_GetItem(tuple, k);
-            Py_buffer *view = &call->parts[call->part_count];
-            if (array == Py_None && k == each - 1) continue;
-            if (!read_array(array, view, 'a', k == 1 ? 0 : PyBUF_WRITABLE, type, &first)) return 0;
-            call->part_count++;
-            update->data[k] = view->buf;
-            update->count = (long)(view->len / view->itemsize);
-        }
-        update[1].first = update->first + (update->count + BLOCK - 1) / BLOCK;
-    }
-    return 1;
-}
-
 static int take_numbers(Call *call, PyObject *tuple) {
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) > MOST_NUMBERS) return 0;
     for (Py_ssize_t k = 0; k < PyTuple_Size(tuple); k++) call->reals[call->real_count++] = PyFloat_AsDouble(PyTuple_GetItem(tuple, k));
@@ -286,21 +280,18 @@ static int take_one(Call *call, PyObject *given, const char *letter, const Py_bu
     switch (*letter) {
     case '-': return 1;
     case 'l': call->numbers[call->number_count++] = given ? PyLong_AsLong(given) : 0; return 1;
-    case 's': call->name = given; return PyUnicode_Check(given);
     case 'f': call->reals[call->real_count++] = given ? PyFloat_AsDouble(given) : 0; return 1;
     case 'r': return take_numbers(call, given);
-    case 'u': return take_updates(call, given, letter[1] - '0', type);
     case 'p': call->pooling = given ? read_pooling(given, call->pooled) : NO_POOLING; return 1;
     case 'w': case 'W': return read_window(given, &call->q, *letter == 'W');
     }
     const int k = call->arrays++;
     call->data[k] = call->copy[k] = NULL;
-    call->letter[k] = *letter;
+    call->letter[k] = *letter == 'A' ? 'a' : *letter;
     if (letter[1] == '?' && (!given || given == Py_None)) return 1;
-    if (!read_array(given, &call->view[k], *letter, 0, type, first)) return 0;
+    if (!read_array(given, &call->view[k], call->letter[k], *letter == 'A' ? PyBUF_WRITABLE : 0, type, first)) return 0;
     call->data[k] = call->view[k].buf;
     call->count[k] = (long)(call->view[k].len / call->view[k].itemsize);
-    call->turned[k] = *letter == 'm' && !contiguous(&call->view[k], 0) && contiguous(&call->view[k], 1);
     return 1;
 }
 
@@ -309,15 +300,13 @@ static int take(Call *call, PyObject *const *args, Py_ssize_t given, const char 
     const Py_buffer *type = NULL, *first = NULL;
     int needed = 1;
     Py_ssize_t argument = 0;
-    call->laid = call->filters = call->scratch = call->parts = NULL;
-    call->updates = NULL;
+    call->laid = call->filters = call->scratch = NULL;
     call->q.offsets = NULL;
-    call->q.adds = call->relu = call->halved = 0;
+    call->relu = call->halved = 0;
     call->threads = crew.wanted; /* for all of the call: somebody may change it meanwhile */
     call->arrays = call->number_count = call->real_count = call->results = 0;
-    call->part_count = call->update_count = 0;
     for (const char *letter = letters; *letter; letter++) {
-        if (*letter == '?' || (*letter >= '0' && *letter <= '9')) continue;
+        if (*letter == '?') continue;
         if (*letter == '|') needed = 0;
         else if (argument >= given && needed) return 0;
         else if (!take_one(call, argument < given ? args[argument] : NULL, letter, &type, &first)) return 0;

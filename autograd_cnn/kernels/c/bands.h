@@ -37,7 +37,8 @@ static void NAME(band_row)(const Call *call, const T *at, long z, long y, long l
         const long begins = q->starts[kind + r], columns = (q->out[2] - r + s - 1) / s, count = s > 1 ? columns * n : total;
         const int there = s == 1 && (lines == 1 || q->row == run);
         for (long k = 0; k < f; k++) filters[k] = (const T *)call->data[1] + (first + k) * q->taps + begins;
-        NAME(sweep)(at, q->offsets + begins, q->starts[kind + r + 1] - begins, filters, 1, bias, there ? out : apart, there ? step : count, f, count);
+        const Taps taps = {q->offsets + begins, q->starts[kind + r + 1] - begins, 1, 0};
+        NAME(sweep)(at, &taps, filters, bias, there ? out : apart, there ? step : count, f, count);
         for (long k = 0; !there && k < f; k++)
             if (s == 1) for (long l = 0; l < lines; l++) memcpy(out + k * step + l * run, apart + k * count + l * q->row, run * sizeof(T));
             else for (long x = 0; x < columns; x++) memcpy(out + k * step + (x * s + r) * n, apart + k * count + x * n, n * sizeof(T));
@@ -56,7 +57,7 @@ static void NAME(bands)(const Call *call, long begin, long end) {
         const long together = q->flat ? below - top : 1;
         for (long y = top, ready = 0; y < below; y += together) {
             const long from = y / q->spread[1] * q->stride[1] - start;
-            const long upto = (y + together - 1) / q->spread[1] * q->stride[1] - start + q->reach;
+            const long upto = (y + together - 1) / q->spread[1] * q->stride[1] - start + q->reach[1];
             NAME(lay_band)(call, g, z / q->spread[0] * q->stride[0], start, max(ready, from), upto, laid);
             ready = max(ready, upto);
             for (long k = 0; k < per; k += FILTERS)
@@ -81,7 +82,7 @@ static void NAME(band_weights)(const Call *call, long begin, long end) {
             for (long y = 0, start = 0, ready = 0, lines; y < q->out[1]; y += lines) {
                 if (y % most == 0) start = y * q->stride[1], ready = 0;
                 lines = min(min(piece, most - y % most), q->out[1] - y);
-                const long from = y * q->stride[1] - start, upto = from + (lines - 1) * q->stride[1] + q->reach;
+                const long from = y * q->stride[1] - start, upto = from + (lines - 1) * q->stride[1] + q->reach[1];
                 NAME(lay_band)(call, g, z * q->stride[0], start, max(ready, from), upto, laid);
                 ready = upto;
                 const long length = as_one ? lines * run : run, count = as_one ? 1 : lines;
@@ -104,16 +105,5 @@ static void NAME(band_weights)(const Call *call, long begin, long end) {
             for (long t = 0; f > 1 && t < q->taps; t += TAPS, total += FILTERS * TAPS)
                 NAME(collect)(total, f, min(TAPS, q->taps - t), out + t, q->taps);
         }
-    }
-}
-
-/* Filters (G, F / G, C / G, cells) for the gradient in the images: (G, C / G, the taps of each class).  Item: a channel. */
-static void NAME(sort_filters)(const Call *call, long begin, long end) {
-    const Geometry *q = &call->q;
-    const long per = q->f / q->groups, cells = q->taps / q->each;
-    for (long item = begin; item < end; item++) {
-        const T *from = (const T *)call->data[1] + (item / per * q->each * per + item % per) * cells;
-        T *to = (T *)call->filters + item * q->taps;
-        for (long t = 0; t < q->taps; t++) to[t] = from[q->sources[t]];
     }
 }

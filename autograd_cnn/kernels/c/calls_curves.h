@@ -1,25 +1,15 @@
 /* The functions of the module that know functions of single values by name.  Their loop stands in curves.h, what they compute in the
  * folder reference. */
 
-/* Order the axes of an array as they lie in memory, those with the longest steps first. */
-static void order_axes(const Py_buffer *view, Py_ssize_t *shape, Py_ssize_t *strides, const Py_buffer *like) {
-    int order[MOST_AXES];
-    for (int k = 0; k < view->ndim; k++) {
-        int place = k;
-        for (; place && labs(like->strides[order[place - 1]]) < labs(like->strides[k]); place--) order[place] = order[place - 1];
-        order[place] = k;
-    }
-    for (int k = 0; k < view->ndim; k++) shape[k] = view->shape[order[k]], strides[k] = view->strides[order[k]];
-}
-
-/* Copy array k to `to`, its values in the order in which those of `like` lie. */
+/* Copy array k to `to`, its values in the order in which those of `like` lie: the axes with the longest steps first. */
 static void copy_like(Call *call, int k, const Py_buffer *like, void *to) {
-    const Py_buffer kept = call->view[k];
-    Py_ssize_t shape[MOST_AXES], strides[MOST_AXES];
-    order_axes(&kept, shape, strides, like);
-    call->view[k].shape = shape, call->view[k].strides = strides;
-    copy_array(call, k, 0, to);
-    call->view[k] = kept;
+    int order[MOST_AXES];
+    for (int axis = 0; axis < like->ndim; axis++) {
+        int place = axis;
+        for (; place && labs(like->strides[order[place - 1]]) < labs(like->strides[axis]); place--) order[place] = order[place - 1];
+        order[place] = axis;
+    }
+    copy_ordered(call, k, order, to);
 }
 
 /* Add a result like array k, and let all arrays with letter `e` lie as it does. */
@@ -62,17 +52,15 @@ static int find_curve(PyObject *name) {
 static int run_curve(Call *call, const Part *loops, double cost) {
     atomic_int wrong = 0;
     call->wrong = &wrong;
-    PyThreadState *state = PyEval_SaveThread();
-    share(call, loops[2 * level + call->wide], (call->count[0] + BLOCK - 1) / BLOCK, cost * BLOCK * (call->wide ? 4 : 1), call->threads);
-    PyEval_RestoreThread(state);
+    run(call, loops, (call->count[0] + BLOCK - 1) / BLOCK, cost * BLOCK * (call->wide ? 4 : 1));
     return !wrong;
 }
 
 /* curve(name, x, beta, threshold) */
 FUNCTION(curve) {
-    TAKE_AS_IT_LIES("se|ff");
+    TAKE_AS_IT_LIES("-e|ff");
     if (given < 4) call->reals[0] = 1, call->reals[1] = 20;
-    const int k = find_curve(call->name);
+    const int k = find_curve(args[0]);
     NEED(k >= 0 && lay_alike(call, 0) && run_curve(call, curves[k].loops, curves[k].cost));
     return finish(call);
 }
@@ -80,7 +68,7 @@ FUNCTION(curve) {
 /* curve_grad(name, g, out, x, beta, threshold) */
 FUNCTION(curve_grad) {
     const int k = given ? find_curve(args[0]) : -1;
-    TAKE_AS_IT_LIES(k >= 0 && curves[k].of_result ? "see-|ff" : "se-e|ff");
+    TAKE_AS_IT_LIES(k >= 0 && curves[k].of_result ? "-ee-|ff" : "-e-e|ff");
     if (given < 6) call->reals[0] = 1, call->reals[1] = 20;
     NEED(k >= 0 && lay_alike(call, 1) && run_curve(call, curves[k].slopes, curves[k].cost));
     return finish(call);

@@ -8,7 +8,8 @@ FUNCTION(laid_out) {
         release(call);
         return Py_NewRef(args[0]);
     }
-    NEED(new_like(call, 0));
+    call->lines.turned = 1;
+    NEED(new_of_rows(call, 0, 0, 1));
     copy_array(call, 0, 1, call->out[0]);
     return finish(call);
 }
@@ -25,42 +26,68 @@ ELEMENTWISE(relu_grad, "aa", 1, 3) /* relu_grad(g, x) */
 
 /* ----------------------------------------------------------------------------------- pooling */
 
-/* The geometry of a pooling: array k holds images, or else positions.  Whether gradients add up. */
+/* Read the geometry of a pooling: array k holds images, or else positions.  Images in C order are one image of N * C channels. */
 static int pooling(Call *call, int k, int images) {
     Geometry *q = &call->q;
     if (call->view[k].ndim < 2) return 0;
-    q->n = LENGTH(k, 0), q->c = LENGTH(k, 1);
-    for (int axis = 0; axis < AXES; axis++)
-        if (q->before[axis] || q->stride[axis] != q->kernel[axis] || q->dilation[axis] != 1 ||
-            q->out[axis] * q->stride[axis] != q->size[axis]) q->adds = 1;
-    return is_images(call, k, q->n, q->c, images ? q->size : q->out);
+    const long n = LENGTH(k, 0), c = LENGTH(k, 1);
+    const int plain = contiguous(&call->view[k], 0) && !contiguous(&call->view[k], 1);
+    for (int other = 0; plain && other < call->arrays; other++) call->letter[other] = 'v';
+    q->n = plain ? 1 : n, q->c = plain ? n * c : c;
+    return is_images(call, k, n, c, images ? q->size : q->out);
 }
 
-/* The first array holds images if IMAGES, else positions; the result the other of the two. */
-#define POOLING(NAME_, LETTERS, IMAGES, ALSO)                                                         \
+/* Part a pooling into items, and make buffers for each thread.  A window much larger than the image is NumPy's. */
+static int begin_pooling(Call *call, int back) {
+    Geometry *q = &call->q;
+    Frame f = {0};
+    q->split = AXES - 1, q->disjoint = 1, q->works = 0, q->pieces = 1, q->room = q->ahead = 0;
+    q->group = q->n == 1 ? SQUARE : 1;
+    for (int a = AXES - 1; a >= 0; a--) {
+        const long reach = (q->kernel[a] - 1) * q->dilation[a] + 1;
+        if (max(reach, q->stride[a]) > ROOMY + 4 * q->size[a] || 2 * q->before[a] > reach) return 0;
+        if ((q->out[a] - 1) * q->stride[a] >= q->size[a] + q->before[a]) return 0;
+        if (q->size[a] > 1 || reach > 1) q->split = a;
+        if (reach > q->stride[a]) q->disjoint = 0;
+        if (q->kernel[a] > 1 || q->stride[a] > 1) q->work[q->works++] = a;
+    }
+    set_frame(q, 0, back, &f);
+    const long most = (times(product_of(f.cells.count), f.n) + FRAME - 1) / FRAME;
+    q->pieces = min(most, back ? q->size[q->split] : q->out[q->split]);
+    for (long piece = 0; piece < q->pieces; piece++) {
+        long inner = f.n, cells = f.n;
+        set_frame(q, piece, back, &f);
+        for (int a = AXES - 1; a >= 0; inner *= f.windows.count[a--]) {
+            cells = times(cells, max(f.cells.count[a], a == q->split ? 0 : q->size[a]));
+            q->ahead = max(q->ahead, (q->kernel[a] * q->dilation[a] + 1) * inner + 64);
+        }
+        q->room = max(q->room, cells);
+    }
+    q->ahead = (q->ahead + 15) / 16 * 16;
+    q->room += 2 * q->ahead;
+    call->each = (times(times(q->room, back ? 11 : 4), SIZE) + 63) / 64 * 64;
+    return (call->scratch = room(times(call->threads, call->each))) != NULL;
+}
+
+/* Array LEAD holds images if IMAGES, else positions, and decides on the memory order; the result are the others of the two. */
+#define POOLING(NAME_, LETTERS, LEAD, IMAGES, BACK, COST, ALSO)                                       \
     FUNCTION(NAME_) {                                                                                 \
-        TAKE(LETTERS);                                                                                \
+        TAKE_AS_IT_LIES(LETTERS);                                                                     \
         Geometry *q = &call->q;                                                                       \
-        NEED(pooling(call, 0, IMAGES) && (ALSO));                                                     \
-        NEED(new_images(call, q->n, q->c, q->axes, IMAGES ? q->out : q->size));                       \
-        const long lines = q->out[0] * q->out[1], row = q->out[2] * q->n;                             \
-        const double cost = 2.0 * row * product_of(q->kernel) / MOVES + q->out[2] * 4.0;                \
-        if (!IMAGES && q->adds) RUN(NAME_, q->c, lines * cost);                                       \
-        else RUN(NAME_, q->c * lines, cost);                                                          \
+        NEED(pooling(call, LEAD, IMAGES) && (ALSO) && lay_arrays(call));                              \
+        const long n = LENGTH(LEAD, 0), c = LENGTH(LEAD, 1), *size = (BACK) ? q->size : q->out;       \
+        long shape[2 + AXES] = {n, c};                                                                \
+        for (int a = 0; a < q->axes; a++) shape[2 + a] = size[AXES - q->axes + a];                    \
+        NEED(add_result(call, new_array(call->wide, 2 + q->axes, shape, q->c == c)));                 \
+        NEED(begin_pooling(call, BACK));                                                              \
+        const double cells = (double)product_of(q->size) * q->n * q->group / q->pieces;               \
+        RUN(NAME_, (q->c + q->group - 1) / q->group * q->pieces, cells * (COST) / MOVES);             \
         return finish(call);                                                                          \
     }
-POOLING(window_max, "iw", 1, 1)      /* window_max(x, window) */
-POOLING(window_sum, "iw", 1, 1)      /* window_sum(x, window) */
-POOLING(window_spread, "iw", 0, 1)   /* window_spread(g, window) */
-POOLING(window_max_grad, "iiiw", 0,  /* window_max_grad(g, x, out, window) */
-        is_images(call, 1, q->n, q->c, q->size) && is_images(call, 2, q->n, q->c, q->out))
-
-/* What comes after `out`, a new reference that is given up, where the loop before has no pooling but of 2 x 2. */
-static PyObject *pool_apart(PyObject *out, PyObject *pool, int clip) {
-    PyObject *pooled = out ? window_max(NULL, (PyObject *[]){out, pool}, 2) : NULL;
-    PyObject *clipped = pooled && clip ? relu(NULL, &pooled, 1) : Py_XNewRef(pooled);
-    Py_XDECREF(out), Py_XDECREF(pooled);
-    return clipped;
-}
+POOLING(window_max, "iw", 0, 1, 0, 2, 1)       /* window_max(x, window) */
+POOLING(window_sum, "iw", 0, 1, 0, 2, 1)       /* window_sum(x, window) */
+POOLING(window_spread, "iw", 0, 0, 1, 3, 1)    /* window_spread(g, window) */
+POOLING(window_max_grad, "iiiw", 1, 1, 1, 8,   /* window_max_grad(g, x, out, window): the loop finds `out` again */
+        (call->letter[2] = 'a') && is_images(call, 0, LENGTH(1, 0), LENGTH(1, 1), q->out) && is_images(call, 2, LENGTH(1, 0), LENGTH(1, 1), q->out))
 
 #define IMAGE_KERNELS FAST(laid_out) FAST(relu) FAST(relu_grad) FAST(window_max) FAST(window_max_grad) FAST(window_sum) FAST(window_spread)

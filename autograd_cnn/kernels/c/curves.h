@@ -8,8 +8,10 @@
 #define WIDE (sizeof(T) == 8)
 #define ALL(value) ((NAME(vec)){0} + (T)(value))
 #define PICK(condition, a, b) CHOOSE((NAME(mask))(condition), a, b)
-#ifdef LESSER /* of NaN and a number they give the second; NaN stays */
-#define LIMITED(x, low, high) ((NAME(vec))LESSER(ALL(high), GREATER(ALL(low), x)))
+#if REGISTER == 64 /* of NaN and a number these functions give the second; NaN stays */
+#define LIMITED(x, low, high) ((NAME(vec))JOIN(_mm512_min, SUFFIX, )(ALL(high), JOIN(_mm512_max, SUFFIX, )(ALL(low), x)))
+#elif REGISTER == 32
+#define LIMITED(x, low, high) ((NAME(vec))JOIN(_mm256_min, SUFFIX, )(ALL(high), JOIN(_mm256_max, SUFFIX, )(ALL(low), x)))
 #else
 #define LIMITED(x, low, high) PICK((x) > ALL(high), ALL(high), PICK((x) < ALL(low), ALL(low), x))
 #endif
@@ -36,8 +38,8 @@ static inline NAME(vec) NAME(exp)(NAME(vec) x) {
     x = LIMITED(x, WIDE ? -746 : -104, WIDE ? 710 : 89);
     const NAME(vec) moved = x * (T)1.44269504088896340736 + whole, n = moved - whole;
     const NAME(vec) r = x - n * LN2_HIGH - n * LN2_LOW, found = (r * r * POLYNOMIAL(exp_terms, r) + r) + 1;
-#ifdef TIMES_POWER
-    return (NAME(vec))TIMES_POWER(found, n);
+#if REGISTER == 64
+    return (NAME(vec))JOIN(_mm512_scalef, SUFFIX, )(found, n);
 #else
     const NAME(mask) power = (NAME(mask))moved - (NAME(mask))ALL(whole), half = power >> 1;
     const NAME(vec) one = (NAME(vec))((half + BIAS) << FRACTION), other = (NAME(vec))((power - half + BIAS) << FRACTION);
@@ -54,10 +56,11 @@ static inline NAME(vec) NAME(log_near)(NAME(vec) f, NAME(vec) n) {
 static inline NAME(vec) NAME(log)(NAME(vec) x) {
     const NAME(vec) least = ALL(WIDE ? 2.2250738585072014e-308 : 1.17549435e-38f), zero = {0};
     const NAME(vec) up = PICK(x < least, x * (T)(WIDE ? 18014398509481984.0 : 33554432.0), x); /* by 2^54 or 2^25 */
-    const NAME(mask) root = (NAME(mask))ALL(0.70710678118654752440), power = ((NAME(mask))up - root) >> FRACTION;
+    const NAME(mask) bits = (NAME(mask))NAME(size)(up); /* without the sign, so that no difference below overflows */
+    const NAME(mask) root = (NAME(mask))ALL(0.70710678118654752440), power = (bits - root) >> FRACTION;
     const NAME(vec) shift = PICK(x < least, ALL(WIDE ? 54 : 25), zero);
     const NAME(vec) n = __builtin_convertvector(power, NAME(vec)) - shift;
-    const NAME(vec) found = NAME(log_near)((NAME(vec))((NAME(mask))up - (power << FRACTION)) - 1, n);
+    const NAME(vec) found = NAME(log_near)((NAME(vec))(bits - (power << FRACTION)) - 1, n);
     return PICK((x > zero) & (x < ALL(INFINITY)), found, PICK(x == zero, ALL(-INFINITY), PICK(x < zero, ALL(NAN), x)));
 }
 
@@ -110,18 +113,9 @@ static inline NAME(vec) NAME(gelu_tanh_slope)(NAME(vec) x) {
     return s + x * (s * (1 - s)) * ((1 + near * near * (T)0.134145) * (T)1.59576912160573071176);
 }
 
-static inline NAME(vec) NAME(silu_slope)(NAME(vec) x) {
-    const NAME(vec) s = NAME(sigmoid)(x);
-    return s * (1 + x * (1 - s));
-}
-
 static inline NAME(vec) NAME(softplus)(NAME(vec) x, T beta, T threshold) {
     const NAME(vec) y = x * beta, smooth = PICK(y > ALL(0), y, ALL(0)) + NAME(log_past_1)(NAME(exp)(-NAME(size)(y)));
     return PICK(y > ALL(threshold), x, smooth / beta);
-}
-
-static inline NAME(vec) NAME(softplus_slope)(NAME(vec) x, T beta, T threshold) {
-    return PICK(x * beta > ALL(threshold), ALL(1), NAME(sigmoid)(x * beta));
 }
 
 /* Where NumPy reports an error: at finite values whose exponential may be 0, infinite or subnormal; at logarithms of no positive value. */
@@ -138,7 +132,8 @@ static inline NAME(vec) NAME(softplus_slope)(NAME(vec) x, T beta, T threshold) {
         const T beta = (T)call->reals[0], threshold = (T)call->reals[1];                       \
         T *const out = call->out[0];                                                           \
         const long last = min(end * BLOCK, call->count[0]);                                    \
-        const unsigned before = keep_tiny();                                                   \
+        const unsigned before = MODES();                                                       \
+        SET_MODES(before & ~FLUSH);                                                            \
         NAME(mask) found = {0};                                                                \
         (void)gs, (void)beta, (void)threshold;                                                 \
         for (long l = begin * BLOCK; l < last; l += LANES) {                                   \
@@ -150,7 +145,7 @@ static inline NAME(vec) NAME(softplus_slope)(NAME(vec) x, T beta, T threshold) {
         }                                                                                      \
         for (int k = 0; k < LANES; k++)                                                        \
             if (found[k]) atomic_store(call->wrong, 1);                                        \
-        restore_tiny(before);                                                                  \
+        SET_MODES(before);                                                                     \
     }
 CURVE(curve_exp, BEYOND, NAME(exp)(x))
 CURVE(curve_log, NOT_POSITIVE, NAME(log)(x))
@@ -168,6 +163,6 @@ CURVE(slope_erf, NOWHERE, g * (NAME(exp)(-x * x) * (T)1.12837916709551257390))
 CURVE(slope_sigmoid, NOWHERE, g * x * (1 - x))
 CURVE(slope_gelu, NOWHERE, g * NAME(gelu_slope)(x))
 CURVE(slope_gelu_tanh, NOWHERE, g * NAME(gelu_tanh_slope)(x))
-CURVE(slope_silu, NOWHERE, g * NAME(silu_slope)(x))
-CURVE(slope_softplus, NOWHERE, g * NAME(softplus_slope)(x, beta, threshold))
+CURVE(slope_silu, NOWHERE, ({ const NAME(vec) s = NAME(sigmoid)(x); g * (s * (1 + x * (1 - s))); }))
+CURVE(slope_softplus, NOWHERE, g * PICK(x * beta > ALL(threshold), ALL(1), NAME(sigmoid)(x * beta)))
 #undef CURVE

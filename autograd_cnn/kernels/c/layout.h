@@ -1,7 +1,6 @@
 /* Arrays in another order of their axes. */
 
-#if REGISTER == 32 || REGISTER == 64
-#ifdef FLOATS
+#if REGISTER > 16 && REGISTER / LANES == 4
 /* An 8 x 8 block turned around in registers.  Rows of `from` lie `step` bytes apart, of `to` `put` values. */
 static inline void NAME(turn_block)(const char *from, long step, T *to, long put) {
     __m256 a[8], b[8];
@@ -21,7 +20,6 @@ static inline void NAME(turn_block)(const char *from, long step, T *to, long put
     }
 }
 #define EDGE 8
-#endif
 #endif
 
 /* to[r][c] = from[c][r]: rows of `from` lie `step` bytes apart, of `to` `put` values.  The last blocks overlap those before them. */

@@ -7,42 +7,15 @@
 #define NAME(f) JOIN(f, LEVEL, _float)
 #define T float
 #define WORD int32_t
-#define EXP expf
-#define LOG logf
-#define SQRT sqrtf
+#define SUFFIX _ps
 #define LANES (REGISTER / 4)
-#define FLOATS
-#if REGISTER == 64
-#define MASKED_LOAD(COUNT, AT) _mm512_maskz_loadu_ps((1u << (COUNT)) - 1, AT)
-#define MASKED_STORE _mm512_mask_storeu_ps
-#define TIMES_POWER _mm512_scalef_ps
-#define LESSER _mm512_min_ps
-#define GREATER _mm512_max_ps
-#elif REGISTER == 32
-#define MASKED_LOAD(COUNT, AT) _mm256_maskload_ps(AT, FIRST(COUNT, 4))
-#define LESSER _mm256_min_ps
-#define GREATER _mm256_max_ps
-#endif
 #include "loops.h"
 
 #define NAME(f) JOIN(f, LEVEL, _double)
 #define T double
 #define WORD int64_t
-#define EXP exp
-#define LOG log
-#define SQRT sqrt
+#define SUFFIX _pd
 #define LANES (REGISTER / 8)
-#if REGISTER == 64
-#define MASKED_LOAD(COUNT, AT) _mm512_maskz_loadu_pd((1u << (COUNT)) - 1, AT)
-#define MASKED_STORE _mm512_mask_storeu_pd
-#define TIMES_POWER _mm512_scalef_pd
-#define LESSER _mm512_min_pd
-#define GREATER _mm512_max_pd
-#elif REGISTER == 32
-#define MASKED_LOAD(COUNT, AT) _mm256_maskload_pd(AT, FIRST(COUNT, 8))
-#define LESSER _mm256_min_pd
-#define GREATER _mm256_max_pd
-#endif
 #include "loops.h"
 
 #undef LEVEL

@@ -1,7 +1,7 @@
 /* The loops for one floating type and one instruction set, included by level.h with
  *   T      the type                                  NAME(f)  f with a suffix for type and instruction set
- *   WORD   an integer of its size                    EXP, LOG, SQRT  for the type
- *   LANES  values of T in a vector register          FILTERS, TAPS: see there
+ *   WORD   an integer of its size                    SUFFIX   of the compiler's functions for the type
+ *   LANES  values of T in a vector register          REGISTER, FILTERS, TAPS: see there
  * Images are contiguous and batch-innermost, (C, D, H, W, N); filters are (F, C / groups, KD, KH, KW).  Every loop is a Part: it
  * computes the items [begin, end), which are independent of each other.
  */
@@ -22,10 +22,15 @@ static inline T NAME(larger)(T most, T x) { return ((x > most) | (x != x)) ? x :
 /* a where a comparison of vectors holds, b elsewhere. */
 #define CHOOSE(m, a, b) ((NAME(vec))(((NAME(mask))(a) & (m)) | ((NAME(mask))(b) & ~(m))))
 
+/* relu of a vector; NaN stays. */
+#define POSITIVE(x) ({ const NAME(vec) x_ = (x); CHOOSE(x_ <= (NAME(vec)){0}, (NAME(vec)){0}, x_); })
+
 /* The last values of a run as a vector, zeros behind them. */
 static inline NAME(vec) NAME(tail)(const T *at, long left) {
-#ifdef MASKED_LOAD
-    return (NAME(vec))MASKED_LOAD(left, at);
+#if REGISTER == 64
+    return (NAME(vec))JOIN(_mm512_maskz_loadu, SUFFIX, )((1u << left) - 1, at);
+#elif REGISTER == 32
+    return (NAME(vec))JOIN(_mm256_maskload, SUFFIX, )(at, FIRST(left, sizeof(T)));
 #else
     NAME(vec) value = {0};
     memcpy(&value, at, left * sizeof(T));
@@ -40,8 +45,8 @@ static inline NAME(vec) NAME(some)(const T *at, long count) {
 
 static inline void NAME(put)(T *at, NAME(vec) value, long count) {
     if (count == LANES) *(NAME(vec) *)at = value;
-#ifdef MASKED_STORE
-    else MASKED_STORE(at, (1u << count) - 1, value);
+#if REGISTER == 64
+    else JOIN(_mm512_mask_storeu, SUFFIX, )(at, (1u << count) - 1, value);
 #else
     else memcpy(at, &value, count * sizeof(T));
 #endif
@@ -60,27 +65,43 @@ static inline NAME(vec) NAME(only)(NAME(vec) value, T other, long count) {
     return count == LANES ? value : CHOOSE(NAME(used)(count), value, (NAME(vec)){0} + other);
 }
 
+/* The vectors of the values [from, to): `at` is the place of one, `count` how many values are in it.  Those of different `slot` do not
+ * wait for each other. */
+#define CHAINS 4
+#define ALONG(from, to, ...) {                                                                                \
+        long at = (from);                                                                                     \
+        const long end_ = (to), lane = 0;                                                                     \
+        (void)lane;                                                                                           \
+        for (; at + CHAINS * LANES <= end_;)                                                                  \
+            UNROLL_4 for (int slot = 0; slot < CHAINS; slot++, at += LANES) {                                 \
+                enum { count = LANES };                                                                       \
+                __VA_ARGS__                                                                                   \
+            }                                                                                                 \
+        for (; at < end_; at += LANES) {                                                                      \
+            enum { slot = 0 };                                                                                \
+            const long count = min(LANES, end_ - at);                                                         \
+            __VA_ARGS__                                                                                       \
+        }                                                                                                     \
+    }
+#define VALUES(from) NAME(some)((from) + at, count)
+
 #include "curves.h"
 #include "conv.h"
 #include "bands.h"
+#include "product.h"
+#include "panels.h"
 #include "winograd.h"
 #include "pool.h"
 #include "rows.h"
 #include "lines.h"
 
 #undef CHOOSE
+#undef POSITIVE
+#undef LIMITED
 #undef PART
 #undef VECTOR
-#undef MASKED_LOAD
-#undef FLOATS
-#undef MASKED_STORE
-#undef TIMES_POWER
-#undef LESSER
-#undef GREATER
 #undef LANES
 #undef NAME
 #undef T
 #undef WORD
-#undef EXP
-#undef LOG
-#undef SQRT
+#undef SUFFIX

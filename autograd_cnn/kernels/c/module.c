@@ -1,9 +1,10 @@
 /* The compiled twins of the NumPy kernels: the loops in which NumPy cannot reach the machine.
  *
  * The Python folder `reference` says what each function computes.  arguments.h reads what Python gives, results.h makes what it gets
- * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h, winograd.h, pool.h and
- * rows.h, and are compiled for float and double and for every instruction set; the best that the machine has is chosen when the
- * module is loaded.  Limited API, buffer protocol and NumPy's Python functions only, so one build serves every Python from 3.11 on.
+ * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h,
+ * product.h, panels.h, winograd.h, pool.h, rows.h, lines.h and axes.h, and are compiled for float and double and for every instruction
+ * set; the best that the machine has is chosen when the module is loaded.  Limited API, buffer protocol and NumPy's Python functions
+ * only, so one build serves every Python from 3.11 on.
  */
 
 #if __SIZEOF_LONG__ < 8
@@ -13,31 +14,35 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tgmath.h>
 
 #include "threads.h"
 
 #define AXES 3          /* spatial axes; images with fewer have leading ones of size 1 */
 #define CACHE 65536     /* bytes of gradients that the weight gradient goes through at a time */
 #define MOST_SETS 16    /* sets of taps that it sums in one go */
-#define PANEL 128       /* columns of a matrix product that one item computes */
+#define DEEP 256        /* terms that a matrix product adds up at a time: packed panels of so many rows stay in the first cache */
+#define BROAD 256       /* columns that it computes at a time, at most */
+#define GROUP 48        /* rows of its first matrix that are packed together: whole lines of the cache, in whole panels */
+#define SHALLOW 16      /* terms below which GROUP is one panel: results are written row by row (1,024 x 8 x 1,024: 1,100 to 480 us) */
 #define BLOCK 2048      /* values that one item of an elementwise loop computes */
-#define TOGETHER 256    /* values of windows that fill no vector, which a pooling computes together */
 #define BAND 131072     /* bytes of laid-out rows that an item of a convolution by bands keeps, a part of an L2 cache, ... */
 #define BAND_PIECE 16384 /* ... and those that the weight gradient goes through at a time, half an L1 cache */
 #define NARROW 8        /* channels of a group up to which its weight gradient goes by bands (65: 5.7 ms, 3.7 ms without) */
 #define FLAT 64         /* values of a row below which rows are computed as one, with what lies between them */
 #define COLUMN 9        /* taps whose sums the weight gradient of one filter keeps in registers */
-#define CLASSES 64      /* classes of positions, at most */
+#define CLASSES (1L << 22) /* classes of positions times cells of a window, at most */
+#define FRAME 32768     /* values that a pooling goes through at a time, in the second-level cache */
 #define SKEW 16         /* values between laid-out rows, which would share few sets of the cache if a power of 2 apart:
                          * input gradient of S4's second convolution at batch 128, one core, 83-90 to 93-102 GFLOP/s */
-#define SQUARE 16       /* side of the squares in which a matrix is turned around */
+#define SQUARE 16       /* contiguous lines that a loop along an axis turns around to lie side by side */
 #define PIECE 1024      /* columns, and ... */
 #define TALL 128        /* ... rows of an array that one item copies to another order (16 rows: 1.4 to 1.8 times as long) */
 #define TILED 8         /* channels and filters from which a convolution goes by tiles, ... */
 #define TILED_PAIRS 128 /* ... and pairs of them */
+#define TILED_PLACES 160 /* ... and tiles of all images, where these do not fill vectors: fewer do not pay for the transformed filters */
 #define TILE_RUN 28     /* vectors of tiles whose products the weight gradient adds up at a time */
 #define TILE_BYTES 1048576 /* of transformed tiles that it goes through at a time: an L2 cache (0.25 to 1.5 MB tried) */
 #define TILE_SUMS (32 << 20) /* bytes of sums that it keeps at most */
@@ -48,14 +53,22 @@
 #define SIDE 128        /* rows side by side that are reduced at a time */
 #define REPEATED 64     /* values, at most, that few rows side by side are computed in at a time */
 #define ROW_SHARES 16   /* shares of the rows, at most, whose gradients of weights are summed one by one */
+#define MANY_FILTERS 16 /* filters ... */
+#define MANY_TAPS 144   /* ... and taps from which convolutions go by panels, and weight gradients by vectors of filters */
+#define SHORT_ROW 64    /* values of a row below which the latter do so whatever the taps */
+#define MANY_PAIRS 4096 /* pairs of channels and filters from which they do so instead of by tiles where there are 16 registers */
+#define PANEL_TAPS(BYTES) (6144 / (BYTES)) /* taps of a panel: with three vectors of so many bytes they stay in an L1 cache; ... */
+#define POSITIONS 96    /* ... and positions, at most */
+#define DIRECT 32       /* filters up to which they read images as they lie where they can: the copy costs more than it brings */
+#define COLUMNS 256     /* positions whose gradients the weight gradient turns around at a time */
 #define HALVED 256      /* values of two rows that are computed at a time for the maximum of both */
-#define SHORT_SUM 256   /* terms below which, or columns from which, turning a matrix around costs less than ... */
-#define FEW 8           /* ... adding up the lanes of vectors */
+#define SHORT_SUM 256   /* terms below which, or columns from which, packing a matrix costs less than ... */
+#define FEW 8           /* ... adding up the lanes of vectors (1,024 x 1,024 x 3: 300 to 150 us) */
 #define MOST_CELLS (1L << 30) /* a window with larger settings is NumPy's: products of two of them fit, with room for sums of such */
 #define MOST_BYTES (1L << 40) /* so is a call that would take more memory than this */
 #define ROOMY 64        /* cells of an axis that may be laid out whatever the windows see of them */
 
-enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY };
+enum kind { SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, CROSS_ENTROPY, NORM, AFFINE, LARGEST, SUM, WINNERS };
 
 static inline long min(long a, long b) { return a < b ? a : b; }
 static inline long max(long a, long b) { return a > b ? a : b; }
@@ -76,6 +89,7 @@ static void *room(long bytes) {
 
 #include "arguments.h"
 #include "terms.h"
+#include "frames.h"
 
 static inline void *scratch_of(const Call *call) { return (char *)call->scratch + own_number * call->each; }
 
@@ -161,7 +175,9 @@ static int best_level(void) {
 #include "results.h"
 #include "calls_images.h"
 #include "calls_conv.h"
+#include "calls_product.h"
 #include "calls_rows.h"
+#include "calls_axes.h"
 #include "calls_curves.h"
 
 /* ------------------------------------------------------------------------------------- settings */
@@ -200,7 +216,8 @@ static PyObject *get_levels(PyObject *self, PyObject *nothing) {
     return names;
 }
 
-static PyMethodDef kernels[] = {CONV_KERNELS IMAGE_KERNELS ROW_KERNELS CURVE_KERNELS {NULL, NULL, 0, NULL}};
+static PyMethodDef kernels[] = {
+    CONV_KERNELS PRODUCT_KERNELS IMAGE_KERNELS AXES_KERNELS ROW_KERNELS CURVE_KERNELS {NULL, NULL, 0, NULL}};
 static PyMethodDef settings[] = {
     {"set_threads", set_threads, METH_O, NULL}, {"get_threads", get_threads, METH_NOARGS, NULL},
     {"set_level", set_level, METH_O, NULL}, {"get_levels", get_levels, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};

@@ -1,7 +1,7 @@
 /* What a call gives back: new arrays; or what the NumPy kernel of the same name gives, if the arguments do not suit the loops. */
 
 static PyObject *reference;                               /* the module of the NumPy kernels */
-static PyObject *empty, *empty_like, *transpose, *types[2]; /* of NumPy; the types are float32 and float64 */
+static PyObject *empty, *empty_like, *transpose, *by_columns, *types[2]; /* of NumPy; the types are float32 and float64 */
 
 /* What results need of NumPy, through its Python functions: one build serves every version of NumPy. */
 static int find_numpy(void) {
@@ -11,11 +11,14 @@ static int find_numpy(void) {
     empty = PyObject_GetAttrString(numpy, "empty");
     empty_like = PyObject_GetAttrString(numpy, "empty_like");
     transpose = PyUnicode_InternFromString("transpose");
+    astype = PyUnicode_InternFromString("astype");
+    int64 = PyObject_CallFunction(dtype, "s", "int64");
+    by_columns = PyUnicode_InternFromString("F");
     types[0] = PyObject_CallFunction(dtype, "s", "float32");
     types[1] = PyObject_CallFunction(dtype, "s", "float64");
     reference = PyImport_ImportModule("autograd_cnn.kernels.reference");
     Py_DECREF(dtype), Py_DECREF(numpy);
-    return ndarray && empty && empty_like && transpose && types[0] && types[1] && reference ? 0 : -1;
+    return ndarray && astype && int64 && empty && empty_like && transpose && by_columns && types[0] && types[1] && reference ? 0 : -1;
 }
 
 /* The NumPy kernel of this name. */
@@ -42,14 +45,13 @@ static int add_result(Call *call, PyObject *array) {
 
 /* A new array; if it is `turned`, its first axis is the innermost in memory. */
 static PyObject *new_array(int wide, int axes, const long *shape, int turned) {
-    turned = turned && axes > 1;
-    PyObject *sizes = PyTuple_New(axes), *order = PyTuple_New(axes), *array = NULL, *found = NULL;
-    for (int k = 0; sizes && order && k < axes; k++) {
-        PyTuple_SetItem(sizes, k, PyLong_FromLong(shape[turned ? (k + 1) % axes : k]));
-        PyTuple_SetItem(order, k, PyLong_FromLong((k + axes - 1) % axes));
-    }
-    if (sizes && order) array = PyObject_CallFunctionObjArgs(empty, sizes, types[wide], NULL);
-    if (array) found = turned ? PyObject_CallMethodObjArgs(array, transpose, order, NULL) : Py_NewRef(array);
+    turned = turned && axes > 1 && shape[0] != 1; /* else they lie alike */
+    const int moved = turned && axes > 2; /* two axes are exchanged by NumPy's order F: 1 us less than by transpose */
+    PyObject *sizes = PyTuple_New(axes), *order = moved ? PyTuple_New(axes) : NULL, *array = NULL, *found = NULL;
+    for (int k = 0; sizes && k < axes; k++) PyTuple_SetItem(sizes, k, PyLong_FromLong(shape[moved ? (k + 1) % axes : k]));
+    for (int k = 0; order && k < axes; k++) PyTuple_SetItem(order, k, PyLong_FromLong((k + axes - 1) % axes));
+    if (sizes) array = PyObject_CallFunctionObjArgs(empty, sizes, types[wide], turned && !moved ? by_columns : NULL, NULL);
+    if (array) found = order ? PyObject_CallMethodObjArgs(array, transpose, order, NULL) : moved ? NULL : Py_NewRef(array);
     Py_XDECREF(sizes), Py_XDECREF(order), Py_XDECREF(array);
     return found;
 }
@@ -61,11 +63,15 @@ static int new_images(Call *call, long n, long c, int axes, const long *size) {
     return add_result(call, new_array(call->wide, 2 + axes, shape, 1));
 }
 
-/* ... images of the shape of array k; ... */
-static int new_like(Call *call, int k) {
+/* ... what has the axes of array k without the reduced ones, or with 1 in their place, batch-innermost if call->lines is; ... */
+static int new_of_rows(Call *call, int k, long reduced, int keep) {
+    const Py_buffer *view = &call->view[k];
     long shape[MOST_AXES];
-    for (int axis = 0; axis < call->view[k].ndim; axis++) shape[axis] = (long)call->view[k].shape[axis];
-    return add_result(call, new_array(call->wide, call->view[k].ndim, shape, 1));
+    int axes = 0;
+    for (int axis = 0; axis < view->ndim; axis++)
+        if (!(reduced >> axis & 1)) shape[axes++] = (long)view->shape[axis];
+        else if (keep) shape[axes++] = 1;
+    return add_result(call, new_array(call->wide, axes, shape, call->lines.turned && (keep || !(reduced & 1))));
 }
 
 /* ... and so many values. */
@@ -82,13 +88,17 @@ static PyObject *finish(Call *call) {
     return found;
 }
 
-/* Run a loop for the type of the arrays over `items`, each of about `cost` nanoseconds. */
+/* Run a loop for the type of the arrays over `items`, each of about `cost` nanoseconds.  Other threads of Python may run beside
+ * one that is worth it: a step of 25 kernels takes 3 us less without. */
+static void run(const Call *call, const Part *loops, long items, double cost) {
+    PyThreadState *state = items * cost > WORTH ? PyEval_SaveThread() : NULL;
+    share(call, loops[2 * level + call->wide], items, cost, call->threads);
+    if (state) PyEval_RestoreThread(state);
+}
 #define RUN(f, items, cost)                                                                    \
     do {                                                                                       \
         static const Part loops[] = LOOPS(f);                                                  \
-        PyThreadState *state = PyEval_SaveThread();                                            \
-        share(call, loops[2 * level + call->wide], (items), (cost), call->threads);            \
-        PyEval_RestoreThread(state);                                                           \
+        run(call, loops, items, cost);                                                         \
     } while (0)
 
 /* What a core does in a nanosecond, roughly: multiply-adds, and values read or written. */
@@ -96,25 +106,32 @@ static PyObject *finish(Call *call) {
 #define MOVES (call->wide ? 8.0 : 16.0)
 #define SIZE (call->wide ? 8 : 4)
 
-/* Copy array k to `to`, its axes in the order first, first + 1, ..., first - 1. */
-static void copy_array(Call *call, int k, int first, void *to) {
+/* Copy array k to `to`, its axes in this order; ... */
+static void copy_ordered(Call *call, int k, const int *order, void *to) {
     Copying *copying = &call->copying;
-    plan_copy(copying, &call->view[k], first, to);
+    const int wide = call->wide;
+    plan_copy(copying, &call->view[k], order, to);
     const long rows = copying->shape[copying->axes - 2], columns = copying->shape[copying->axes - 1];
     const long blocks = ((rows + TALL - 1) / TALL) * ((columns + PIECE - 1) / PIECE);
+    call->wide = call->view[k].itemsize == 8; /* class numbers beside floats */
     RUN(copy, call->count[k] / rows / columns * blocks, min(TALL, rows) * min(PIECE, columns) / MOVES * 4);
+    call->wide = wide;
+}
+
+/* ... in the order first, first + 1, ..., first - 1. */
+static void copy_array(Call *call, int k, int first, void *to) {
+    int order[MOST_AXES];
+    for (int axis = 0; axis < call->view[k].ndim; axis++) order[axis] = (first + axis) % call->view[k].ndim;
+    copy_ordered(call, k, order, to);
 }
 
 /* Copy array k if it does not lie as the loops want it; false without memory for it. */
 static int lay_array(Call *call, int k) {
-    const Py_buffer *view = &call->view[k];
     const char letter = call->letter[k];
-    const int numbers = letter == 'c' || letter == 'n', images = letter == 'i' || letter == 'n' || letter == 'x';
-    if (!call->data[k] || call->copy[k] || letter == 'a' || call->turned[k]) return 1;
-    if (contiguous(view, images) && (!numbers || strchr("lq", view->format[0]))) return 1;
-    if (!(call->copy[k] = room(times(call->count[k], numbers ? 8 : SIZE)))) return 0;
-    if (numbers) copy_classes(view, images, call->copy[k]);
-    else copy_array(call, k, images, call->copy[k]);
+    const int images = letter == 'i' || letter == 'n' || letter == 'x';
+    if (!call->data[k] || call->copy[k] || letter == 'a' || letter == 'm' || contiguous(&call->view[k], images)) return 1;
+    if (!(call->copy[k] = room(times(call->count[k], (long)call->view[k].itemsize)))) return 0;
+    copy_array(call, k, images, call->copy[k]);
     if (call->laid == call->data[k]) call->laid = call->copy[k];
     call->data[k] = call->copy[k];
     return 1;
@@ -142,12 +159,21 @@ static int is_images(const Call *call, int k, long n, long c, const long *size) 
     return 1;
 }
 
-static int is_like(const Call *call, int k, int other) {
-    if (call->view[k].ndim != call->view[other].ndim) return 0;
-    for (int axis = 0; axis < call->view[k].ndim; axis++)
-        if (call->view[k].shape[axis] != call->view[other].shape[axis]) return 0;
-    return 1;
+/* Whether array k holds a value for each row of array `x`: it has its axes without the reduced ones, or with 1 in their place; ... */
+static int is_of_rows(const Call *call, int k, int x, long reduced) {
+    const Py_buffer *view = &call->view[k], *whole = &call->view[x];
+    const int keep = view->ndim == whole->ndim;
+    int at = 0;
+    for (int axis = 0; axis < whole->ndim; axis++) {
+        const int among = (int)(reduced >> axis & 1);
+        if (among && !keep) continue;
+        if (at == view->ndim || view->shape[at++] != (among ? 1 : whole->shape[axis])) return 0;
+    }
+    return at == view->ndim;
 }
+
+/* ... is of the same shape. */
+static int is_like(const Call *call, int k, int other) { return is_of_rows(call, k, other, 0); }
 
 /* A function of the module.  Whatever does not suit or is missing makes the call NumPy's. */
 #define FUNCTION(NAME_) static PyObject *NAME_(PyObject *self, PyObject *const *args, Py_ssize_t given)

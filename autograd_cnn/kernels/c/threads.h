@@ -53,36 +53,17 @@ static inline void breathe(void) {
 #endif
 }
 
-/* Numbers below the smallest normal one count as 0 in the loops: momentum of units that get no gradient decays into
- * them, and arithmetic on them takes some hundred times as long (B1 at batch 1: SGD of 10,816 weights 130 us, then 2). */
-static inline unsigned flush_tiny(void) {
+/* What the processor does with numbers below the smallest normal one.  They count as 0 in the loops: momentum of units that get no
+ * gradient decays into them, and arithmetic on them takes some hundred times as long (B1 at batch 1: SGD of 10,816 weights 130 us,
+ * then 2). */
 #if defined(__SSE2__)
-    const unsigned before = __builtin_ia32_stmxcsr();
-    __builtin_ia32_ldmxcsr(before | 0x8040);
-    return before;
+#define MODES() __builtin_ia32_stmxcsr()
+#define SET_MODES(modes) __builtin_ia32_ldmxcsr(modes)
 #else
-    return 0;
+#define MODES() 0
+#define SET_MODES(modes) ((void)(modes))
 #endif
-}
-
-/* ... until a loop wants them as they are. */
-static inline unsigned keep_tiny(void) {
-#if defined(__SSE2__)
-    const unsigned before = __builtin_ia32_stmxcsr();
-    __builtin_ia32_ldmxcsr(before & ~0x8040u);
-    return before;
-#else
-    return 0;
-#endif
-}
-
-static inline void restore_tiny(unsigned before) {
-#if defined(__SSE2__)
-    __builtin_ia32_ldmxcsr(before);
-#else
-    (void)before;
-#endif
-}
+#define FLUSH 0x8040u
 
 static long nanoseconds(void) {
     struct timespec now;
@@ -119,7 +100,7 @@ static long wait_for_loop(long seen) {
 }
 
 static void *member(void *number) {
-    flush_tiny();
+    SET_MODES(MODES() | FLUSH);
     own_number = (int)(intptr_t)number;
     for (long seen = 0;;) {
         long state = wait_for_loop(seen);
@@ -160,10 +141,11 @@ static void hire(int members) {
 
 /* Call part(call, begin, end) over all of `items`, of which each takes about `cost` nanoseconds, by so many threads. */
 static void share(const Call *call, Part part, long items, double cost, int threads) {
-    const unsigned before = flush_tiny();
+    const unsigned before = MODES();
+    SET_MODES(before | FLUSH);
     if (threads < 2 || items < 2 || items * cost < WORTH || atomic_flag_test_and_set(&crew.taken)) {
         part(call, 0, items);
-        restore_tiny(before);
+        SET_MODES(before);
         return;
     }
     if (crew.members < threads - 1) hire(threads - 1);
@@ -185,5 +167,5 @@ static void share(const Call *call, Part part, long items, double cost, int thre
     atomic_fetch_sub(&crew.state, OPEN);
     for (int turn = 1; atomic_load(&crew.state) & JOINED; turn++) turn % 1024 ? breathe() : (void)sched_yield();
     atomic_flag_clear(&crew.taken);
-    restore_tiny(before);
+    SET_MODES(before);
 }

@@ -7,7 +7,8 @@
  *   gradients   2 x 2 gradients e of each filter, and         G^T (sum over tiles of V * (A e A^T)) G
  *
  * The sums over channels, or over tiles, are matrix products, one for each of the 16 places of a tile.  A vector holds the
- * same place of the same tile in neighbouring images, so the transforms are additions of whole vectors.
+ * same place of the same tile in neighbouring images, so the transforms are additions of whole vectors.  Where the batch fills no
+ * vectors, it holds neighbouring tiles of a row as well: even and odd columns are laid out apart, so that these lie in one run.
  *
  * Only float goes this way: double is what gradients are checked with.  A value that is not finite would spread over its
  * tile, so the loops look for such results, and the direct loops then compute everything again.
@@ -20,10 +21,14 @@
 #define V NAME(vec)
 #define AT(P) (*(V *)(P))
 
-/* Where vector j of the tiles begins: row and column of its tile, image. */
+/* Vectors of a row of tiles; the last may go beyond its end. */
+static inline long NAME(vectors)(const Geometry *q) { return (q->tiles[1] * q->n + LANES - 1) / LANES; }
+
+/* Where vector j of the tiles begins: row and column of its tile, image; if columns lie apart, its place in the row of tiles. */
 static inline void NAME(tile)(const Geometry *q, long j, long *y, long *x, long *image) {
-    const long at = j * LANES, tile = at / q->n;
-    *image = at % q->n, *x = 2 * (tile % q->tiles[1]), *y = 2 * (tile / q->tiles[1]);
+    const long at = j % NAME(vectors)(q) * LANES;
+    *y = 2 * (j / NAME(vectors)(q));
+    *x = q->phases == 1 ? 2 * (at / q->n) : 0, *image = q->phases == 1 ? at % q->n : at;
 }
 
 static void NAME(report)(const Call *call, V wrong) {
@@ -64,11 +69,12 @@ static void NAME(tile_filters)(const Call *call, long begin, long end) {
     }
 }
 
-/* The vector of tiles at x: B^T d B, to 16 places `step` apart. */
-static inline void NAME(tile_in)(const T *x, long row, long n, T *to, long step) {
+/* The vector of tiles at x, whose odd columns lie `odd` behind the even ones: B^T d B, to 16 places `step` apart. */
+static inline void NAME(tile_in)(const T *x, long row, long odd, long pair, T *to, long step) {
     V t[4][4];
     for (int k = 0; k < 4; k++) {
-        const V a = AT(x + k * n), b = AT(x + row + k * n), c = AT(x + 2 * row + k * n), d = AT(x + 3 * row + k * n);
+        const T *at = x + k % 2 * odd + k / 2 * pair;
+        const V a = AT(at), b = AT(at + row), c = AT(at + 2 * row), d = AT(at + 3 * row);
         t[0][k] = a - c, t[1][k] = b + c, t[2][k] = c - b, t[3][k] = b - d;
     }
     for (int i = 0; i < 4; i++, to += 4 * step) {
@@ -89,21 +95,29 @@ static inline V NAME(tile_out)(const T *m, long step, T scale, T bias, V y[2][2]
     return 0 * y[0][0] + 0 * y[0][1] + 0 * y[1][0] + 0 * y[1][1];
 }
 
+/* One value of each tile, from `place` of a row of tiles on; their images lie one after the other, `side` columns apart. */
+static void NAME(scatter_tiles)(T *row, V values, long n, long side, long columns, long place) {
+    for (long l = 0, column = place / n * side, image = place % n; l < LANES && column < columns; l++) {
+        row[column * n + image] = values[l];
+        if (++image == n) image = 0, column += side;
+    }
+}
+
 /* The tile y at row `top` and column `left` of a filter's images, to where they lie: as it is, or its maximum; relu if wanted. */
 static inline void NAME(tile_store)(const Call *call, V y[2][2], T *out, long top, long left, long image) {
     const Geometry *q = &call->q;
     const V zero = {0};
-    const int whole = top + 1 < q->out[1] && left + 1 < q->out[2];
-    if (call->halved && !whole) return;
-    if (call->halved) {
-        for (int k = 1; k < 4; k++) y[0][0] = CHOOSE(y[k / 2][k % 2] > y[0][0], y[k / 2][k % 2], y[0][0]);
-        if (call->relu) y[0][0] = CHOOSE(y[0][0] > zero, y[0][0], zero);
-        AT(out + (top / 2 * (q->out[2] / 2) + left / 2) * q->n + image) = y[0][0];
-        return;
-    }
-    for (int i = 0; i < 2 && top + i < q->out[1]; i++)
-        for (int k = 0; k < 2 && left + k < q->out[2]; k++)
-            AT(out + ((top + i) * q->out[2] + left + k) * q->n + image) = call->relu ? CHOOSE(y[i][k] > zero, y[i][k], zero) : y[i][k];
+    const long n = q->n, side = call->halved ? 1 : 2, rows = q->out[1] * side / 2, columns = q->out[2] * side / 2;
+    for (int k = 1; k < 4 && call->halved; k++) y[0][0] = CHOOSE(y[k / 2][k % 2] > y[0][0], y[k / 2][k % 2], y[0][0]);
+    top = top / 2 * side, left = left / 2 * side;
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 2; k++) {
+            if (max(i, k) >= side || top + i >= rows || left + k >= columns) continue;
+            const V found = call->relu ? CHOOSE(y[i][k] > zero, y[i][k], zero) : y[i][k];
+            T *row = out + ((top + i) * columns + left + k) * n;
+            if (q->phases == 1) AT(row + image) = found;
+            else NAME(scatter_tiles)(row, found, n, side, columns - k, image);
+        }
 }
 
 /* FILTERS filters of m (16, FILTERS, run) = u (16, C, FILTERS) times v (16, C, run), whose places lie `in` apart. */
@@ -125,9 +139,10 @@ static void NAME(places)(const T *v, long in, const T *u, long c, T *m) {
 static void NAME(tiles)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     const T *x = call->laid, *b = call->data[2], *scale = call->data[3];
-    const long c = q->c, f = q->f, n = q->n, vectors = q->tiles[0] * q->tiles[1] * n / LANES;
+    const long c = q->c, f = q->f, n = q->n, vectors = q->tiles[0] * NAME(vectors)(q);
     const long in = c * TAPS * LANES + SKEW, sums = FILTERS * TAPS * LANES, channel = q->rows * q->row;
     const long plane = call->halved ? q->out[1] / 2 * (q->out[2] / 2) * n : q->out[1] * q->out[2] * n;
+    const long odd = q->phases == 1 ? n : q->columns * n, pair = q->phases == 1 ? 2 * n : n;
     T *v = scratch_of(call), *m = v + 16 * in;
     V wrong = {0};
     for (long item = begin; item < end; item++) {
@@ -139,7 +154,7 @@ static void NAME(tiles)(const Call *call, long begin, long end) {
         }
         for (long i = 0; i < c; i++)
             for (long j = 0; j < TAPS; j++)
-                NAME(tile_in)(x + i * channel + from[j], q->row, n, v + (i * TAPS + j) * LANES, in);
+                NAME(tile_in)(x + i * channel + from[j], q->row, odd, pair, v + (i * TAPS + j) * LANES, in);
         for (long k = 0; k < f; k += FILTERS) {
             NAME(places)(v, in, (T *)call->filters + k * 16 * c, c, m);
             for (long j = 0; j < TAPS; j++)
@@ -229,7 +244,7 @@ static inline void NAME(add_products)(const T *v, long taps, const T *e, long f,
 static void NAME(tile_weights)(const Call *call, long begin, long end) {
     const Geometry *q = &call->q;
     const T *x = call->laid, *gradient = call->data[1];
-    const long c = q->c, f = q->f, n = q->n, run = q->run, vectors = q->tiles[0] * q->tiles[1] * n / LANES;
+    const long c = q->c, f = q->f, n = q->n, run = q->run, vectors = q->tiles[0] * NAME(vectors)(q);
     const long row = q->out[2] * n, channel = q->rows * q->row, in = c * run + SKEW, out = f * run + SKEW;
     T *v = scratch_of(call), *e = v + 4 * in;
     const long blocks = (f + FILTERS - 1) / FILTERS, sets = (c + TAPS - 1) / TAPS, each = blocks * sets * FILTERS * TAPS;

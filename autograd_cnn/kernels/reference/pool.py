@@ -11,14 +11,9 @@ from autograd_cnn.kernels.reference.layout import batch_first, batch_innermost, 
 from autograd_cnn.kernels.window import Slices, Window
 
 __all__ = [
-    "window_gather",
-    "window_max",
-    "window_max_grad",
-    "window_scatter",
-    "window_spread",
-    "window_sum",
-    "window_winners",
-]
+    "window_gather", "window_max", "window_max_grad", "window_scatter", "window_spread",
+    "window_sum", "window_winners",
+]  # fmt: skip
 
 
 def _lowest(dtype: np.dtype) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,34 @@ def cross_entropy_grad(
 
 # ------------------------------------------------------------------------------ optimizers' updates
 
+_kept = threading.local()  # work arrays by dtype
+
+
+def with_decay(
+    p: np.ndarray, g: np.ndarray, decay: float, maximize: bool, kept: dict[Any, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``g + decay * p``, or ``-g + decay * p`` to maximize, and two work arrays shaped like `p`.
+
+    The first may be `g` itself, or the first work array.  `kept` keeps large ones for later.
+    """
+    if p.size < 4096:
+        out, work = np.empty_like(p), np.empty_like(p)
+    else:
+        flat = kept.get(p.dtype)
+        if flat is None or flat.shape[1] < p.size:
+            kept[p.dtype] = flat = np.empty((2, p.size), p.dtype)
+        out, work = flat[:, : p.size].reshape(2, *p.shape)
+    if decay:
+        np.multiply(p, decay, out=out)
+        return (np.subtract if maximize else np.add)(out, g, out=out), out, work
+    return (np.negative(g, out=out) if maximize else g), out, work
+
+
+def move_mean(mean: np.ndarray, keep: float, new: np.ndarray, work: np.ndarray) -> None:
+    """``mean = keep * mean + (1 - keep) * new`` in place; overwrites `work`, which may be `new`."""
+    mean *= keep
+    mean += np.multiply(new, 1 - keep, out=work)
+
 
 def sgd(
     updates: list[Any],
@@ -63,14 +92,14 @@ def sgd(
     """
     lr, momentum, fresh, decay = numbers
     for p, g, buffer in updates:
-        step = -g if maximize else g
-        if decay:
-            step = step + decay * p
+        step, out, work = with_decay(p, g, decay, maximize, _kept.__dict__)
         if buffer is not None:
             buffer *= momentum
-            buffer += step if fresh == 1 else fresh * step
-            step = step + momentum * buffer if nesterov else buffer
-        p -= lr * step
+            buffer += step if fresh == 1 else np.multiply(step, fresh, out=work)
+            if nesterov:
+                np.multiply(buffer, momentum, out=work)
+            step = np.add(step, work, out=out) if nesterov else buffer
+        p -= np.multiply(step, lr, out=out)
 
 
 def adam(
@@ -84,14 +113,11 @@ def adam(
     """
     rate, eps, beta1, beta2, decay, shrink = numbers
     for p, g, m, v, largest in updates:
-        step = -g if maximize else g
         if shrink != 1:
             p *= shrink
-        if decay:
-            step = step + decay * p
-        m *= beta1
-        m += (1 - beta1) * step
-        v *= beta2
-        v += (1 - beta2) * (step * step)
-        square = v if largest is None else np.maximum(largest, v, out=largest)
-        p -= rate * (m / (np.sqrt(square) + eps))
+        step, out, work = with_decay(p, g, decay, maximize, _kept.__dict__)
+        move_mean(m, beta1, step, work)
+        move_mean(v, beta2, np.multiply(step, step, out=work), work)
+        root = np.sqrt(v if largest is None else np.maximum(largest, v, out=largest), out=out)
+        root += eps
+        p -= np.multiply(np.divide(m, root, out=out), rate, out=out)
