@@ -11,7 +11,6 @@ tensor([2., 4., 6.])
 # ruff: noqa: F403 - a name in `__all__` of a module of ops is public here
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -57,7 +56,7 @@ from autograd_cnn.tensor import Tensor as Tensor
 from autograd_cnn.tensor import from_numpy as from_numpy
 from autograd_cnn.tensor import tensor as tensor
 from autograd_cnn.tensor.creation import *
-from autograd_cnn.tensor.torch_methods import adopt as _adopt
+from autograd_cnn.tensor.methods import adopt as _adopt
 
 _adopt(globals())
 
@@ -84,7 +83,7 @@ else:
         "checkpoint": "func.checkpoint",
         "custom_gradient": "func.custom",
     }
-    _HIDDEN = {"Any", "TYPE_CHECKING", "importlib", "numpy", "sys"}
+    _HIDDEN = {"Any", "TYPE_CHECKING", "importlib", "numpy"}
     _HIDDEN |= {"checks", "config", "engine", "kernels", "ops", "random"}
     __all__ = sorted(n for n in {*globals(), *_LAZY} - _HIDDEN if n[0] != "_" or n == "__version__")
 
@@ -92,7 +91,7 @@ else:
         if name not in _LAZY:
             if name in checks.hints("numpy"):
                 return getattr(numpy, checks.hints("numpy")[name])
-            raise checks.absent("ag", sys.modules[__name__], name)
+            raise checks.absent("ag", __name__, name)
         found = importlib.import_module(f"{__name__}.{_LAZY[name] or name}")
         globals()[name] = found if _LAZY[name] is None else getattr(found, name)
         return globals()[name]

@@ -10,14 +10,13 @@ import reprlib
 import sys
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from opcode import opmap
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
-PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+PACKAGE, _NUMPY = (os.path.dirname(os.path.abspath(f)) + os.sep for f in (__file__, np.__file__))
 
 
 def _is_tensor(x: Any) -> bool:
@@ -201,23 +200,20 @@ def hints(part: str) -> dict[str, str]:
 
 
 def absent(part: str, holder: Any, name: str) -> AttributeError:
-    """The error for a name that a module, tensor or layer lacks; it says what to write instead.
+    """The error for a name that a module (given by name), tensor or layer lacks.
 
     >>> str(absent("tensor", ag.tensor(1.0), "cuda"))
     "'Tensor' object has no attribute 'cuda'; all runs on the CPU, so leave it out"
     """
-    module = isinstance(holder, ModuleType)
-    who = f"module {holder.__name__!r}" if module else f"{type(holder).__name__!r} object"
+    module = isinstance(holder, str)
+    who = f"module {holder!r}" if module else f"{type(holder).__name__!r} object"
     advice = "" if name.startswith("_") else hints(part).get(name) or _elsewhere(part, name)
     text = f"{who} has no attribute {name!r}{advice and '; '}{advice}"
-    return AttributeError(text, name=name, obj=holder)
+    return AttributeError(text, name=name, obj=sys.modules[holder] if module else holder)
 
 
 class Absent:
-    """An attribute that a class lacks; it raises the AttributeError that says what to write.
-
-    `__getattr__` would slow all attributes down.
-    """
+    """An attribute that a class lacks: `__getattr__` would slow all attributes down."""
 
     def __init__(self, part: str, name: str) -> None:
         self._part, self._name = part, name
@@ -226,11 +222,11 @@ class Absent:
         raise absent(self._part, owner if holder is None else holder, self._name)
 
 
-def explains(part: str) -> Callable[[type[T]], type[T]]:
-    """Let a class explain the names in one part of the hints that it lacks; see `Absent`."""
+def explains(listed: str) -> Callable[[type[T]], type[T]]:
+    """Let a class explain absent names, listed behind the part of the hints where they stand."""
+    part, names = listed.split(":")[0], frozenset(listed.split()[1:])
 
     def declare(owner: type[T]) -> type[T]:
-        names = hints(part).keys() - vars(owner).keys()
         for name in names:
             setattr(owner, name, Absent(part, name))
 
@@ -281,10 +277,19 @@ def renamed(
     return found
 
 
+def unknown(name: str, known: Container[str]) -> str:
+    """The problem with a named argument that a function does not have."""
+    advice = hints("argument").get(name, "")
+    _, renames, own = advice.partition("it is called ")
+    fits = advice and (not renames or own.partition(",")[0] in known)
+    return f"unknown argument {name!r}" + (f" ({advice})" if fits else "")
+
+
 def unpacked_in_two() -> bool:
     """Whether the user's code takes the result of the running call apart: ``a, b = f(x)``."""
     frame, _ = user_frame()
     following = frame.f_code.co_code[frame.f_lasti + 2 :].lstrip(b"\0")  # without inline caches
+    opmap: dict[str, int] = importlib.import_module("opcode").opmap
     return following[:2] == bytes((opmap["UNPACK_SEQUENCE"], 2))
 
 
@@ -334,9 +339,6 @@ def in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) -> 
     except (TypeError, ValueError) as wrong:
         return str(wrong).removeprefix(": ")
     return text
-
-
-PACKAGE, _NUMPY = (os.path.dirname(os.path.abspath(f)) + os.sep for f in (__file__, np.__file__))
 
 
 def user_frame() -> tuple[FrameType, int]:

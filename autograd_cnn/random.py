@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from contextvars import ContextVar
 from typing import Any
@@ -13,8 +12,8 @@ from autograd_cnn.checks import absent, integer
 from autograd_cnn.config import Setting, Undo
 
 
-def __getattr__(name: str) -> Any:
-    raise absent("random", sys.modules[__name__], name)
+def __getattr__(name: str) -> object:
+    raise absent("random", __name__, name)
 
 
 _shared: np.random.Generator | None = None  # made at first use: numpy.random takes 5 ms to load

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ import pytest
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import nn, optim
-from autograd_cnn.checks import hints, renamed
+from autograd_cnn.checks import Absent, hints, renamed
 from autograd_cnn.engine.op import COMPOSITIONS, OPS
-from autograd_cnn.tensor.torch_methods import Adopted
+from autograd_cnn.tensor.methods import Adopted
 from autograd_cnn.testing import gradcheck, gradgradcheck
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -129,9 +131,27 @@ def test_a_model_may_use_the_names_of_hints() -> None:
     assert (net.device, len(list(net.parameters()))) == ("here", 2)  # type: ignore[attr-defined]
 
 
-def test_every_method_that_is_adopted_has_a_function() -> None:
-    left = {name for name, x in vars(Adopted).items() if getattr(x, "__name__", "")[:1] == "_"}
-    assert not {n for n in left if not n.startswith("_")}
+@pytest.mark.parametrize(("part", "owner"), [("tensor", ag.Tensor), ("module", nn.Module)])
+def test_a_class_explains_every_name_of_its_hints(part: str, owner: type) -> None:
+    found = {name for kind in owner.mro() for name, x in vars(kind).items() if type(x) is Absent}
+    assert found == hints(part).keys()
+
+
+def test_hints_are_read_when_one_is_needed() -> None:
+    code = (
+        "import autograd_cnn as ag; from autograd_cnn.checks import hints; x = ag.ones(2).sum(); "
+    )
+    count = "print(hints.cache_info().currsize)"
+    run = [sys.executable, "-c", code + count + "; hasattr(x, 'cuda'); " + count]
+    assert subprocess.run(run, check=True, capture_output=True, text=True).stdout == "0\n1\n"
+
+
+def test_every_method_of_the_table_is_a_function() -> None:
+    methods = {name: x for name, x in vars(Adopted).items() if not name.startswith("_")}
+    assert [name for name, x in methods.items() if not callable(x)] == []
+    x = ag.tensor([1.0])
+    assert not hasattr(x, "addr")  # which is no add_, and there is no ag.addr
+    assert methods["clamp_"](x, 2.0) is x
 
 
 # ---------------------------------------------------------------------------------- new tensors

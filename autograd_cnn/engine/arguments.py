@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from autograd_cnn.checks import hints, in_our_words, mistake, renamed
+from autograd_cnn.checks import in_our_words, mistake, renamed, unknown
 from autograd_cnn.config import default_array, floating_dtype
 from autograd_cnn.engine.annotations import (
     ANNOTATIONS,
@@ -43,7 +43,8 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any], loose: bool = True) -> None:
         self.function, self.name, self.loose = function, function.__name__, loose
-        plain: Any = inspect.unwrap(function)
+        self.owner = function.__qualname__.removesuffix(".__init__")
+        plain: Any = inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
         self.inputs, self.settings, self.required = parameter_names(plain)
         self.defaults: dict[str, Any] = dict(plain.__kwdefaults__ or {})
         given = self.defaults | dict(zip(self.inputs[self.required :], plain.__defaults__ or ()))
@@ -68,7 +69,7 @@ class Arguments:
         self, args: tuple[Any, ...], given: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The inputs and the settings of a call; raises TypeError when it does not fit."""
-        given = dict(given) if self.known.issuperset(given) else self._renamed(given)
+        given = renamed(self.owner, given, self.known, self.defaults)
         if self.variadic:
             listed = bool(args) and isinstance(args[0], (list, tuple))
             args, extra = (tuple(args[0]), args[1:]) if listed else (args, ())
@@ -90,16 +91,12 @@ class Arguments:
             if name in by_place:
                 raise self.misuse(f"got {name!r} twice")
             if name not in self.settings:
-                raise self.misuse(_unknown(name))
+                raise self.misuse(unknown(name, self.known))
         settings = {**self.defaults, **by_place, **given}
         for name in self.settings:
             if name not in settings:
                 raise self.misuse(f"argument {name!r} is missing")
         return args, settings
-
-    def _renamed(self, given: dict[str, Any]) -> dict[str, Any]:
-        where = self.function.__qualname__.removesuffix(".__init__")
-        return renamed(where, given, self.known, self.defaults)
 
     def weak_inputs(self, joint: Any, rules: Sequence[Any]) -> Sequence[int]:
         """Which inputs take the dtype of others: those with a rule, or all where none has one."""
@@ -123,12 +120,12 @@ class Arguments:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a call, each tested and converted by its annotation."""
         where = self._where(args)
-        given = self._renamed(given)
         if self.loose:
             args, given = self.bind(args, given)
             dtype = floating_dtype(args)
             args = tuple(self._input(n, x, dtype) for n, x in zip(self.names(len(args)), args))
         else:
+            given = renamed(self.owner, given, self.known, self.defaults)
             dtype = floating_dtype((*args, *given.values()))
             by_place = [self._fitting(where, name, x, dtype) for name, x in zip(self.inputs, args)]
             args = (*by_place, *args[len(by_place) :])
@@ -208,7 +205,7 @@ class Arguments:
         """The error for a call that Python itself refused."""
         known = (*self.inputs, *self.settings)
         needed = {*self.inputs[len(args) : self.required], *self.settings} - set(self.defaults)
-        problems = [_unknown(name) for name in given if name not in known]
+        problems = [unknown(name, known) for name in given if name not in known]
         problems += [f"argument {n!r} is missing" for n in known if n in needed and n not in given]
         surplus = len(args) - len(self.inputs)
         problems += [f"got {surplus} arguments too many"] if surplus > 0 else []
@@ -235,11 +232,6 @@ class Arguments:
             elif asked is not None and not asked.holds(x):
                 return mistake(where, name, asked.words, x)
         return None
-
-
-def _unknown(name: str) -> str:
-    advice = hints("argument").get(name)
-    return f"unknown argument {name!r}" + f" ({advice})" * bool(advice)
 
 
 def _reworded_as(error: Exception) -> Callable[[str], Exception] | None:
@@ -342,4 +334,5 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
         except Exception as error:
             arguments.reraise(error, args, given, inner)
 
+    call.arguments = arguments  # type: ignore[attr-defined]
     return call

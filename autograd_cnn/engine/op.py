@@ -168,21 +168,23 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
     forward = getattr(record.forward, "ufunc", record.forward)  # without a call in between
     defaults, saves, exposed = record.defaults, record.saves, record.exposed
     open_blocks = watch.open_blocks
-    # Calls with the inputs and no parameter, or all by name, skip the binding: a third of the time.
+    # Calls with the inputs, and parameters by name, skip the binding: a third of the time.
     arity = -1 if record.variadic else len(record.inputs)
     whole = frozenset(record.params)
-    without_params = len(whole) == len(defaults)
+    needed = whole - defaults.keys()
     known = _PLAIN | {type(None)} if arguments.optional & {*record.inputs} else _PLAIN
     weak = arguments.weak_inputs(record.joint, record.rules)
     several = bool(weak) or record.variadic
 
     def call(*args: Any, **params: Any) -> Any:
-        if len(args) == arity and not params and without_params:
+        if len(args) == arity and not params and not needed:
             params = defaults
         else:
-            if len(args) != arity or params.keys() != whole:
-                if arguments.torch and not arguments.known.issuperset(params):
-                    return arguments.torch(*args, **params)
+            if len(args) == arity and needed <= params.keys() <= whole:
+                params = {**defaults, **params}
+            elif arguments.torch and not arguments.known.issuperset(params):
+                return arguments.torch(*args, **params)
+            else:
                 args, params = arguments.bind(args, params)
             for value in params.values():
                 if isinstance(value, Node):
@@ -224,10 +226,7 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
         out, saved = out if saves else (out, None)
         if node is None:
             return out
-        result = _result(record, out, args, arrays, params, saved, tracked, has_arrays, node)
-        if open_blocks:
-            watch.tell("made", result, record, args)
-        return result
+        return _result(record, out, args, arrays, params, saved, tracked, has_arrays, node)
 
     return call
 
@@ -306,6 +305,8 @@ def _result(
         result.inputs = ()
         result.params = {}
     result.serial = next_serial()
+    if watch.open_blocks:
+        watch.tell("made", result, record, args)
     return result
 
 
@@ -328,8 +329,6 @@ def composition(function: Callable[P, Any]) -> types.ArrayFunction[P]:
     plain values, which may also follow the inputs by position (``squeeze(x, 0)``).  Errors of the
     ops get the function's name in front.
     """
-    arguments = Arguments(function)
-    call = guarded(arguments, inner=ChainMap(OPS, COMPOSITIONS))
-    call.arguments = arguments  # type: ignore[attr-defined]
+    call = guarded(Arguments(function), inner=ChainMap(OPS, COMPOSITIONS))
     COMPOSITIONS[function.__name__] = call
     return call

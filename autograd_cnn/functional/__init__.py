@@ -4,10 +4,9 @@ Every function takes tensors or arrays: arrays give arrays, and any tensor gives
 """
 # ruff: noqa: F403 - the public names are written once, in each module
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from autograd_cnn.checks import absent
+from autograd_cnn import checks
 from autograd_cnn.functional.activations import *
 from autograd_cnn.functional.adaptive import *
 from autograd_cnn.functional.classification import *
@@ -19,8 +18,7 @@ from autograd_cnn.functional.pooling import *
 from autograd_cnn.functional.resampling import *
 
 if not TYPE_CHECKING:
-    _OTHERS = ("Any", "absent")
-    __all__ = [n for n, x in globals().items() if callable(x) and n[0] != "_" and n not in _OTHERS]
+    __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
 
-    def __getattr__(name: str) -> Any:
-        raise absent("F", sys.modules[__name__], name)
+    def __getattr__(name: str) -> object:
+        raise checks.absent("F", __name__, name)

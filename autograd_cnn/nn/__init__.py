@@ -7,11 +7,10 @@ gradients (`utils`).
 """
 # ruff: noqa: F403 - the public names of the layers are written once, in each module
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from autograd_cnn import checks
 from autograd_cnn import functional as functional
-from autograd_cnn.checks import absent
 from autograd_cnn.nn import init as init
 from autograd_cnn.nn import program as program
 from autograd_cnn.nn import utils as utils
@@ -28,9 +27,8 @@ from autograd_cnn.nn.resizing import *
 from autograd_cnn.nn.tree import IncompatibleKeys as IncompatibleKeys
 
 if not TYPE_CHECKING:
-    _OTHERS = ("Any", "absent")
-    __all__ = [n for n, x in globals().items() if callable(x) and n[0] != "_" and n not in _OTHERS]
+    __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
     __all__ += ["init", "utils"]
 
-    def __getattr__(name: str) -> Any:
-        raise absent("nn", sys.modules[__name__], name)
+    def __getattr__(name: str) -> object:
+        raise checks.absent("nn", __name__, name)

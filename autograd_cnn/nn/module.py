@@ -18,7 +18,7 @@ from autograd_cnn.nn.hooks import ModuleHooks, forward_with_hooks, watched_layer
 from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.tree import ModuleTree
 from autograd_cnn.tensor import Tensor
-from autograd_cnn.tensor.torch_methods import dtype_of_move
+from autograd_cnn.tensor.methods import cast, dtype_of_move
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayT, HasForward
@@ -27,7 +27,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@explains("module")
+@explains("""module:
+    add add_module bfloat16 compile count_params cuda device evaluate fit get_layer get_weights half
+    layers load load_weights predict predict_classes register_module register_parameter
+    reset_parameters save save_weights set_weights share_memory summary to_empty train_on_batch
+    trainable trainable_variables trainable_weights variables weights xpu
+""")
 class Module(ModuleTree):
     """The base of layers and networks; subclasses define `forward`.
 
@@ -161,29 +166,7 @@ class Module(ModuleTree):
                 setattr(module, name, x.astype(dtype) if x.dtype.kind == "f" else x)
         return self
 
-    def float(self) -> Self:
-        """Convert to float32, in place; see `to`.  Returns self.
-
-        >>> nn.Linear(3, 2).double().float().bias.dtype
-        dtype('float32')
-        """
-        return self.to(np.float32)
-
-    def double(self) -> Self:
-        """Convert to float64, in place; see `to`.  Returns self.
-
-        >>> nn.Linear(3, 2).double().bias.dtype
-        dtype('float64')
-        """
-        return self.to(np.float64)
-
-    def cpu(self) -> Self:
-        """The module itself: all runs on the CPU.
-
-        >>> nn.Flatten().cpu()
-        Flatten(start_dim=1, end_dim=-1)
-        """
-        return self
+    float, double, cpu = cast("float32"), cast("float64"), to
 
     @checked
     def train(self, mode: bool = True) -> Self:

@@ -29,14 +29,8 @@ def _plain(name: str, summary: str, shown: str) -> Any:
     return checked(function)
 
 
-argmax = _plain(
-    "argmax", "Position of the largest value over `axis`; a tie goes to the first.", "array([1, 0])"
-)
-argmin = _plain(
-    "argmin",
-    "Position of the smallest value over `axis`; a tie goes to the first.",
-    "array([0, 1])",
-)
+argmax = _plain("argmax", "Position of the first largest value over `axis`.", "array([1, 0])")
+argmin = _plain("argmin", "Position of the first smallest value over `axis`.", "array([0, 1])")
 all = _plain("all", "Whether all values over `axis` are true or not 0.", "array([False,  True])")
 any = _plain("any", "Whether a value over `axis` is true or not 0.", "array([ True,  True])")
 

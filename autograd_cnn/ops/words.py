@@ -7,6 +7,7 @@ that a keyword needs.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -101,10 +102,13 @@ def _in_torch(
 
     def declare(meaning: Callable[..., Any]) -> None:
         meaning.__name__ = meaning.__qualname__ = function.__name__
-        function.arguments.torch = checked(meaning)
+        function.arguments.torch = lambda *args, **given: _checked(meaning)(*args, **given)
         function.arguments.by_place = by_place
 
     return declare
+
+
+_checked = functools.cache(checked)  # at the first call: reading signatures takes time
 
 
 def _one_result(extra: Any) -> str:
@@ -124,8 +128,7 @@ def _add_extreme(function: Any, position: Any) -> None:
         dim = normal_axis(function.__name__, dim, x.ndim)
         found = position(values(x), axis=dim, keepdims=True)
         out = take_along_axis(x, indices=found, axis=dim)
-        kept = [part if keepdim else part.squeeze(axis=dim) for part in (out, found)]
-        return Picked(*kept)
+        return Picked(*(part if keepdim else part.squeeze(axis=dim) for part in (out, found)))
 
 
 _add_extreme(reduce.max, np.argmax)

@@ -8,9 +8,9 @@ To clip gradients, call `nn.utils.clip_grad_norm_` between ``backward`` and ``op
 """
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from autograd_cnn.checks import absent
+from autograd_cnn import checks
 from autograd_cnn.optim.adam import Adam, AdamW, NAdam
 from autograd_cnn.optim.adaptive import Adadelta, Adagrad, RMSprop
 from autograd_cnn.optim.one_cycle import OneCycleLR
@@ -37,5 +37,5 @@ __all__ = [
 if not TYPE_CHECKING:
     lr_scheduler = sys.modules[f"{__name__}.lr_scheduler"] = sys.modules[__name__]  # as in PyTorch
 
-    def __getattr__(name: str) -> Any:
-        raise absent("optim", sys.modules[__name__], name)
+    def __getattr__(name: str) -> object:
+        raise checks.absent("optim", __name__, name)

@@ -17,11 +17,11 @@ from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
 from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
 from autograd_cnn.tensor import numpy_functions
 from autograd_cnn.tensor.array import ArrayAttributes
+from autograd_cnn.tensor.methods import Methods
 from autograd_cnn.tensor.numpy_special import refuse_hidden_conversion
-from autograd_cnn.tensor.torch_methods import TorchMethods
 
 
-class Tensor(ArrayAttributes, TorchMethods):
+class Tensor(ArrayAttributes, Methods):
     """An array that records operations, so that `backward` can compute gradients.
 
     `data` is an array, a tensor, a number or nested lists of numbers, and is copied.  Arrays keep
