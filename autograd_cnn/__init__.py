@@ -56,9 +56,6 @@ from autograd_cnn.tensor import Tensor as Tensor
 from autograd_cnn.tensor import from_numpy as from_numpy
 from autograd_cnn.tensor import tensor as tensor
 from autograd_cnn.tensor.creation import *
-from autograd_cnn.tensor.methods import adopt as _adopt
-
-_adopt(globals())
 
 if TYPE_CHECKING:
     from autograd_cnn import data as data

@@ -180,9 +180,9 @@ def same_state(
 OTHER_NAMES = {
     **{"dim": ("axis", "axes"), "dims": ("axis", "axes"), "keepdim": ("keepdims",)},
     **{"axis": ("dim",), "keepdims": ("keepdim",), "input": ("x",), "other": ("y",)},
-    **{"shifts": ("shift",), "size": ("shape",), "diagonal": ("k",)},
-    **{"exponent": ("y",), "dim0": ("axis1",), "dim1": ("axis1", "axis2"), "dim2": ("axis2",)},
-    **{"steps": ("num",), "end": ("stop",)},
+    **{"shifts": ("shift",), "size": ("shape",), "diagonal": ("k",), "steps": ("num",)},
+    **{"end": ("stop",), "exponent": ("y",)},
+    **{"dim0": ("axis1",), "dim1": ("axis1", "axis2"), "dim2": ("axis2",)},
 }
 """Names in calls by the habits of PyTorch and NumPy, and the names that each may stand for."""
 _INPLACE = {"relu", "relu6", "leakyrelu", "elu", "selu", "celu", "silu", "mish", "hardtanh"}
@@ -207,7 +207,7 @@ def absent(part: str, holder: Any, name: str) -> AttributeError:
     """
     module = isinstance(holder, str)
     who = f"module {holder!r}" if module else f"{type(holder).__name__!r} object"
-    advice = "" if name.startswith("_") else hints(part).get(name) or _elsewhere(part, name)
+    advice = "" if name.startswith("_") else hints(part).get(name) or _elsewhere(name)
     text = f"{who} has no attribute {name!r}{advice and '; '}{advice}"
     return AttributeError(text, name=name, obj=sys.modules[holder] if module else holder)
 
@@ -239,21 +239,15 @@ def explains(listed: str) -> Callable[[type[T]], type[T]]:
     return declare
 
 
-def _elsewhere(part: str, name: str) -> str:
+def _elsewhere(name: str) -> str:
     """Where another module has the name, or NumPy."""
-    top, numpys = sys.modules["autograd_cnn"], callable(getattr(np, name, None))
-    if part in ("module", "tensor"):
-        return ""
-    if name in top.__all__:
-        return f"write ag.{name}"
-    for home in _HOMES.split():
-        if name in importlib.import_module(f"{top.__name__}.{home}").__all__:
-            return f"write ag.{home}.{name}"
+    homes = ".nn .functional .optim .func .data .training .diagnose .testing .nn.utils .nn.init"
+    for home in ("", *homes.split(), ".data.augment"):
+        if name in importlib.import_module(f"autograd_cnn{home}").__all__:
+            return f"write ag{home}.{name}"
     others = (hints(other).get(name, "") for other in ("ag", "nn", "F", "optim"))
-    return f"write np.{name}(...)" if numpys else next(filter(None, others), "")
-
-
-_HOMES = "nn functional optim func data training diagnose testing nn.utils nn.init data.augment"
+    known = callable(getattr(np, name, None))
+    return f"write np.{name}(...)" if known else next(filter(None, others), "")
 
 
 def renamed(
@@ -269,8 +263,7 @@ def renamed(
         dropped = other == "inplace" and where.replace("_", "").lower() in _INPLACE
         if dropped and other not in known:
             continue
-        meant = (name for name in OTHER_NAMES.get(other, ()) if name in known)
-        name = other if other in known else next(meant, other)
+        name = next((n for n in (other, *OTHER_NAMES.get(other, ())) if n in known), other)
         if name in found and found[name] is not defaults.get(name):
             raise TypeError(f"{where}: got {name!r} twice, as {other!r} too")
         found[name] = tuple(x) if name != other and isinstance(x, list) else x

@@ -58,8 +58,7 @@ class Arguments:
         self.method = self.inputs[:1] == ("self",)
         self.arrays = {n for n, asks in self.annotations.items() if asks.words.startswith(_ARRAY)}
         self.known = frozenset((*self.inputs, *self.settings))
-        self.torch: Callable[..., Any] | None = None  # takes the calls with PyTorch's names
-        self.by_place: Callable[[Any], str] | None = None  # a problem with settings by position
+        self.torch = self.by_place = None  # type: Any  # `ops.words` sets and explains them
 
     def names(self, count: int) -> Sequence[str]:
         """The names of that many inputs."""

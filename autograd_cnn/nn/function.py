@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -14,7 +15,8 @@ class FunctionModule(ArrayModule):
     """A layer that calls one function of `functional` with its inputs and its settings.
 
     A subclass names the function: ``class ReLU(FunctionModule, function=F.relu)``.  Its settings
-    are attributes: the arguments that its constructor shares with the function.
+    are attributes: the arguments that its constructor shares with the function.  One without a
+    docstring has the function's.
     """
 
     function: ClassVar[Callable[..., Any]]
@@ -41,6 +43,9 @@ class FunctionModule(ArrayModule):
             inputs = [name for name in positional[:required] if name not in own]
             # Ops call their input x, and layers call it input, as PyTorch does.
             cls.inputs = tuple("input" if name == "x" else name for name in inputs)
+            if cls.__doc__ is None and function.__doc__:
+                text = inspect.cleandoc(function.__doc__).replace("ag.", "").replace("F.", "")
+                cls.__doc__ = text.replace(f">>> {function.__name__}(", f">>> nn.{cls.__name__}()(")
 
     @checked
     def __init__(self, inplace: bool = False) -> None:

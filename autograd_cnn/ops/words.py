@@ -18,16 +18,12 @@ from autograd_cnn.engine.annotations import Axis, Integers
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
-from autograd_cnn.ops import arithmetic, join, matrix, reduce, sort
+from autograd_cnn.ops import arithmetic, join, matrix, reduce, shape, sort
 from autograd_cnn.ops import trigonometry as tri
-from autograd_cnn.ops.arithmetic import divide, multiply, negative, subtract
 from autograd_cnn.ops.exponential import power
 from autograd_cnn.ops.formulas import composed
-from autograd_cnn.ops.join import concatenate, repeat
-from autograd_cnn.ops.matrix import inv
 from autograd_cnn.ops.pick import Picked, take, take_along_axis
 from autograd_cnn.ops.product import matmul
-from autograd_cnn.ops.shape import expand_dims, moveaxis, transpose
 from autograd_cnn.ops.signatures import list_function
 
 __all__ = [
@@ -36,11 +32,12 @@ __all__ = [
     "neg", "permute", "pow", "repeat_interleave", "sub", "unsqueeze",
 ]  # fmt: skip
 
-cat = concat = concatenate
-mul, div, sub, neg, pow = multiply, divide, subtract, negative, power
+cat = concat = join.concatenate
+mul, div, sub = arithmetic.multiply, arithmetic.divide, arithmetic.subtract
+neg, pow, absolute, clamp = arithmetic.negative, power, arithmetic.abs, arithmetic.clip
 mm = bmm = matmul
-clamp, permute, unsqueeze, movedim = arithmetic.clip, transpose, expand_dims, moveaxis
-inverse, repeat_interleave, absolute = inv, repeat, arithmetic.abs
+permute, unsqueeze, movedim = shape.transpose, shape.expand_dims, shape.moveaxis
+inverse, repeat_interleave = matrix.inv, join.repeat
 acos, asin, atan, atan2 = tri.arccos, tri.arcsin, tri.arctan, tri.arctan2
 acosh, asinh, atanh = tri.arccosh, tri.arcsinh, tri.arctanh
 

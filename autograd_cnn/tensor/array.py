@@ -38,11 +38,16 @@ class ArrayAttributes(Node):
     shape: tuple[int, ...] = _of_array("shape", "Sizes of the axes.", "(1, 2)")
     dtype: np.dtype[Any] = _of_array("dtype", "NumPy dtype of the values.", "dtype('float32')")
     ndim: int = _of_array("ndim", "Number of axes.", "2")
-    size: int = property(  # type: ignore[assignment]
-        lambda self: _Count(self.array.size),
-        doc=_of_array("size", "Number of values.", "2").__doc__,
-    )
     nbytes: int = _of_array("nbytes", "Memory of the values, in bytes.", "8")
+
+    @property
+    def size(self) -> int:
+        """Number of values.
+
+        >>> ag.tensor([[1.0, 2.0]]).size
+        2
+        """
+        return _Count(self.array.size)
 
     @property
     def data(self) -> Tensor:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from autograd_cnn import ops
 from autograd_cnn.checks import explains, mistake, whole_numbers
 from autograd_cnn.config import native
-from autograd_cnn.engine.node import Node
+from autograd_cnn.engine.node import Node, values
 from autograd_cnn.tensor.operators import Operators
 
 T = TypeVar("T")
@@ -45,11 +45,18 @@ def cast(dtype: str) -> Callable[[T], T]:
     return call
 
 
-class Adopted(Node):
-    """The table of the methods that are functions of the package, NumPy's and PyTorch's.
+def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **settings: Any) -> Any:
+        self[...] = function(self, *args, **settings)
+        return self
 
-    `adopt` puts the functions in.
-    """
+    name = function.__name__
+    call.__name__, call.__doc__ = f"{name}_", f"`{name}`, written into the tensor; see `{name}`."
+    return call
+
+
+class Adopted(Node):
+    """The table of the methods that are functions of the package, NumPy's and PyTorch's."""
 
     __slots__ = ()
 
@@ -79,6 +86,14 @@ class Adopted(Node):
     float, double = cast("float32"), cast("float64")
 
 
+_HOMES = [vars(getattr(ops, name)) for name in ops.__all__]
+_FUNCTIONS = {name: home[name] for home in _HOMES for name in home.get("__all__", ())}
+for _name, _held in list(vars(Adopted).items()):
+    if _held is _tensor:
+        _found = _FUNCTIONS[_name.removesuffix("_")]
+        setattr(Adopted, _name, _in_place(_found) if _name.endswith("_") else _found)
+
+
 def dtype_of_move(where: str, *given: Any) -> Any:
     """The dtype in the arguments of ``x.to(...)``, or None; every device but the CPU is refused."""
     found: Any = None
@@ -86,7 +101,7 @@ def dtype_of_move(where: str, *given: Any) -> Any:
         if isinstance(x, str) and x.partition(":")[0] in ("cuda", "mps", "xpu", "gpu", "tpu"):
             raise TypeError(f"{where}: there is no device {x!r}; all runs on the CPU, leave it out")
         if not (x is None or isinstance(x, bool) or (isinstance(x, str) and x == "cpu")):
-            found = x.dtype if isinstance(x, (Node, np.ndarray)) else x
+            found = values(x).dtype if isinstance(x, (Node, np.ndarray)) else x
     try:
         return None if found is None else np.dtype(found)
     except TypeError:
@@ -209,7 +224,7 @@ class Methods(Adopted, Operators):
     def tile(self, *reps: Any) -> Tensor:
         """The values laid side by side `reps` times along every axis; see `tile`."""
         sizes: Any = reps[0] if len(reps) == 1 else reps
-        return ops.join.tile(self, reps=sizes)  # type: ignore[call-overload]
+        return ops.join.tile(self, reps=sizes)
 
     def to(self, *target: Any, dtype: Any = None, device: Any = None, copy: Any = False) -> Tensor:
         """Values converted to a dtype, or to that of another tensor.
@@ -247,21 +262,3 @@ class Methods(Adopted, Operators):
 for _method in vars(Methods).values():  # errors of Python's own name a method by this
     if getattr(_method, "__module__", None) == __name__ and callable(_method):
         _method.__qualname__ = f"Tensor.{_method.__name__}"
-
-
-def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(self: Any, *args: Any, **settings: Any) -> Any:
-        self[...] = function(self, *args, **settings)
-        return self
-
-    name = function.__name__
-    call.__name__, call.__doc__ = f"{name}_", f"`{name}`, written into the tensor; see `{name}`."
-    return call
-
-
-def adopt(functions: Mapping[str, Any]) -> None:
-    """Put the functions of these names into the table of methods."""
-    for name, held in list(vars(Adopted).items()):
-        if held is _tensor:
-            found = functions[name.removesuffix("_")]
-            setattr(Adopted, name, _in_place(found) if name.endswith("_") else found)
