@@ -190,6 +190,10 @@ def test_a_module_changes_its_dtype_in_place() -> None:
     assert net(np.ones((4, 2))).dtype == np.float64
     net.to(weight.astype("float32"))
     assert weight.dtype == np.float32
+    with pytest.raises(
+        TypeError, match=r"^Sequential\.to: dtype must be a floating dtype, got 'int"
+    ):
+        net.to("int32")
 
 
 def test_a_sequential_is_changed_by_position() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from autograd_cnn.checks import explains
+from autograd_cnn.checks import explains, mistake
 from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Handle
@@ -156,7 +156,10 @@ class Module(ModuleTree):
         >>> nn.Linear(3, 2).to("float64").weight.dtype
         dtype('float64')
         """
-        dtype = dtype_of_move(f"{type(self).__name__}.to", device, *target, dtype)
+        where = f"{type(self).__name__}.to"
+        dtype = dtype_of_move(where, device, *target, dtype)
+        if dtype is not None and dtype.kind != "f":
+            raise mistake(where, "dtype", "a floating dtype", str(dtype))
         for module in () if dtype is None else self.modules():
             for _, p in module._members(Parameter):
                 p.array, grad, p.grad = p.array.astype(dtype), p.grad, None
