@@ -13,6 +13,9 @@ tensor([2., 4., 6.])
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
+from autograd_cnn import checks
 from autograd_cnn import functional as functional
 from autograd_cnn import nn as nn
 from autograd_cnn import optim as optim
@@ -36,6 +39,7 @@ from autograd_cnn.functional import conv2d as conv2d
 from autograd_cnn.functional import max_pool2d as max_pool2d
 from autograd_cnn.ops.arithmetic import *
 from autograd_cnn.ops.batch_norm import *
+from autograd_cnn.ops.constants import *
 from autograd_cnn.ops.exponential import *
 from autograd_cnn.ops.join import *
 from autograd_cnn.ops.loss import *
@@ -46,9 +50,12 @@ from autograd_cnn.ops.reduce import *
 from autograd_cnn.ops.shape import *
 from autograd_cnn.ops.sort import *
 from autograd_cnn.ops.trigonometry import *
+from autograd_cnn.ops.words import *
 from autograd_cnn.random import manual_seed as manual_seed
 from autograd_cnn.tensor import Tensor as Tensor
+from autograd_cnn.tensor import from_numpy as from_numpy
 from autograd_cnn.tensor import tensor as tensor
+from autograd_cnn.tensor.creation import *
 
 if TYPE_CHECKING:
     from autograd_cnn import data as data
@@ -73,16 +80,18 @@ else:
         "checkpoint": "func.checkpoint",
         "custom_gradient": "func.custom",
     }
-    _HIDDEN = {"Any", "TYPE_CHECKING", "importlib"}
+    _HIDDEN = {"Any", "TYPE_CHECKING", "importlib", "numpy"}
     _HIDDEN |= {"checks", "config", "engine", "kernels", "ops", "random"}
     __all__ = sorted(n for n in {*globals(), *_LAZY} - _HIDDEN if n[0] != "_" or n == "__version__")
 
     def __getattr__(name: str) -> Any:
         if name not in _LAZY:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            if name in checks.hints("numpy"):
+                return getattr(numpy, checks.hints("numpy")[name])
+            raise checks.absent("ag", __name__, name)
         found = importlib.import_module(f"{__name__}.{_LAZY[name] or name}")
         globals()[name] = found if _LAZY[name] is None else getattr(found, name)
         return globals()[name]
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_LAZY})
+        return __all__

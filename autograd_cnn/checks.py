@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import math
 import os
 import reprlib
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
+PACKAGE, _NUMPY = (os.path.dirname(os.path.abspath(f)) + os.sep for f in (__file__, np.__file__))
 
 
 def _is_tensor(x: Any) -> bool:
@@ -172,6 +177,115 @@ def same_state(
             )
 
 
+OTHER_NAMES = {
+    **{"dim": ("axis", "axes"), "dims": ("axis", "axes"), "keepdim": ("keepdims",)},
+    **{"axis": ("dim",), "keepdims": ("keepdim",), "input": ("x",), "other": ("y",)},
+    **{"shifts": ("shift",), "size": ("shape",), "diagonal": ("k",), "steps": ("num",)},
+    **{"end": ("stop",), "exponent": ("y",)},
+    **{"dim0": ("axis1",), "dim1": ("axis1", "axis2"), "dim2": ("axis2",)},
+}
+"""Names in calls by the habits of PyTorch and NumPy, and the names that each may stand for."""
+_INPLACE = {"relu", "relu6", "leakyrelu", "elu", "selu", "celu", "silu", "mish", "hardtanh"}
+_INPLACE |= {"hardswish", "hardsigmoid", "threshold", "rrelu", "dropout"}
+"""The functions and layers that take ``inplace``, without underscores; it has no effect."""
+
+
+@functools.cache
+def hints(part: str) -> dict[str, str]:
+    """What to write instead of names, from one part of the table ``hints.txt``."""
+    with open(PACKAGE + "hints.txt", encoding="utf-8") as file:
+        text = file.read().partition(f"[{part}]\n")[2].partition("\n\n")[0]
+    rows = (line.partition(": ") for line in text.splitlines())
+    return {name: advice for names, _, advice in rows for name in names.split()}
+
+
+def absent(part: str, holder: Any, name: str) -> AttributeError:
+    """The error for a name that a module (given by name), tensor or layer lacks.
+
+    >>> str(absent("tensor", ag.tensor(1.0), "cuda"))
+    "'Tensor' object has no attribute 'cuda'; all runs on the CPU, so leave it out"
+    """
+    module = isinstance(holder, str)
+    who = f"module {holder!r}" if module else f"{type(holder).__name__!r} object"
+    advice = "" if name.startswith("_") else hints(part).get(name) or _elsewhere(name)
+    text = f"{who} has no attribute {name!r}{advice and '; '}{advice}"
+    return AttributeError(text, name=name, obj=sys.modules[holder] if module else holder)
+
+
+class Absent:
+    """An attribute that a class lacks: `__getattr__` would slow all attributes down."""
+
+    def __init__(self, part: str, name: str) -> None:
+        self._part, self._name = part, name
+
+    def __get__(self, holder: Any, owner: type) -> NoReturn:
+        raise absent(self._part, owner if holder is None else holder, self._name)
+
+
+def explains(listed: str) -> Callable[[type[T]], type[T]]:
+    """Let a class explain absent names, listed behind the part of the hints where they stand."""
+    part, names = listed.split(":")[0], frozenset(listed.split()[1:])
+
+    def declare(owner: type[T]) -> type[T]:
+        for name in names:
+            setattr(owner, name, Absent(part, name))
+
+        def present(self: Any) -> list[str]:
+            return [n for n in object.__dir__(self) if n not in names or hasattr(self, n)]
+
+        owner.__dir__ = present  # type: ignore[method-assign]
+        return owner
+
+    return declare
+
+
+def _elsewhere(name: str) -> str:
+    """Where another module has the name, or NumPy."""
+    homes = ".nn .functional .optim .func .data .training .diagnose .testing .nn.utils .nn.init"
+    for home in ("", *homes.split(), ".data.augment"):
+        if name in importlib.import_module(f"autograd_cnn{home}").__all__:
+            return f"write ag{home}.{name}"
+    others = (hints(other).get(name, "") for other in ("ag", "nn", "F", "optim"))
+    known = callable(getattr(np, name, None))
+    return f"write np.{name}(...)" if known else next(filter(None, others), "")
+
+
+def renamed(
+    where: str, given: dict[str, Any], known: Container[str], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Named arguments under the names that the function has for them; see `OTHER_NAMES`.
+
+    >>> renamed("sum", {"dim": [0, 1], "x": 2}, ("x", "axis"), {})
+    {'axis': (0, 1), 'x': 2}
+    """
+    found: dict[str, Any] = {}
+    for other, x in given.items():
+        dropped = other == "inplace" and where.replace("_", "").lower() in _INPLACE
+        if dropped and other not in known:
+            continue
+        name = next((n for n in (other, *OTHER_NAMES.get(other, ())) if n in known), other)
+        if name in found and found[name] is not defaults.get(name):
+            raise TypeError(f"{where}: got {name!r} twice, as {other!r} too")
+        found[name] = tuple(x) if name != other and isinstance(x, list) else x
+    return found
+
+
+def unknown(name: str, known: Container[str]) -> str:
+    """The problem with a named argument that a function does not have."""
+    advice = hints("argument").get(name, "")
+    _, renames, own = advice.partition("it is called ")
+    fits = advice and (not renames or own.partition(",")[0] in known)
+    return f"unknown argument {name!r}" + (f" ({advice})" if fits else "")
+
+
+def unpacked_in_two() -> bool:
+    """Whether the user's code takes the result of the running call apart: ``a, b = f(x)``."""
+    frame, _ = user_frame()
+    following = frame.f_code.co_code[frame.f_lasti + 2 :].lstrip(b"\0")  # without inline caches
+    opmap: dict[str, int] = importlib.import_module("opcode").opmap
+    return following[:2] == bytes((opmap["UNPACK_SEQUENCE"], 2))
+
+
 def whole_numbers(name: str, argument: str, value: Any) -> tuple[int, ...]:
     """An integer or several as a tuple."""
     found = tuple(value) if isinstance(value, (tuple, list)) else (value,)
@@ -199,7 +313,25 @@ def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     return axes
 
 
-PACKAGE, _NUMPY = (os.path.dirname(os.path.abspath(f)) + os.sep for f in (__file__, np.__file__))
+_OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
+
+
+def in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) -> str:
+    """NumPy's message about dtypes, axes or shapes that do not fit, reworded."""
+    if text.partition(" ")[0].endswith(":"):  # the message of an op
+        return text
+    if "broadcast" in text and len(arrays) > 1:
+        return "the shapes of the inputs do not broadcast against each other"
+    if any(word in text for word in _OF_DTYPES):
+        return "not defined for values of this dtype"
+    axis = settings.get("axis")
+    if axis is None or not arrays:
+        return text
+    try:
+        normal_axes("", axis, np.ndim(arrays[0]))
+    except (TypeError, ValueError) as wrong:
+        return str(wrong).removeprefix(": ")
+    return text
 
 
 def user_frame() -> tuple[FrameType, int]:

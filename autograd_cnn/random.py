@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import integer
+from autograd_cnn.checks import absent, integer
 from autograd_cnn.config import Setting, Undo
+
+
+def __getattr__(name: str) -> object:
+    raise absent("random", __name__, name)
+
 
 _shared: np.random.Generator | None = None  # made at first use: numpy.random takes 5 ms to load
 _making = threading.Lock()

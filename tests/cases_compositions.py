@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from autograd_cnn.ops import join, matrix, product, sort
+from autograd_cnn.ops import join, matrix, product, sort, words
 from autograd_cnn.testing import strategies as ag_st
 from tests.case_parts import Case, make, reductions, unary
 from tests.cases_numpy import between, regular, systems
@@ -99,7 +99,10 @@ SHORT = ag_st.shapes(min_dims=1)
 
 COMPOSITION_CASES: dict[str, Any] = {
     "array_split": fixed((5, 2), {"indices_or_sections": 3}, {"indices_or_sections": [1, 3]}),
+    "amax": reductions(),
+    "amin": reductions(),
     "average": averages(),
+    "chunk": fixed((5, 2), {"chunks": 2}, {"chunks": 2, "axis": 1}),
     "column_stack": pairs(*STACKED, ((2,), (2, 3))),
     "cumprod": fixed((3, 5), {"axis": 0}, {"axis": -1}, {"axis": None}),
     "degrees": unary(),
@@ -118,9 +121,13 @@ COMPOSITION_CASES: dict[str, Any] = {
     "gelu": fixed((3, 2), {}, {"approximate": "tanh"}),
     "hardtanh": fixed((3, 2), {}, {"min_val": -0.5, "max_val": 1.3}),
     "hstack": pairs(*STACKED),
+    "index_select": fixed((3, 4), {"dim": 1, "index": [2, 0, 2]}),
     "inner": pairs(((2, 3), (4, 3)), ((3,), (3,)), ((), (2,))),
     "leaky_relu": fixed((3, 2), {}, {"negative_slope": 0.3}),
     "logsigmoid": unary(),
+    "masked_fill": st.builds(
+        lambda x, y: make(x, x > 0.1, y), ag_st.arrays((2, 3)), ag_st.arrays(())
+    ),
     "matrix_power": st.builds(
         lambda x, n: make(x, n=n), regular(), st.sampled_from([0, 1, 2, 3, 5, -1, -2])
     ),
@@ -192,6 +199,7 @@ COMPOSITION_CASES: dict[str, Any] = {
 # What is checked where a function does not give one array, or takes its settings first.
 WRAPPED: dict[str, Any] = {
     "array_split": lambda x, **p: joined(join.array_split(x, **p)),
+    "chunk": lambda x, **p: joined(words.chunk(x, **p)),
     "einsum": lambda *xs, subscripts: product.einsum(subscripts, *xs),
     "slogdet": lambda x: matrix.slogdet(x).logabsdet,
     "split": lambda x, **p: joined(join.split(x, **p)),
@@ -215,14 +223,19 @@ REFERENCES: dict[str, Any] = {
     "average": lambda x, w=None, axis=None, keepdims=False: np.average(
         x, axis, w, keepdims=keepdims
     ),
+    "chunk": lambda x, chunks, axis=0: np.concatenate(
+        [v.ravel() for v in np.array_split(x, chunks, axis)]
+    ),
     "column_stack": lambda *xs: np.column_stack(xs),
     "einsum": lambda *xs, subscripts: np.einsum(subscripts, *xs),
     "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x)),
     "gelu": _exact_gelu,
     "hardtanh": lambda x, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val),
     "hstack": lambda *xs: np.hstack(xs),
+    "index_select": lambda x, dim, index: np.take(x, index, dim),
     "leaky_relu": lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x),
     "logsigmoid": lambda x: -np.log1p(np.exp(-x)),
+    "masked_fill": lambda x, mask, value: np.where(mask, value, x),
     "matrix_power": lambda x, n: np.linalg.matrix_power(x, n),
     "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
     "norm": lambda x, **p: np.linalg.norm(x, **p),

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import autograd_cnn as ag
+from autograd_cnn.engine.op import COMPOSITIONS
 
 TABLE = r"""
 # calls
@@ -66,6 +67,36 @@ ag.array_split(x(2), 0)  =>  ValueError: array_split: expected 1 part or more, g
 ag.vstack([x(2), x(3)])
     =>  ValueError: vstack: ...the same along all axes but 0, got (1, 2), (1, 3)
 ag.hstack([x(2, 1), x(3, 1)])  =>  ValueError: hstack: ...the same along all axes but 1
+ag.chunk(x(2), 0)  =>  ValueError: chunk: chunks must be at least 1, got 0
+ag.split(x(3), [1, 1], dim=0)  =>  ValueError: split: sizes [1, 1] do not add up to the 3 of axis 0
+ag.index_select(x(2), 0, [5])  =>  IndexError: index_select: ...index 5 is out of bounds
+ag.masked_fill(x(3), x(2), 0.0)  =>  ValueError: masked_fill: ...(2,)
+ag.median(x(2), dim=0)  =>  TypeError: median: PyTorch's dim= gives the lower of two
+ag.max(x(2), 0, True, 3)  =>  TypeError: max: got 1 arguments too many
+ag.argmax(x(0))  =>  ValueError: argmax: no values to choose from
+ag.argmin(x(0))  =>  ValueError: argmin: no values to choose from
+ag.argsort("a")  =>  TypeError: argsort: x must be an array of numbers, got 'a'
+ag.all("a")  =>  TypeError: all: x must be an array of numbers, got 'a'
+ag.any("a")  =>  TypeError: any: x must be an array of numbers, got 'a'
+ag.nonzero("a")  =>  TypeError: nonzero: x must be an array of numbers, got 'a'
+# new tensors
+ag.zeros(2, -1)  =>  ValueError: zeros: size must be at least 0, got -1
+ag.ones(1.5)  =>  TypeError: ones: size must be an integer or a tuple of integers, got (1.5,)
+ag.empty((2,), "nonsense")  =>  TypeError: empty: data type 'nonsense' not understood
+ag.rand("2")  =>  TypeError: rand: size must be an integer or a tuple of integers
+ag.randn(2, device="cuda")  =>  TypeError: randn: unknown argument 'device' (all runs on the CPU
+ag.randint(3, 1, (2,))  =>  ValueError: randint: low >= high
+ag.arange("a")  =>  TypeError: arange: ...
+ag.linspace(0, 1, -1)  =>  ValueError: linspace: Number of samples, -1, must be non-negative
+ag.eye(-1)  =>  ValueError: eye: negative dimensions are not allowed
+ag.full(-1, 2.0)  =>  ValueError: full: size must be at least 0, got -1
+ag.full_like(x(2), "a")  =>  TypeError: full_like: fill_value must be an array of numbers, got 'a'
+ag.zeros_like("a")  =>  TypeError: zeros_like: x must be
+ag.ones_like("a")  =>  TypeError: ones_like: x must be
+ag.empty_like("a")  =>  TypeError: empty_like: x must be
+ag.rand_like("a")  =>  TypeError: rand_like: x must be an array of numbers, got 'a'
+ag.randn_like("a")  =>  TypeError: randn_like: x must be an array of numbers, got 'a'
+ag.ones(2, dtype=int, requires_grad=True)  =>  TypeError: requires_grad_: only floating
 ag.hstack([])  =>  ValueError: hstack: ...give at least one array
 ag.column_stack([x(2), x(3)])  =>  ValueError: column_stack: ...the same along all axes but 1
 ag.fliplr(x(2))  =>  ValueError: fliplr: ...axis 1 is out of range for 1 axes
@@ -76,8 +107,8 @@ ag.diff(x(2), n=-1)  =>  ValueError: diff: n must be 0 or more, got -1
 ag.norm(x(2), ord="nuc")  =>  ValueError: norm: ord='nuc' over axes
 ag.ptp(x(0))  =>  ValueError: ptp: no values to choose from over axis None of shape (0,)
 ops.shape.sum_to(x(2, 3), shape=(4,))  =>  ValueError: sum_to: ...(2, 3)
-ag.amax(x(2), axis=3)  =>  ValueError: max: axis 3 is out of range for 1 axes
-ag.amin(x(2), axis=3)  =>  ValueError: min: axis 3 is out of range for 1 axes
+ag.amax(x(2), axis=3)  =>  ValueError: amax: axis 3 is out of range for 1 axes
+ag.amin(x(2), axis=3)  =>  ValueError: amin: axis 3 is out of range for 1 axes
 # products and linear algebra
 ag.matmul(x(2, 3), x(2, 3))  =>  ValueError: matmul: ...(2, 3) and (2, 3)
 ag.linear(x(2, 3), x(2, 2))  =>  ValueError: linear: input ... 3 features...expects 2
@@ -187,7 +218,8 @@ def parameters(function: Any) -> list[str]:
 
 
 # Rows that many functions share.
-OF_ONE_ARRAY = " ".join(n for n in ag.__all__ if parameters(getattr(ag, n)) == ["x"])
+_OURS = ag.OPS.keys() | COMPOSITIONS.keys()
+OF_ONE_ARRAY = " ".join(n for n in ag.__all__ if n in _OURS and parameters(getattr(ag, n)) == ["x"])
 PAIRS = """
 add subtract multiply divide power maximum minimum logaddexp floor_divide remainder hypot arctan2
 """

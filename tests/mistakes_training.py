@@ -40,7 +40,7 @@ func.functional_call(nn.ReLU(), 3)
 optim.SGD([], lr=0.1)  =>  ValueError: SGD: got no parameters
 optim.SGD([x(1)], lr=-0.1)  =>  ValueError: SGD: lr...-0.1
 optim.SGD([x(1)], learning_rate=0.1)
-    =>  TypeError: SGD: unknown argument 'learning_rate'; the signature is SGD(params, lr=0.001
+    =>  TypeError: SGD: unknown argument 'learning_rate' (it is called lr); the signature is SGD(params, lr=0.001
 optim.SGD([x(1)], lr=0.1, nesterov=True)
     =>  ValueError: SGD: momentum must be above 0 with nesterov=True
 optim.SGD([x(1)], lr=0.1).step()

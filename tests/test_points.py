@@ -169,7 +169,7 @@ NOT_SMOOTH = listed(
         "has a kink or an end of its domain at whole numbers": """
             arccos arccosh arcsin arctanh clip log1p""",
         "has a kink where values are equal": """
-            max max_pool maximum median min minimum ptp sort topk""",
+            amax amin max max_pool maximum median min minimum ptp sort topk""",
         "needs regular matrices": """
             cholesky det inv logabsdet matrix_power slogdet solve solve_columns""",
         "divides by a sum of weights": "average",

@@ -78,16 +78,16 @@ def test_a_numpy_scalar_on_the_left_stays_in_the_graph() -> None:
 
 def test_missing_names_and_wrong_arguments_are_explained() -> None:
     x = leaf(1.0, 2.0)
-    for name in ("view", "add_", "softmax", "nonsense"):
+    for name in ("cuda", "sort", "nonsense"):
         with pytest.raises(AttributeError, match=f"'Tensor' object has no attribute '{name}'"):
             getattr(x, name)
     assert not hasattr(ag.Tensor, "__getattr__")  # it would double the time of every attribute
-    with pytest.raises(TypeError, match=r"^Tensor\.sum\(\) got an unexpected .* 'dim'"):
-        x.sum(dim=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^sum: unknown argument 'axs'; the signature is sum\(x"):
+        x.sum(axs=1)  # type: ignore[call-arg]
     with pytest.raises(
         TypeError, match=r"^square: unknown argument .dim.; the signature is square\(x\)"
     ):
-        ag.square(x, dim=1)  # type: ignore[call-arg]
+        ag.square(x, dim=1)
 
 
 def test_one_value_takes_a_format_and_more_do_not() -> None:

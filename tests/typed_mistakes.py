@@ -12,6 +12,8 @@ t = ag.tensor([1.0])
 array: np.ndarray = ag.exp(t)  # wrong
 tensor: Tensor = F.softmax(np.ones(3), dim=0)  # wrong
 ag.sum(t, axs=0)  # wrong
+t.sum(axs=0)  # wrong
+t.cuda()  # wrong
 ag.exp("s")  # wrong
 ag.add(t)  # wrong
 added = t + "s"  # wrong

@@ -146,6 +146,15 @@ def tensors(t: Tensor, a: Floats) -> None:
     assert_type(t.sum(axis=0).T.reshape(-1, 2), Tensor)
     assert_type(t.numpy() > 0, np.ndarray[tuple[Any, ...], np.dtype[np.bool]])
     assert_type(t.grad, Tensor | None)
+    assert_type(t.sum(dim=0, keepdim=True), Tensor)
+    assert_type(t.mul(2.0).float().unsqueeze(0), Tensor)
+    assert_type(t.std(dim=0, unbiased=False), Tensor)
+    assert_type(t.max(axis=0), Tensor)
+    indices: np.ndarray = t.max(dim=0).indices
+    assert indices.any()
+    assert_type(ag.mean(t, dim=0), Tensor)
+    assert_type(F.softmax(t, axis=0), Tensor)
+    assert_type(ag.zeros(2, 3), Tensor)
     (first,) = ag.grad((t**3).sum(), t, create_graph=True)
     assert_type(first, Tensor)
     mask: np.ndarray = t > 0

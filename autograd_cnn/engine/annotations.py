@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -168,11 +169,16 @@ def read_annotation(annotation: Any, known: Mapping[str, Any]) -> Annotation | N
         return None
     annotation = annotation.strip("'\"")  # quoted under it
     name = annotation.removesuffix(" | None")
-    asked = ANNOTATIONS.get(name)
     if isinstance(known.get(name), type) and known[name] not in _CLASSES:
         return None
-    if asked is None or not annotation.endswith(" | None"):
-        return asked
+    return ANNOTATIONS.get(name) if name == annotation else _or_none(name)
+
+
+@functools.cache
+def _or_none(name: str) -> Annotation | None:
+    asked = ANNOTATIONS.get(name)
+    if asked is None:
+        return None
     words = asked.words if asked.words.endswith("None") else f"{asked.words} or None"
     holds = asked.holds
     exact_types = (*asked.exact_types, type(None))
@@ -186,7 +192,7 @@ _CLASSES = {Any, bool, int, float, str, Window}
 
 def parameter_names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], int]:
     """The positional and the keyword-only parameters of a function, and how many are required."""
-    plain: Any = inspect.unwrap(function)
+    plain: Any = inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
     code = getattr(plain, "__code__", None)  # ten times as fast to read as inspect.signature
     if code is None:  # not written in Python
         return (), (), 0
@@ -197,5 +203,4 @@ def parameter_names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], in
 
 def read_annotations(given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Annotation]:
     """What a function asks of its arguments, by name, without those that need no check."""
-    found = {name: read_annotation(a, known) for name, a in given.items()}
-    return {name: asked for name, asked in found.items() if asked is not None}
+    return {n: asked for n, a in given.items() if (asked := read_annotation(a, known))}

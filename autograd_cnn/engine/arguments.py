@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from autograd_cnn.checks import mistake, normal_axes
+from autograd_cnn.checks import in_our_words, mistake, renamed, unknown
 from autograd_cnn.config import default_array, floating_dtype
 from autograd_cnn.engine.annotations import (
     ANNOTATIONS,
@@ -31,7 +31,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ARRAY = ANNOTATIONS["Array"].words
 _REWORDED = (ValueError, TypeError, IndexError, np.exceptions.AxisError, np.linalg.LinAlgError)
 """The errors whose messages are reworded.  All others pass unchanged."""
-_OF_DTYPES = ("ufunc", "numpy boolean", "not supported between", "not understood", "be cast from")
 _TOO_LARGE = ("array is too big", "Maximum allowed ", "broadcast dimensions too large")
 
 
@@ -44,7 +43,8 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any], loose: bool = True) -> None:
         self.function, self.name, self.loose = function, function.__name__, loose
-        plain: Any = inspect.unwrap(function)
+        self.owner = function.__qualname__.removesuffix(".__init__")
+        plain: Any = inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
         self.inputs, self.settings, self.required = parameter_names(plain)
         self.defaults: dict[str, Any] = dict(plain.__kwdefaults__ or {})
         given = self.defaults | dict(zip(self.inputs[self.required :], plain.__defaults__ or ()))
@@ -57,6 +57,8 @@ class Arguments:
         self.annotations = read_annotations(getattr(plain, "__annotations__", {}), known)
         self.method = self.inputs[:1] == ("self",)
         self.arrays = {n for n, asks in self.annotations.items() if asks.words.startswith(_ARRAY)}
+        self.known = frozenset((*self.inputs, *self.settings))
+        self.torch = self.by_place = None  # type: Any  # `ops.words` sets and explains them
 
     def names(self, count: int) -> Sequence[str]:
         """The names of that many inputs."""
@@ -66,7 +68,7 @@ class Arguments:
         self, args: tuple[Any, ...], given: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The inputs and the settings of a call; raises TypeError when it does not fit."""
-        given = dict(given)
+        given = renamed(self.owner, given, self.known, self.defaults)
         if self.variadic:
             listed = bool(args) and isinstance(args[0], (list, tuple))
             args, extra = (tuple(args[0]), args[1:]) if listed else (args, ())
@@ -79,6 +81,8 @@ class Arguments:
                     raise self.misuse(f"input {name!r} is missing")
                 else:
                     args = (*args, None)
+        if extra and self.by_place and (problem := self.by_place(extra)):
+            raise self.misuse(problem)
         if len(extra) > len(self.settings):
             raise self.misuse(f"got {len(extra) - len(self.settings)} arguments too many")
         by_place = dict(zip(self.settings, extra))
@@ -86,7 +90,7 @@ class Arguments:
             if name in by_place:
                 raise self.misuse(f"got {name!r} twice")
             if name not in self.settings:
-                raise self.misuse(f"unknown argument {name!r}")
+                raise self.misuse(unknown(name, self.known))
         settings = {**self.defaults, **by_place, **given}
         for name in self.settings:
             if name not in settings:
@@ -120,6 +124,7 @@ class Arguments:
             dtype = floating_dtype(args)
             args = tuple(self._input(n, x, dtype) for n, x in zip(self.names(len(args)), args))
         else:
+            given = renamed(self.owner, given, self.known, self.defaults)
             dtype = floating_dtype((*args, *given.values()))
             by_place = [self._fitting(where, name, x, dtype) for name, x in zip(self.inputs, args)]
             args = (*by_place, *args[len(by_place) :])
@@ -192,14 +197,14 @@ class Arguments:
         name, _, problem = text.partition(": ")
         if name in inner:
             return reworded(f"{self.name}: {problem}")
-        text = _in_our_words(text, args, settings) if self.ours else text
+        text = in_our_words(text, args, settings) if self.ours else text
         return reworded(f"{self.name}: {text} (got {listed})")
 
     def _of_python(self, args: Sequence[Any], given: dict[str, Any], said: str) -> TypeError:
         """The error for a call that Python itself refused."""
         known = (*self.inputs, *self.settings)
         needed = {*self.inputs[len(args) : self.required], *self.settings} - set(self.defaults)
-        problems = [f"unknown argument {name!r}" for name in given if name not in known]
+        problems = [unknown(name, known) for name in given if name not in known]
         problems += [f"argument {n!r} is missing" for n in known if n in needed and n not in given]
         surplus = len(args) - len(self.inputs)
         problems += [f"got {surplus} arguments too many"] if surplus > 0 else []
@@ -234,24 +239,6 @@ def _reworded_as(error: Exception) -> Callable[[str], Exception] | None:
         return type(error)
     private = type(error).__module__.startswith("numpy.")  # such as UFuncTypeError
     return next((kind for kind in _REWORDED if private and isinstance(error, kind)), None)
-
-
-def _in_our_words(text: str, arrays: Sequence[Any], settings: dict[str, Any]) -> str:
-    """NumPy's message about dtypes, axes or shapes that do not fit, reworded."""
-    if text.partition(" ")[0].endswith(":"):  # the message of an op
-        return text
-    if "broadcast" in text and len(arrays) > 1:
-        return "the shapes of the inputs do not broadcast against each other"
-    if any(word in text for word in _OF_DTYPES):
-        return "not defined for values of this dtype"
-    axis = settings.get("axis")
-    if axis is None or not arrays:
-        return text
-    try:
-        normal_axes("", axis, np.ndim(arrays[0]))
-    except (TypeError, ValueError) as wrong:
-        return str(wrong).removeprefix(": ")
-    return text
 
 
 def as_numbers(where: str, name: str, x: Any, dtype: Any = None) -> np.ndarray:
@@ -314,7 +301,7 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
     """The function of these arguments, which are tested; `Arguments.explain` words its errors."""
     function, asked, places = arguments.function, arguments.annotations, arguments.inputs
     arity = -1 if arguments.variadic else len(places)
-    method = arguments.method
+    method, known = arguments.method, arguments.known
     early = {n: (a.holds, a.exact_types) for n, a in asked.items() if method or a.always_tested}
     takes_tensors = arguments.arrays
     for name in early.keys() - takes_tensors:  # settings of other types: see `_fitting`
@@ -335,13 +322,16 @@ def guarded(arguments: Arguments, inner: Any = ()) -> Callable[..., Any]:
                     fits = False
                     break
         for name in given:
-            if name in early and type(given[name]) not in early[name][1]:
-                fits = fits and early[name][0](given[name])
+            if name not in early or type(given[name]) not in early[name][1]:
+                fits = fits and (early[name][0](given[name]) if name in early else name in known)
         if not fits:
+            if arguments.torch and not known.issuperset(given):
+                return arguments.torch(*args, **given)
             args, given = arguments.fit(args, given)
         try:
             return function(*args, **given)
         except Exception as error:
             arguments.reraise(error, args, given, inner)
 
+    call.arguments = arguments  # type: ignore[attr-defined]
     return call

@@ -85,7 +85,7 @@ _ALONE = (lambda g: references(g))(np.empty(1))  # the count of an array with on
 @checked
 def grad(
     outputs: Outputs,
-    inputs: Outputs,
+    inputs: Outputs = (),
     grad_outputs: Input | Sequence[Input | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
@@ -106,6 +106,8 @@ def grad(
     >>> ag.grad(dx, x)
     (tensor(18.),)
     """
+    if callable(outputs):
+        raise TypeError("grad: takes results; for the gradient of a function write ag.func.grad(f)")
     outs, ins = tensors("grad", "outputs", outputs), tensors("grad", "inputs", inputs)
     given = [grad_outputs] if isinstance(outputs, Node) else grad_outputs
     if given is None:

@@ -104,6 +104,7 @@ def op(
             OPS[record.name] = record
         call = _callable(record, arguments, one_dtype)
         call.op = record  # type: ignore[attr-defined]
+        call.arguments = arguments  # type: ignore[attr-defined]
         return wraps(forward)(call)  # type: ignore[return-value]
 
     return declare
@@ -166,27 +167,30 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
     """The function that users call: compute on arrays, and remember how when a tensor took part."""
     forward = getattr(record.forward, "ufunc", record.forward)  # without a call in between
     defaults, saves, exposed = record.defaults, record.saves, record.exposed
-    # Calls with the inputs and no parameter, or all by name, skip the binding: a third of the time.
+    open_blocks = watch.open_blocks
+    # Calls with the inputs, and parameters by name, skip the binding: a third of the time.
     arity = -1 if record.variadic else len(record.inputs)
     whole = frozenset(record.params)
-    without_params = len(whole) == len(defaults)
+    needed = whole - defaults.keys()
     known = _PLAIN | {type(None)} if arguments.optional & {*record.inputs} else _PLAIN
     weak = arguments.weak_inputs(record.joint, record.rules)
     several = bool(weak) or record.variadic
-    open_blocks = watch.open_blocks
 
     def call(*args: Any, **params: Any) -> Any:
-        if len(args) == arity and not params and without_params:
+        if len(args) == arity and not params and not needed:
             params = defaults
         else:
-            if len(args) != arity or params.keys() != whole:
+            if len(args) == arity and needed <= params.keys() <= whole:
+                params = {**defaults, **params}
+            elif arguments.torch and not arguments.known.issuperset(params):
+                return arguments.torch(*args, **params)
+            else:
                 args, params = arguments.bind(args, params)
             for value in params.values():
                 if isinstance(value, Node):
                     params = arguments.plain(params)
                     break
-        node: Any = None
-        dtype: Any = None
+        node = dtype = None  # type: Any
         tracked = has_arrays = mixed = False
         arrays = []
         for x in args:
@@ -222,10 +226,7 @@ def _callable(record: Op, arguments: Arguments, one_dtype: bool) -> Callable[...
         out, saved = out if saves else (out, None)
         if node is None:
             return out
-        result = _result(record, out, args, arrays, params, saved, tracked, has_arrays, node)
-        if open_blocks:
-            watch.tell("made", result, record, args)
-        return result
+        return _result(record, out, args, arrays, params, saved, tracked, has_arrays, node)
 
     return call
 
@@ -304,6 +305,8 @@ def _result(
         result.inputs = ()
         result.params = {}
     result.serial = next_serial()
+    if watch.open_blocks:
+        watch.tell("made", result, record, args)
     return result
 
 

@@ -6,6 +6,7 @@ Every function takes tensors or arrays: arrays give arrays, and any tensor gives
 
 from typing import TYPE_CHECKING
 
+from autograd_cnn import checks
 from autograd_cnn.functional.activations import *
 from autograd_cnn.functional.adaptive import *
 from autograd_cnn.functional.classification import *
@@ -18,3 +19,6 @@ from autograd_cnn.functional.resampling import *
 
 if not TYPE_CHECKING:
     __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
+
+    def __getattr__(name: str) -> object:
+        raise checks.absent("F", __name__, name)

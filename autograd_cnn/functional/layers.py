@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 
-from autograd_cnn import kernels, random
-from autograd_cnn.checks import normal_axis, number
+from autograd_cnn import random
+from autograd_cnn.checks import number
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
-from autograd_cnn.ops.shape import floating
+from autograd_cnn.ops.pick import gather, positions
+from autograd_cnn.ops.shape import flatten, floating, unflatten
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
@@ -29,87 +27,6 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     array([[3., 7.]])
     """
     return product.linear(input, weight, bias)
-
-
-@array_function
-def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
-    """Axes `start_dim` to `end_dim` joined into one.
-
-    >>> F.flatten(np.ones((2, 3, 4, 5)), start_dim=1).shape
-    (2, 60)
-    """
-    shape = input.shape
-    if not shape:
-        return input.reshape((1,))
-    axes = len(shape)
-    first = start_dim + axes if start_dim < 0 else start_dim
-    last = end_dim + axes if end_dim < 0 else end_dim
-    if not 0 <= first <= last < axes:
-        raise ValueError(
-            f"flatten: start_dim={start_dim} and end_dim={end_dim} must name a range of the "
-            f"{axes} axes of {shape}"
-        )
-    return input.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
-
-
-@array_function
-def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
-    """Axis `dim` split into axes of `sizes`, of which one may be -1: the reverse of `flatten`.
-
-    >>> F.unflatten(np.ones((2, 60)), 1, (3, 4, -1)).shape
-    (2, 3, 4, 5)
-    """
-    if not -input.ndim <= dim < input.ndim:
-        raise ValueError(f"unflatten: dim={dim} is out of range for shape {input.shape}")
-    dim %= input.ndim
-    known = math.prod(n for n in sizes if n != -1)
-    length, free = input.shape[dim], list(sizes).count(-1)
-    if free > 1 or (free and (not known or length % known)) or (not free and known != length):
-        raise ValueError(
-            f"unflatten: axis {dim} of shape {input.shape} does not split into {tuple(sizes)}"
-        )
-    sides = [length // known if n == -1 else n for n in sizes]
-    return input.reshape((*input.shape[:dim], *sides, *input.shape[dim + 1 :]))
-
-
-def _positions(name: str, argument: str, given: Any, count: int, known: str) -> np.ndarray:
-    """`given` as an array of integers from 0 to `count` - 1; a `count` below 0 is no bound."""
-    index = np.array(values(given), None if np.size(values(given)) else np.intp)
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"{name}: {argument} must hold integers, got dtype {index.dtype}")
-    bounded = count >= 0
-    first = kernels.first_outside if bounded else kernels.reference.first_outside
-    wrong = first(index, count if bounded else 2**64)  # which is no number in C
-    if wrong is not None:
-        known += f", 0 to {count - 1}" if count > 0 else ""
-        raise ValueError(f"{name}: index {index.flat[wrong]} is out of range; {known}")
-    return index
-
-
-@array_function
-def gather(input: Array, dim: int, index: Array) -> Array:
-    """The values at the integers `index` along axis `dim`, in the shape of `index`.
-
-    ``out[i, j] = input[i, index[i, j]]`` for `dim` 1.  `index` has as many axes as the input and
-    may be shorter along all of them; along `dim` it may be longer.  `take_along_axis` broadcasts
-    instead.  A value picked several times adds up its gradients.
-
-    >>> F.gather(np.array([[1.0, 2.0], [3.0, 4.0]]), 1, np.array([[1, 0, 1]]))
-    array([[2., 1., 2.]])
-    """
-    x, given = input.reshape(input.shape or (1,)), np.atleast_1d(values(index))
-    dim = normal_axis("gather", dim, x.ndim)
-    n = x.shape[dim]
-    at = _positions("gather", "index", given, n, f"axis {dim} has {n} values")
-    longer = [d for d, (k, n) in enumerate(zip(at.shape, x.shape)) if k > n and d != dim]
-    if at.ndim != x.ndim or (longer and at.size):
-        raise ValueError(
-            f"gather: index must fit into the input of shape {input.shape} along all axes but "
-            f"{dim}, got {index.shape}"
-        )
-    places = list(np.ogrid[tuple(map(slice, at.shape))])
-    places[dim] = at
-    return x[tuple(places)].reshape(index.shape)
 
 
 def drop_mask(x: np.ndarray, p: float, channels: bool) -> np.ndarray:
@@ -171,7 +88,7 @@ def embedding(input: Array, weight: Array, padding_idx: int | None = None) -> Ar
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must have shape (K, D), got {weight.shape}")
     rows = weight.shape[0]
-    index = _positions("embedding", "input", input, rows, f"the weight has {rows} rows")
+    index = positions("embedding", "input", input, rows, f"the weight has {rows} rows")
     out = weight[index]
     if padding_idx is None:
         return out
@@ -191,7 +108,7 @@ def one_hot(target: Array, num_classes: int = -1) -> np.ndarray:
            [1, 0, 0]])
     """
     known = f"there are {num_classes} classes" if num_classes >= 0 else "the first class is 0"
-    classes = _positions("one_hot", "target", target, num_classes, known)
+    classes = positions("one_hot", "target", target, num_classes, known)
     k = num_classes if num_classes >= 0 else int(classes.max()) + 1 if classes.size else 0
     rows = np.zeros((*classes.shape, k), np.int64)
     np.put_along_axis(rows, classes[..., None], 1, axis=-1)

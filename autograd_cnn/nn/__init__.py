@@ -9,6 +9,8 @@ gradients (`utils`).
 
 from typing import TYPE_CHECKING
 
+from autograd_cnn import checks
+from autograd_cnn import functional as functional
 from autograd_cnn.nn import init as init
 from autograd_cnn.nn import program as program
 from autograd_cnn.nn import utils as utils
@@ -27,3 +29,6 @@ from autograd_cnn.nn.tree import IncompatibleKeys as IncompatibleKeys
 if not TYPE_CHECKING:
     __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
     __all__ += ["init", "utils"]
+
+    def __getattr__(name: str) -> object:
+        raise checks.absent("nn", __name__, name)

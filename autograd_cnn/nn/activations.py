@@ -1,4 +1,5 @@
 """Activations as layers: a class for each function of `functional.activations`."""
+# ruff: noqa: D101 - classes without a docstring have that of their function
 
 from __future__ import annotations
 
@@ -13,60 +14,25 @@ __all__ = [
 ]  # fmt: skip
 
 
-class ReLU(FunctionModule, function=F.relu):
-    """max(x, 0) of each value, with gradient 0 at 0.
-
-    >>> nn.ReLU()(np.array([-1.0, 2.0]))
-    array([0., 2.])
-    """
+class ReLU(FunctionModule, function=F.relu): ...
 
 
-class Tanh(FunctionModule, function=F.tanh):
-    """Hyperbolic tangent of each value.
-
-    >>> nn.Tanh()(np.array([0.0]))
-    array([0.])
-    """
+class Tanh(FunctionModule, function=F.tanh): ...
 
 
-class Sigmoid(FunctionModule, function=F.sigmoid):
-    """1 / (1 + exp(-x)) of each value.
-
-    >>> nn.Sigmoid()(np.array([0.0]))
-    array([0.5])
-    """
+class Sigmoid(FunctionModule, function=F.sigmoid): ...
 
 
-class LogSigmoid(FunctionModule, function=F.logsigmoid):
-    """log(sigmoid(x)) of each value, finite for every finite x.
-
-    >>> nn.LogSigmoid()(np.array([-1000.0]))
-    array([-1000.])
-    """
+class LogSigmoid(FunctionModule, function=F.logsigmoid): ...
 
 
-class SELU(FunctionModule, function=F.selu):
-    """`ELU` scaled to keep mean 0 and variance 1.
-
-    >>> nn.SELU()(np.array([0.0, 1.0])).round(4)
-    array([0.    , 1.0507])
-    """
+class SELU(FunctionModule, function=F.selu): ...
 
 
-class SiLU(FunctionModule, function=F.silu):
-    """x * sigmoid(x), also called swish.
-
-    >>> nn.SiLU()(np.array([0.0, 1.0])).round(4)
-    array([0.    , 0.7311])
-    """
+class SiLU(FunctionModule, function=F.silu): ...
 
 
-class Mish(FunctionModule, function=F.mish):
-    """x * tanh(softplus(x)).
-
-    >>> nn.Mish()(np.array([0.0, 1.0])).round(4)
-    array([0.    , 0.8651])
-    """
+class Mish(FunctionModule, function=F.mish): ...
 
 
 class LeakyReLU(FunctionModule, function=F.leaky_relu):
@@ -94,24 +60,12 @@ class ELU(FunctionModule, function=F.elu):
 
 
 class GELU(FunctionModule, function=F.gelu):
-    """x times the normal distribution function of x; `approximate` is 'none' or 'tanh'.
-
-    >>> nn.GELU()(np.array([-1.0, 1.0])).round(4)
-    array([-0.1587,  0.8413])
-    """
-
     @checked
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = choice("GELU", "approximate", approximate, ("none", "tanh"))
 
 
 class Softplus(FunctionModule, function=F.softplus):
-    """log(1 + exp(beta x)) / beta, and x where beta x is above `threshold`.
-
-    >>> nn.Softplus()(np.array([-1000.0, 0.0, 30.0])).round(4)
-    array([ 0.    ,  0.6931, 30.    ])
-    """
-
     @checked
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         if beta == 0.0:
@@ -120,12 +74,6 @@ class Softplus(FunctionModule, function=F.softplus):
 
 
 class Hardtanh(FunctionModule, function=F.hardtanh):
-    """x limited to [min_val, max_val].
-
-    >>> nn.Hardtanh()(np.array([-2.0, 0.5, 3.0]))
-    array([-1. ,  0.5,  1. ])
-    """
-
     @checked
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         if not min_val < max_val:
@@ -147,9 +95,4 @@ class Softmax(FunctionModule, function=F.softmax):
         self.dim = dim
 
 
-class LogSoftmax(Softmax, function=F.log_softmax):
-    """log(softmax(x)) along axis `dim`, the last by default; the input of `NLLLoss`.
-
-    >>> nn.LogSoftmax()(np.array([[0.0, 0.0]])).round(3)
-    array([[-0.693, -0.693]])
-    """
+class LogSoftmax(Softmax, function=F.log_softmax): ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from autograd_cnn.nn import fusion
@@ -16,9 +16,9 @@ class Sequential(Module):
     """Modules applied in order, each to the result of the one before.
 
     Takes the modules, which it names "0", "1" and so on, or one mapping of names to modules.
-    Supports ``len``, iteration, indexing, replacement by position, and `append`.  A slice shares
-    the modules and keeps their names.  Neighbours such as batch norm, relu and max pooling are
-    computed together, in fewer passes over memory (`nn.fusion`).
+    Supports ``len``, iteration, indexing, replacement and deletion by position, `append`, `extend`
+    and `insert`.  A slice shares the modules and keeps their names.  Neighbours such as batch norm,
+    relu and max pooling are computed together, in fewer passes over memory (`nn.fusion`).
 
     >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU())
     Sequential(
@@ -59,6 +59,40 @@ class Sequential(Module):
         """Add a module at the end, named after its position; returns self."""
         self._put(str(len(self)), module)
         return self
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end; returns self.
+
+        >>> len(nn.Sequential(nn.ReLU()).extend([nn.Tanh(), nn.Flatten()]))
+        3
+        """
+        for module in modules:
+            self.append(module)
+        return self
+
+    def insert(self, index: int, module: Module) -> Self:
+        """Add a module before position `index`, and number those after it anew; returns self.
+
+        >>> nn.Sequential(nn.ReLU()).insert(0, nn.Flatten())[0]
+        Flatten(start_dim=1, end_dim=-1)
+        """
+        self.append(module)
+        entries = self._entries()
+        entries.insert(index, entries.pop())
+        self._put_all(entries)
+        return self
+
+    def __delitem__(self, index: int | slice) -> None:
+        entries = self._entries()
+        del entries[index if isinstance(index, slice) else self._position(index)]
+        self._put_all(entries)
+
+    def _put_all(self, entries: list[tuple[str, Module]]) -> None:
+        """Hold these modules; those named by a number get the number of their position."""
+        for name, _ in self._entries():
+            delattr(self, name)
+        for position, (name, module) in enumerate(entries):
+            self._put(str(position) if name.isdigit() else name, module)
 
     def __len__(self) -> int:
         return len(self._entries())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import autograd_cnn.functional.fused as fused
 from autograd_cnn import functional as F
 from autograd_cnn.checks import choice, integer, per_axis
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.functional import fused
 from autograd_cnn.kernels.window import check_output_padding
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.layers import uniform_parameters

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from autograd_cnn.engine.annotations import parameter_names
+from autograd_cnn.engine.arguments import checked
 from autograd_cnn.nn.module import ArrayModule
 
 
@@ -13,7 +15,8 @@ class FunctionModule(ArrayModule):
     """A layer that calls one function of `functional` with its inputs and its settings.
 
     A subclass names the function: ``class ReLU(FunctionModule, function=F.relu)``.  Its settings
-    are attributes: the arguments that its constructor shares with the function.
+    are attributes: the arguments that its constructor shares with the function.  One without a
+    docstring has the function's.
     """
 
     function: ClassVar[Callable[..., Any]]
@@ -40,6 +43,13 @@ class FunctionModule(ArrayModule):
             inputs = [name for name in positional[:required] if name not in own]
             # Ops call their input x, and layers call it input, as PyTorch does.
             cls.inputs = tuple("input" if name == "x" else name for name in inputs)
+            if cls.__doc__ is None and function.__doc__:
+                text = inspect.cleandoc(function.__doc__).replace("ag.", "").replace("F.", "")
+                cls.__doc__ = text.replace(f">>> {function.__name__}(", f">>> nn.{cls.__name__}()(")
+
+    @checked
+    def __init__(self, inplace: bool = False) -> None:
+        """A layer without settings; `inplace` is PyTorch's and has no effect."""
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Apply the function of the class to the inputs, by position or by name."""

@@ -7,6 +7,7 @@ unless another is given.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -157,26 +158,18 @@ def constant_(tensor: T, val: float) -> T:
     return _write(tensor, val)
 
 
-@checked
-def zeros_(tensor: T) -> T:
-    """0 everywhere, also in integer tensors.
+def _constant(name: str, val: int) -> Callable[[T], T]:
+    def function(tensor: T) -> T:
+        _check(name, tensor, floating=False)
+        return _write(tensor, val)
 
-    >>> nn.init.zeros_(ag.tensor([1.0, 2.0]))
-    tensor([0., 0.])
-    """
-    _check("zeros_", tensor, floating=False)
-    return _write(tensor, 0)
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{val} everywhere, also in integer tensors.\n\n"
+    function.__doc__ += f">>> nn.init.{name}(ag.tensor([0.5]))\ntensor([{val}.])\n"
+    return checked(function)
 
 
-@checked
-def ones_(tensor: T) -> T:
-    """1 everywhere, also in integer tensors.
-
-    >>> nn.init.ones_(ag.tensor([0.0, 2.0]))
-    tensor([1., 1.])
-    """
-    _check("ones_", tensor, floating=False)
-    return _write(tensor, 1)
+zeros_, ones_ = _constant("zeros_", 0), _constant("ones_", 1)
 
 
 def _fans(name: str, tensor: Tensor) -> tuple[int, int]:

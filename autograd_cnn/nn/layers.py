@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+import autograd_cnn.functional.fused as fused
 from autograd_cnn import functional as F
 from autograd_cnn.checks import integer, number
 from autograd_cnn.config import get_default_dtype
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.functional import fused
 from autograd_cnn.nn import init
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.module import ArrayModule, Module

@@ -1,4 +1,5 @@
 """Losses as layers: a class for each loss of `functional`, with settings given by name."""
+# ruff: noqa: D101 - classes without a docstring have that of their function
 
 from __future__ import annotations
 
@@ -76,13 +77,7 @@ class CrossEntropyLoss(_ClassLoss, function=F.cross_entropy):
         self.label_smoothing = number("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
 
 
-class NLLLoss(_ClassLoss, function=F.nll_loss):
-    """Minus the log-probability (N, K, ...) of the target class (N, ...); see
-    `functional.nll_loss`.
-
-    >>> nn.NLLLoss()(np.array([[-1.0, -2.0]]), np.array([1])).item()
-    2.0
-    """
+class NLLLoss(_ClassLoss, function=F.nll_loss): ...
 
 
 class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits):
@@ -109,20 +104,10 @@ class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits):
         self.register_buffer("pos_weight", pos_weight)
 
 
-class MSELoss(_Loss, function=F.mse_loss):
-    """Squared error of two inputs of one shape; see `functional.mse_loss`.
-
-    >>> nn.MSELoss()(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
-    2.5
-    """
+class MSELoss(_Loss, function=F.mse_loss): ...
 
 
-class L1Loss(_Loss, function=F.l1_loss):
-    """Absolute error of two inputs of one shape; see `functional.l1_loss`.
-
-    >>> nn.L1Loss()(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
-    1.5
-    """
+class L1Loss(_Loss, function=F.l1_loss): ...
 
 
 class SmoothL1Loss(_Loss, function=F.smooth_l1_loss):

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
+from autograd_cnn.checks import explains, mistake
 from autograd_cnn.engine.annotations import Function
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Handle
 from autograd_cnn.engine.watch import open_blocks
 from autograd_cnn.nn.error_notes import note_layer
 from autograd_cnn.nn.hooks import ModuleHooks, forward_with_hooks, watched_layers
+from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.tree import ModuleTree
 from autograd_cnn.tensor import Tensor
+from autograd_cnn.tensor.methods import cast, dtype_of_move
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayT, HasForward
@@ -24,6 +27,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@explains("""module:
+    add add_module bfloat16 compile count_params cuda device evaluate fit get_layer get_weights half
+    layers load load_weights predict predict_classes register_module register_parameter
+    reset_parameters save save_weights set_weights share_memory summary to_empty train_on_batch
+    trainable trainable_variables trainable_weights variables weights xpu
+""")
 class Module(ModuleTree):
     """The base of layers and networks; subclasses define `forward`.
 
@@ -137,6 +146,30 @@ class Module(ModuleTree):
         return self._compiled_by(self)
 
     # ------------------------------------------------------------------------- all inner modules
+
+    def to(self, *target: Any, dtype: Any = None, device: Any = None) -> Self:
+        """Convert floating parameters, gradients and buffers to a dtype, in place; returns self.
+
+        Make the optimizer afterwards: what it remembers keeps its dtype.  The device "cpu" is no
+        change.
+
+        >>> nn.Linear(3, 2).to("float64").weight.dtype
+        dtype('float64')
+        """
+        where = f"{type(self).__name__}.to"
+        dtype = dtype_of_move(where, device, *target, dtype)
+        if dtype is not None and dtype.kind != "f":
+            raise mistake(where, "dtype", "a floating dtype", str(dtype))
+        for module in () if dtype is None else self.modules():
+            for _, p in module._members(Parameter):
+                p.array, grad, p.grad = p.array.astype(dtype), p.grad, None
+                p.grad = grad if grad is None else grad.astype(dtype)
+                p.touch()
+            for name, x in list(module._own_buffers()):
+                setattr(module, name, x.astype(dtype) if x.dtype.kind == "f" else x)
+        return self
+
+    float, double, cpu = cast("float32"), cast("float64"), to
 
     @checked
     def train(self, mode: bool = True) -> Self:

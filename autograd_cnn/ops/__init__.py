@@ -3,6 +3,7 @@
 from autograd_cnn.ops import (
     arithmetic,
     batch_norm,
+    constants,
     conv,
     exponential,
     join,
@@ -15,9 +16,10 @@ from autograd_cnn.ops import (
     shape,
     sort,
     trigonometry,
+    words,
 )
 
 __all__ = [
-    "arithmetic", "batch_norm", "conv", "exponential", "join", "loss", "matrix", "pick", "pool",
-    "product", "reduce", "shape", "sort", "trigonometry",
+    "arithmetic", "batch_norm", "constants", "conv", "exponential", "join", "loss", "matrix",
+    "pick", "pool", "product", "reduce", "shape", "sort", "trigonometry", "words",
 ]  # fmt: skip

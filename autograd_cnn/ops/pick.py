@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,19 @@ from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.shape import along, line, unbroadcast
+from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
-    "diag", "diagonal", "getitem", "put", "scatter_add", "take", "take_along_axis", "tril", "triu",
+    "diag", "diagonal", "gather", "getitem", "put", "scatter_add", "take", "take_along_axis",
+    "tril", "triu",
 ]  # fmt: skip
+
+
+class Picked(NamedTuple):
+    """Values along an axis and their positions, as PyTorch's ``max(dim=)`` names them."""
+
+    values: Any
+    indices: np.ndarray
 
 
 def plain_index(index: Any) -> Any:
@@ -289,3 +298,43 @@ def triu(x: Array, *, k: int = 0) -> Array:
            [0., 1.]])
     """
     return where(_below("triu", x, k - 1), x.dtype.type(0), x)
+
+
+def positions(name: str, argument: str, given: Any, count: int, known: str) -> np.ndarray:
+    """`given` as an array of integers from 0 to `count` - 1; a `count` below 0 is no bound."""
+    index = np.array(values(given), None if np.size(values(given)) else np.intp)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}: {argument} must hold integers, got dtype {index.dtype}")
+    bounded = count >= 0
+    first = kernels.first_outside if bounded else kernels.reference.first_outside
+    wrong = first(index, count if bounded else 2**64)  # which is no number in C
+    if wrong is not None:
+        known += f", 0 to {count - 1}" if count > 0 else ""
+        raise ValueError(f"{name}: index {index.flat[wrong]} is out of range; {known}")
+    return index
+
+
+@array_function
+def gather(input: Array, dim: int, index: Array) -> Array:
+    """The values at the integers `index` along axis `dim`, in the shape of `index`.
+
+    ``out[i, j] = input[i, index[i, j]]`` for `dim` 1.  `index` has as many axes as the input and
+    may be shorter along all of them; along `dim` it may be longer.  `take_along_axis` broadcasts
+    instead.  A value picked several times adds up its gradients.
+
+    >>> ag.gather(np.array([[1.0, 2.0], [3.0, 4.0]]), 1, np.array([[1, 0, 1]]))
+    array([[2., 1., 2.]])
+    """
+    x, given = input.reshape(input.shape or (1,)), np.atleast_1d(values(index))
+    dim = normal_axis("gather", dim, x.ndim)
+    n = x.shape[dim]
+    at = positions("gather", "index", given, n, f"axis {dim} has {n} values")
+    longer = [d for d, (k, n) in enumerate(zip(at.shape, x.shape)) if k > n and d != dim]
+    if at.ndim != x.ndim or (longer and at.size):
+        raise ValueError(
+            f"gather: index must fit into the input of shape {input.shape} along all axes but "
+            f"{dim}, got {index.shape}"
+        )
+    places = list(np.ogrid[tuple(map(slice, at.shape))])
+    places[dim] = at
+    return x[tuple(places)].reshape(index.shape)

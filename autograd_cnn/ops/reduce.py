@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import sqrt
 from autograd_cnn.ops.join import concatenate
 from autograd_cnn.ops.shape import along, broadcast_to, flip, line, statistic
+
+F = TypeVar("F", bound=Any)
 
 __all__ = [
     "amax", "amin", "average", "cumprod", "cumsum", "diff", "max", "mean", "min", "nanmean",
@@ -168,7 +170,20 @@ def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
-amax, amin = max, min
+def _of_values(extreme: F) -> F:
+    """`max` or `min` that PyTorch's keywords change nothing about: they give no positions."""
+    name = f"a{extreme.__name__}"
+
+    def function(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+        return extreme(x, axis=axis, keepdims=keepdims)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"The same as `{extreme.__name__}`, but values alone under ``dim=`` too.\n\n"
+    function.__doc__ += f">>> ag.{name}(np.array([[5.0, 5.0]]), dim=1)\narray([5.])\n"
+    return composition(function)  # type: ignore[return-value]
+
+
+amax, amin = _of_values(max), _of_values(min)
 
 
 @composition

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
@@ -15,10 +16,11 @@ from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
+from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
-    "broadcast_to", "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis",
-    "ravel", "reshape", "squeeze", "swapaxes", "transpose",
+    "broadcast_to", "expand_dims", "flatten", "flip", "fliplr", "flipud", "matrix_transpose",
+    "moveaxis", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "unflatten",
 ]  # fmt: skip
 
 
@@ -62,7 +64,7 @@ def transpose(x: Array, *, axes: tuple[int, ...] | None = None) -> Array:
     except ValueError:
         raise ValueError(
             f"transpose: axes must name each of the {np.ndim(x)} axes of shape {np.shape(x)} once, "
-            f"got {axes}"
+            f"got {axes}; swapaxes exchanges two axes"
         ) from None
 
 
@@ -265,3 +267,44 @@ def fliplr(x: Array) -> Array:
     array([[2., 1.]])
     """
     return flip(x, axis=1)
+
+
+@array_function
+def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
+    """Axes `start_dim` to `end_dim` joined into one.
+
+    >>> ag.flatten(np.ones((2, 3, 4, 5)), start_dim=1).shape
+    (2, 60)
+    """
+    shape = input.shape
+    if not shape:
+        return input.reshape((1,))
+    axes = len(shape)
+    first = start_dim + axes if start_dim < 0 else start_dim
+    last = end_dim + axes if end_dim < 0 else end_dim
+    if not 0 <= first <= last < axes:
+        raise ValueError(
+            f"flatten: start_dim={start_dim} and end_dim={end_dim} must name a range of the "
+            f"{axes} axes of {shape}"
+        )
+    return input.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+@array_function
+def unflatten(input: Array, dim: int, sizes: tuple[int, ...]) -> Array:
+    """Axis `dim` split into axes of `sizes`, of which one may be -1: the reverse of `flatten`.
+
+    >>> ag.unflatten(np.ones((2, 60)), 1, (3, 4, -1)).shape
+    (2, 3, 4, 5)
+    """
+    if not -input.ndim <= dim < input.ndim:
+        raise ValueError(f"unflatten: dim={dim} is out of range for shape {input.shape}")
+    dim %= input.ndim
+    known = math.prod(n for n in sizes if n != -1)
+    length, free = input.shape[dim], list(sizes).count(-1)
+    if free > 1 or (free and (not known or length % known)) or (not free and known != length):
+        raise ValueError(
+            f"unflatten: axis {dim} of shape {input.shape} does not split into {tuple(sizes)}"
+        )
+    sides = [length // known if n == -1 else n for n in sizes]
+    return input.reshape((*input.shape[:dim], *sides, *input.shape[dim + 1 :]))

@@ -8,7 +8,7 @@ from autograd_cnn.checks import normal_axis
 from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
-from autograd_cnn.ops.pick import picked_along
+from autograd_cnn.ops.pick import Picked, picked_along
 from autograd_cnn.ops.reduce import last, mean, reduced
 from autograd_cnn.ops.signatures import pair_function
 
@@ -48,13 +48,13 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
 
 @pair_function
 @composition
-def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Array, np.ndarray]:
+def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> Picked:
     """The `k` largest (or smallest) values along `axis` in order, and their integer positions.
 
     Among equal values the first wins; NaN counts as the largest.
 
     >>> ag.topk(np.array([1.0, 5.0, 3.0]), k=2)
-    (array([5., 3.]), array([1, 2]))
+    Picked(values=array([5., 3.]), indices=array([1, 2]))
     """
     axis = normal_axis("topk", axis, x.ndim)
     size = x.shape[axis]
@@ -64,7 +64,7 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> tuple[Arr
     # The reversed line, sorted and read backwards, puts the first of equals first.
     order = size - 1 - _order(plain[..., ::-1], -1)[..., ::-1] if largest else _order(plain, -1)
     where = np.ascontiguousarray(np.moveaxis(order[..., :k], -1, axis))
-    return picked_along(x, where, axis), where
+    return Picked(picked_along(x, where, axis), where)
 
 
 @composition

@@ -7,6 +7,10 @@
 To clip gradients, call `nn.utils.clip_grad_norm_` between ``backward`` and ``optimizer.step``.
 """
 
+import sys
+from typing import TYPE_CHECKING
+
+from autograd_cnn import checks
 from autograd_cnn.optim.adam import Adam, AdamW, NAdam
 from autograd_cnn.optim.adaptive import Adadelta, Adagrad, RMSprop
 from autograd_cnn.optim.one_cycle import OneCycleLR
@@ -29,3 +33,9 @@ __all__ = [
     "InverseTimeLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "NAdam", "OneCycleLR",
     "Optimizer", "RMSprop", "ReduceLROnPlateau", "StepLR",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    lr_scheduler = sys.modules[f"{__name__}.lr_scheduler"] = sys.modules[__name__]  # as in PyTorch
+
+    def __getattr__(name: str) -> object:
+        raise checks.absent("optim", __name__, name)

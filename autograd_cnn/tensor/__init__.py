@@ -17,12 +17,11 @@ from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
 from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
 from autograd_cnn.tensor import numpy_functions
 from autograd_cnn.tensor.array import ArrayAttributes
-from autograd_cnn.tensor.methods import ArrayMethods
+from autograd_cnn.tensor.methods import Methods
 from autograd_cnn.tensor.numpy_special import refuse_hidden_conversion
-from autograd_cnn.tensor.operators import Operators
 
 
-class Tensor(ArrayAttributes, Operators, ArrayMethods):
+class Tensor(ArrayAttributes, Methods):
     """An array that records operations, so that `backward` can compute gradients.
 
     `data` is an array, a tensor, a number or nested lists of numbers, and is copied.  Arrays keep
@@ -258,3 +257,6 @@ def tensor(data: Any, requires_grad: bool = False, dtype: DType | None = None) -
             [3., 4.]])
     """
     return Tensor(data, requires_grad=requires_grad, dtype=dtype)
+
+
+from_numpy = tensor

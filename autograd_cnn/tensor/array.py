@@ -20,6 +20,16 @@ def _of_array(name: str, summary: str, example: str) -> Any:
     return property(operator.attrgetter(f"array.{name}"), doc=text)
 
 
+class _Count(int):
+    """The number of values, which explains itself to who calls it."""
+
+    __slots__ = ()
+
+    def __call__(self, dim: Any = None) -> Any:
+        instead = "x.shape" if dim is None else f"x.shape[{dim}]"
+        raise TypeError(f"size: x.size is the number of values, as in NumPy; write {instead}")
+
+
 class ArrayAttributes(Node):
     """The half of a tensor that describes its values and gives access to them."""
 
@@ -28,8 +38,16 @@ class ArrayAttributes(Node):
     shape: tuple[int, ...] = _of_array("shape", "Sizes of the axes.", "(1, 2)")
     dtype: np.dtype[Any] = _of_array("dtype", "NumPy dtype of the values.", "dtype('float32')")
     ndim: int = _of_array("ndim", "Number of axes.", "2")
-    size: int = _of_array("size", "Number of values.", "2")
     nbytes: int = _of_array("nbytes", "Memory of the values, in bytes.", "8")
+
+    @property
+    def size(self) -> int:
+        """Number of values.
+
+        >>> ag.tensor([[1.0, 2.0]]).size
+        2
+        """
+        return _Count(self.array.size)
 
     @property
     def data(self) -> Tensor:

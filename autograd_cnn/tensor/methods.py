@@ -1,30 +1,148 @@
-"""NumPy's methods on tensors, each an op or a composition of the same name."""
+"""The methods of tensors, NumPy's and PyTorch's; most are the functions of the same name."""
 # mypy: disable-error-code="call-overload, type-var, return-value"
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import numpy as np
 
 from autograd_cnn import ops
+from autograd_cnn.checks import explains, mistake, whole_numbers
 from autograd_cnn.config import native
-from autograd_cnn.engine.node import Node
+from autograd_cnn.engine.node import Node, values
+from autograd_cnn.tensor.operators import Operators
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from autograd_cnn.tensor.types import Input, Tensor
+    # ruff: noqa: D102 - the docstrings are those of the functions
+    from typing import Unpack
+
+    from autograd_cnn.ops.pick import Picked
+    from autograd_cnn.tensor.types import Spread, Tensor, Words
+
+    def _of_one(self: Any) -> Tensor: ...
+    def _tensor(self: Any, *args: Any, **settings: Any) -> Tensor: ...
+    def _other(self: Any, *args: Any, **settings: Any) -> Any: ...
+    def _along(self: Any, axis: Any = None, **words: Unpack[Words]) -> Tensor: ...
+    def _over(
+        self: Any, axis: Any = None, keepdims: bool = False, **w: Unpack[Words]
+    ) -> Tensor: ...
+    def _plain(self: Any, axis: Any = None, keepdims: bool = False, **w: Unpack[Words]) -> Any: ...
+else:
+    _of_one = _tensor = _other = _along = _over = _plain = "a row of the table"
 
 
-class ArrayMethods(Node):
-    """Methods with NumPy's names and arguments.
+def cast(dtype: str) -> Callable[[T], T]:
+    """The method of a tensor or a module that converts it to `dtype`."""
+
+    def call(self: Any) -> Any:
+        return self.to(dtype)
+
+    call.__doc__ = f"The same as ``.to({dtype!r})``; see `astype`."
+    return call
+
+
+def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **settings: Any) -> Any:
+        self[...] = function(self, *args, **settings)
+        return self
+
+    name = function.__name__
+    call.__name__, call.__doc__ = f"{name}_", f"`{name}`, written into the tensor; see `{name}`."
+    return call
+
+
+class Adopted(Node):
+    """The table of the methods that are functions of the package, NumPy's and PyTorch's."""
+
+    __slots__ = ()
+
+    abs = absolute = acos = acosh = arccos = arcsin = arctan = asin = asinh = atan = _of_one
+    atanh = ceil = cholesky = cos = cosh = det = erf = exp = exp2 = expm1 = fliplr = _of_one
+    flipud = floor = inverse = log = log10 = log1p = log2 = neg = negative = ravel = _of_one
+    reciprocal = relu = sigmoid = sign = sin = sinh = sqrt = square = tan = tanh = _of_one
+    trunc = _of_one
+    add = arctan2 = atan2 = bmm = broadcast_to = clamp = clip = cumprod = diag = _tensor
+    diagonal = diff = div = divide = dot = expand_dims = flatten = flip = floor_divide = _tensor
+    gather = hypot = inner = log_softmax = logaddexp = logsumexp = masked_fill = matmul = _tensor
+    maximum = median = minimum = mm = moveaxis = movedim = mul = multiply = norm = outer = _tensor
+    pow = power = remainder = repeat = repeat_interleave = roll = round = softmax = sub = _tensor
+    subtract = take_along_axis = trace = tril = triu = unflatten = unsqueeze = _tensor
+    argsort = chunk = nonzero = slogdet = topk = _other
+    cumsum = squeeze = _along
+    amax = amin = mean = nanmean = nansum = prod = ptp = sum = _over
+    all = any = argmax = argmin = _plain
+    if not TYPE_CHECKING:
+        max = min = std = swapaxes = take = var = _tensor
+    # Written into the tensor.
+    abs_ = add_ = ceil_ = clamp_ = clip_ = cos_ = div_ = exp_ = floor_ = log_ = _tensor
+    masked_fill_ = mul_ = neg_ = pow_ = reciprocal_ = relu_ = round_ = sigmoid_ = sin_ = _tensor
+    sqrt_ = square_ = sub_ = tanh_ = tril_ = triu_ = _tensor
+
+    bool, int, long = cast("bool"), cast("int32"), cast("int64")
+    float, double = cast("float32"), cast("float64")
+
+
+_HOMES = [vars(getattr(ops, name)) for name in ops.__all__]
+_FUNCTIONS = {name: home[name] for home in _HOMES for name in home.get("__all__", ())}
+for _name, _held in list(vars(Adopted).items()):
+    if _held is _tensor:
+        _found = _FUNCTIONS[_name.removesuffix("_")]
+        setattr(Adopted, _name, _in_place(_found) if _name.endswith("_") else _found)
+
+
+def dtype_of_move(where: str, *given: Any) -> Any:
+    """The dtype in the arguments of ``x.to(...)``, or None; every device but the CPU is refused."""
+    found: Any = None
+    for x in given:
+        if isinstance(x, str) and x.partition(":")[0] in ("cuda", "mps", "xpu", "gpu", "tpu"):
+            raise TypeError(f"{where}: there is no device {x!r}; all runs on the CPU, leave it out")
+        if not (x is None or isinstance(x, bool) or (isinstance(x, str) and x == "cpu")):
+            found = values(x).dtype if isinstance(x, (Node, np.ndarray)) else x
+    try:
+        return None if found is None else np.dtype(found)
+    except TypeError:
+        raise mistake(where, "dtype", "a dtype such as 'float32'", found) from None
+
+
+@explains("""tensor:
+    H allclose apply_ asnumpy assign assign_add bfloat16 bincount cuda data_ptr detach_ device
+    element_size eq equal eval expand_as flat ge get_device grad_fn gradient gt half imag
+    is_contiguous is_cuda is_floating_point is_sparse isclose isfinite isinf isnan itemsize le lt
+    map_ mps ndimension ne nelement new_empty new_full new_ones new_tensor new_zeros normal_
+    partition percentile pin_memory put quantile random_ real reshape_as resize resize_ scatter_
+    scatter_add_ searchsorted set_ share_memory_ sort split storage stride strides to_sparse tobytes
+    type uniform_ unique untyped_storage view_as
+""")
+class Methods(Adopted, Operators):
+    """Methods with NumPy's names and arguments, and with PyTorch's.
 
     Positions and truth values are plain arrays.  `sort`, `fill` and `put` are left out because they
-    work in place.
+    work in place in NumPy.
     """
 
     __slots__ = ()
 
-    # ---------------------------------------------------------------------------------------- shape
+    if TYPE_CHECKING:
+
+        @overload
+        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        @overload
+        def max(self, *, dim: int, keepdim: bool = False) -> Picked: ...
+        def max(self, *args: Any, **named: Any) -> Any: ...
+
+        min = max
+
+        def swapaxes(self, axis1: int, axis2: int) -> Tensor: ...
+        def take(self, indices: Any, axis: int | None = None, **words: Unpack[Words]) -> Tensor: ...
+        def var(
+            self, axis: Any = None, keepdims: bool = False, ddof: float = 0, **words: Unpack[Spread]
+        ) -> Tensor: ...
+
+        std = var
 
     @property
     def T(self) -> Tensor:  # noqa: N802
@@ -36,38 +154,19 @@ class ArrayMethods(Node):
         """The last two axes exchanged; see `matrix_transpose`."""
         return ops.shape.matrix_transpose(self)
 
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
-        """Two axes exchanged; see `swapaxes`."""
-        return ops.shape.swapaxes(self, axis1=axis1, axis2=axis2)
-
     def transpose(self, *axes: Any) -> Tensor:
         """Axes in the given order, reversed by default; see `transpose`."""
+        if len(axes) == self.array.ndim == 2 and axes[0] % 2 < axes[1] % 2:
+            raise TypeError(
+                f"transpose: axes {axes} in NumPy's meaning leave a matrix as it is; write x.T, or "
+                "x.swapaxes(0, 1) for PyTorch's transpose"
+            )
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return ops.shape.transpose(self, axes=None if order is None else tuple(order))
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same values under another shape; see `reshape`."""
         return ops.shape.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
-
-    def flatten(self) -> Tensor:
-        """All values along one axis; see `ravel`."""
-        return ops.shape.ravel(self)
-
-    def ravel(self) -> Tensor:
-        """All values along one axis; see `ravel`."""
-        return ops.shape.ravel(self)
-
-    def squeeze(self, axis: Any = None) -> Tensor:
-        """Remove the axes of size 1, or only those in `axis`; see `squeeze`."""
-        return ops.shape.squeeze(self, axis=axis)
-
-    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
-        """Each value `repeats` times along `axis`; see `repeat`."""
-        return ops.join.repeat(self, repeats=repeats, axis=axis)
-
-    def broadcast_to(self, shape: Any) -> Tensor:
-        """Values repeated to `shape`; see `broadcast_to`."""
-        return ops.shape.broadcast_to(self, shape=shape)
 
     def astype(self, dtype: Any, copy: bool = True) -> Tensor:
         """Values converted to `dtype`; without `copy` the tensor itself if it has that dtype.
@@ -88,151 +187,78 @@ class ArrayMethods(Node):
         """
         return ops.arithmetic.astype(self, dtype=self.array.dtype)
 
-    # ----------------------------------------------------------------------------------- reductions
+    clone, permute, view = copy, transpose, reshape
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """Sum over `axis`; see `sum`."""
-        return ops.reduce.sum(self, axis=axis, keepdims=keepdims)
+    def dim(self) -> int:
+        """The number of axes, `ndim`.
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """Product over `axis`; see `prod`."""
-        return ops.reduce.prod(self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """Mean over `axis`; see `mean`."""
-        return ops.reduce.mean(self, axis=axis, keepdims=keepdims)
-
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """Variance over `axis`; see `var`."""
-        return ops.reduce.var(self, axis=axis, keepdims=keepdims, ddof=ddof)
-
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """Standard deviation over `axis`; see `std`."""
-        return ops.reduce.std(self, axis=axis, keepdims=keepdims, ddof=ddof)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """Largest value over `axis`; see `max`."""
-        return ops.reduce.max(self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """Smallest value over `axis`; see `min`."""
-        return ops.reduce.min(self, axis=axis, keepdims=keepdims)
-
-    def cumsum(self, axis: int | None = None) -> Tensor:
-        """Running sum along `axis`; see `cumsum`."""
-        return ops.reduce.cumsum(self, axis=axis)
-
-    def cumprod(self, axis: int | None = None) -> Tensor:
-        """Running product along `axis`; see `cumprod`."""
-        return ops.reduce.cumprod(self, axis=axis)
-
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-        """The sum of a diagonal; see `trace`."""
-        return ops.matrix.trace(self, offset=offset, axis1=axis1, axis2=axis2)
-
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-        """The values on a diagonal; see `diagonal`."""
-        return ops.pick.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
-
-    def take(self, indices: Any, axis: int | None = None) -> Tensor:
-        """The values at `indices` along `axis`; see `take`."""
-        return ops.pick.take(self, indices=indices, axis=axis)
-
-    def dot(self, other: Input) -> Tensor:
-        """NumPy's dot product; see `dot`."""
-        return ops.product.dot(self, other)
-
-    # ------------------------------------------------------------------------------------ constants
-
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Position of the largest value over `axis`; a tie goes to the first.
-
-        >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmax(axis=1)
-        array([1, 0])
+        >>> ag.tensor([[1.0, 2.0]]).dim()
+        2
         """
-        ops.reduce.check_some("argmax", self.array, axis)
-        return np.argmax(self.array, axis=axis, keepdims=keepdims)
+        return self.array.ndim
 
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Position of the smallest value over `axis`; a tie goes to the first.
+    def numel(self) -> int:
+        """The number of values, `size`.
 
-        >>> ag.tensor([[1.0, 3.0], [5.0, 2.0]]).argmin(axis=1)
-        array([0, 1])
+        >>> ag.tensor([[1.0, 2.0]]).numel()
+        2
         """
-        ops.reduce.check_some("argmin", self.array, axis)
-        return np.argmin(self.array, axis=axis, keepdims=keepdims)
+        return self.array.size
 
-    def argsort(self, axis: int | None = -1) -> Any:
-        """Positions in ascending order along `axis`, plain integers; the sort is stable.
+    def t(self) -> Tensor:
+        """A matrix with its axes exchanged; see `transpose`."""
+        if self.array.ndim > 2:
+            raise ValueError(f"t: needs two axes at most, got shape {self.array.shape}; write .mT")
+        return self.T
 
-        >>> ag.tensor([3.0, 1.0, 2.0]).argsort()
-        array([1, 2, 0])
+    def expand(self, *sizes: Any) -> Tensor:
+        """Values repeated to `sizes`, of which -1 keeps an axis; see `broadcast_to`."""
+        wanted = whole_numbers("expand", "sizes", sizes[0] if len(sizes) == 1 else sizes)
+        own = (0,) * (len(wanted) - self.array.ndim) + self.array.shape
+        return self.broadcast_to(tuple(n if k == -1 else k for k, n in zip(wanted, own)))
+
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """The values of the tensor where `condition` is true, of `other` elsewhere; see `where`."""
+        return ops.arithmetic.where(condition, self, other)
+
+    def tile(self, *reps: Any) -> Tensor:
+        """The values laid side by side `reps` times along every axis; see `tile`."""
+        sizes: Any = reps[0] if len(reps) == 1 else reps
+        return ops.join.tile(self, reps=sizes)
+
+    def to(self, *target: Any, dtype: Any = None, device: Any = None, copy: Any = False) -> Tensor:
+        """Values converted to a dtype, or to that of another tensor.
+
+        The tensor itself if it has that dtype; its device and its order in memory do not matter.
+
+        >>> ag.tensor([1.5]).to("float64").dtype
+        dtype('float64')
         """
-        return self.array.argsort(axis=axis, kind="stable")
+        wanted = dtype_of_move("to", device, *target, dtype)
+        return self.astype(self.array.dtype if wanted is None else wanted, copy=bool(copy))
 
-    def nonzero(self) -> tuple[np.ndarray, ...]:
-        """Positions of the values that are not 0, one plain array per axis.
+    type_as = cpu = contiguous = to
 
-        >>> ag.tensor([3.0, 0.0, 2.0]).nonzero()
-        (array([0, 2]),)
+    def fill_(self, value: Any) -> Self:
+        """Every value replaced by `value`, in place; returns the tensor.
+
+        >>> ag.tensor([1.0, 2.0]).fill_(5.0)
+        tensor([5., 5.])
         """
-        return self.array.nonzero()
+        self[...] = value
+        return self
 
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Whether all values over `axis` are true or not 0, a plain array.
+    copy_ = fill_
 
-        >>> ag.tensor([[1.0, 0.0], [5.0, 2.0]]).all(axis=1)
-        array([False,  True])
+    def zero_(self) -> Self:
+        """Every value replaced by 0, in place; returns the tensor.
+
+        >>> ag.tensor([1.0, 2.0]).zero_()
+        tensor([0., 0.])
         """
-        return self.array.all(axis=axis, keepdims=keepdims)
-
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Whether a value over `axis` is true or not 0, a plain array.
-
-        >>> ag.tensor([[0.0, 0.0], [5.0, 2.0]]).any(axis=1)
-        array([False,  True])
-        """
-        return self.array.any(axis=axis, keepdims=keepdims)
-
-    # -------------------------------------------------------------------------------- single values
-
-    def exp(self) -> Tensor:
-        """e to the power of each value; see `exp`."""
-        return ops.exponential.exp(self)
-
-    def log(self) -> Tensor:
-        """Natural logarithm; see `log`."""
-        return ops.exponential.log(self)
-
-    def sqrt(self) -> Tensor:
-        """Square root; see `sqrt`."""
-        return ops.exponential.sqrt(self)
-
-    def abs(self) -> Tensor:
-        """Absolute value; see `abs`."""
-        return ops.arithmetic.abs(self)
-
-    def round(self, decimals: int = 0) -> Tensor:
-        """Rounded to `decimals` places, with gradient 0; see `round`."""
-        return ops.arithmetic.round(self, decimals=decimals)
-
-    def tanh(self) -> Tensor:
-        """Hyperbolic tangent; see `tanh`."""
-        return ops.trigonometry.tanh(self)
-
-    def sigmoid(self) -> Tensor:
-        """Logistic function; see `sigmoid`."""
-        return ops.exponential.sigmoid(self)
-
-    def relu(self) -> Tensor:
-        """max(x, 0); see `relu`."""
-        return ops.arithmetic.relu(self)
-
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        """Values limited to [min, max]; see `clip`."""
-        return ops.arithmetic.clip(self, min, max)
+        return self.fill_(0)
 
 
-for _method in vars(ArrayMethods).values():
-    if callable(_method):  # errors of Python's own name a method by this
+for _method in vars(Methods).values():  # errors of Python's own name a method by this
+    if getattr(_method, "__module__", None) == __name__ and callable(_method):
         _method.__qualname__ = f"Tensor.{_method.__name__}"

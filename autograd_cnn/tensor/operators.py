@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from autograd_cnn.tensor.types import Input, Tensor
 
 
+def _three(function: Any, ufunc: Any = None) -> tuple[Any, Any, Any]:
+    """An operator, the one with the tensor on the right, and the one in place."""
+
+    def on_the_right(self: Any, other: Any) -> Any:
+        return function(other, self)
+
+    def in_place(self: Any, other: Any) -> Any:
+        writes.update(self, function, ufunc, other)
+        return self
+
+    return function, on_the_right, in_place
+
+
 class Operators(Node):
     """Arithmetic gives tensors; comparisons give plain boolean arrays, which are constants.
 
@@ -28,62 +41,30 @@ class Operators(Node):
 
     __slots__ = ()
 
-    def __add__(self, other: Input) -> Tensor:
-        return arithmetic.add(self, other)
+    if TYPE_CHECKING:
 
-    def __radd__(self, other: Input) -> Tensor:
-        return arithmetic.add(other, self)
+        def __add__(self, other: Input) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __iadd__(self, other: Input) -> Self: ...
 
-    def __sub__(self, other: Input) -> Tensor:
-        return arithmetic.subtract(self, other)
-
-    def __rsub__(self, other: Input) -> Tensor:
-        return arithmetic.subtract(other, self)
-
-    def __mul__(self, other: Input) -> Tensor:
-        return arithmetic.multiply(self, other)
-
-    def __rmul__(self, other: Input) -> Tensor:
-        return arithmetic.multiply(other, self)
-
-    def __truediv__(self, other: Input) -> Tensor:
-        return arithmetic.divide(self, other)
-
-    def __rtruediv__(self, other: Input) -> Tensor:
-        return arithmetic.divide(other, self)
-
-    def __floordiv__(self, other: Input) -> Tensor:
-        return arithmetic.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Input) -> Tensor:
-        return arithmetic.floor_divide(other, self)
-
-    def __mod__(self, other: Input) -> Tensor:
-        return arithmetic.remainder(self, other)
-
-    def __rmod__(self, other: Input) -> Tensor:
-        return arithmetic.remainder(other, self)
-
-    def __pow__(self, other: Input) -> Tensor:
-        return exponential.power(self, other)
-
-    def __rpow__(self, other: Input) -> Tensor:
-        return exponential.power(other, self)
-
-    def __matmul__(self, other: Input) -> Tensor:
-        return product.matmul(self, other)
-
-    def __rmatmul__(self, other: Input) -> Tensor:
-        return product.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return arithmetic.negative(self)
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __add__
+        __matmul__ = __rmatmul__ = __add__
+        __abs__, __isub__ = __neg__, __iadd__
+        __imul__ = __itruediv__ = __ipow__ = __iadd__
+    else:
+        __add__, __radd__, __iadd__ = _three(arithmetic.add, np.add)
+        __sub__, __rsub__, __isub__ = _three(arithmetic.subtract, np.subtract)
+        __mul__, __rmul__, __imul__ = _three(arithmetic.multiply, np.multiply)
+        __truediv__, __rtruediv__, __itruediv__ = _three(arithmetic.divide, np.true_divide)
+        __pow__, __rpow__, __ipow__ = _three(exponential.power, np.power)
+        __floordiv__, __rfloordiv__ = _three(arithmetic.floor_divide)[:2]
+        __mod__, __rmod__ = _three(arithmetic.remainder)[:2]
+        __matmul__, __rmatmul__ = _three(product.matmul)[:2]
+        __neg__, __abs__ = arithmetic.negative, arithmetic.abs
 
     def __pos__(self) -> Tensor:
         return arithmetic.astype(self, dtype=self.array.dtype)
-
-    def __abs__(self) -> Tensor:
-        return arithmetic.abs(self)
 
     def __round__(self, ndigits: int | None = None) -> Tensor:
         return arithmetic.round(self, decimals=ndigits or 0)
@@ -103,25 +84,6 @@ class Operators(Node):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         writes.assign(self, index, value)
-
-    def _update(self, function: Any, ufunc: np.ufunc, other: Any) -> Self:
-        writes.update(self, function, ufunc, other)
-        return self
-
-    def __iadd__(self, other: Input) -> Self:
-        return self._update(arithmetic.add, np.add, other)
-
-    def __isub__(self, other: Input) -> Self:
-        return self._update(arithmetic.subtract, np.subtract, other)
-
-    def __imul__(self, other: Input) -> Self:
-        return self._update(arithmetic.multiply, np.multiply, other)
-
-    def __itruediv__(self, other: Input) -> Self:
-        return self._update(arithmetic.divide, np.true_divide, other)
-
-    def __ipow__(self, other: Input) -> Self:
-        return self._update(exponential.power, np.power, other)
 
     # ---------------------------------------------------------------------------------- comparisons
 

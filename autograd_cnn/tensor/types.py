@@ -8,7 +8,7 @@ for every function, whatever its signature; the bodies see their inputs as `Arra
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypedDict, overload
 
 import numpy as np
 from typing_extensions import TypeVar
@@ -37,10 +37,25 @@ ArrayT = TypeVar("ArrayT", Tensor, NDArray, default=NDArray)
 Batch = TypeVar("Batch", default=tuple[np.ndarray, ...])
 """What a `DataLoader` yields."""
 Setting: TypeAlias = int | str | Sequence[int] | np.dtype[Any] | type[Any] | None
+Dim: TypeAlias = int | Sequence[int] | None
 
 _Of1: TypeAlias = "ArrayFunction[Concatenate[Any, Q]]"
 _Of2: TypeAlias = "ArrayFunction[Concatenate[Any, Any, Q]]"
 _Of3: TypeAlias = "ArrayFunction[Concatenate[Any, Any, Any, Q]]"
+
+
+class Words(TypedDict, total=False):
+    """PyTorch's names for `axis` and `keepdims`."""
+
+    dim: Dim
+    keepdim: bool
+
+
+class Spread(Words, total=False):
+    """PyTorch's names for the settings of `std` and `var`."""
+
+    unbiased: bool
+    correction: float
 
 
 class ArrayFunction(Protocol[P]):
@@ -72,6 +87,10 @@ class ArrayFunction(Protocol[P]):
     def __call__(
         self, x: ArrayT | Numbers, setting: Setting, /, *args: Any, **kwargs: Any
     ) -> ArrayT: ...
+    @overload
+    def __call__(self, x: ArrayT | Numbers, /, *args: Any, dim: Dim, **named: Any) -> ArrayT: ...
+    @overload
+    def __call__(self, x: ArrayT | Numbers, /, *args: Any, axis: Dim, **named: Any) -> ArrayT: ...
     @overload
     def __call__(self, /, **named: Any) -> Any: ...
 

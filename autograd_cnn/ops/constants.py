@@ -1,0 +1,55 @@
+"""Positions and truth values: plain arrays, which carry no gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_cnn.engine.annotations import Axis
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.node import Array, values
+from autograd_cnn.ops.reduce import check_some
+
+__all__ = ["all", "any", "argmax", "argmin", "argsort", "nonzero"]
+
+
+def _plain(name: str, summary: str, shown: str) -> Any:
+    """NumPy's function `name` of the values; `shown` is what it gives for an example."""
+    theirs = getattr(np, name)
+
+    def function(x: Array, axis: Axis = None, keepdims: bool = False) -> Any:
+        if name.startswith("arg"):
+            check_some(name, values(x), axis)
+        return theirs(values(x), axis=axis, keepdims=keepdims)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{summary}\n\n>>> ag.tensor([[0.0, 3.0], [5.0, 2.0]]).{name}(axis=1)"
+    function.__doc__ += f"\n{shown}\n"
+    return checked(function)
+
+
+argmax = _plain("argmax", "Position of the first largest value over `axis`.", "array([1, 0])")
+argmin = _plain("argmin", "Position of the first smallest value over `axis`.", "array([0, 1])")
+all = _plain("all", "Whether all values over `axis` are true or not 0.", "array([False,  True])")
+any = _plain("any", "Whether a value over `axis` is true or not 0.", "array([ True,  True])")
+
+
+@checked
+def argsort(x: Array, axis: int | None = -1) -> Any:
+    """Positions in ascending order along `axis`, plain integers; the sort is stable.
+
+    >>> ag.tensor([3.0, 1.0, 2.0]).argsort()
+    array([1, 2, 0])
+    """
+    return np.argsort(values(x), axis=axis, kind="stable")
+
+
+@checked
+def nonzero(x: Array) -> tuple[np.ndarray, ...]:
+    """Positions of the values that are not 0, one plain array per axis.
+
+    >>> ag.tensor([3.0, 0.0, 2.0]).nonzero()
+    (array([0, 2]),)
+    """
+    return np.nonzero(values(x))
