@@ -65,7 +65,7 @@ def parser() -> Parser:
     return p
 
 
-def load(where: str | None) -> tuple[str, data.Dataset]:
+def load(where: str | None) -> tuple[str, data.TrainTest]:
     """The data and its name.  Digits stand in for MNIST only if the user named no folder."""
     if where == "digits":
         return "embedded digits (UCI)", data.digits()
@@ -91,7 +91,7 @@ def load(where: str | None) -> tuple[str, data.Dataset]:
 # ------------------------------------------------------------------------------------------ one run
 
 
-def run(options: argparse.Namespace, name: str, dataset: data.Dataset, record: Record) -> None:
+def run(options: argparse.Namespace, name: str, dataset: data.TrainTest, record: Record) -> None:
     """Build the network, train it, and show what it learned."""
     fill_in(options, name)
     images, epochs = len(dataset.train.labels), options.epochs

@@ -9,7 +9,14 @@
 
 from autograd_cnn.data import augment
 from autograd_cnn.data.batches import DataLoader
-from autograd_cnn.data.datasets import Dataset, Split, Subset, TensorDataset, random_split
+from autograd_cnn.data.datasets import (
+    Dataset,
+    Split,
+    Subset,
+    TensorDataset,
+    TrainTest,
+    random_split,
+)
 from autograd_cnn.data.errors import DataError, DataUnavailable
 from autograd_cnn.data.idx_format import read_idx
 from autograd_cnn.data.mnist_files import mnist
@@ -17,5 +24,5 @@ from autograd_cnn.data.uci_digits import digits
 
 __all__ = [
     "DataError", "DataLoader", "DataUnavailable", "Dataset", "Split", "Subset", "TensorDataset",
-    "augment", "digits", "mnist", "random_split", "read_idx",
+    "TrainTest", "augment", "digits", "mnist", "random_split", "read_idx",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autograd_cnn.data.datasets import Dataset, Split
+from autograd_cnn.data.datasets import Split, TrainTest
 from autograd_cnn.data.errors import DataError, DataUnavailable
 from autograd_cnn.data.files import AnyPath
 from autograd_cnn.data.idx_format import decode_idx
@@ -22,7 +22,7 @@ from autograd_cnn.data.npz_format import read_member
 _NPZ, _NPZ_NAMES = "mnist.npz", ("x_train", "y_train", "x_test", "y_test")
 
 
-def mnist(root: AnyPath | None = None) -> Dataset:
+def mnist(root: AnyPath | None = None) -> TrainTest:
     """The MNIST digits: 60,000 train and 10,000 test images with their labels.
 
     Images are uint8 (N, 1, 28, 28), 0..255, white on black, in the original order.  Labels are
@@ -44,7 +44,7 @@ def mnist(root: AnyPath | None = None) -> Dataset:
     return load(MNIST, root)
 
 
-def load(source: Source, root: AnyPath | None) -> Dataset:
+def load(source: Source, root: AnyPath | None) -> TrainTest:
     """`mnist` from any source."""
     given = None if root is None else Path(os.fsdecode(root))
     if given is not None and not given.is_dir():
@@ -157,7 +157,7 @@ def _advice() -> Iterator[None]:
         ) from error.__cause__
 
 
-def _dataset(arrays: list[np.ndarray]) -> Dataset:
+def _dataset(arrays: list[np.ndarray]) -> TrainTest:
     """The four arrays as a dataset: images (N, 1, H, W) and int64 labels."""
     pairs = (arrays[:2], arrays[2:])
-    return Dataset(*(Split(images[:, None], labels.astype(np.int64)) for images, labels in pairs))
+    return TrainTest(*(Split(images[:, None], labels.astype(np.int64)) for images, labels in pairs))

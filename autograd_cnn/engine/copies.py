@@ -39,7 +39,7 @@ def protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, 
 
 def locked(x: Any) -> np.ndarray:
     """A copy of x in bytes, which nobody can make writable again; x itself if it lies in bytes."""
-    if type(x) is np.ndarray and type(x.base) is bytes:
+    if type(x) is np.ndarray and isinstance(x.base, bytes):
         return x
     x = np.asarray(x)
     return np.array(x) if x.dtype.hasobject else np.ndarray(x.shape, x.dtype, x.tobytes())
