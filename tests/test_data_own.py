@@ -193,49 +193,6 @@ def test_a_generator_serves_for_one_pass() -> None:
     assert repr(loader) == "DataLoader(generator, batch_size=2)"
 
 
-MISTAKES: dict[str, tuple[Any, type[Exception], str]] = {
-    "dict": (lambda: data.DataLoader({"x": np.ones(3)}), TypeError, "give a tuple of its values"),
-    "text": (lambda: data.DataLoader("images"), TypeError, "got str"),
-    "number": (lambda: data.DataLoader(5), TypeError, "__len__ and __getitem__"),
-    "ragged lists": (lambda: data.DataLoader(([[1], [1, 2]], [0, 1])), TypeError, "equal rows"),
-    "different shapes": (
-        lambda: list(data.DataLoader([np.ones(2), np.ones(3)], 2)),
-        ValueError,
-        r"different shapes, \[\(2,\), \(3,\)\]",
-    ),
-    "different parts": (
-        lambda: list(data.DataLoader([(1, 2), (1,)], 2)),
-        ValueError,
-        "from 1 to 2; pass collate_fn",
-    ),
-    "objects": (lambda: list(data.DataLoader([object()], 2)), TypeError, "type object are no"),
-    "seed and generator": (
-        lambda: data.DataLoader(np.ones(3), seed=1, generator=np.random.default_rng(0)),
-        ValueError,
-        "either seed or generator",
-    ),
-    "generator": (lambda: data.DataLoader(np.ones(3), generator=3), TypeError, "write seed="),
-    "shuffled sampler": (
-        lambda: data.DataLoader(np.ones(3), shuffle=True, sampler=[0]),
-        ValueError,
-        "either shuffle or sampler",
-    ),
-    "shuffled stream": (
-        lambda: data.DataLoader(iter([1]), shuffle=True),
-        ValueError,
-        "either a data set without __len__",
-    ),
-    "no length": (lambda: len(data.Dataset()), NotImplementedError, "Dataset must define __len__"),
-}
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes_are_told(name: str) -> None:
-    call, kind, words = MISTAKES[name]
-    with pytest.raises(kind, match=words):
-        call()
-
-
 def test_short_representations() -> None:
     images, labels = np.zeros((5, 1, 2, 2), np.uint8), np.arange(5)
     split = data.Split(images, labels)
