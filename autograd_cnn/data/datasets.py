@@ -12,7 +12,7 @@ Indices: TypeAlias = int | slice | np.ndarray
 
 
 class Split(NamedTuple):
-    """One part of a labelled image set: `images` uint8 (N, 1, H, W) and `labels` int64 (N,).
+    """One part of a labelled image set: `images` uint8 (N, C, H, W) and `labels` int64 (N,).
 
     >>> images, labels = Split(np.zeros((5, 1, 28, 28), np.uint8), np.arange(5))
     >>> images.shape, labels.dtype
