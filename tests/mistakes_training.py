@@ -105,6 +105,12 @@ data.random_split(np.ones(3), [1, 1])  =>  ValueError: random_split: lengths ...
 data.read_idx("no-such-file")
     =>  FileNotFoundError: [Errno 2] No such file or directory: 'no-such-file
 data.mnist("no-such-folder")  =>  FileNotFoundError: root: ...no-such-folder
+data.fashion_mnist("no-such-folder")  =>  FileNotFoundError: root: ...with Fashion-MNIST files
+data.kmnist("no-such-folder")  =>  FileNotFoundError: root: ...with KMNIST files, found none
+data.cifar10("no-such-folder")  =>  FileNotFoundError: root: ...with CIFAR-10 files
+data.ImageFolder("no-such-folder")  =>  FileNotFoundError: root: ...images for each class
+data.ImageFolder(".", "CMYK")  =>  ValueError: ImageFolder: mode must be 'RGB' or 'L', got 'CMYK'
+data.ImageFolder(".", size=(0, 8))  =>  ValueError: ImageFolder: size must be at least 1, got 0
 # augmentation
 augment.warp([[1.0]], rng())  =>  TypeError: warp: images must be an array, such ...got [[1.0]]
 augment.warp(IMAGES.astype(int), rng())

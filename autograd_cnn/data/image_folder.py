@@ -38,7 +38,7 @@ class ImageFolder(Dataset):
     def __init__(
         self, root: AnyPath, mode: str = "RGB", size: int | tuple[int, int] | None = None
     ) -> None:
-        self.root = existing_folder(root, "which has a folder of images for each class,")
+        self.root = existing_folder(root, " that has a folder of images for each class")
         self.mode = choice("ImageFolder", "mode", mode, ("RGB", "L"))
         self.size = None if size is None else per_axis("ImageFolder", "size", size, 1, 2)
         folders = sorted(p for p in self.root.iterdir() if p.is_dir() and p.name[0] != ".")

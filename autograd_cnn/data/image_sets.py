@@ -79,7 +79,7 @@ def cifar10(root: AnyPath | None = None) -> TrainTest:
 
 def load(source: Source, root: AnyPath | None) -> TrainTest:
     """The set of any source, as `mnist` gives it."""
-    given = None if root is None else existing_folder(root, f"empty or with {source.name} files")
+    given = None if root is None else existing_folder(root, f", empty or with {source.name} files")
     looked = []
     for origin, folder in _places(source, given):
         for form in source.forms:
@@ -101,7 +101,7 @@ def existing_folder(root: AnyPath, wanted: str) -> Path:
     given = Path(os.fsdecode(root))
     if not given.is_dir():
         kind = NotADirectoryError if given.exists() else FileNotFoundError
-        raise kind(f"root: expected a folder, {wanted}, found none at {given}")
+        raise kind(f"root: expected a folder{wanted}, found none at {given}")
     return given
 
 
