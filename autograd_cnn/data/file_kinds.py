@@ -135,7 +135,7 @@ class BatchFile(DataFile):
             raise DataError(f"{origin}: expected {size:,} bytes of {self.shape}, found {found}")
         records = np.frombuffer(content, np.uint8).reshape(self.shape)
         _check_labels(records[:, 0], origin)
-        return [records]
+        return [records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]]
 
 
 class BatchArchive(DataFile):

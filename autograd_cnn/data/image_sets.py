@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autograd_cnn.data.datasets import TrainTest
+from autograd_cnn.data.datasets import Split, TrainTest
 from autograd_cnn.data.errors import DataError, DataUnavailable
 from autograd_cnn.data.file_kinds import DataFile
 from autograd_cnn.data.files import AnyPath
@@ -84,7 +84,7 @@ def load(source: Source, root: AnyPath | None) -> TrainTest:
     for origin, folder in _places(source, given):
         for form in source.forms:
             if not _missing(folder, form):
-                return source.dataset([a for file in form for a in _read(folder, file)])
+                return _dataset([a for file in form for a in _read(folder, file)])
         looked.append(f"{folder} ({origin}): {_lacks(folder, source)}")
     # Imported here, because urllib would double the import time of `data`.
     from autograd_cnn.data.download import download
@@ -93,7 +93,7 @@ def load(source: Source, root: AnyPath | None) -> TrainTest:
     missing = _missing(target, form)
     found = {file.name: _read(target, file) for file in form if file not in missing}
     found |= download(source, missing, target, looked)
-    return source.dataset([a for file in form for a in found[file.name]])
+    return _dataset([a for file in form for a in found[file.name]])
 
 
 def existing_folder(root: AnyPath, wanted: str) -> Path:
@@ -158,3 +158,13 @@ def _read(folder: Path, file: DataFile) -> list[np.ndarray]:
         raise DataError(
             f"{error}.  Delete the file, so that it is downloaded again, or pass another root."
         ) from error.__cause__
+
+
+def _dataset(arrays: list[np.ndarray]) -> TrainTest:
+    """The set of images and labels in turn, of which the last are the test part."""
+
+    def split(part: list[np.ndarray]) -> Split:
+        images, labels = np.concatenate(part[::2]), np.concatenate(part[1::2])
+        return Split(images if images.ndim == 4 else images[:, None], labels.astype(np.int64))
+
+    return TrainTest(split(arrays[:-2]), split(arrays[-2:]))

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
-from autograd_cnn.data.datasets import Split, TrainTest
 from autograd_cnn.data.file_kinds import BatchArchive, BatchFile, DataFile, IdxFile, NpzFile
 
 
-def of_idx(arrays: list[np.ndarray]) -> TrainTest:
-    """The set in the arrays of four IDX files: images (N, 1, H, W) and int64 labels."""
-    pairs = (arrays[:2], arrays[2:])
-    return TrainTest(*(Split(images[:, None], labels.astype(np.int64)) for images, labels in pairs))
-
-
-def of_batches(batches: list[np.ndarray]) -> TrainTest:
-    """The set in the records of CIFAR-10: the last batch is the test part."""
-
-    def split(part: list[np.ndarray]) -> Split:
-        images = np.concatenate([records[:, 1:] for records in part]).reshape(-1, 3, 32, 32)
-        return Split(images, np.concatenate([records[:, 0] for records in part]).astype(np.int64))
-
-    return TrainTest(split(batches[:-1]), split(batches[-1:]))
-
-
 class Source(NamedTuple):
-    """An image set: the forms that it comes in, its mirrors, and what its arrays make.
+    """An image set: its name, the forms that it comes in, and its mirrors.
 
-    Each form is the files that together have all of it.  The mirrors offer the first form.
-    `folder` is the set's own in the cache, and in ``$AUTOGRAD_CNN_DATA`` except for MNIST.
+    Each form is the files that together have all of it; their arrays are images and labels in turn,
+    of which the last are the test part.  The mirrors offer the first form.  `folder` is the set's
+    own in the cache, and in ``$AUTOGRAD_CNN_DATA`` except for MNIST.
     """
 
     name: str
     folder: str
     forms: tuple[tuple[DataFile, ...], ...]
     mirrors: tuple[str, ...]
-    dataset: Callable[[list[np.ndarray]], TrainTest] = of_idx
     timeout: float = 5.0  # seconds without a connection or without a byte
 
 
@@ -112,5 +92,4 @@ CIFAR10 = Source(
         _CIFAR10_FILES,
     ),
     ("https://www.cs.toronto.edu/~kriz/",),
-    of_batches,
 )
