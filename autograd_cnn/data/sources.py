@@ -77,19 +77,9 @@ KMNIST = Source(
 
 # Mirror and MD5: www.cs.toronto.edu/~kriz/cifar.html.
 _NAMES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin")
-_CIFAR10_FILES = tuple(BatchFile(name, (10000, 3073)) for name in _NAMES)
+_FILES = tuple(BatchFile(name, (10000, 3073)) for name in _NAMES)
+_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
+_ARCHIVE = BatchArchive("cifar-10-binary.tar.gz", checksum=_MD5, parts=_FILES)
 CIFAR10 = Source(
-    "CIFAR-10",
-    "cifar10",
-    (
-        (
-            BatchArchive(
-                "cifar-10-binary.tar.gz",
-                checksum="c32a1d4ab5d03f1284b67883e8d87530",
-                parts=_CIFAR10_FILES,
-            ),
-        ),
-        _CIFAR10_FILES,
-    ),
-    ("https://www.cs.toronto.edu/~kriz/",),
+    "CIFAR-10", "cifar10", ((_ARCHIVE,), _FILES), ("https://www.cs.toronto.edu/~kriz/",)
 )
