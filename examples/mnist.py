@@ -2,7 +2,8 @@
 
   python examples/mnist.py                  3 epochs on MNIST, downloaded if
                                             need be
-  python examples/mnist.py --data FOLDER    the MNIST files are in that folder
+  python examples/mnist.py --data FOLDER    the four files of MNIST, or of another
+                                            set of its form, in that folder
   python examples/mnist.py --data digits    the digits of the package
   python examples/mnist.py --model best     the most accurate recipe: minutes
   python examples/mnist.py --resume         go on with an interrupted run
@@ -22,6 +23,7 @@ seed gives the same numbers on the same machine.
 import argparse
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,14 @@ import autograd_cnn as ag
 from autograd_cnn import data, nn, optim
 from autograd_cnn.training import CheckpointError, confusion_matrix
 
-MNIST_FILES = ("*-ubyte", "*-ubyte.gz", "mnist.npz")
+DIGITS = "embedded digits (UCI)"
+SETS = {"MNIST": data.mnist, "Fashion-MNIST": data.fashion_mnist, "KMNIST": data.kmnist}
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 KEPT_OPTIONS = ("model", "batch_size", "lr", "seed")  # the same numbers need the same options
 
 # ------------------------------------------------------------------------------------------ options
@@ -43,7 +52,7 @@ KEPT_OPTIONS = ("model", "batch_size", "lr", "seed")  # the same numbers need th
 
 def parser() -> Parser:
     p = Parser("mnist.py", __doc__)
-    where = "folder with the four MNIST files, or 'digits' (default: find or download MNIST)"
+    where = "folder with MNIST or a set of its form, or 'digits' (default: find or download MNIST)"
     p.add_argument("--data", metavar="WHERE", help=where)
     network = "network and recipe (default: cnn)"
     p.add_argument("--model", choices=MODELS, default="cnn", help=network)
@@ -65,33 +74,69 @@ def parser() -> Parser:
     return p
 
 
-def load(where: str | None) -> tuple[str, data.Dataset]:
+def load(where: str | None) -> tuple[str, data.TrainTest]:
     """The data and its name.  Digits stand in for MNIST only if the user named no folder."""
     if where == "digits":
-        return "embedded digits (UCI)", data.digits()
-    if where is None:
-        print("Looking for MNIST on this machine, then on its mirrors", file=sys.stderr, flush=True)
-    elif not Path(where).is_dir():
-        parser().error(
-            f"argument --data: expected 'digits' or a folder with MNIST files, found no folder at "
-            f"{where}"
-        )
-    elif not any(file.match(name) for file in Path(where).iterdir() for name in MNIST_FILES):
-        parser().error(f"no MNIST files in {where}; --data digits needs none")
+        return DIGITS, data.digits()
+    if where is not None:
+        return load_folder(Path(where))
+    print("Looking for MNIST on this machine, then on its mirrors", file=sys.stderr, flush=True)
     try:
-        return "MNIST", data.mnist(where)
+        return "MNIST", data.mnist()
     except data.DataUnavailable as error:
-        if where is not None:
-            raise
         reason = str(error).splitlines()[0].rstrip(".")
     print(f"{reason}: training on the embedded digits instead", flush=True)
     return load("digits")
 
 
+def load_folder(folder: Path) -> tuple[str, data.TrainTest]:
+    """The set in a folder and its name: MNIST, or four IDX files of its form.
+
+    Checksums tell which set it is.  Those of Fashion-MNIST and KMNIST are of .gz files.  Nothing is
+    downloaded.
+    """
+    if not folder.is_dir():
+        parser().error(
+            "argument --data: expected 'digits' or a folder with MNIST files, found no folder at "
+            f"{folder}"
+        )
+    found = {name: idx_file(folder, name) for name in FILES}
+    missing = ", ".join(name for name, path in found.items() if path is None)
+    if (folder / "mnist.npz").is_file() and missing:
+        return "MNIST", data.mnist(folder)
+    if missing:
+        parser().error(
+            f"argument --data: {folder} lacks {missing} (plain or .gz); --data digits needs none"
+        )
+    paths = [path for path in found.values() if path is not None]
+    for name, known in SETS.items():
+        if name == "MNIST" or all(path.suffix == ".gz" for path in paths):
+            with suppress(data.DataError):
+                return name, known(folder)
+    arrays = [data.read_idx(path) for path in paths]
+    for images, labels in (arrays[:2], arrays[2:]):
+        fits = images.shape == (*labels.shape, 28, 28) and images.dtype == np.uint8
+        if not (fits and labels.size and np.isin(labels, range(10)).all()):
+            raise data.DataError(
+                f"{folder}: expected uint8 images (N, 28, 28) and labels (N,) of 0..9, found "
+                f"{images.dtype} {images.shape} and {labels.dtype} {labels.shape}"
+            )
+    print(f"{folder} has another set than MNIST, or changed files: training on what it has")
+    parts = [data.Split(x[:, None], y.astype(np.int64)) for x, y in (arrays[:2], arrays[2:])]
+    return f"the set in {folder.resolve().name}", data.TrainTest(*parts)
+
+
+def idx_file(folder: Path, name: str) -> Path | None:
+    """The path of an IDX file, with a dot before "idx" or not, plain or .gz."""
+    pattern = name.replace("-idx", "[-.]idx")
+    found = [*folder.glob(pattern), *folder.glob(f"{pattern}.gz")]
+    return found[0] if found else None
+
+
 # ------------------------------------------------------------------------------------------ one run
 
 
-def run(options: argparse.Namespace, name: str, dataset: data.Dataset, record: Record) -> None:
+def run(options: argparse.Namespace, name: str, dataset: data.TrainTest, record: Record) -> None:
     """Build the network, train it, and show what it learned."""
     fill_in(options, name)
     images, epochs = len(dataset.train.labels), options.epochs
@@ -127,7 +172,7 @@ def run(options: argparse.Namespace, name: str, dataset: data.Dataset, record: R
 def fill_in(options: argparse.Namespace, name: str) -> None:
     """Set the options that the user left open by the recipe of the network."""
     recipe = recipe_for(options.model)
-    epochs = recipe.epochs if name == "MNIST" else recipe.digits_epochs
+    epochs = recipe.digits_epochs if name == DIGITS else recipe.epochs
     defaults = {"epochs": epochs, "batch_size": recipe.batch_size, "lr": recipe.lr}
     for option, value in defaults.items():
         if getattr(options, option) is None:

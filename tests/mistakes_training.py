@@ -70,7 +70,24 @@ nn.utils.clip_grad_norm_([x(1)], -1)
     =>  ValueError: clip_grad_norm_: max_norm must be at least 0, got -1
 nn.utils.clip_grad_value_(3, 1)  =>  TypeError: clip_grad_value_: parameters must be an
 # data
-data.DataLoader(3)  =>  TypeError: dataset: expected a NumPy array, got int
+data.DataLoader(3)  =>  TypeError: dataset: ...__len__ and __getitem__ or with __iter__, got int
+data.DataLoader("images")  =>  TypeError: dataset: ...got str
+data.DataLoader({"x": np.ones(3)})  =>  TypeError: dataset: ...give a tuple of its values
+data.DataLoader(([[1], [1, 2]], [0, 1]))  =>  TypeError: array 0 of the dataset: ...in equal rows
+list(data.DataLoader([np.ones(2), np.ones(3)], 2))
+    =>  ValueError: DataLoader: ...have different shapes, [(2,), (3,)]; make them equal
+list(data.DataLoader([(1, 2), (1,)], 2))
+    =>  ValueError: DataLoader: ...numbers of parts, from 1 to 2; pass collate_fn
+list(data.DataLoader([object()]))  =>  TypeError: DataLoader: elements of type object are no numbers
+data.DataLoader(np.ones(3), generator=3)
+    =>  TypeError: DataLoader: generator must be a NumPy generator, ...got int; for a number write seed=
+data.DataLoader(np.ones(3), seed=1, generator=np.random.default_rng(0))
+    =>  ValueError: DataLoader: give either seed or generator, not both
+data.DataLoader(np.ones(3), shuffle=True, sampler=[0])
+    =>  ValueError: DataLoader: give either shuffle or sampler, not both
+data.DataLoader(iter([1]), shuffle=True)
+    =>  ValueError: DataLoader: give either a data set without __len__ and __getitem__ or shuffle
+len(data.Dataset())  =>  NotImplementedError: Dataset must define __len__
 data.DataLoader(np.ones(3), 0)  =>  ValueError: DataLoader: batch_size must be at least 1
 data.DataLoader(np.arange(3), 1.5)
     =>  TypeError: DataLoader: batch_size must be an integer, got 1.5
@@ -88,6 +105,12 @@ data.random_split(np.ones(3), [1, 1])  =>  ValueError: random_split: lengths ...
 data.read_idx("no-such-file")
     =>  FileNotFoundError: [Errno 2] No such file or directory: 'no-such-file
 data.mnist("no-such-folder")  =>  FileNotFoundError: root: ...no-such-folder
+data.fashion_mnist("no-such-folder")  =>  FileNotFoundError: root: ...with Fashion-MNIST files
+data.kmnist("no-such-folder")  =>  FileNotFoundError: root: ...with KMNIST files, found none
+data.cifar10("no-such-folder")  =>  FileNotFoundError: root: ...with CIFAR-10 files
+data.ImageFolder("no-such-folder")  =>  FileNotFoundError: root: ...images for each class
+data.ImageFolder(".", "CMYK")  =>  ValueError: ImageFolder: mode must be 'RGB' or 'L', got 'CMYK'
+data.ImageFolder(".", size=(0, 8))  =>  ValueError: ImageFolder: size must be at least 1, got 0
 # augmentation
 augment.warp([[1.0]], rng())  =>  TypeError: warp: images must be an array, such ...got [[1.0]]
 augment.warp(IMAGES.astype(int), rng())
@@ -108,7 +131,10 @@ augment.noise(IMAGES, rng(), -2)  =>  ValueError: noise: deviation must be at le
 augment.noise(IMAGES, None, 1)  =>  TypeError: noise: rng must be a generator
 augment.noise(None, rng(), 1)  =>  TypeError: noise: images must be an array
 # metrics, progress, stopping, checkpoints
-training.accuracy([1], np.ones(1, int))  =>  TypeError: accuracy: predicted must be an
+training.accuracy("abc", [1, 2, 3])  =>  TypeError: accuracy: predicted must be an array of numbers
+training.accuracy([[1], [1, 2]], [0, 1])  =>  TypeError: accuracy: ...array of numbers, got list
+training.precision_recall_f1([0, 3], [0, 1], classes=2)
+    =>  ValueError: precision_recall_f1: predicted class 3 in row 1
 training.accuracy(np.ones(2, int), np.ones(3, int))
     =>  ValueError: accuracy: predicted must have shape (3,)
 training.accuracy(np.ones(2), np.ones(2, int))

@@ -1,4 +1,4 @@
-"""MNIST from servers on this machine: good, damaged, lying, slow and absent ones."""
+"""Image sets from servers on this machine: good, damaged, lying, slow and absent ones."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from typing import Any
 import pytest
 
 from autograd_cnn import data
-from autograd_cnn.data import mnist_download
-from autograd_cnn.data.mnist_files import load
-from tests.test_data_mnist import (
+from autograd_cnn.data import download
+from autograd_cnn.data.image_sets import load
+from tests.test_data_sets import (
+    ARCHIVE,
     IMAGES,
+    MADE,
     NAMES,
     PACKED,
+    PACKED_FILES,
     PLAIN,
+    TAR,
     check,
     flipped,
     folder,
@@ -34,7 +38,7 @@ from tests.test_data_mnist import (
 )
 
 __all__ = ["no_other_places"]  # a fixture that every test here uses by itself
-STORED = sorted(f"{n}.gz" for n in NAMES)
+STORED = sorted(PACKED_FILES)
 
 
 class Server:
@@ -44,7 +48,7 @@ class Server:
     """
 
     def __init__(self) -> None:
-        self.serve: dict[str, Any] = {f"{n}.gz": c for n, c in PACKED.items()}
+        self.serve: dict[str, Any] = {**PACKED_FILES, TAR: ARCHIVE}
         self.asked: list[str] = []
         outer = self
 
@@ -108,15 +112,18 @@ def left(path: Path) -> list[str]:
     return sorted(p.name for p in path.rglob("*") if p.is_file())
 
 
+@pytest.mark.parametrize("made", MADE)
 def test_a_download_is_stored_and_the_second_call_needs_no_network(
-    tmp_path: Path, server: Server, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, server: Server, capsys: pytest.CaptureFixture[str], made: str
 ) -> None:
-    check(load(source(server.url), None))
-    assert left(tmp_path / "cache") == STORED
+    source, names = MADE[made].source(server.url), list(MADE[made].offered)
+    check(load(source, None), made)
+    assert left(tmp_path / "cache" / "autograd_cnn" / source.folder) == sorted(names)
+    assert left(tmp_path) == sorted(names)
     lines = capsys.readouterr().err.splitlines()  # not a terminal: one plain line a file
-    assert [line.split()[1] for line in lines] == [f"{n}.gz" for n in NAMES]
+    assert [line.split()[1] for line in lines] == names
     server.asked.clear()
-    check(load(source(server.url), None))
+    check(load(source, None), made)
     assert server.asked == []
 
 
@@ -206,10 +213,10 @@ BAD_ANSWERS = {
     "500": (500, "500"),
     "body shorter than announced": (short, r"connection ended after 10 of \d+ bytes"),
     "truncated gzip": (PACKED[IMAGES][:-9], "damaged gzip"),
-    "flipped bit": (flipped(PACKED[IMAGES], 45), "gzip|SHA-256"),
+    "flipped bit": (flipped(PACKED[IMAGES], 45), "gzip|SHA-256|MD5"),
     "another file": (PACKED[NAMES[2]], r"expected uint8 \(6, 4, 3\)"),
     "an HTML page": (b"<html>sign in</html>", "expected an IDX file"),
-    "changed content": (gzip.compress(flipped(PLAIN[IMAGES], 30)), "SHA-256"),
+    "changed content": (gzip.compress(flipped(PLAIN[IMAGES], 30)), "SHA-256|MD5"),
     "a gzip bomb": (gzip.compress(PLAIN[IMAGES] + bytes(10**5)), r"expected 72 bytes .*found more"),
     "too large": (bytes(10**5), "expected at most .* found 100,000"),
     "too large in secret": (endless, "expected at most .* found more"),
@@ -218,18 +225,38 @@ BAD_ANSWERS = {
 }
 
 
+CHANGED = {  # for the archive, of which only the checksum is compared
+    "404": (404, "404 Not Found"),
+    "body shorter than announced": (
+        lambda handler: send(handler, ARCHIVE[:10], len(ARCHIVE)),
+        "connection ended after 10",
+    ),
+    "truncated gzip": (ARCHIVE[:-9], "MD5"),
+    "flipped bit": (flipped(ARCHIVE, 45), "MD5"),
+    "an HTML page": (b"<html>sign in</html>", "MD5"),
+    "too large": (bytes(10**6), "expected at most .* found 1,000,000"),
+}
+CONTENTS = ("flipped bit", "another file", "changed content", "a gzip bomb", "too large")
+EVERY_ANSWER = [
+    *(("mnist", answer) for answer in BAD_ANSWERS),
+    *(("fashion", answer) for answer in CONTENTS),
+    *(("cifar10", answer) for answer in CHANGED),
+]
+
+
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # urllib's, after such redirects
-@pytest.mark.parametrize("answer", BAD_ANSWERS)
+@pytest.mark.parametrize(("made", "answer"), EVERY_ANSWER)
 def test_a_bad_answer_leaves_nothing_and_the_next_mirror_is_asked(
-    tmp_path: Path, server: Server, other: Server, answer: str
+    tmp_path: Path, server: Server, other: Server, made: str, answer: str
 ) -> None:
-    server.serve[f"{IMAGES}.gz"], message = BAD_ANSWERS[answer]
+    source, first = MADE[made].source, next(iter(MADE[made].offered))
+    server.serve[first], message = (CHANGED if made == "cifar10" else BAD_ANSWERS)[answer]
     with pytest.raises(data.DataUnavailable, match=message):
         load(source(server.url, timeout=0.3), None)
     assert left(tmp_path) == []
-    check(load(source(server.url, other.url, timeout=0.3), None))
-    assert f"{IMAGES}.gz" in other.asked
-    assert left(tmp_path) == STORED
+    check(load(source(server.url, other.url, timeout=0.3), None), made)
+    assert first in other.asked
+    assert left(tmp_path) == sorted(MADE[made].offered)
     gc.collect()
 
 
@@ -251,7 +278,7 @@ def test_a_look_up_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         ended.wait(20.0)
         raise OSError("no such host")
 
-    monkeypatch.setattr(mnist_download, "urlopen", look_up)
+    monkeypatch.setattr(download, "urlopen", look_up)
     start = time.monotonic()
     with pytest.raises(data.DataUnavailable, match=r"example: no answer within 0\.1 s"):
         load(source("http://example/", timeout=0.1), None)
@@ -284,7 +311,7 @@ def test_a_download_interrupted_while_receiving_leaves_nothing(
     def advance(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mnist_download, "_progress", lambda *_: nullcontext(advance))
+    monkeypatch.setattr(download, "_progress", lambda *_: nullcontext(advance))
     with pytest.raises(KeyboardInterrupt):
         load(source(server.url), None)
     assert left(tmp_path) == []

@@ -1,5 +1,7 @@
 """examples/mnist.py as a user meets it: run as a program, on the embedded digits."""
 
+import gzip
+import hashlib
 import os
 import re
 import signal
@@ -10,7 +12,9 @@ import numpy as np
 import pytest
 
 from autograd_cnn import training
+from autograd_cnn.data import image_sets, sources
 from tests.programs import EXAMPLES, check_png, needs_terminal, refused, run, shown_in_terminal
+from tests.test_data_sets import idx
 
 import mnist  # isort: skip
 
@@ -241,7 +245,7 @@ def test_only_the_best_recipe_changes_its_training_images(model, changed):
     mnist.fill_in(options, "embedded digits (UCI)")
     parts = mnist.build(options, images, options.epochs)
     assert sum(p.size for p in parts["model"].parameters()) < 500_000
-    plain = mnist.data.DataLoader(images, 32, shuffle=True, drop_last=True)
+    plain = mnist.data.DataLoader(images, 32, shuffle=True, drop_last=True, seed=0)
     (first, labels), (same, same_labels) = next(iter(parts["batches"])), next(iter(plain))
     np.testing.assert_array_equal(labels, same_labels)
     assert (first != same).any() == changed
@@ -268,12 +272,67 @@ def test_bad_options_are_explained_in_one_line(tmp_path, capsys, options, messag
     assert message in refused(mnist.main, [*common, *options], capsys)
 
 
-def test_a_folder_without_mnist_is_refused_and_stays_empty(tmp_path, capsys):
-    folder = tmp_path / "empty"
+def test_a_folder_without_the_files_names_them_and_stays_as_it_was(tmp_path, capsys):
+    folder = tmp_path / "some"
     folder.mkdir()
-    line = refused(mnist.main, ["--data", str(folder), "--out", str(tmp_path)], capsys)
-    assert f"no MNIST files in {folder}; --data digits needs none" in line
-    assert not list(folder.iterdir())
+    options = ["--data", str(folder), "--out", str(tmp_path)]
+    names = list(mnist.FILES)
+    for part in (names, names[:1] + names[2:]):
+        line = refused(mnist.main, options, capsys)
+        assert f"{folder} lacks {', '.join(part)} (plain or .gz); --data digits needs none" in line
+        (folder / names[1]).write_bytes(b"")
+    assert [path.name for path in folder.iterdir()] == [names[1]]
+
+
+def small_set(folder, plain=True, **changed):
+    """Four IDX files of MNIST's form with 192 and 64 images; their contents by name."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    shapes = dict(zip(mnist.FILES, [(192, 28, 28), (192,), (64, 28, 28), (64,)]))
+    arrays = {n: rng.integers(0, 10, s).astype(np.uint8) for n, s in shapes.items()}
+    for name, array in (arrays | changed).items():
+        content = idx(array) if plain else gzip.compress(idx(array))
+        (folder / (name if plain else f"{name}.gz")).write_bytes(content)
+    return folder
+
+
+def test_another_set_of_the_form_of_mnist_is_trained_on(tmp_path, capsys, no_figures):
+    folder = small_set(tmp_path / "clothes")
+    options = ["--epochs", "1", "--model", "mlp", "--out", str(tmp_path / "out")]
+    assert mnist.main(["--data", str(folder), *options]) == 0
+    shown = capsys.readouterr().out
+    assert f"{folder} has another set than MNIST, or changed files" in shown
+    assert "the set in clothes, 64 held-out images; 192 to train on" in shown
+
+
+def test_a_known_set_is_named(tmp_path, monkeypatch):
+    folder = small_set(tmp_path / "data", plain=False)
+    sums = [hashlib.md5((folder / f"{n}.gz").read_bytes()).hexdigest() for n in mnist.FILES]
+    shapes = [(192, 28, 28), (192,), (64, 28, 28), (64,)]
+    files = tuple(map(sources.IdxFile, mnist.FILES, shapes, sums))
+    for name, source in {"Fashion-MNIST": "FASHION_MNIST", "KMNIST": "KMNIST"}.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(image_sets, source, getattr(sources, source)._replace(forms=(files,)))
+            found, dataset = mnist.load(str(folder))
+        assert found == name
+        assert dataset.train.images.shape == (192, 1, 28, 28)
+    assert mnist.load(str(folder))[0] == "the set in data"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        np.zeros((192, 28, 27), np.uint8),
+        np.zeros((191, 28, 28), np.uint8),
+        np.zeros((192,), np.uint8),
+        np.zeros((0, 28, 28), np.uint8),
+    ],
+)
+def test_a_set_of_another_form_is_refused(tmp_path, capsys, changed):
+    folder = small_set(tmp_path / "set", **{mnist.FILES[0]: changed})
+    options = ["--data", str(folder), "--out", str(tmp_path / "out")]
+    expected = "expected uint8 images (N, 28, 28) and labels (N,) of 0..9, found uint8"
+    assert expected in refused(mnist.main, options, capsys)
 
 
 def test_damaged_files_are_explained_in_one_line(tmp_path, capsys):

@@ -18,10 +18,20 @@ import pytest
 from hypothesis import settings
 
 from autograd_cnn import data, nn, optim
-from autograd_cnn.data.mnist_files import load
+from autograd_cnn.data.image_sets import load
 from autograd_cnn.training import CheckpointError, load_checkpoint, save_checkpoint
 from autograd_cnn.training.archive import read_archive
-from tests.test_data_mnist import NAMES, NPZ, PACKED, PLAIN, check, no_other_places, npz, source
+from tests.test_data_sets import (
+    MADE,
+    NAMES,
+    NPZ,
+    PACKED,
+    PLAIN,
+    check,
+    no_other_places,
+    npz,
+    source,
+)
 from tests.training_run import described, states
 
 __all__ = ["no_other_places"]  # a fixture that every test here uses by itself
@@ -116,18 +126,21 @@ def test_every_bit_of_the_headers_of_a_large_file(tmp_path: Path) -> None:
         refused(lambda: read_archive(path), expected)
 
 
-@pytest.mark.parametrize("form", ["packed", "npz"])
-def test_every_bit_of_mnist_files(form: str, tmp_path: Path) -> None:
-    files = {NPZ: npz()} if form == "npz" else {f"{n}.gz": c for n, c in PACKED.items()}
+@pytest.mark.parametrize(
+    ("made", "form"),
+    [("mnist", "packed"), ("mnist", "npz"), ("fashion", "packed"), ("cifar10", "packed")],
+)
+def test_every_bit_of_the_files_of_image_sets(made: str, form: str, tmp_path: Path) -> None:
+    files = {NPZ: npz()} if form == "npz" else MADE[made].offered
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     for name, content in files.items():
         for _ in each_flipped(tmp_path / name, chosen(8 * len(content), 150, 4000)):
             try:
-                dataset = load(source(), tmp_path)
+                dataset = load(MADE[made].source(), tmp_path)
             except data.DataError:
                 continue
-            check(dataset)
+            check(dataset, made)
 
 
 def test_every_bit_of_a_gzip_file_of_another_set(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ MODULES["nn.utils"] = ag.nn.utils
 NO_INPUT = {
     *("ag.Op", "ag.enable_grad", "ag.get_default_dtype", "ag.get_num_threads"),
     *("ag.is_grad_enabled", "ag.no_grad", "ag.profile", "ag.show_config", "ag.set_grad_enabled"),
-    *("ag.why_no_grad", "data.DataError", "data.DataUnavailable", "data.Dataset", "data.Split"),
+    *("ag.why_no_grad", "data.DataError", "data.DataUnavailable", "data.TrainTest", "data.Split"),
 }
 
 

@@ -21,7 +21,7 @@ def mnist():
         def refuse(*_):
             raise data.DataUnavailable("the tests download nothing")
 
-        patch.setattr("autograd_cnn.data.mnist_download.download", refuse)
+        patch.setattr("autograd_cnn.data.download.download", refuse)
         try:
             return data.mnist()
         except data.DataUnavailable:

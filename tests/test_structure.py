@@ -17,10 +17,10 @@ PACKAGE = Path(ag.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = [
     ["checks"],
-    ["kernels", "data"],
+    ["kernels"],
     ["config"],
     ["random"],
-    ["engine"],
+    ["engine", "data"],
     ["ops"],
     ["tensor"],
     ["functional", "testing"],

@@ -66,6 +66,34 @@ def test_classes_scores_arrays_and_tensors_give_the_same(
         np.testing.assert_equal(metric(ag.tensor(scores), ag.tensor(labels)), expected)
         tracked = ag.tensor(scores, requires_grad=True) * 1.0
         np.testing.assert_equal(metric(tracked, labels), expected)
+        np.testing.assert_equal(metric(predicted.tolist(), tuple(labels.tolist())), expected)
+        np.testing.assert_equal(metric(scores.tolist() if n else scores, labels.tolist()), expected)
+
+
+@given(st.integers(0, 12), few, seeds)
+def test_precision_and_recall_are_those_of_one_class_against_the_rest(
+    n: int, k: int, seed: int
+) -> None:
+    scores, labels = scores_and_labels(n, k, seed)
+    predicted = np.where(np.isnan(scores), np.inf, scores).argmax(axis=1)
+    found = training.precision_recall_f1(scores, labels)
+    for c in range(k):
+        guess, true = predicted == c, labels == c
+        precision = true[guess].mean() if guess.any() else np.nan
+        recall = guess[true].mean() if true.any() else np.nan
+        both = guess.any() or true.any()
+        hits = (guess & true).sum()
+        f1 = 2 * hits / (guess.sum() + true.sum()) if both else np.nan
+        if hits:  # the harmonic mean
+            assert np.isclose(f1, 2 / (1 / precision + 1 / recall))
+        expected = [precision, recall, f1, true.sum()]
+        np.testing.assert_allclose([part[c] for part in found], expected, equal_nan=True)
+
+
+def test_metrics_take_ranges_and_series() -> None:
+    assert training.accuracy(range(3), [0, 1, 0]) == 2 / 3
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    assert training.accuracy(pandas.Series([1, 2], index=[5, 6]), pandas.Series([1, 1])) == 0.5
 
 
 def test_confusion_of_classes_that_nobody_is_in() -> None:

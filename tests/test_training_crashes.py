@@ -23,7 +23,8 @@ import pytest
 
 from autograd_cnn import data, optim, training
 from autograd_cnn.data import files
-from autograd_cnn.data.mnist_files import _places
+from autograd_cnn.data.image_sets import _places
+from autograd_cnn.data.sources import MNIST
 from tests.training_run import advance, build
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -325,6 +326,7 @@ PATHS: dict[str, Callable[[Any], Any]] = {
     "replace_file": lambda path: training.replace_file(path).__enter__(),
     "read_idx": data.read_idx,
     "mnist": data.mnist,
+    "ImageFolder": data.ImageFolder,
 }
 
 
@@ -363,4 +365,4 @@ def test_a_setting_with_the_home_of_nobody_is_a_folder_without_mnist(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AUTOGRAD_CNN_DATA", "~nobody-by-this-name/mnist")
-    assert str(dict(_places(None))["$AUTOGRAD_CNN_DATA"]) == "~nobody-by-this-name/mnist"
+    assert str(dict(_places(MNIST, None))["$AUTOGRAD_CNN_DATA"]) == "~nobody-by-this-name/mnist"

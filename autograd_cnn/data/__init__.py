@@ -9,13 +9,22 @@
 
 from autograd_cnn.data import augment
 from autograd_cnn.data.batches import DataLoader
-from autograd_cnn.data.datasets import Dataset, Split, Subset, TensorDataset, random_split
+from autograd_cnn.data.datasets import (
+    Dataset,
+    Split,
+    Subset,
+    TensorDataset,
+    TrainTest,
+    random_split,
+)
 from autograd_cnn.data.errors import DataError, DataUnavailable
 from autograd_cnn.data.idx_format import read_idx
-from autograd_cnn.data.mnist_files import mnist
+from autograd_cnn.data.image_folder import ImageFolder
+from autograd_cnn.data.image_sets import cifar10, fashion_mnist, kmnist, mnist
 from autograd_cnn.data.uci_digits import digits
 
 __all__ = [
-    "DataError", "DataLoader", "DataUnavailable", "Dataset", "Split", "Subset", "TensorDataset",
-    "augment", "digits", "mnist", "random_split", "read_idx",
+    "DataError", "DataLoader", "DataUnavailable", "Dataset", "ImageFolder", "Split", "Subset",
+    "TensorDataset", "TrainTest", "augment", "cifar10", "digits", "fashion_mnist", "kmnist",
+    "mnist", "random_split", "read_idx",
 ]  # fmt: skip

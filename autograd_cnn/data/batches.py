@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from autograd_cnn import random
 from autograd_cnn.checks import integer, same_state
-from autograd_cnn.data.datasets import Indices, as_dataset
+from autograd_cnn.data.datasets import as_dataset, collate, is_stream, take
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import Batch
@@ -19,15 +21,20 @@ else:
 class DataLoader(Generic[Batch]):
     """The batches of a dataset: every ``for images, labels in loader`` is one pass over it.
 
-    `dataset` is an array (N, ...), a tuple of arrays of equal length such as a `Split`, a
-    `TensorDataset` or a `Subset`.  A batch is a tuple of arrays (B, ...), or an array if the
-    dataset is one.  The last batch may be smaller; `drop_last` leaves it out.  `augment(array,
+    `dataset` is an array or tensor (N, ...), a tuple of them of equal length such as a `Split`, a
+    pandas frame, or any object with `__len__` and `__getitem__`, such as a list of pairs.  Objects
+    with only `__iter__` are read in their order.
+
+    Arrays give arrays (B, ...), and tensors tensors: one, or a tuple of them.  Single elements are
+    joined by ``collate_fn(list)``; the default stacks arrays, numbers and images, part by part in
+    tuples and dicts.  The last batch may be smaller; `drop_last` leaves it out.  `augment(array,
     rng)` replaces the first array of a batch.  `transform(*batch)` then replaces the batch.
 
     With `shuffle` the order is ``np.random.default_rng([seed, epoch]).permutation(N)``.  The `rng`
     of batch 1, 2, ... is ``np.random.default_rng([seed, epoch, 1])``, ...  So the same seed gives
-    the same passes.  Passes at the same time do not influence each other.  Batches are new
-    arrays, which may change.
+    the same passes.  Without a seed, each pass draws one from `generator`, a NumPy generator, or
+    from the one that `manual_seed` restarts.  `sampler` gives the indices of a pass instead.
+    Passes at the same time do not influence each other.  Batches are new arrays, which may change.
 
     >>> loader = DataLoader((np.arange(5), np.arange(5) % 2), batch_size=2)
     >>> len(loader), loader.epoch
@@ -48,7 +55,10 @@ class DataLoader(Generic[Batch]):
         shuffle: bool = False,
         drop_last: bool = False,
         *,
-        seed: int = 0,
+        seed: int | None = None,
+        generator: np.random.Generator | None = None,
+        sampler: Iterable[int] | None = None,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
         augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
         transform: Callable[..., Batch] | None = None,
     ) -> None:
@@ -56,7 +66,9 @@ class DataLoader(Generic[Batch]):
         self.batch_size = integer("DataLoader", "batch_size", batch_size, 1)
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self.seed = integer("DataLoader", "seed", seed, 0)
+        self.seed = None if seed is None else integer("DataLoader", "seed", seed, 0)
+        self.generator, self.sampler, self.collate_fn = generator, sampler, collate_fn
+        _refuse_contradictions(self)
         self.augment = augment
         self.transform = transform
         self.epoch = 0
@@ -76,47 +88,86 @@ class DataLoader(Generic[Batch]):
     def epoch(self, epoch: int) -> None:
         self._begin_at(epoch, 0)
 
-    def _begin_at(self, epoch: int, step: int) -> None:
+    def _begin_at(self, epoch: int, step: int, drawn: int | None = None) -> None:
         epoch = integer("DataLoader", "epoch", epoch, 0)
         step = integer("DataLoader", "step", step, 0)
-        self._start = (epoch, step)  # of the next pass
-        self._place = [epoch, step]  # of the next batch in the pass that began last
+        self._start = (epoch, step, drawn)  # of the next pass
+        self._place = [epoch, step, drawn]  # of the next batch in the pass that began last
 
     def __len__(self) -> int:
-        full, rest = divmod(len(self.dataset), self.batch_size)
+        full, rest = divmod(len(self._indexed), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
+    @property
+    def _indexed(self) -> Any:
+        return self.dataset if self.sampler is None else self.sampler
+
+    def __repr__(self) -> str:
+        sized = hasattr(self._indexed, "__len__")
+        size = f"{len(self._indexed):,} elements" if sized else type(self._indexed).__name__
+        on = [f"{name}=True" for name in ("shuffle", "drop_last") if getattr(self, name)]
+        return f"DataLoader({', '.join([size, f'batch_size={self.batch_size}', *on])})"
+
     def __iter__(self) -> Iterator[Batch]:
-        self._place = place = list(self._start)
-        self._start = (place[0] + 1, 0)
+        epoch, step, drawn = self._start
+        if self.seed is None and drawn is None and (self.shuffle or self.augment):
+            drawn = int((self.generator or random.generator()).integers(2**63))
+        self._place = place = [epoch, step, drawn]
+        self._start = (epoch + 1, 0, None)
         return self._batches(place)
 
-    def _batches(self, place: list[int]) -> Iterator[Any]:
-        """Yield the batches of a pass from `place`, an epoch and a step, and keep it up to date."""
-        epoch, first = place
-        order: np.ndarray | None = None
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
-        for step in range(first, len(self)):
-            chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            batch = self._batch(chosen if order is None else order[chosen], epoch, step)
-            place[:] = (epoch, step + 1) if step + 1 < len(self) else (epoch + 1, 0)
+    def _batches(self, place: list[Any]) -> Iterator[Any]:
+        """Yield the batches of a pass from `place`, and keep it up to date."""
+        epoch, first, drawn = place
+        seeds = [self.seed if drawn is None else drawn, epoch]
+        count = len(self) if hasattr(self._indexed, "__len__") else None
+        choices = itertools.islice(self._choices(seeds), first, None)
+        for step, chosen in enumerate(choices, first):
+            batch = self._batch(chosen, seeds, step)
+            place[:] = (epoch + 1, 0, None) if step + 1 == count else (epoch, step + 1, drawn)
             yield batch
-        place[:] = (epoch + 1, 0)
+        place[:] = (epoch + 1, 0, None)
 
-    def _batch(self, chosen: Indices, epoch: int, step: int) -> Any:
-        """The elements at `chosen`, augmented and transformed."""
-        batch = self.dataset[chosen]
-        arrays = batch if isinstance(batch, tuple) else (batch,)
-        if isinstance(chosen, slice):
-            arrays = tuple(map(np.array, arrays))  # not views of the data set
+    def _choices(self, seeds: list[Any]) -> Iterator[Any]:
+        """What makes each batch of a pass: indices, or the elements of a stream."""
+        if self.sampler is None and not is_stream(self.dataset):
+            order: Any = None
+            if self.shuffle:
+                order = np.random.default_rng(seeds).permutation(len(self.dataset))
+            for step in range(len(self)):
+                chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
+                yield order[chosen] if self.shuffle else chosen
+            return
+        source, none = iter(self._indexed), True
+        least = self.batch_size if self.drop_last else 1
+        while len(found := list(itertools.islice(source, self.batch_size))) >= least:
+            none = False
+            yield found
+        if none and not found and source is self._indexed:
+            raise ValueError(
+                f"DataLoader: the {type(source).__name__} has no more elements, as it serves for "
+                "one pass; give a list, or an object whose __iter__ starts again"
+            )
+
+    def _batch(self, chosen: Any, seeds: list[Any], step: int) -> Any:
+        """The elements at `chosen`, collated, augmented and transformed."""
+        batch = chosen if is_stream(self.dataset) else take(self.dataset, chosen)
+        if self.collate_fn is not None:
+            batch = self.collate_fn(list(zip(*batch) if isinstance(batch, tuple) else batch))
+        elif isinstance(batch, list):
+            batch = collate(batch)
+        elif isinstance(chosen, slice):  # views of the data set
+            batch = tuple(map(_copy, batch)) if isinstance(batch, tuple) else _copy(batch)
         if self.augment is not None:
             # NumPy treats [seed, epoch, 0] like [seed, epoch], which belongs to the order.
-            rng = np.random.default_rng([self.seed, epoch, step + 1])
-            arrays = (self.augment(arrays[0], rng), *arrays[1:])
-        if self.transform is not None:
-            return self.transform(*arrays)
-        return arrays if isinstance(batch, tuple) else arrays[0]
+            rng = np.random.default_rng([*seeds, step + 1])
+            if isinstance(batch, tuple):
+                batch = (self.augment(batch[0], rng), *batch[1:])
+            else:
+                batch = self.augment(batch, rng)
+        if self.transform is None:
+            return batch
+        return self.transform(*batch) if isinstance(batch, tuple) else self.transform(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """The place of the next batch, and the settings that the order depends on.
@@ -132,8 +183,8 @@ class DataLoader(Generic[Batch]):
         0 2
         1 0
         """
-        epoch, step = self._place
-        return {**self._settings(), "epoch": epoch, "step": step}
+        epoch, step, drawn = self._place
+        return {**self._settings(), "epoch": epoch, "step": step, "drawn": drawn}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Let the next pass continue where `state_dict` was taken.
@@ -145,14 +196,39 @@ class DataLoader(Generic[Batch]):
         >>> list(loader), loader.epoch
         ([array([4, 5])], 4)
         """
+        if isinstance(state_dict, Mapping):
+            state_dict = {"drawn": None, **state_dict}  # older files have none
         same_state("DataLoader.load_state_dict", self.state_dict(), state_dict, self._settings())
-        self._begin_at(state_dict["epoch"], state_dict["step"])
+        self._begin_at(*(state_dict[name] for name in ("epoch", "step", "drawn")))
 
-    def _settings(self) -> dict[str, int]:
+    def _settings(self) -> dict[str, int | None]:
         return {
-            "length": len(self.dataset),
+            "length": len(self._indexed) if hasattr(self._indexed, "__len__") else None,
             "batch_size": self.batch_size,
             "shuffle": bool(self.shuffle),
             "drop_last": bool(self.drop_last),
             "seed": self.seed,
         }
+
+
+def _copy(x: Any) -> Any:
+    return np.array(x) if isinstance(x, np.ndarray) else x.copy()
+
+
+def _refuse_contradictions(loader: DataLoader[Any]) -> None:
+    """Raise for settings that exclude each other, or that the data set cannot follow."""
+    generator, stream = loader.generator, is_stream(loader.dataset)
+    if generator is not None and not isinstance(generator, np.random.Generator):
+        found = type(generator).__name__
+        raise TypeError(
+            f"DataLoader: generator must be a NumPy generator, as np.random.default_rng(0) gives, "
+            f"got {found}; for a number write seed="
+        )
+    for first, second, both in (
+        ("seed", "generator", loader.seed is not None and generator is not None),
+        ("shuffle", "sampler", loader.shuffle and loader.sampler is not None),
+        ("a data set without __len__ and __getitem__", "sampler", stream and loader.sampler),
+        ("a data set without __len__ and __getitem__", "shuffle", stream and loader.shuffle),
+    ):
+        if both:
+            raise ValueError(f"DataLoader: give either {first} or {second}, not both")

@@ -1,9 +1,9 @@
-"""Datasets as arrays of equal length, indexed a batch at a time."""
+"""Data sets: arrays of equal length, indexed a batch at a time, or elements one by one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ Indices: TypeAlias = int | slice | np.ndarray
 
 
 class Split(NamedTuple):
-    """One part of a labelled image set: `images` uint8 (N, 1, H, W) and `labels` int64 (N,).
+    """One part of a labelled image set: `images` uint8 (N, C, H, W) and `labels` int64 (N,).
 
     >>> images, labels = Split(np.zeros((5, 1, 28, 28), np.uint8), np.arange(5))
     >>> images.shape, labels.dtype
@@ -22,12 +22,15 @@ class Split(NamedTuple):
     images: np.ndarray
     labels: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"Split(images={_described(self.images)}, labels={_described(self.labels)})"
 
-class Dataset(NamedTuple):
+
+class TrainTest(NamedTuple):
     """A labelled image set: `train` and `test`, each a `Split`.
 
     >>> part = Split(np.zeros((5, 1, 28, 28), np.uint8), np.arange(5))
-    >>> (x_train, y_train), (x_test, y_test) = Dataset(train=part, test=part)
+    >>> (x_train, y_train), (x_test, y_test) = TrainTest(train=part, test=part)
     >>> x_train.shape
     (5, 1, 28, 28)
     """
@@ -36,25 +39,53 @@ class Dataset(NamedTuple):
     test: Split
 
 
-class TensorDataset:
+class Dataset:
+    """The base of data sets of your own: give them `__len__` and `__getitem__`.
+
+    An element is an array, a number, or a tuple or dict of them.  Other objects with these methods
+    serve as well; the base only says what is missing.
+
+    >>> class Squares(Dataset):
+    ...     def __len__(self):
+    ...         return 5
+    ...
+    ...     def __getitem__(self, i):
+    ...         return np.full(3, i), i * i
+    >>> x, y = next(iter(ag.data.DataLoader(Squares(), batch_size=2)))
+    >>> x.shape, y
+    ((2, 3), array([0, 1]))
+    """
+
+    def __len__(self) -> int:
+        raise NotImplementedError(
+            f"{type(self).__name__} must define __len__, its number of elements"
+        )
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__(self, index)")
+
+
+class TensorDataset(Dataset):
     """Arrays (N, ...) of equal length: ``dataset[i]`` is the tuple of every ``array[i]``.
 
-    `i` is an int, a slice or an array of indices, as in NumPy.
+    Tensors, pandas frames and series, and lists of numbers serve as arrays.  `i` is an int, a slice
+    or an array of indices, as in NumPy.
 
     >>> dataset = TensorDataset(np.arange(6).reshape(3, 2), np.array([5, 6, 7]))
     >>> len(dataset), dataset[1]
     (3, (array([2, 3]), np.int64(6)))
+    >>> dataset
+    TensorDataset(int64 (3, 2), int64 (3,))
     """
 
-    def __init__(self, *arrays: np.ndarray) -> None:
+    def __init__(self, *arrays: Any) -> None:
         if not arrays:
             raise ValueError("TensorDataset: expected at least one array")
-        for position, array in enumerate(arrays):
-            _check_array(array, f"array {position} of the dataset")
-        if len({len(array) for array in arrays}) > 1:
-            lengths = ", ".join(str(len(array)) for array in arrays)
+        found = [_as_array(a, f"array {k} of the dataset") for k, a in enumerate(arrays)]
+        if len({len(array) for array in found}) > 1:
+            lengths = ", ".join(str(len(array)) for array in found)
             raise ValueError(f"the arrays of a dataset must have equal lengths, got {lengths}")
-        self.arrays = arrays
+        self.arrays = tuple(found)
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -62,8 +93,11 @@ class TensorDataset:
     def __getitem__(self, index: Indices) -> tuple[Any, ...]:
         return tuple(array[index] for array in self.arrays)
 
+    def __repr__(self) -> str:
+        return f"TensorDataset({', '.join(map(_described, self.arrays))})"
 
-class Subset:
+
+class Subset(Dataset):
     """The elements of a dataset at `indices`, in that order.
 
     `dataset` is what `DataLoader` takes.  Negative indices count from the end.
@@ -90,7 +124,11 @@ class Subset:
         return len(self.indices)
 
     def __getitem__(self, index: Indices) -> Any:
-        return self.dataset[self.indices[index]]
+        where = self.indices[index]
+        return take(self.dataset, where) if np.ndim(where) else self.dataset[int(where)]
+
+    def __repr__(self) -> str:
+        return f"Subset({len(self):,} of {len(self.dataset):,} elements)"
 
 
 def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[Subset]:
@@ -129,22 +167,104 @@ def _counts(lengths: Sequence[float], total: int) -> list[int]:
 
 
 def as_dataset(dataset: Any) -> Any:
-    """The user's `dataset` as an array, a TensorDataset or a Subset."""
-    if isinstance(dataset, TensorDataset | Subset):
-        return dataset
+    """The user's `dataset`: arrays as an array or a TensorDataset, other elements as they are."""
     if isinstance(dataset, tuple):
         return TensorDataset(*dataset)
-    return _check_array(dataset, "dataset")
-
-
-def _check_array(array: Any, what: str) -> np.ndarray:
-    """`array`, if it is an array with at least one axis."""
-    if not isinstance(array, np.ndarray):
+    if isinstance(dataset, np.ndarray) or hasattr(dataset, "detach") or hasattr(dataset, "iloc"):
+        return _as_array(dataset, "dataset")
+    needed = "__iter__" if is_stream(dataset) else "__getitem__"
+    if isinstance(dataset, (str, bytes, dict)) or not hasattr(dataset, needed):
         raise TypeError(
-            f"{what}: expected a NumPy array, got {type(array).__name__}"
-            + (" (give one of its parts, such as .train)" if isinstance(array, tuple) else "")
-            + (" (give its .numpy())" if hasattr(array, "numpy") else "")
+            "dataset: expected arrays, or an object with __len__ and __getitem__ or with __iter__, "
+            f"got {type(dataset).__name__}"
+            + " (give a tuple of its values)"
+            * isinstance(dataset, dict)
+        )
+    return dataset
+
+
+def is_stream(dataset: Any) -> bool:
+    """Whether elements can only be read one after the other, as from a generator."""
+    return not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__")
+
+
+def take(dataset: Any, chosen: Indices) -> Any:
+    """The elements of a data set at `chosen`: together, if it is made of arrays, or as a list."""
+    if type(dataset) is Subset:
+        return take(dataset.dataset, dataset.indices[chosen])
+    if type(dataset) is TensorDataset or isinstance(dataset, np.ndarray) or _is_tensor(dataset):
+        return dataset[chosen]
+    places: Any = range(len(dataset))[chosen] if isinstance(chosen, slice) else chosen
+    return [dataset[int(place)] for place in places]
+
+
+def collate(items: Sequence[Any]) -> Any:
+    """A batch of `items`: arrays and numbers stacked, tuples, lists and dicts part by part.
+
+    Strings stay a list.  Python's floats become float32, as the weights of layers are.
+
+    >>> collate([(np.zeros(2), 1.5), (np.ones(2), 2.5)])
+    (array([[0., 0.],
+           [1., 1.]]), array([1.5, 2.5], dtype=float32))
+    """
+    first = items[0]
+    if isinstance(first, Mapping):
+        return {key: collate([item[key] for item in items]) for key in first}
+    if isinstance(first, (tuple, list)):
+        if len({len(item) for item in items}) > 1:
+            raise ValueError(
+                "DataLoader: the elements of a batch have different numbers of parts, from "
+                f"{min(map(len, items))} to {max(map(len, items))}; pass collate_fn to join them"
+            )
+        parts = [collate(part) for part in zip(*items)]
+        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+    if isinstance(first, (str, bytes)):
+        return list(items)
+    if isinstance(first, float) and not isinstance(first, np.generic):
+        return np.asarray(items, np.float32)
+    shapes = {np.shape(item) for item in items}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"DataLoader: the elements of a batch have different shapes, {sorted(shapes)[:3]}; "
+            "make them equal in the data set, or pass collate_fn to join them"
+        )
+    stacked = np.stack(list(items))
+    if stacked.dtype == object:
+        raise TypeError(
+            f"DataLoader: elements of type {type(first).__name__} are no numbers or arrays; "
+            "convert them in the data set, or pass collate_fn to join them"
+        )
+    return stacked
+
+
+def _is_tensor(x: Any) -> bool:
+    """Whether x is a tensor of this library, of which this package knows nothing."""
+    return hasattr(x, "detach") and hasattr(x, "__array_function__")
+
+
+def _as_array(given: Any, what: str) -> Any:
+    """`given` as an array, or as a tensor without a graph, with at least one axis."""
+    if isinstance(given, (np.ndarray, list, range)) or hasattr(given, "iloc"):
+        try:
+            array = np.asarray(given)
+        except ValueError:  # lists of different lengths
+            array = np.empty(0, object)
+        if isinstance(given, list) and array.dtype == float:
+            array = array.astype(np.float32)
+    elif hasattr(given, "detach"):
+        array = given.detach() if _is_tensor(given) else np.asarray(given.detach())
+    else:
+        hint = " (give one of its parts, such as .train)" * isinstance(given, tuple)
+        raise TypeError(f"{what}: expected an array, got {type(given).__name__}{hint}")
+    if array.dtype == object:
+        hint = " (choose its columns of numbers)" * hasattr(given, "columns")
+        raise TypeError(
+            f"{what}: expected numbers in equal rows in the {type(given).__name__}{hint}"
         )
     if not array.ndim:
         raise ValueError(f"{what}: expected an array with at least one axis, got a scalar")
     return array
+
+
+def _described(array: Any) -> str:
+    return f"{array.dtype} {array.shape}"

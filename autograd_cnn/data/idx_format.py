@@ -30,7 +30,7 @@ def read_idx(path: AnyPath) -> np.ndarray:
     """The array in an IDX file, plain or gzip-compressed.
 
     The file's header gives the shape and the dtype: uint8, int8, int16, int32, float32 or float64.
-    Fashion-MNIST and EMNIST work too.  A damaged file, one that is shorter or longer than its
+    So it reads EMNIST and sets of your own.  A damaged file, one that is shorter or longer than its
     header says, and one that unpacks to over 32 times its size raise DataError.
 
     >>> import pathlib, tempfile
@@ -62,7 +62,7 @@ def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = Non
             raise DataError(
                 f"{name}: it unpacks to {expected:,} bytes; if that is right, unpack it"
             )
-        content = _read_at_most(stream, expected + 1)
+        content = read_at_most(stream, expected + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{name}: damaged gzip file ({error})") from error
     if len(content) != expected:
@@ -95,7 +95,7 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]
     return _DTYPES[magic[2]], tuple(np.frombuffer(sizes, ">u4").tolist())
 
 
-def _read_at_most(stream: BinaryIO, limit: int) -> bytearray:
+def read_at_most(stream: BinaryIO, limit: int) -> bytearray:
     """At most `limit` bytes of `stream`; memory grows with the bytes that arrive."""
     content = bytearray()
     while chunk := stream.read(min(_CHUNK, limit - len(content))):

@@ -6,10 +6,10 @@ from importlib import resources
 
 import numpy as np
 
-from autograd_cnn.data.datasets import Dataset, Split
+from autograd_cnn.data.datasets import Split, TrainTest
 
 
-def digits() -> Dataset:
+def digits() -> TrainTest:
     """1,797 real handwritten digits in MNIST's form, which come with the package.
 
     Images are uint8 (N, 1, 28, 28), 0..255, white on black.  Labels are int64 (N,), 0..9.  Every
@@ -31,7 +31,7 @@ def digits() -> Dataset:
         archive = np.load(file, allow_pickle=False)
         images, labels = enlarge(archive["images"]), archive["labels"].astype(np.int64)
     held_out = np.arange(len(labels)) % 5 == 0
-    return Dataset(
+    return TrainTest(
         Split(images[~held_out], labels[~held_out]), Split(images[held_out], labels[held_out])
     )
 

@@ -32,12 +32,17 @@ True
 from autograd_cnn.data.files import replace_file
 from autograd_cnn.training.archive import CheckpointError
 from autograd_cnn.training.checkpoints import load_checkpoint, save_checkpoint
-from autograd_cnn.training.metrics import accuracy, confusion_matrix, top_k_accuracy
+from autograd_cnn.training.metrics import (
+    accuracy,
+    confusion_matrix,
+    precision_recall_f1,
+    top_k_accuracy,
+)
 from autograd_cnn.training.progress import Progress
 from autograd_cnn.training.step import Step
 from autograd_cnn.training.stopping import EarlyStopping
 
 __all__ = [
     "CheckpointError", "EarlyStopping", "Progress", "Step", "accuracy", "confusion_matrix",
-    "load_checkpoint", "replace_file", "save_checkpoint", "top_k_accuracy",
+    "load_checkpoint", "precision_recall_f1", "replace_file", "save_checkpoint", "top_k_accuracy",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""Metrics of classifiers: accuracy, top-k accuracy and the confusion matrix."""
+"""Metrics of classifiers; arrays, tensors, lists, ranges and pandas series all serve."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,11 @@ def accuracy(predicted: Any, labels: Any) -> float:
     """The share of samples whose class was predicted; NaN for no samples.
 
     `predicted` holds classes, integers (N,), or scores (N, K).  The first largest score counts, and
-    NaN counts as infinity.  `labels` holds the true classes, integers (N,).  Both are arrays or
-    tensors.
+    NaN counts as infinity.  `labels` holds the true classes, integers (N,).
 
-    >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]]), np.array([1, 0, 0]))
+    >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]]), [1, 0, 0])
     0.6666666666666666
-    >>> accuracy(np.array([1, 0, 1]), np.array([1, 0, 0]))
+    >>> accuracy([1, 0, 1], [1, 0, 0])
     0.6666666666666666
     """
     found, truth = _classes("accuracy", predicted, labels)
@@ -58,7 +57,38 @@ def confusion_matrix(predicted: Any, labels: Any, classes: int | None = None) ->
     array([[1, 1],
            [0, 2]])
     """
-    name = "confusion_matrix"
+    return _counts("confusion_matrix", predicted, labels, classes)
+
+
+class ClassScores(NamedTuple):
+    """What `precision_recall_f1` returns: float64 (K,) each, and the counts int64 (K,)."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+
+
+def precision_recall_f1(predicted: Any, labels: Any, classes: int | None = None) -> ClassScores:
+    """Precision, recall and F1 of each class, and the number of its samples.
+
+    Precision is the share of the samples predicted as the class that belong to it; recall is the
+    share of the samples of the class that were predicted so; F1 is their harmonic mean.  Where a
+    class was never predicted, or has no samples, the shares of them are NaN; F1 is NaN if both.
+    The arguments are those of `confusion_matrix`.
+
+    >>> found = precision_recall_f1([0, 1, 1, 1], [0, 0, 1, 1])
+    >>> found.recall, found.f1
+    (array([0.5, 1. ]), array([0.66666667, 0.8       ]))
+    """
+    counts = _counts("precision_recall_f1", predicted, labels, classes)
+    hits, guessed, support = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
+    with np.errstate(invalid="ignore"):  # 0 / 0
+        return ClassScores(hits / guessed, hits / support, 2 * hits / (guessed + support), support)
+
+
+def _counts(name: str, predicted: Any, labels: Any, classes: int | None) -> np.ndarray:
+    """The confusion matrix, for the function called `name`."""
     found, truth = _classes(name, predicted, labels)
     if classes is None:
         scores = values(predicted)
@@ -110,11 +140,14 @@ def _scores(name: str, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _array(name: str, argument: str, given: Any) -> np.ndarray:
-    array = values(given)
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
-        found = getattr(array, "dtype", type(given).__name__)
+    try:
+        array = np.asarray(values(given))
+    except ValueError:  # lists of different lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "iuf":
+        found = getattr(given, "dtype", type(given).__name__)
         raise TypeError(f"{name}: {argument} must be an array of numbers, got {found}")
-    return array
+    return array.astype(int) if array.size == 0 and isinstance(given, (list, tuple)) else array
 
 
 def _check_range(name: str, what: str, found: np.ndarray, classes: int) -> None:

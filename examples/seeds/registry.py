@@ -63,7 +63,7 @@ class Run:
     resume: bool = False
 
     @cached_property
-    def mnist(self) -> data.Dataset:
+    def mnist(self) -> data.TrainTest:
         return data.mnist(self.data)
 
 

@@ -1,4 +1,4 @@
-"""Download of the MNIST files from mirrors, checked before they are stored."""
+"""Download of the files of image sets from mirrors, checked before they are stored."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from urllib.request import urlopen
 import numpy as np
 
 from autograd_cnn.data.errors import DataError, DataUnavailable
+from autograd_cnn.data.file_kinds import DataFile
 from autograd_cnn.data.files import replace_file
-from autograd_cnn.data.idx_format import decode_idx
-from autograd_cnn.data.mnist_source import IdxFile, Source
+from autograd_cnn.data.sources import Source
 
 _CHUNK = 1 << 16
 _SLOWEST = 4000  # bytes a second, less than a telephone modem
 
 
 def download(
-    source: Source, files: Sequence[IdxFile], folder: Path, looked: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """The content of `files` by name; each is verified, then stored as .gz in `folder`.
+    source: Source, files: Sequence[DataFile], folder: Path, looked: Sequence[str]
+) -> dict[str, list[np.ndarray]]:
+    """The arrays of `files` by name; each file is verified, then stored as it came in `folder`.
 
     `looked` lists the folders that were searched.  DataUnavailable is raised if no mirror has a
     file, or if it cannot be stored.
@@ -42,30 +42,29 @@ def download(
             places = "".join(f"\n  {place}" for place in looked)
             tried = "".join(f"\n  {failure}" for failure in failures)
             raise DataUnavailable(
-                f"MNIST is not on this machine and could not be downloaded.\nLooked in:{places}\n"
-                f"Tried to download {file.name}.gz:{tried or ' no mirrors'}\n"
+                f"{source.name} is not on this machine and could not be downloaded.\nLooked in:"
+                f"{places}\nTried to download {file.name}{file.ending}:{tried or ' no mirrors'}\n"
                 "Pass root= with a folder that has the files, set $AUTOGRAD_CNN_DATA to one, or "
                 "use data.digits(), which needs no download."
             )
         content, arrays[file.name] = fetched
-        _store(folder / f"{file.name}.gz", content)
+        _store(source, folder / f"{file.name}{file.ending}", content)
     return arrays
 
 
 def _fetch_from_any(
-    mirrors: list[str], file: IdxFile, timeout: float, failures: list[str]
-) -> tuple[bytes, np.ndarray] | None:
-    """The compressed file and the array in it, from the first mirror that has it.
+    mirrors: list[str], file: DataFile, timeout: float, failures: list[str]
+) -> tuple[bytes, list[np.ndarray]] | None:
+    """The file and the arrays in it, from the first mirror that has it.
 
     Failures are added to `failures`.  Mirrors without a connection are removed from `mirrors`.
     """
     for mirror in list(mirrors):
-        url = f"{mirror}{file.name}.gz"
+        url = f"{mirror}{file.name}{file.ending}"
         host = urlsplit(mirror).netloc
         try:
-            content = _fetch(url, file.largest_download(), timeout)
-            array = decode_idx(io.BytesIO(content), url, shape=file.shape)
-            return content, file.verified(array, url)
+            content = _fetch(url, file.largest_download, timeout)
+            return content, file.decode(io.BytesIO(content), url)
         except DataError as error:
             failures.append(str(error))
         except HTTPError as error:
@@ -172,7 +171,7 @@ def _progress(url: str, total: int | None) -> Iterator[Callable[[int], object]]:
             yield bar.update
 
 
-def _store(path: Path, content: bytes) -> None:
+def _store(source: Source, path: Path, content: bytes) -> None:
     """Write the file in one step, and make its folder first."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,6 +179,6 @@ def _store(path: Path, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         raise DataUnavailable(
-            f"MNIST was downloaded, but {path} cannot be written: {error.strerror or error}. "
-            "Make room or pass root= with a folder that can be written to."
+            f"{source.name} was downloaded, but {path} cannot be written: "
+            f"{error.strerror or error}. Make room or pass root= with a folder to write to."
         ) from error
