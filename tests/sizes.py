@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "autograd_cnn"
 
-BUDGETS = {"engine": 1_900, "package": 21_400, "C": 4_000, "file": 350}
+BUDGETS = {"engine": 1_900, "package": 21_600, "C": 4_000, "file": 350}
 """At most so many lines, docstrings and type stubs included."""
 
 
