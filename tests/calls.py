@@ -70,6 +70,18 @@ F.l1_loss(input=x(2, 3), target=x(2, 3))
 F.huber_loss(input=x(2, 3), target=x(2, 3))
 F.smooth_l1_loss(input=x(2, 3), target=x(2, 3))
 F.kl_div(input=x(2, 3), target=x(2, 3))
+F.binary_cross_entropy(input=x(2, 3) - 0.3, target=x(2, 3))
+F.sigmoid_focal_loss(inputs=x(2, 3), targets=x(2, 3))
+F.soft_margin_loss(input=x(2, 3), target=x(2, 3))
+F.hinge_embedding_loss(input=x(2, 3), target=x(2, 3))
+F.poisson_nll_loss(input=x(2, 3), target=x(2, 3))
+F.gaussian_nll_loss(input=x(2, 3), target=x(2, 3), var=x(2, 3))
+F.margin_ranking_loss(input1=x(2, 3), input2=x(2, 3), target=x(2, 3))
+F.cosine_embedding_loss(input1=x(2, 3), input2=x(2, 3), target=x(2))
+F.triplet_margin_loss(anchor=x(2, 3), positive=x(2, 3), negative=x(2, 3))
+F.normalize(input=x(2, 3))
+F.cosine_similarity(x1=x(2, 3), x2=x(2, 3))
+F.pairwise_distance(x1=x(2, 3), x2=x(2, 3))
 F.interpolate(input=x(1, 1, 4), scale_factor=2, mode="linear")
 nn.Unfold(kernel_size=2)
 nn.Fold(output_size=(4, 4), kernel_size=2)
@@ -90,6 +102,16 @@ nn.L1Loss()
 nn.HuberLoss()
 nn.SmoothL1Loss()
 nn.KLDivLoss()
+nn.BCELoss()
+nn.SoftMarginLoss()
+nn.HingeEmbeddingLoss()
+nn.PoissonNLLLoss()
+nn.GaussianNLLLoss()
+nn.MarginRankingLoss()
+nn.CosineEmbeddingLoss()
+nn.TripletMarginLoss()
+nn.CosineSimilarity()
+nn.PairwiseDistance()
 nn.Parameter(data=[1.0])
 init.calculate_gain(nonlinearity="leaky_relu")
 init.constant_(tensor=x(3, 2), val=0.5)
@@ -147,7 +169,14 @@ def activations() -> list[str]:
     names = [
         n for n in F.activations.__all__ if "x" not in inspect.signature(getattr(F, n)).parameters
     ]
-    return [*layers, *(f"F.{name}(input=x(2, 3))" for name in names)]
+    texts = [*layers, *(f"F.{name}(input=x(2, 4))" for name in names)]
+    required = {
+        "F.threshold(": "threshold=0.5, value=1.0, ",
+        "nn.Threshold(": "threshold=0.5, value=1.0",
+    }
+    for head, more in required.items():
+        texts = [text.replace(head, head + more) for text in texts]
+    return texts
 
 
 # Arguments that hold functions' own inputs, which are tested where they are used.

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from autograd_cnn.checks import choice
+from autograd_cnn import random
+from autograd_cnn.checks import choice, misfit, normal_axis, number
+from autograd_cnn.engine.annotations import parameter_names
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import COMPOSITIONS
 from autograd_cnn.ops import loss
-from autograd_cnn.ops.arithmetic import relu, where
+from autograd_cnn.ops.arithmetic import abs, clip, relu, where
 from autograd_cnn.ops.exponential import curve, expm1, logaddexp, sigmoid
+from autograd_cnn.ops.formulas import described
+from autograd_cnn.ops.join import array_split
 from autograd_cnn.ops.signatures import quiet_function
 from autograd_cnn.ops.trigonometry import tanh
 
@@ -23,8 +27,10 @@ if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayFunction
 
 __all__ = [
-    "elu", "gelu", "hardtanh", "leaky_relu", "log_softmax", "logsigmoid", "mish", "relu", "selu",
-    "sigmoid", "silu", "softmax", "softplus", "tanh",
+    "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
+    "leaky_relu", "log_softmax", "logsigmoid", "mish", "relu", "relu6", "rrelu", "selu", "sigmoid",
+    "silu", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink",
+    "threshold",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -48,10 +54,11 @@ def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
     return where(values(input) > 0, input, input * negative_slope)
 
 
-def _exponential_unit(x: Array, scale: float, alpha: float) -> Array:
-    """scale * x where x is positive, scale * alpha * (exp(x) - 1) elsewhere."""
+def _exponential_unit(x: Array, scale: float, alpha: float, steep: float = 1.0) -> Array:
+    """scale * x where x is positive, scale * alpha * (exp(steep * x) - 1) elsewhere."""
     positive = values(x) > 0
-    below = expm1(where(positive, 0.0, x)) * (scale * alpha)
+    below = where(positive, 0.0, x)
+    below = expm1(below if steep == 1.0 else below * steep) * (scale * alpha)
     return where(positive, x if scale == 1.0 else x * scale, below)
 
 
@@ -154,6 +161,86 @@ def logsigmoid(input: Array) -> Array:
     array([-1000.])
     """
     return -logaddexp(input * -1.0, 0.0)  # the negative of an unsigned integer would wrap
+
+
+def _row(function: Callable[P, Any], summary: str, example: str) -> ArrayFunction[P]:
+    """An activation in one expression; its settings have the types of their defaults."""
+    names, _, required = parameter_names(function)
+    kinds = [type(x).__name__ for x in function.__defaults__ or ()]
+    kinds = ["Array", *["float"] * (required - 1), *kinds]
+    function.__annotations__ = dict(zip(names, kinds))
+    return activation(described(function, summary, example, "F"))
+
+
+# fmt: off
+relu6 = _row(
+    lambda input: hardtanh(input, 0.0, 6.0),
+    "x limited to [0, 6]; the gradient is 1 inside, 0 at a bound and outside.",
+    "relu6([-1.0, 3.0, 9.0]) -> [0., 3., 6.]")
+hardsigmoid = _row(
+    lambda input: relu6(input + 3.0) / 6.0,
+    "relu6(x + 3) / 6; the gradient is 0 at a bound.",
+    "hardsigmoid([-4.0, 0.0, 3.0]) -> [0. , 0.5, 1. ]")
+hardswish = _row(
+    lambda input: input * hardsigmoid(input),
+    "x * hardsigmoid(x), of Howard and others, \"Searching for MobileNetV3\" (2019).",
+    "hardswish([-3.0, 0.0, 3.0]) -> [-0.,  0.,  3.]")
+softshrink = _row(
+    lambda input, lambd=0.5: (
+        input - clip(input, -number("softshrink", "lambd", lambd, 0), lambd)),
+    "x moved towards 0 by `lambd`, but not past it.",
+    "softshrink([-2.0, 0.2, 1.0]) -> [-1.5,  0. ,  0.5]")
+hardshrink = _row(
+    lambda input, lambd=0.5: where(np.abs(values(input)) <= lambd, 0.0, input),
+    "x, and 0 where its absolute value is at most `lambd`.",
+    "hardshrink([-2.0, 0.2, 1.0]) -> [-2.,  0.,  1.]")
+threshold = _row(
+    lambda input, threshold, value: where(values(input) <= threshold, value, input),
+    "x where it is above `threshold`, `value` elsewhere.",
+    "threshold([0.0, 2.0], 1.0, -5.0) -> [-5.,  2.]")
+celu = _row(
+    lambda input, alpha=1.0: _exponential_unit(
+        input, 1.0, number("celu", "alpha", alpha, above=0), 1.0 / alpha),
+    "x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere (Barron, 2017).",
+    "celu([-2.0, 3.0], 2.0).round(4) -> [-1.2642,  3.    ]")
+softsign = _row(
+    lambda input: input / (abs(input) + 1.0),
+    "x / (1 + |x|).", "softsign([-1.0, 3.0]) -> [-0.5 ,  0.75]")
+tanhshrink = _row(
+    lambda input: input - tanh(input),
+    "x - tanh(x).", "tanhshrink([0.0, 1.0]).round(4) -> [0.    , 0.2384]")
+rrelu = _row(
+    lambda input, lower=1.0 / 8.0, upper=1.0 / 3.0, training=False: where(
+        values(input) > 0, input, input * _slopes(input, lower, upper, training)),
+    "`leaky_relu` with the slope (lower + upper) / 2; in training with random ones in between.",
+    "rrelu([-2.0, 3.0], 0.2, 0.3) -> [-0.5,  3. ]")
+softmin = _row(
+    lambda input, dim=-1: softmax(input * -1.0, dim),
+    "`softmax` of -x along `dim`.", "softmin([0.0, 0.0]) -> [0.5, 0.5]")
+# fmt: on
+
+
+def _slopes(x: Array, lower: float, upper: float, training: bool) -> Any:
+    if not training:
+        return (lower + upper) / 2.0
+    dtype = x.dtype if x.dtype.kind == "f" else np.float32
+    return random.generator().uniform(lower, upper, x.shape).astype(dtype)
+
+
+@activation
+def glu(input: Array, dim: int = -1) -> Array:
+    """The first half along `dim` times the sigmoid of the second half.
+
+    Dauphin and others, "Language modeling with gated convolutional networks" (2017).
+
+    >>> F.glu(np.array([3.0, 0.0]))
+    array([1.5])
+    """
+    axis = normal_axis("glu", dim, input.ndim)
+    if input.shape[axis] % 2:
+        raise misfit("glu", f"axis {dim} must have an even size", input)
+    half, gate = array_split(input, indices_or_sections=2, axis=axis)
+    return half * sigmoid(gate)
 
 
 @quiet_function

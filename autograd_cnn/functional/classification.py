@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,18 @@ from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.activations import log_softmax
 from autograd_cnn.functional.layers import one_hot
-from autograd_cnn.functional.losses import check_shapes, reduced
+from autograd_cnn.functional.losses import alike, check_shapes, reduced
 from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.exponential import log, power, sigmoid
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
 from autograd_cnn.ops.reduce import sum
 from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import quiet_function
 
-__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss",
+    "sigmoid_focal_loss",
+]  # fmt: skip
 
 _APPLIED_TWICE = {
     ("cross_entropy", "softmax"): (
@@ -232,6 +237,63 @@ def binary_cross_entropy_with_logits(
     positive = 1.0 if pos_weight is None else _factor(name, "pos_weight", pos_weight, input)
     losses = sigmoid_cross_entropy(input, target, pos_weight=positive)
     return reduced(name, losses if factor is None else losses * factor, reduction)
+
+
+def _log(x: Array) -> Array:
+    """log(x), at least -100; the gradient is 0 where it would be less."""
+    small = values(x) < math.exp(-100.0)
+    return where(small, -100.0, log(where(small, 1.0, x)))
+
+
+@quiet_function
+def binary_cross_entropy(
+    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
+) -> Array:
+    """``-(t * log(p) + (1 - t) * log(1 - p))`` of probabilities `input` and targets t in [0, 1].
+
+    A logarithm is at least -100, with gradient 0 below.  `binary_cross_entropy_with_logits` is more
+    exact, and its other settings are as here.
+
+    >>> F.binary_cross_entropy(np.array([0.5, 0.0]), np.array([1.0, 1.0]), reduction="sum").round(4)
+    np.float64(100.6931)
+    """
+    name = "binary_cross_entropy"
+    input, target = alike(name, input, target)
+    wrong = (values(input) < 0) | (values(input) > 1)
+    if wrong.any():
+        found = values(input)[wrong].flat[0]
+        raise ValueError(f"{name}: input must lie between 0 and 1, got {found:g}; apply sigmoid")
+    losses = -(target * _log(input) + (1.0 - target) * _log(1.0 - input))
+    if weight is not None:
+        losses = losses * _factor(name, "weight", weight, input)
+    return reduced(name, losses, reduction)
+
+
+@quiet_function
+def sigmoid_focal_loss(
+    inputs: Array,
+    targets: Array,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    reduction: str = "none",
+) -> Array:
+    """`binary_cross_entropy_with_logits` times ``(1 - p) ** gamma``, with p the probability of the
+    target: easy values count less.
+
+    `alpha` weighs the class 1, and 1 - alpha the class 0; a negative one weighs nothing.  Lin and
+    others, "Focal loss for dense object detection" (2017); the signature is torchvision's.
+
+    >>> F.sigmoid_focal_loss(np.array([0.0, 3.0]), np.array([1.0, 1.0])).round(4)
+    array([0.0433, 0.    ])
+    """
+    name = "sigmoid_focal_loss"
+    inputs, targets = alike(name, inputs, targets)
+    p = sigmoid(inputs)
+    losses = sigmoid_cross_entropy(inputs, targets)
+    losses = losses * power(p + targets - p * targets * 2.0, gamma)
+    if alpha >= 0:
+        losses = losses * (targets * alpha + (1.0 - targets) * (1.0 - alpha))
+    return reduced(name, losses, reduction)
 
 
 def _factor(name: str, argument: str, value: Any, input: Array) -> np.ndarray:

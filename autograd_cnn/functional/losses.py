@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import choice, number
+from autograd_cnn.checks import choice, misfit, number
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops.arithmetic import abs, clip, where
-from autograd_cnn.ops.exponential import exp, log
+from autograd_cnn.ops.exponential import exp, log, logaddexp
 from autograd_cnn.ops.reduce import mean, sum
 from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import quiet_function
 
-__all__ = ["huber_loss", "kl_div", "l1_loss", "mse_loss", "smooth_l1_loss"]
+__all__ = [
+    "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss",
+    "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+]  # fmt: skip
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -142,3 +146,90 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
         return reduced("kl_div", losses, reduction)
     n = input.shape[0] if input.ndim else 1
     return sum(losses) * (1.0 / n if n else np.nan)
+
+
+@quiet_function
+def soft_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
+    """log(1 + exp(-target * input)), with targets 1 and -1; reductions as in `mse_loss`.
+
+    >>> F.soft_margin_loss(np.array([0.0, 1000.0]), np.array([1.0, -1.0]), reduction="sum").round(4)
+    np.float64(1000.6931)
+    """
+    input, target = alike("soft_margin_loss", input, target)
+    return reduced("soft_margin_loss", logaddexp(-target * input, 0.0), reduction)
+
+
+@quiet_function
+def hinge_embedding_loss(
+    input: Array, target: Array, margin: float = 1.0, reduction: str = "mean"
+) -> Array:
+    """The distance `input` where the target is 1, what it lacks to `margin` where that is -1.
+
+    The gradient at the margin is that inside; reductions as in `mse_loss`.
+
+    >>> F.hinge_embedding_loss(np.array([0.3, 0.2]), np.array([1, -1]), reduction="none")
+    array([0.3, 0.8])
+    """
+    input, target = alike("hinge_embedding_loss", input, target)
+    near = where(values(target) != -1, input, 0.0)
+    far = where(values(target) != 1, clip(margin - input, 0.0), 0.0)
+    return reduced("hinge_embedding_loss", near + far, reduction)
+
+
+@quiet_function
+def poisson_nll_loss(
+    input: Array,
+    target: Array,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Array:
+    """Minus the log-likelihood of counts `target` of Poisson distributions whose means are
+    exp(input), or the input itself without `log_input`.
+
+    Leaves out log(target!), of which `full` adds Stirling's approximation where the target is above
+    1.  `eps` is added in the logarithm of means.  Reductions as in `mse_loss`.
+
+    >>> F.poisson_nll_loss(np.array([0.0]), np.array([3.0])).item()
+    1.0
+    """
+    input, target = alike("poisson_nll_loss", input, target)
+    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        few = values(target) <= 1
+        count = where(few, 1.0, target)
+        stirling = count * log(count) - count + 0.5 * log(2.0 * math.pi * count)
+        losses = losses + where(few, 0.0, stirling)
+    return reduced("poisson_nll_loss", losses, reduction)
+
+
+@quiet_function
+def gaussian_nll_loss(
+    input: Array,
+    target: Array,
+    var: Array,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Array:
+    """Minus the log-likelihood ``0.5 * (log(var) + (input - target)^2 / var)`` of normal
+    distributions with means `input` and variances `var`; `full` adds log(2 pi) / 2.
+
+    `var` has the shape of the input, or lacks its last axis, or has size 1 there, or is a number.
+    It counts as at least `eps`, where its gradient is that at `eps`.  Reductions as in `mse_loss`.
+
+    >>> F.gaussian_nll_loss(np.array([1.0]), np.array([3.0]), np.array([1.0])).item()
+    2.0
+    """
+    name = "gaussian_nll_loss"
+    difference = _difference(name, input, target)
+    if var.shape == input.shape[:-1] != input.shape and var.ndim:
+        var = var.reshape((*var.shape, 1))
+    if var.ndim and var.shape not in (input.shape, (*input.shape[:-1], 1)):
+        raise misfit(name, "var must have the shape of the input, or 1 as last size", var, input)
+    if (values(var) < 0).any():
+        raise ValueError(f"{name}: var must not be negative")
+    var = var + np.maximum(eps - values(var), 0.0)
+    losses = 0.5 * (log(var) + difference * difference / var)
+    return reduced(name, losses + 0.5 * math.log(2.0 * math.pi) if full else losses, reduction)

@@ -1,15 +1,17 @@
 """Activations as layers: a class for each function of `functional.activations`."""
+# ruff: noqa: D101 - a layer of one line has the docstring of its function
 
 from __future__ import annotations
 
 from autograd_cnn import functional as F
 from autograd_cnn.checks import choice
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.nn.function import FunctionModule
+from autograd_cnn.nn.function import FunctionModule, MadeModule
 
 __all__ = [
-    "ELU", "GELU", "SELU", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "ReLU",
-    "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
+    "CELU", "ELU", "GELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh",
+    "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "RReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid",
+    "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
 ]  # fmt: skip
 
 
@@ -153,3 +155,19 @@ class LogSoftmax(Softmax, function=F.log_softmax):
     >>> nn.LogSoftmax()(np.array([[0.0, 0.0]])).round(3)
     array([[-0.693, -0.693]])
     """
+
+
+# fmt: off
+class ReLU6(FunctionModule, function=F.relu6): ...
+class Hardsigmoid(FunctionModule, function=F.hardsigmoid): ...
+class Hardswish(FunctionModule, function=F.hardswish): ...
+class Softsign(FunctionModule, function=F.softsign): ...
+class Tanhshrink(FunctionModule, function=F.tanhshrink): ...
+class Softshrink(MadeModule, function=F.softshrink): ...
+class Hardshrink(MadeModule, function=F.hardshrink): ...
+class Threshold(MadeModule, function=F.threshold, inputs=1): ...
+class CELU(MadeModule, function=F.celu): ...
+class RReLU(MadeModule, function=F.rrelu): ...
+class Softmin(MadeModule, function=F.softmin): ...
+class GLU(MadeModule, function=F.glu): ...
+# fmt: on

@@ -1,4 +1,5 @@
 """Losses as layers: a class for each loss of `functional`, with settings given by name."""
+# ruff: noqa: D101 - a layer of one line has the docstring of its function
 
 from __future__ import annotations
 
@@ -11,14 +12,16 @@ from autograd_cnn.checks import choice, number
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.losses import REDUCTIONS
-from autograd_cnn.nn.function import FunctionModule
+from autograd_cnn.nn.function import FunctionModule, MadeModule
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayT, Input
 
 __all__ = [
-    "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss",
-    "NLLLoss", "SmoothL1Loss",
+    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss",
+    "GaussianNLLLoss", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss",
+    "MarginRankingLoss", "NLLLoss", "PairwiseDistance", "PoissonNLLLoss", "SmoothL1Loss",
+    "SoftMarginLoss", "TripletMarginLoss",
 ]  # fmt: skip
 
 
@@ -164,3 +167,17 @@ class KLDivLoss(_Loss, function=F.kl_div):
     def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction=reduction)
         self.log_target = log_target
+
+
+# fmt: off
+class BCELoss(MadeModule, function=F.binary_cross_entropy): ...
+class SoftMarginLoss(MadeModule, function=F.soft_margin_loss): ...
+class HingeEmbeddingLoss(MadeModule, function=F.hinge_embedding_loss): ...
+class PoissonNLLLoss(MadeModule, function=F.poisson_nll_loss): ...
+class GaussianNLLLoss(MadeModule, function=F.gaussian_nll_loss): ...
+class MarginRankingLoss(MadeModule, function=F.margin_ranking_loss): ...
+class CosineEmbeddingLoss(MadeModule, function=F.cosine_embedding_loss): ...
+class TripletMarginLoss(MadeModule, function=F.triplet_margin_loss): ...
+class CosineSimilarity(MadeModule, function=F.cosine_similarity): ...
+class PairwiseDistance(MadeModule, function=F.pairwise_distance): ...
+# fmt: on

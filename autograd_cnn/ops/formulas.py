@@ -29,7 +29,7 @@ def unary(
         return function(x)
 
     forward.ufunc = function  # type: ignore[attr-defined]
-    return op(x=rule)(_described(forward, summary, example))
+    return op(x=rule)(described(forward, summary, example))
 
 
 def binary(
@@ -58,17 +58,20 @@ def binary(
         return found if found.shape == y.shape else sum_to(found, shape=y.shape)
 
     declare = op(x=x_rule and gradient_x, y=y_rule and gradient_y)
-    return declare(_described(forward, summary, example))
+    return declare(described(forward, summary, example))
 
 
 def composed(function: Callable[P, Any], summary: str, example: str) -> ArrayFunction[P]:
     """The composition of a function made of ops in one expression."""
-    return composition(_described(function, summary, example))
+    return composition(described(function, summary, example))
 
 
-def _described(function: Callable[P, Any], summary: str, example: str) -> Callable[P, Any]:
+def described(
+    function: Callable[P, Any], summary: str, example: str, home: str = "ag"
+) -> Callable[P, Any]:
+    """The function with the name of its example, which calls it from `home`, and a docstring."""
     call, values = example.split(" -> ")
     function.__name__ = function.__qualname__ = call.partition("(")[0]
     function.__module__ = sys._getframe(2).f_globals["__name__"]  # where the statement stands
-    function.__doc__ = f"{summary}\n\n>>> ag.{call}\narray({values}, dtype=float32)\n"
+    function.__doc__ = f"{summary}\n\n>>> {home}.{call}\narray({values}, dtype=float32)\n"
     return function
