@@ -10,26 +10,9 @@ from hypothesis import strategies as st
 
 from autograd_cnn.ops import join, matrix, product, sort, words
 from autograd_cnn.testing import strategies as ag_st
-from tests.case_parts import Case, make, reductions, unary
+from tests import cases_words
+from tests.case_parts import Case, fixed, joined, make, pairs, reductions, unary
 from tests.cases_numpy import between, regular, systems
-
-
-def joined(parts: Any) -> Any:
-    """Several results as one, so that all of them are checked."""
-    parts = [p.reshape((p.size,)) for p in parts]
-    return join.hstack(parts) if parts else np.zeros(0)
-
-
-def fixed(shape: tuple[int, ...], *options: dict[str, Any]) -> Any:
-    return st.builds(lambda x, o: make(x, **o), ag_st.arrays(shape), st.sampled_from(options))
-
-
-def pairs(*shapes: tuple[tuple[int, ...], tuple[int, ...]], **params: Any) -> Any:
-    return st.sampled_from(shapes).flatmap(
-        lambda s: st.builds(
-            lambda x, y: make(x, y, **params), ag_st.arrays(s[0]), ag_st.arrays(s[1])
-        )
-    )
 
 
 @st.composite
@@ -206,6 +189,7 @@ COMPOSITION_CASES: dict[str, Any] = {
     "triu": fixed((2, 3, 3), {}, {"k": 1}, {"k": -1}),
     "vdot": pairs(((2, 3), (3, 2))),
     "vstack": pairs(*STACKED),
+    **cases_words.CASES,
 }
 
 # What is checked where a function does not give one array, or takes its settings first.
@@ -216,6 +200,7 @@ WRAPPED: dict[str, Any] = {
     "slogdet": lambda x: matrix.slogdet(x).logabsdet,
     "split": lambda x, **p: joined(join.split(x, **p)),
     "topk": lambda x, **p: sort.topk(x, **p)[0],
+    **cases_words.WRAPPED,
 }
 
 
@@ -281,4 +266,5 @@ REFERENCES: dict[str, Any] = {
     "threshold": lambda x, threshold, value: np.where(x > threshold, x, value),
     "topk": _topk,
     "vstack": lambda *xs: np.vstack(xs),
+    **cases_words.REFERENCES,
 }

@@ -180,6 +180,19 @@ F.sigmoid_focal_loss(x(3), x(2))  =>  ValueError: sigmoid_focal_loss: ...same sh
 F.normalize(x(3))  =>  ValueError: normalize: axis 1 is out of range for 1 axes
 F.cosine_similarity(x(2, 3), x(2, 4))  =>  ValueError: cosine_similarity: the shapes must broadcast
 F.pairwise_distance(x(2, 3), x(2, 4))  =>  ValueError: pairwise_distance: the shapes must broadcast
+F.pad(x(3), (1,))  =>  ValueError: pad: pad (1,) must be two numbers for each of the last axes
+F.pad(x(3), (1, 1), "edge")  =>  ValueError: pad: mode must be 'constant' or 'reflect'
+F.pad(x(3), (3, 0), "reflect")  =>  ValueError: pad: reflect padding (3, 0) is too much
+F.pad(x(3), (-2, -2))  =>  ValueError: pad: constant padding (-2, -2) is too much
+F.pad(x(3), (1, 1), "reflect", 2.0)  =>  ValueError: pad: mode 'reflect' takes no value, got 2.0
+F.pixel_shuffle(x(3, 2, 2), 2)
+    =>  ValueError: pixel_shuffle: needs (..., C, H, W) with sizes that 4 divides
+F.pixel_unshuffle(x(1, 3, 3), 2)
+    =>  ValueError: pixel_unshuffle: needs (..., C, H, W) with sizes that 2 divides
+F.max_unpool1d(x(1, 1, 2), np.array([[0, 1]]), 2)
+    =>  ValueError: max_unpool1d: input and indices must have one shape (N, C, L)
+F.max_unpool2d(x(1, 1, 1), np.array([[[9]]]), 2)
+    =>  ValueError: max_unpool2d: index 9 is out of range; images of (2, 2) have 4 cells
 # layers
 nn.Conv1d(1, 1, (3, 3))  =>  ValueError: Conv1d: kernel_size must be an integer or one
 nn.Conv3d(3, 4, 3, groups=2)  =>  ValueError: Conv3d: in_channels=3 is not divisible by groups=2

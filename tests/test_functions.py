@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import pytest
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import nn
-from autograd_cnn.testing import check_op
+from autograd_cnn.testing import check_op, gradcheck
 from autograd_cnn.testing import strategies as ag_st
 
 
@@ -110,6 +111,88 @@ ROWS: dict[str, Row] = {
     "pairwise_distance": Row(lambda t, x, y: t.F.pairwise_distance(x, y), ((3, 4), (3, 4))),
     "pairwise_distance 1": Row(
         lambda t, x, y: t.F.pairwise_distance(x, y, p=1.0, keepdim=True), ((3, 4), (4,))
+    ),
+}
+
+
+def _only(found: Any) -> Any:
+    """The result, which PyTorch gives in a tuple."""
+    return found[0] if isinstance(found, tuple) else found
+
+
+AT = np.array([[2, 0, 0, 1], [1, 1, 2, 0]])
+IMAGE = (1, 2, 4, 6)
+ROWS |= {
+    "gather": Row(lambda t, x: t.top.gather(x, 1, t.array(AT)), ((3, 4),)),
+    "scatter": Row(lambda t, x, v: t.top.scatter(x, 0, t.array(AT[:, :1]), v), ((3, 4), (2, 1))),
+    "scatter of a number": Row(lambda t, x: t.top.scatter(x, 0, t.array(AT), 7.0), ((3, 4),)),
+    "scatter add": Row(
+        lambda t, x, v: (
+            t.top.scatter(x, 1, t.array(AT), v, reduce="add")
+            if t is OURS
+            else t.top.scatter_add(x, 1, t.array(AT), v)
+        ),
+        ((3, 4), (2, 4)),
+    ),
+    "index_add": Row(
+        lambda t, x, v: t.top.index_add(x, 1, t.array(AT[0]), v, alpha=0.5), ((3, 4), (3, 4))
+    ),
+    "index_put": Row(
+        lambda t, x, v: t.top.index_put(x, (t.array(np.array([2, 0])),), v), ((3, 4), (4,))
+    ),
+    "index_put, accumulate": Row(
+        lambda t, x, v: t.top.index_put(x, (t.array(AT[0]),), v, accumulate=True), ((3, 4), (4, 4))
+    ),
+    "pad": Row(lambda t, x: t.F.pad(x, (1, -2, 0, 3), value=1.5), (IMAGE,)),
+    **{
+        f"pad, {mode} {pad}": Row(
+            lambda t, x, mode=mode, pad=pad: t.F.pad(x, pad, mode=mode), (shape,)
+        )
+        for mode in ("reflect", "replicate", "circular")
+        for pad, shape in (((2, 1), (2, 3, 5)), ((2, 0, 1, 3), IMAGE))
+    },
+    "pad, reflect and cut": Row(lambda t, x: t.F.pad(x, (2, -1), mode="reflect"), ((2, 3, 5),)),
+    "pixel_shuffle": Row(lambda t, x: t.F.pixel_shuffle(x, 2), ((2, 8, 2, 3),)),
+    "pixel_unshuffle": Row(lambda t, x: t.F.pixel_unshuffle(x, 2), ((2, 2, 4, 6),)),
+    "max_unpool1d": Row(
+        lambda t, x: t.F.max_unpool1d(*t.F.max_pool1d(x, 2, return_indices=True), 2), ((2, 3, 6),)
+    ),
+    "max_unpool2d": Row(
+        lambda t, x: t.F.max_unpool2d(
+            *t.F.max_pool2d(x, 2, 3, 1, return_indices=True), 2, 3, 1, output_size=(4, 6)
+        ),
+        (IMAGE,),
+    ),
+    "max_unpool3d": Row(
+        lambda t, x: t.F.max_unpool3d(*t.F.max_pool3d(x, 2, return_indices=True), 2),
+        ((1, 4, 2, 4),),
+    ),
+    "lerp": Row(lambda t, x, y, w: t.top.lerp(x, y, w), ((2, 3), (3,), (2, 3))),
+    "addcmul": Row(lambda t, x, y, z: t.top.addcmul(x, y, z, value=0.3), ((2, 3),) * 3),
+    "addcdiv": Row(lambda t, x, y, z: t.top.addcdiv(x, y, z, value=0.3), ((2, 3),) * 3),
+    "addmm": Row(lambda t, x, y, z: t.top.addmm(x, y, z, beta=2, alpha=3), ((3,), (2, 4), (4, 3))),
+    "addmv": Row(lambda t, x, y, z: t.top.addmv(x, y, z, alpha=3), ((2,), (2, 4), (4,))),
+    "addr": Row(lambda t, x, y, z: t.top.addr(x, y, z, beta=0.5), ((2, 3), (2,), (3,))),
+    "addbmm": Row(lambda t, *xs: t.top.addbmm(*xs, beta=0.5), ((2, 3), (2, 2, 4), (2, 4, 3))),
+    "baddbmm": Row(lambda t, *xs: t.top.baddbmm(*xs, alpha=2), ((2, 2, 3), (2, 2, 4), (2, 4, 3))),
+    "dist": Row(lambda t, x, y: t.top.dist(x, y, 3), ((2, 3), (2, 3))),
+    "var_mean": Row(lambda t, x: t.top.stack(t.top.var_mean(x, dim=1)), ((3, 4),)),
+    "std_mean": Row(lambda t, x: t.top.stack(t.top.std_mean(x, 0, unbiased=False)), ((3, 4),)),
+    "logit": Row(lambda t, x: t.top.logit(t.top.sigmoid(x), eps=0.3), ((3, 4),)),
+    "xlogy": Row(lambda t, x, y: t.top.xlogy(x, t.top.exp(y)), ((3, 4), (4,))),
+    "logaddexp2": Row(lambda t, x, y: t.top.logaddexp2(x, y), ((3, 4), (4,))),
+    "fmod": Row(lambda t, x, y: t.top.fmod(x, y), ((3, 4), (4,))),
+    "copysign": Row(lambda t, x, y: t.top.copysign(x, y), ((3, 4), (4,))),
+    "cummax": Row(lambda t, x: t.top.cummax(x, 1)[0], ((3, 4),)),
+    "cummin": Row(lambda t, x: t.top.cummin(x, dim=0).values, ((3, 4),)),
+    "logcumsumexp": Row(lambda t, x: t.top.logcumsumexp(x, dim=1), ((3, 4),)),
+    "narrow": Row(lambda t, x: t.top.narrow(x, 1, -3, 2), ((3, 4),)),
+    "select": Row(lambda t, x: t.top.select(x, 1, -1), ((3, 4),)),
+    "unbind": Row(lambda t, x: t.top.unbind(x, 1)[2], ((3, 4),)),
+    "masked_select": Row(lambda t, x: t.top.masked_select(x, t.array(AT[0] > 0)), ((3, 4),)),
+    "meshgrid": Row(lambda t, x, y: math.prod(t.top.meshgrid(x, y, indexing="xy")), ((3,), (4,))),
+    "gradient": Row(
+        lambda t, x: _only(t.top.gradient(x, spacing=0.5, dim=0, edge_order=2)), ((5, 2),)
     ),
 }
 
@@ -260,3 +343,62 @@ def test_rrelu_draws_slopes_in_training() -> None:
     layer = nn.RReLU(0.2, 0.4)
     assert len(set(layer(x).tolist())) > 900
     assert set(layer.eval()(x).round(4).tolist()) == {np.float32(-0.3)}
+
+
+def test_windows_along_an_axis() -> None:
+    x = ag.tensor(ag_st.evenly_spaced((2, 7), 0), requires_grad=True)
+    windows = lambda x: x.unfold(-1, 3, 2)  # noqa: E731
+    expected = np.lib.stride_tricks.sliding_window_view(x.numpy(), 3, 1)[:, ::2]
+    np.testing.assert_array_equal(windows(x).numpy(), expected)
+    assert gradcheck(windows, [x])
+    assert x.unfold(0, 2).shape == (1, 7, 2)
+    for bad in ((0, 0), (2, 1), (0, 1, 0)):
+        with pytest.raises(ValueError, match="unfold: "):
+            x.unfold(*bad)
+
+
+def test_numpy_s_names_on_tensors() -> None:
+    x = ag_st.evenly_spaced((4, 5), 1)
+    t = ag.tensor(x)
+    places = np.array([0.0, 0.4, 1.0, 1.7])
+    for given in ((), (0.5,), (places, 2.0)):
+        for found, expected in zip(np.gradient(t, *given), np.gradient(x, *given)):
+            np.testing.assert_allclose(found.numpy(), expected)
+    np.testing.assert_allclose(
+        np.gradient(t, axis=1, edge_order=2).numpy(), ag.gradient(x, axis=1, edge_order=2)
+    )
+    for found, expected in zip(np.meshgrid(t[0], t[1]), np.meshgrid(x[0], x[1])):
+        np.testing.assert_array_equal(found.numpy(), expected)
+    for name in ("fmod", "copysign", "logaddexp2"):
+        function = getattr(np, name)
+        np.testing.assert_allclose(function(t, x[:1] * 0.7).numpy(), function(x, x[:1] * 0.7))
+    np.testing.assert_allclose(np.linalg.pinv(t).numpy(), np.linalg.pinv(x))
+
+
+def test_running_extremes_at_ties_and_nan() -> None:
+    x = np.array([1.0, 1.0, 0.0, 2.0, np.nan, 3.0])
+    found = ag.cummax(x, 0)
+    np.testing.assert_array_equal(found.values, np.maximum.accumulate(x))
+    assert found.indices.tolist() == [0, 1, 1, 3, 4, 4]
+    assert ag.cummin(-x, dim=0).indices.tolist() == [0, 1, 1, 3, 4, 4]
+    assert ag.logcumsumexp(np.full(3, -np.inf), 0).tolist() == [-np.inf] * 3
+
+
+def test_positions_in_descending_order() -> None:
+    x = np.array([[3.0, 1.0, 3.0, np.nan], [0.0, 2.0, 1.0, 2.0]])
+    assert ag.argsort(x, descending=True).tolist() == [[3, 0, 2, 1], [1, 3, 2, 0]]
+    assert ag.argsort(x, dim=0, descending=True).tolist() == [[0, 1, 0, 0], [1, 0, 1, 1]]
+    assert ag.sort(x, descending=True).indices.tolist() == [[3, 0, 2, 1], [1, 3, 2, 0]]
+    assert ag.tensor(x[1]).argsort(axis=None).tolist() == [0, 2, 1, 3]
+
+
+def test_values_that_do_not_count() -> None:
+    assert ag.xlogy([0.0, 0.0, 0.0], [0.0, np.inf, np.nan]).tolist()[:2] == [0.0, 0.0]
+    assert np.isnan(ag.xlogy([0.0], [np.nan]))[0]
+    assert gradient(ag.xlogy, [0.0, 0.0], [0.0, 2.0]) == [[0.0, np.log(2.0)], [0.0, 0.0]]
+    bad = np.full((2, 2), np.nan)
+    assert ag.addmm(bad, np.eye(2), np.eye(2), beta=0).tolist() == np.eye(2).tolist()
+    assert gradient(lambda x: ag.copysign(x, -1.0), [2.0, 0.0, -1.0]) == [[-1.0, 0.0, 1.0]]
+    put = gradient(lambda x, v: ag.scatter(x, 0, [1, 1], v) * 2.0, [0.0, 0.0], [3.0, 4.0])
+    assert put == [[2.0, 0.0], [0.0, 2.0]]
+    assert ag.scatter(3.0, 0, 0, 5.0) == 5.0

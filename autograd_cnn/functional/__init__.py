@@ -17,6 +17,7 @@ from autograd_cnn.functional.layers import *
 from autograd_cnn.functional.losses import *
 from autograd_cnn.functional.normalization import *
 from autograd_cnn.functional.pooling import *
+from autograd_cnn.functional.rearranging import *
 from autograd_cnn.functional.resampling import *
 
 if not TYPE_CHECKING:

@@ -12,13 +12,12 @@ import numpy as np
 
 from autograd_cnn import random
 from autograd_cnn.checks import choice, misfit, normal_axis, number
-from autograd_cnn.engine.annotations import parameter_names
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import COMPOSITIONS
 from autograd_cnn.ops import loss
 from autograd_cnn.ops.arithmetic import abs, clip, relu, where
 from autograd_cnn.ops.exponential import curve, expm1, logaddexp, sigmoid
-from autograd_cnn.ops.formulas import described
+from autograd_cnn.ops.formulas import functional
 from autograd_cnn.ops.join import array_split
 from autograd_cnn.ops.signatures import quiet_function
 from autograd_cnn.ops.trigonometry import tanh
@@ -42,49 +41,12 @@ def activation(function: Callable[P, Any]) -> ArrayFunction[P]:
     return found
 
 
-@activation
-def leaky_relu(input: Array, negative_slope: float = 0.01) -> Array:
-    """x where it is positive, `negative_slope` times x elsewhere.
-
-    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models" (2013).
-
-    >>> leaky_relu(np.array([-1.0, 2.0]), 0.5)
-    array([-0.5,  2. ])
-    """
-    return where(values(input) > 0, input, input * negative_slope)
-
-
 def _exponential_unit(x: Array, scale: float, alpha: float, steep: float = 1.0) -> Array:
     """scale * x where x is positive, scale * alpha * (exp(steep * x) - 1) elsewhere."""
     positive = values(x) > 0
     below = where(positive, 0.0, x)
     below = expm1(below if steep == 1.0 else below * steep) * (scale * alpha)
     return where(positive, x if scale == 1.0 else x * scale, below)
-
-
-@activation
-def elu(input: Array, alpha: float = 1.0) -> Array:
-    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
-
-    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential
-    linear units" (2015).
-
-    >>> elu(np.array([-1000.0, 2.0]), 3.0)
-    array([-3.,  2.])
-    """
-    return _exponential_unit(input, 1.0, alpha)
-
-
-@activation
-def selu(input: Array) -> Array:
-    """`elu` with the alpha and the scale that keep mean 0 and variance 1.
-
-    Klambauer and others, "Self-normalizing neural networks" (2017).
-
-    >>> selu(np.array([-1.0, 1.0])).round(4)
-    array([-1.1113,  1.0507])
-    """
-    return _exponential_unit(input, 1.0507009873554805, 1.6732632423543772)
 
 
 @activation
@@ -100,30 +62,6 @@ def gelu(input: Array, approximate: str = "none") -> Array:
         return curve(input, name="gelu", beta=1.0, threshold=20.0)
     choice("gelu", "approximate", approximate, ("none", "tanh"))
     return curve(input, name="gelu_tanh", beta=1.0, threshold=20.0)
-
-
-@activation
-def silu(input: Array) -> Array:
-    """x * sigmoid(x), also called swish; NaN at -inf.
-
-    Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units" (2018).
-
-    >>> silu(np.array([0.0, 1.0])).round(4)
-    array([0.    , 0.7311])
-    """
-    return curve(input, name="silu", beta=1.0, threshold=20.0)
-
-
-@activation
-def mish(input: Array) -> Array:
-    """x * tanh(softplus(x)); NaN at -inf.
-
-    Misra, "Mish: a self regularized non-monotonic activation function" (2019).
-
-    >>> mish(np.array([0.0, 1.0])).round(4)
-    array([0.    , 0.8651])
-    """
-    return input * tanh(logaddexp(input, 0.0))
 
 
 @activation
@@ -153,26 +91,44 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array
     return where((plain <= min_val) | (plain >= max_val), limit, input)
 
 
-@activation
-def logsigmoid(input: Array) -> Array:
-    """log(sigmoid(x)), finite for every finite x.
-
-    >>> logsigmoid(np.array([-1000.0]))
-    array([-1000.])
-    """
-    return -logaddexp(input * -1.0, 0.0)  # the negative of an unsigned integer would wrap
-
-
-def _row(function: Callable[P, Any], summary: str, example: str) -> ArrayFunction[P]:
-    """An activation in one expression; its settings have the types of their defaults."""
-    names, _, required = parameter_names(function)
-    kinds = [type(x).__name__ for x in function.__defaults__ or ()]
-    kinds = ["Array", *["float"] * (required - 1), *kinds]
-    function.__annotations__ = dict(zip(names, kinds))
-    return activation(described(function, summary, example, "F"))
+def _row(
+    function: Callable[P, Any], summary: str, example: str, numbers: int = 0
+) -> ArrayFunction[P]:
+    """An activation in one expression, listed among the compositions."""
+    found = functional(function, summary, example, numbers)
+    COMPOSITIONS[found.__name__] = found
+    return found
 
 
 # fmt: off
+leaky_relu = _row(
+    lambda input, negative_slope=0.01: where(values(input) > 0, input, input * negative_slope),
+    "x where it is positive, `negative_slope` times x elsewhere.\n\n"
+    "Maas, Hannun and Ng, \"Rectifier nonlinearities improve acoustic models\" (2013).",
+    "leaky_relu([-1.0, 2.0], 0.5) -> [-0.5,  2. ]")
+elu = _row(
+    lambda input, alpha=1.0: _exponential_unit(input, 1.0, alpha),
+    "x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.\n\n"
+    "Clevert, Unterthiner and Hochreiter, \"Fast and accurate deep network learning by\n"
+    "exponential linear units\" (2015).", "elu([-1000.0, 2.0], 3.0) -> [-3.,  2.]")
+selu = _row(
+    lambda input: _exponential_unit(input, 1.0507009873554805, 1.6732632423543772),
+    "`elu` with the alpha and the scale that keep mean 0 and variance 1.\n\n"
+    "Klambauer and others, \"Self-normalizing neural networks\" (2017).",
+    "selu([-1.0, 1.0]).round(4) -> [-1.1113,  1.0507]")
+silu = _row(
+    lambda input: curve(input, name="silu", beta=1.0, threshold=20.0),
+    "x * sigmoid(x), also called swish; NaN at -inf.\n\n"
+    "Elfwing, Uchibe and Doya, \"Sigmoid-weighted linear units\" (2018).",
+    "silu([0.0, 1.0]).round(4) -> [0.    , 0.7311]")
+mish = _row(
+    lambda input: input * tanh(logaddexp(input, 0.0)),
+    "x * tanh(softplus(x)); NaN at -inf.\n\n"
+    "Misra, \"Mish: a self regularized non-monotonic activation function\" (2019).",
+    "mish([0.0, 1.0]).round(4) -> [0.    , 0.8651]")
+logsigmoid = _row(
+    lambda input: -logaddexp(input * -1.0, 0.0),  # the negative of an unsigned integer would wrap
+    "log(sigmoid(x)), finite for every finite x.", "logsigmoid([-1000.0]) -> [-1000.]")
 relu6 = _row(
     lambda input: hardtanh(input, 0.0, 6.0),
     "x limited to [0, 6]; the gradient is 1 inside, 0 at a bound and outside.",
@@ -197,7 +153,7 @@ hardshrink = _row(
 threshold = _row(
     lambda input, threshold, value: where(values(input) <= threshold, value, input),
     "x where it is above `threshold`, `value` elsewhere.",
-    "threshold([0.0, 2.0], 1.0, -5.0) -> [-5.,  2.]")
+    "threshold([0.0, 2.0], 1.0, -5.0) -> [-5.,  2.]", numbers=2)
 celu = _row(
     lambda input, alpha=1.0: _exponential_unit(
         input, 1.0, number("celu", "alpha", alpha, above=0), 1.0 / alpha),
@@ -247,7 +203,7 @@ def glu(input: Array, dim: int = -1) -> Array:
 def softmax(input: Array, dim: int = -1) -> Array:
     """exp(x) / sum(exp(x)) along `dim`; see `ops.softmax`.
 
-    >>> softmax(np.array([0.0, 0.0]))
+    >>> F.softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
     return loss.softmax(input, axis=dim)
@@ -257,7 +213,7 @@ def softmax(input: Array, dim: int = -1) -> Array:
 def log_softmax(input: Array, dim: int = -1) -> Array:
     """log(softmax(x)) along `dim`; see `ops.log_softmax`.
 
-    >>> log_softmax(np.array([0.0, 0.0])).round(3)
+    >>> F.log_softmax(np.array([0.0, 0.0])).round(3)
     array([-0.693, -0.693])
     """
     return loss.log_softmax(input, axis=dim)

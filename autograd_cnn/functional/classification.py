@@ -16,6 +16,7 @@ from autograd_cnn.functional.layers import one_hot
 from autograd_cnn.functional.losses import alike, check_shapes, reduced
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import log, power, sigmoid
+from autograd_cnn.ops.formulas import functional
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
 from autograd_cnn.ops.reduce import sum
 from autograd_cnn.ops.shape import floating
@@ -269,31 +270,22 @@ def binary_cross_entropy(
     return reduced(name, losses, reduction)
 
 
-@quiet_function
-def sigmoid_focal_loss(
-    inputs: Array,
-    targets: Array,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    reduction: str = "none",
-) -> Array:
-    """`binary_cross_entropy_with_logits` times ``(1 - p) ** gamma``, with p the probability of the
-    target: easy values count less.
+def _focal(inputs: Array, targets: Array, alpha: float, gamma: float) -> Array:
+    x, t = alike("sigmoid_focal_loss", inputs, targets)
+    wrong = t + sigmoid(x) * (1.0 - 2.0 * t)  # the probability of the other class
+    losses = sigmoid_cross_entropy(x, t) * power(wrong, gamma)
+    return losses if alpha < 0 else losses * (t * alpha + (1.0 - t) * (1.0 - alpha))
 
-    `alpha` weighs the class 1, and 1 - alpha the class 0; a negative one weighs nothing.  Lin and
-    others, "Focal loss for dense object detection" (2017); the signature is torchvision's.
 
-    >>> F.sigmoid_focal_loss(np.array([0.0, 3.0]), np.array([1.0, 1.0])).round(4)
-    array([0.0433, 0.    ])
-    """
-    name = "sigmoid_focal_loss"
-    inputs, targets = alike(name, inputs, targets)
-    p = sigmoid(inputs)
-    losses = sigmoid_cross_entropy(inputs, targets)
-    losses = losses * power(p + targets - p * targets * 2.0, gamma)
-    if alpha >= 0:
-        losses = losses * (targets * alpha + (1.0 - targets) * (1.0 - alpha))
-    return reduced(name, losses, reduction)
+# fmt: off
+sigmoid_focal_loss = functional(
+    lambda inputs, targets, alpha=0.25, gamma=2.0, reduction="none": reduced(
+        "sigmoid_focal_loss", _focal(inputs, targets, alpha, gamma), reduction),
+    "`binary_cross_entropy_with_logits` times ``(1 - p) ** gamma``, with p the probability of the\n"
+    "target, and times `alpha` for class 1 and 1 - alpha for class 0, unless that is negative.\n\n"
+    "Lin and others, \"Focal loss for dense object detection\" (2017); torchvision's signature.",
+    "sigmoid_focal_loss([0.0, 3.0], [1.0, 1.0]).round(4) -> [0.0433, 0.    ]")
+# fmt: on
 
 
 def _factor(name: str, argument: str, value: Any, input: Array) -> np.ndarray:

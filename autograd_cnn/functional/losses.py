@@ -11,6 +11,7 @@ from autograd_cnn.checks import choice, misfit, number
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops.arithmetic import abs, clip, where
 from autograd_cnn.ops.exponential import exp, log, logaddexp
+from autograd_cnn.ops.formulas import functional
 from autograd_cnn.ops.reduce import mean, sum
 from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import quiet_function
@@ -53,38 +54,16 @@ def alike(name: str, input: Array, target: Array) -> tuple[Array, Array]:
     return input, target
 
 
-def _difference(name: str, input: Any, target: Any) -> Array:
+def difference(name: str, input: Any, target: Any) -> Array:
+    """input - target, after `alike`."""
     input, target = alike(name, input, target)
     return input - target
 
 
-@quiet_function
-def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """Squared error (input - target)^2, averaged over all values; the shapes must be equal.
-
-    `reduction` is 'mean', 'sum' or 'none' (the shape of the input).
-
-    >>> F.mse_loss(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
-    2.5
-    """
-    difference = _difference("mse_loss", input, target)
-    return reduced("mse_loss", difference * difference, reduction)
-
-
-@quiet_function
-def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """Absolute error |input - target|, with gradient 0 where they are equal; see `mse_loss`.
-
-    >>> F.l1_loss(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
-    1.5
-    """
-    return reduced("l1_loss", abs(_difference("l1_loss", input, target)), reduction)
-
-
-def _huber(difference: Array, delta: float) -> Array:
+def _huber(apart: Array, delta: float) -> Array:
     """d^2 / 2 up to |d| = delta, then its tangent: c * (d - c / 2) with c = clip(d)."""
-    clipped = clip(difference, -delta, delta)
-    return clipped * (difference - 0.5 * clipped)
+    clipped = clip(apart, -delta, delta)
+    return clipped * (apart - 0.5 * clipped)
 
 
 @quiet_function
@@ -98,7 +77,7 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: floa
     array([0.125, 3.5  ])
     """
     number("huber_loss", "delta", delta, above=0)
-    losses = _huber(_difference("huber_loss", input, target), delta)
+    losses = _huber(difference("huber_loss", input, target), delta)
     return reduced("huber_loss", losses, reduction)
 
 
@@ -115,8 +94,8 @@ def smooth_l1_loss(
     array([0.0625, 3.    ])
     """
     number("smooth_l1_loss", "beta", beta, 0)
-    difference = _difference("smooth_l1_loss", input, target)
-    losses = _huber(difference, beta) * (1.0 / beta) if beta else abs(difference)
+    apart = difference("smooth_l1_loss", input, target)
+    losses = _huber(apart, beta) * (1.0 / beta) if beta else abs(apart)
     return reduced("smooth_l1_loss", losses, reduction)
 
 
@@ -149,62 +128,6 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
 
 
 @quiet_function
-def soft_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """log(1 + exp(-target * input)), with targets 1 and -1; reductions as in `mse_loss`.
-
-    >>> F.soft_margin_loss(np.array([0.0, 1000.0]), np.array([1.0, -1.0]), reduction="sum").round(4)
-    np.float64(1000.6931)
-    """
-    input, target = alike("soft_margin_loss", input, target)
-    return reduced("soft_margin_loss", logaddexp(-target * input, 0.0), reduction)
-
-
-@quiet_function
-def hinge_embedding_loss(
-    input: Array, target: Array, margin: float = 1.0, reduction: str = "mean"
-) -> Array:
-    """The distance `input` where the target is 1, what it lacks to `margin` where that is -1.
-
-    The gradient at the margin is that inside; reductions as in `mse_loss`.
-
-    >>> F.hinge_embedding_loss(np.array([0.3, 0.2]), np.array([1, -1]), reduction="none")
-    array([0.3, 0.8])
-    """
-    input, target = alike("hinge_embedding_loss", input, target)
-    near = where(values(target) != -1, input, 0.0)
-    far = where(values(target) != 1, clip(margin - input, 0.0), 0.0)
-    return reduced("hinge_embedding_loss", near + far, reduction)
-
-
-@quiet_function
-def poisson_nll_loss(
-    input: Array,
-    target: Array,
-    log_input: bool = True,
-    full: bool = False,
-    eps: float = 1e-8,
-    reduction: str = "mean",
-) -> Array:
-    """Minus the log-likelihood of counts `target` of Poisson distributions whose means are
-    exp(input), or the input itself without `log_input`.
-
-    Leaves out log(target!), of which `full` adds Stirling's approximation where the target is above
-    1.  `eps` is added in the logarithm of means.  Reductions as in `mse_loss`.
-
-    >>> F.poisson_nll_loss(np.array([0.0]), np.array([3.0])).item()
-    1.0
-    """
-    input, target = alike("poisson_nll_loss", input, target)
-    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
-    if full:
-        few = values(target) <= 1
-        count = where(few, 1.0, target)
-        stirling = count * log(count) - count + 0.5 * log(2.0 * math.pi * count)
-        losses = losses + where(few, 0.0, stirling)
-    return reduced("poisson_nll_loss", losses, reduction)
-
-
-@quiet_function
 def gaussian_nll_loss(
     input: Array,
     target: Array,
@@ -214,16 +137,16 @@ def gaussian_nll_loss(
     reduction: str = "mean",
 ) -> Array:
     """Minus the log-likelihood ``0.5 * (log(var) + (input - target)^2 / var)`` of normal
-    distributions with means `input` and variances `var`; `full` adds log(2 pi) / 2.
+    distributions; `full` adds log(2 pi) / 2.
 
     `var` has the shape of the input, or lacks its last axis, or has size 1 there, or is a number.
-    It counts as at least `eps`, where its gradient is that at `eps`.  Reductions as in `mse_loss`.
+    It counts as at least `eps`, where its gradient is that at `eps`.
 
     >>> F.gaussian_nll_loss(np.array([1.0]), np.array([3.0]), np.array([1.0])).item()
     2.0
     """
     name = "gaussian_nll_loss"
-    difference = _difference(name, input, target)
+    apart = difference(name, input, target)
     if var.shape == input.shape[:-1] != input.shape and var.ndim:
         var = var.reshape((*var.shape, 1))
     if var.ndim and var.shape not in (input.shape, (*input.shape[:-1], 1)):
@@ -231,5 +154,55 @@ def gaussian_nll_loss(
     if (values(var) < 0).any():
         raise ValueError(f"{name}: var must not be negative")
     var = var + np.maximum(eps - values(var), 0.0)
-    losses = 0.5 * (log(var) + difference * difference / var)
+    losses = 0.5 * (log(var) + apart * apart / var)
     return reduced(name, losses + 0.5 * math.log(2.0 * math.pi) if full else losses, reduction)
+
+
+def of_pair(name: str, reduction: str, input: Array, target: Array, losses: Any) -> Array:
+    """The losses of a formula of input and target, reduced."""
+    return reduced(name, losses(*alike(name, input, target)), reduction)
+
+
+def _squared(x: Array) -> Array:
+    return x * x
+
+
+def _stirling(count: Array) -> Array:
+    """About log(count!), and 0 up to 1."""
+    few = values(count) <= 1
+    n = where(few, 1.0, count)
+    return where(few, 0.0, n * log(n) - n + 0.5 * log(2.0 * math.pi * n))
+
+
+# fmt: off
+mse_loss = functional(
+    lambda input, target, reduction="mean": of_pair(
+        "mse_loss", reduction, input, target, lambda x, t: _squared(x - t)),
+    "Squared error (input - target)^2, averaged over all values; the shapes must be equal.\n\n"
+    "`reduction` is 'mean', 'sum' or 'none' (the shape of the input).",
+    "mse_loss([1.0, 2.0], [0.0, 4.0], reduction='none') -> [1., 4.]")
+l1_loss = functional(
+    lambda input, target, reduction="mean": of_pair(
+        "l1_loss", reduction, input, target, lambda x, t: abs(x - t)),
+    "Absolute error |input - target|, with gradient 0 where they are equal; see `mse_loss`.",
+    "l1_loss([1.0, 2.0], [0.0, 4.0], reduction='none') -> [1., 2.]")
+soft_margin_loss = functional(
+    lambda input, target, reduction="mean": of_pair(
+        "soft_margin_loss", reduction, input, target, lambda x, t: logaddexp(-t * x, 0.0)),
+    "log(1 + exp(-target * input)), with targets 1 and -1.",
+    "soft_margin_loss([0.0, 100.0], [1, -1], 'none').round(4) -> [  0.6931, 100.    ]")
+hinge_embedding_loss = functional(
+    lambda input, target, margin=1.0, reduction="mean": of_pair(
+        "hinge_embedding_loss", reduction, input, target, lambda x, t: (
+            where(values(t) != -1, x, 0.0) + where(values(t) != 1, clip(margin - x, 0.0), 0.0))),
+    "x where the target is 1, max(0, margin - x) where it is -1, with slope -1 at the margin.",
+    "hinge_embedding_loss([0.25, 0.25], [1, -1], reduction='none') -> [0.25, 0.75]")
+poisson_nll_loss = functional(
+    lambda input, target, log_input=True, full=False, eps=1e-8, reduction="mean": of_pair(
+        "poisson_nll_loss", reduction, input, target, lambda x, t: (
+            (exp(x) - t * x if log_input else x - t * log(x + eps))
+            + (_stirling(t) if full else 0))),
+    "Minus the log-likelihood of counts of Poisson distributions, given the logarithms of their\n"
+    "means, or the means without `log_input`; `full` adds about log(target!).",
+    "poisson_nll_loss([0.0, 0.0], [3.0, 1.0], reduction='none') -> [1., 1.]")
+# fmt: on

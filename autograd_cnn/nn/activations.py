@@ -15,86 +15,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-class ReLU(FunctionModule, function=F.relu):
-    """max(x, 0) of each value, with gradient 0 at 0.
-
-    >>> nn.ReLU()(np.array([-1.0, 2.0]))
-    array([0., 2.])
-    """
-
-
-class Tanh(FunctionModule, function=F.tanh):
-    """Hyperbolic tangent of each value.
-
-    >>> nn.Tanh()(np.array([0.0]))
-    array([0.])
-    """
-
-
-class Sigmoid(FunctionModule, function=F.sigmoid):
-    """1 / (1 + exp(-x)) of each value.
-
-    >>> nn.Sigmoid()(np.array([0.0]))
-    array([0.5])
-    """
-
-
-class LogSigmoid(FunctionModule, function=F.logsigmoid):
-    """log(sigmoid(x)) of each value, finite for every finite x.
-
-    >>> nn.LogSigmoid()(np.array([-1000.0]))
-    array([-1000.])
-    """
-
-
-class SELU(FunctionModule, function=F.selu):
-    """`ELU` scaled to keep mean 0 and variance 1.
-
-    >>> nn.SELU()(np.array([0.0, 1.0])).round(4)
-    array([0.    , 1.0507])
-    """
-
-
-class SiLU(FunctionModule, function=F.silu):
-    """x * sigmoid(x), also called swish.
-
-    >>> nn.SiLU()(np.array([0.0, 1.0])).round(4)
-    array([0.    , 0.7311])
-    """
-
-
-class Mish(FunctionModule, function=F.mish):
-    """x * tanh(softplus(x)).
-
-    >>> nn.Mish()(np.array([0.0, 1.0])).round(4)
-    array([0.    , 0.8651])
-    """
-
-
-class LeakyReLU(FunctionModule, function=F.leaky_relu):
-    """x where it is positive, `negative_slope` times x elsewhere.
-
-    >>> nn.LeakyReLU(0.5)(np.array([-1.0, 2.0]))
-    array([-0.5,  2. ])
-    """
-
-    @checked
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
-
-
-class ELU(FunctionModule, function=F.elu):
-    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
-
-    >>> nn.ELU()(np.array([-1000.0, 2.0]))
-    array([-1.,  2.])
-    """
-
-    @checked
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
-
-
 class GELU(FunctionModule, function=F.gelu):
     """x times the normal distribution function of x; `approximate` is 'none' or 'tanh'.
 
@@ -149,15 +69,16 @@ class Softmax(FunctionModule, function=F.softmax):
         self.dim = dim
 
 
-class LogSoftmax(Softmax, function=F.log_softmax):
-    """log(softmax(x)) along axis `dim`, the last by default; the input of `NLLLoss`.
-
-    >>> nn.LogSoftmax()(np.array([[0.0, 0.0]])).round(3)
-    array([[-0.693, -0.693]])
-    """
-
-
 # fmt: off
+class ReLU(FunctionModule, function=F.relu): ...
+class Tanh(FunctionModule, function=F.tanh): ...
+class Sigmoid(FunctionModule, function=F.sigmoid): ...
+class LogSigmoid(FunctionModule, function=F.logsigmoid): ...
+class SELU(FunctionModule, function=F.selu): ...
+class SiLU(FunctionModule, function=F.silu): ...
+class Mish(FunctionModule, function=F.mish): ...
+class LeakyReLU(MadeModule, function=F.leaky_relu): ...
+class ELU(MadeModule, function=F.elu): ...
 class ReLU6(FunctionModule, function=F.relu6): ...
 class Hardsigmoid(FunctionModule, function=F.hardsigmoid): ...
 class Hardswish(FunctionModule, function=F.hardswish): ...
@@ -168,6 +89,7 @@ class Hardshrink(MadeModule, function=F.hardshrink): ...
 class Threshold(MadeModule, function=F.threshold, inputs=1): ...
 class CELU(MadeModule, function=F.celu): ...
 class RReLU(MadeModule, function=F.rrelu): ...
+class LogSoftmax(MadeModule, function=F.log_softmax): ...
 class Softmin(MadeModule, function=F.softmin): ...
 class GLU(MadeModule, function=F.glu): ...
 # fmt: on

@@ -25,7 +25,7 @@ class FunctionModule(ArrayModule):
     """The names of the function's inputs, which come before its settings."""
     settings: ClassVar[tuple[str, ...]] = ()
     """The names of the settings, in the function's order."""
-    hidden: ClassVar[tuple[str, ...]] = ("reduction", "training", "weight")
+    hidden: ClassVar[tuple[str, ...]] = ("reduction", "training", "weight", "pos_weight")
     """The settings that the text form leaves out."""
     axes: ClassVar[int]
     """The number of spatial axes, of convolution and pooling layers."""
@@ -88,8 +88,12 @@ class MadeModule(FunctionModule):
     arguments: ClassVar[Arguments]
     __signature__ = _Signature()
 
-    def __init_subclass__(cls, function: Callable[..., Any], inputs: int = 0, **other: Any) -> None:
+    def __init_subclass__(
+        cls, function: Callable[..., Any] | None = None, inputs: int = 0, **other: Any
+    ) -> None:
         super().__init_subclass__(function, **other)
+        if function is None:
+            return
         asked = Arguments(function)
         names, inputs = asked.inputs, inputs or asked.required
         cls.inputs, cls.settings = names[:inputs], names[inputs:]
@@ -106,7 +110,7 @@ class MadeModule(FunctionModule):
         for name, value in settings.items():
             if name == "reduction":
                 choice(type(self).__name__, name, value, REDUCTIONS)
-            if name == "weight":
+            if "weight" in name:
                 self.register_buffer(name, value)
             else:
                 setattr(self, name, value)

@@ -88,46 +88,6 @@ class NLLLoss(_ClassLoss, function=F.nll_loss):
     """
 
 
-class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits):
-    """Binary cross entropy of logits with targets of the same shape in [0, 1]; see
-    `functional.binary_cross_entropy_with_logits`.  `weight` and `pos_weight` become buffers.
-
-    >>> nn.BCEWithLogitsLoss()(np.array([0.0, 1000.0]), np.array([0.0, 1.0])).item()  # log(2) / 2
-    0.34657359027997264
-    """
-
-    weight: np.ndarray | None
-    pos_weight: np.ndarray | None
-
-    @checked
-    def __init__(
-        self,
-        weight: Array | None = None,
-        *,
-        reduction: str = "mean",
-        pos_weight: Array | None = None,
-    ) -> None:
-        super().__init__(reduction=reduction)
-        self.register_buffer("weight", weight)
-        self.register_buffer("pos_weight", pos_weight)
-
-
-class MSELoss(_Loss, function=F.mse_loss):
-    """Squared error of two inputs of one shape; see `functional.mse_loss`.
-
-    >>> nn.MSELoss()(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
-    2.5
-    """
-
-
-class L1Loss(_Loss, function=F.l1_loss):
-    """Absolute error of two inputs of one shape; see `functional.l1_loss`.
-
-    >>> nn.L1Loss()(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
-    1.5
-    """
-
-
 class SmoothL1Loss(_Loss, function=F.smooth_l1_loss):
     """Squared error below `beta`, absolute error beyond; see `functional.smooth_l1_loss`.
 
@@ -169,11 +129,20 @@ class KLDivLoss(_Loss, function=F.kl_div):
         self.log_target = log_target
 
 
+class _Made(MadeModule):
+    if TYPE_CHECKING:
+
+        def __call__(self, input: ArrayT, target: Input) -> ArrayT: ...  # type: ignore[override]
+
+
 # fmt: off
-class BCELoss(MadeModule, function=F.binary_cross_entropy): ...
-class SoftMarginLoss(MadeModule, function=F.soft_margin_loss): ...
-class HingeEmbeddingLoss(MadeModule, function=F.hinge_embedding_loss): ...
-class PoissonNLLLoss(MadeModule, function=F.poisson_nll_loss): ...
+class MSELoss(_Made, function=F.mse_loss): ...
+class L1Loss(_Made, function=F.l1_loss): ...
+class BCEWithLogitsLoss(_Made, function=F.binary_cross_entropy_with_logits): ...
+class BCELoss(_Made, function=F.binary_cross_entropy): ...
+class SoftMarginLoss(_Made, function=F.soft_margin_loss): ...
+class HingeEmbeddingLoss(_Made, function=F.hinge_embedding_loss): ...
+class PoissonNLLLoss(_Made, function=F.poisson_nll_loss): ...
 class GaussianNLLLoss(MadeModule, function=F.gaussian_nll_loss): ...
 class MarginRankingLoss(MadeModule, function=F.margin_ranking_loss): ...
 class CosineEmbeddingLoss(MadeModule, function=F.cosine_embedding_loss): ...

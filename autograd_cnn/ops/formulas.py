@@ -7,12 +7,14 @@ op and becomes a doctest in its docstring.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from autograd_cnn.engine.annotations import parameter_names
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import Rule, composition, op
 from autograd_cnn.ops.shape import sum_to
+from autograd_cnn.ops.signatures import quiet_function
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayFunction
@@ -63,7 +65,35 @@ def binary(
 
 def composed(function: Callable[P, Any], summary: str, example: str) -> ArrayFunction[P]:
     """The composition of a function made of ops in one expression."""
+    _annotate(function)
     return composition(described(function, summary, example))
+
+
+def functional(
+    function: Callable[P, Any], summary: str, example: str, numbers: int = 0
+) -> ArrayFunction[P]:
+    """A function of ``F`` in one expression; its settings have the types of their defaults.
+
+    The other arguments are arrays, but for the last `numbers` of them.
+    """
+    given = ["Array"] * (parameter_names(function)[2] - numbers) + ["float"] * numbers
+    _annotate(function, given)
+    return quiet_function(described(function, summary, example, "F"))
+
+
+_SETTINGS = {"dim": "int", "axis": "int", "start": "int", "length": "int", "index": "Integers"}
+_OPTIONS = {"dim": "Axis", "axis": "Axis", "eps": "float | None"}
+
+
+def _annotate(function: Any, required: Sequence[str] = ()) -> None:
+    """Annotate the inputs as `required`, and settings by their names or the types of defaults."""
+    names, settings, count = parameter_names(function)
+    options = dict(zip(names[count:], function.__defaults__ or ()))
+    options |= function.__kwdefaults__ or {}
+    kinds = dict(zip(names, required)) | {n: _SETTINGS[n] for n in settings if n in _SETTINGS}
+    for name, x in options.items():
+        kinds[name] = type(x).__name__ if x is not None else _OPTIONS.get(name, "Array | None")
+    function.__annotations__ = kinds
 
 
 def described(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from autograd_cnn import ops
-from autograd_cnn.checks import explains, mistake, whole_numbers
+from autograd_cnn.checks import explains, integer, mistake, normal_axis, whole_numbers
 from autograd_cnn.engine.node import Node, values
 from autograd_cnn.tensor.methods import ArrayMethods
 from autograd_cnn.tensor.operators import Operators
@@ -75,7 +75,7 @@ class Adopted(Node):
     moveaxis = movedim = mul = multiply = nanmean = nansum = narrow = norm = outer = pow = _tensor
     power = ptp = remainder = repeat_interleave = roll = round = scatter = select = _tensor
     softmax = sub = subtract = take_along_axis = trace = tril = triu = unflatten = _tensor
-    unfold = unsqueeze = xlogy = _tensor
+    unsqueeze = xlogy = _tensor
     chunk = slogdet = std_mean = topk = unbind = var_mean = _other
     # The same, written into the tensor.
     abs_ = add_ = addcdiv_ = addcmul_ = ceil_ = clamp_ = clip_ = cos_ = div_ = exp_ = _tensor
@@ -140,6 +140,20 @@ class TorchMethods(Adopted, ArrayMethods, Operators):
         """The values laid side by side `reps` times along every axis; see `tile`."""
         sizes: Any = reps[0] if len(reps) == 1 else reps
         return ops.join.tile(self, reps=sizes)  # type: ignore[call-overload]
+
+    def unfold(self, dimension: int, size: int, step: int = 1) -> Tensor:
+        """The windows of `size` values along an axis, `step` apart, along a new last axis.
+
+        >>> ag.tensor([1.0, 2.0, 3.0]).unfold(0, 2, 1).tolist()
+        [[1.0, 2.0], [2.0, 3.0]]
+        """
+        axis, n = (
+            normal_axis("unfold", dimension, self.array.ndim),
+            integer("unfold", "size", size, 1),
+        )
+        starts = np.arange(0, self.array.shape[axis] - n + 1, integer("unfold", "step", step, 1))
+        windows: Any = self[(slice(None),) * axis + (starts[:, None] + np.arange(n),)]
+        return ops.shape.moveaxis(windows, source=axis + 1, destination=-1)
 
     def type_as(self, other: Any) -> Tensor:
         """Values converted to the dtype of `other`; see `astype`."""
