@@ -152,6 +152,15 @@ ROWS |= {
         for pad, shape in (((2, 1), (2, 3, 5)), ((2, 0, 1, 3), IMAGE))
     },
     "pad, reflect and cut": Row(lambda t, x: t.F.pad(x, (2, -1), mode="reflect"), ((2, 3, 5),)),
+    "bilinear": Row(lambda t, *xs: t.F.bilinear(*xs), ((2, 3), (2, 4), (5, 3, 4), (5,))),
+    "prelu": Row(lambda t, x, w: t.F.prelu(x, w), ((2, 3, 4), (3,))),
+    "prelu, one slope": Row(lambda t, x, w: t.F.prelu(x, w), ((4,), (1,))),
+    "rms_norm": Row(lambda t, x, w: t.F.rms_norm(x, (3, 2), w), ((2, 3, 2), (3, 2))),
+    "rms_norm eps": Row(lambda t, x: t.F.rms_norm(x, (4,), eps=0.1), ((3, 4),)),
+    "local_response_norm": Row(lambda t, x: t.F.local_response_norm(x, 3, 0.5), ((2, 5, 3),)),
+    "local_response_norm 4": Row(
+        lambda t, x: t.F.local_response_norm(x, 4, 0.5, 0.3, 2.0), ((1, 5, 2, 2),)
+    ),
     "pixel_shuffle": Row(lambda t, x: t.F.pixel_shuffle(x, 2), ((2, 8, 2, 3),)),
     "pixel_unshuffle": Row(lambda t, x: t.F.pixel_unshuffle(x, 2), ((2, 2, 4, 6),)),
     "max_unpool1d": Row(
@@ -332,6 +341,20 @@ def test_vectors_of_length_0_have_finite_gradients() -> None:
     assert np.isfinite(gradient(F.normalize, zero)).all()
     assert np.isfinite(gradient(lambda a: F.cosine_similarity(a, x), zero)).all()
     assert F.cosine_similarity(np.array(zero), x).tolist() == [0.0]
+
+
+def test_a_small_image_unpools_in_a_layer() -> None:
+    x = np.arange(8.0).reshape(1, 2, 4)
+    out, at = F.max_pool1d(x, 2, return_indices=True)
+    assert nn.MaxUnpool1d(2)(out, at).tolist() == [[[0, 1, 0, 3], [0, 5, 0, 7]]]
+    assert nn.MaxUnpool1d(2)(out[0], at[0]).shape == (2, 4)
+
+
+def test_rms_norm_of_half_precision_is_summed_in_single() -> None:
+    x = np.full((1, 4), 300.0, np.float16)
+    out = F.rms_norm(x, 4)
+    assert out.dtype == np.float16
+    np.testing.assert_allclose(out, 1.0, 1e-3)
 
 
 def test_rrelu_draws_slopes_in_training() -> None:

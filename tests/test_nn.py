@@ -99,6 +99,11 @@ LAYERS: list[tuple[str, tuple[Any, ...], tuple[int, ...], tuple[Any, ...]]] = [
     ("Threshold", (0.3, -1.0), (3, 4), (0.3, -1.0)),
     ("GLU", (0,), (4, 3), (0,)),
     ("Softmin", (0,), (3, 4), (0,)),
+    ("PReLU", (), (3, 4), ()),
+    ("PReLU", (4,), (3, 4), ()),
+    ("PixelShuffle", (2,), (1, 4, 2, 3), (2,)),
+    ("PixelUnshuffle", (2,), (1, 2, 4), (2,)),
+    ("LocalResponseNorm", (2, 0.3), (2, 4, 3), (2, 0.3)),
     ("Softmax", (0,), (3, 4), (0,)),
     ("LogSoftmax", (0,), (3, 4), (0,)),
     ("Flatten", (), (2, 3, 4), (1,)),
@@ -109,6 +114,7 @@ LAYERS: list[tuple[str, tuple[Any, ...], tuple[int, ...], tuple[Any, ...]]] = [
 ]
 # They take whole numbers, draw slopes, take two inputs, or hold other layers; losses have a table of their own.
 ELSEWHERE = {"Embedding", "Module", "Sequential", "RReLU", "CosineSimilarity", "PairwiseDistance"}
+ELSEWHERE |= {f"MaxUnpool{axes}d" for axes in (1, 2, 3)}
 every_layer = pytest.mark.parametrize(
     ("name", "given", "shape", "settings"), LAYERS, ids=[f"{n}-{g}" for n, g, *_ in LAYERS]
 )

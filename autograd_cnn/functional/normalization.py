@@ -166,7 +166,7 @@ def rms_norm(
 
     Zhang and Sennrich, "Root mean square layer normalization" (2019).
 
-    >>> rms_norm(np.array([[3.0, 3.0], [0.0, 0.0]]), 2, eps=0.1).round(3)
+    >>> F.rms_norm(np.array([[3.0, 3.0], [0.0, 0.0]]), 2, eps=0.1).round(3)
     array([[0.994, 0.994],
            [0.   , 0.   ]])
     """
@@ -186,7 +186,7 @@ def local_response_norm(
 
     Krizhevsky, Sutskever and Hinton, "ImageNet classification" (2012).
 
-    >>> local_response_norm(np.array([[[1.0], [2.0]]]), 1, alpha=3.0, beta=0.5).ravel().round(4)
+    >>> F.local_response_norm(np.array([[[1.0], [2.0]]]), 1, alpha=3.0, beta=0.5).ravel().round(4)
     array([0.5   , 0.5547])
     """
     if input.ndim < 3:
