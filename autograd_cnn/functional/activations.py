@@ -5,7 +5,6 @@ Each activation stands here once; its layer is a class of a few lines in `nn.act
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from autograd_cnn import random
 from autograd_cnn.checks import choice, misfit, normal_axis, number
 from autograd_cnn.engine.node import Array, values
-from autograd_cnn.engine.op import COMPOSITIONS
+from autograd_cnn.engine.op import COMPOSITIONS, OPS
 from autograd_cnn.ops import loss
 from autograd_cnn.ops.arithmetic import abs, clip, relu, where
 from autograd_cnn.ops.exponential import curve, expm1, logaddexp, sigmoid
@@ -23,7 +22,7 @@ from autograd_cnn.ops.signatures import quiet_function
 from autograd_cnn.ops.trigonometry import tanh
 
 if TYPE_CHECKING:
-    from autograd_cnn.tensor.types import ArrayFunction
+    pass
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
@@ -35,12 +34,6 @@ __all__ = [
 P = ParamSpec("P")
 
 
-def activation(function: Callable[P, Any]) -> ArrayFunction[P]:
-    """Check the arguments of a function of single values, and list it among the compositions."""
-    COMPOSITIONS[function.__name__] = found = quiet_function(function)
-    return found
-
-
 def _exponential_unit(x: Array, scale: float, alpha: float, steep: float = 1.0) -> Array:
     """scale * x where x is positive, scale * alpha * (exp(steep * x) - 1) elsewhere."""
     positive = values(x) > 0
@@ -49,7 +42,7 @@ def _exponential_unit(x: Array, scale: float, alpha: float, steep: float = 1.0) 
     return where(positive, x if scale == 1.0 else x * scale, below)
 
 
-@activation
+@quiet_function
 def gelu(input: Array, approximate: str = "none") -> Array:
     """x times the normal distribution function of x, exact or approximated by 'tanh'.
 
@@ -64,7 +57,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     return curve(input, name="gelu_tanh", beta=1.0, threshold=20.0)
 
 
-@activation
+@quiet_function
 def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + exp(beta x)) / beta, and x itself where beta x is above `threshold`.
 
@@ -76,7 +69,7 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     return curve(input, name="softplus", beta=beta, threshold=threshold)
 
 
-@activation
+@quiet_function
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x limited to [min_val, max_val]; the gradient is 1 inside, 0 at a bound and outside.
 
@@ -91,86 +84,77 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array
     return where((plain <= min_val) | (plain >= max_val), limit, input)
 
 
-def _row(
-    function: Callable[P, Any], summary: str, example: str, numbers: int = 0
-) -> ArrayFunction[P]:
-    """An activation in one expression, listed among the compositions."""
-    found = functional(function, summary, example, numbers)
-    COMPOSITIONS[found.__name__] = found
-    return found
-
-
 # fmt: off
-leaky_relu = _row(
+leaky_relu = functional(
     lambda input, negative_slope=0.01: where(values(input) > 0, input, input * negative_slope),
     "x where it is positive, `negative_slope` times x elsewhere.\n\n"
     "Maas, Hannun and Ng, \"Rectifier nonlinearities improve acoustic models\" (2013).",
     "leaky_relu([-1.0, 2.0], 0.5) -> [-0.5,  2. ]")
-elu = _row(
+elu = functional(
     lambda input, alpha=1.0: _exponential_unit(input, 1.0, alpha),
     "x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.\n\n"
     "Clevert, Unterthiner and Hochreiter, \"Fast and accurate deep network learning by\n"
     "exponential linear units\" (2015).", "elu([-1000.0, 2.0], 3.0) -> [-3.,  2.]")
-selu = _row(
+selu = functional(
     lambda input: _exponential_unit(input, 1.0507009873554805, 1.6732632423543772),
     "`elu` with the alpha and the scale that keep mean 0 and variance 1.\n\n"
     "Klambauer and others, \"Self-normalizing neural networks\" (2017).",
     "selu([-1.0, 1.0]).round(4) -> [-1.1113,  1.0507]")
-silu = _row(
+silu = functional(
     lambda input: curve(input, name="silu", beta=1.0, threshold=20.0),
     "x * sigmoid(x), also called swish; NaN at -inf.\n\n"
     "Elfwing, Uchibe and Doya, \"Sigmoid-weighted linear units\" (2018).",
     "silu([0.0, 1.0]).round(4) -> [0.    , 0.7311]")
-mish = _row(
+mish = functional(
     lambda input: input * tanh(logaddexp(input, 0.0)),
     "x * tanh(softplus(x)); NaN at -inf.\n\n"
     "Misra, \"Mish: a self regularized non-monotonic activation function\" (2019).",
     "mish([0.0, 1.0]).round(4) -> [0.    , 0.8651]")
-logsigmoid = _row(
+logsigmoid = functional(
     lambda input: -logaddexp(input * -1.0, 0.0),  # the negative of an unsigned integer would wrap
     "log(sigmoid(x)), finite for every finite x.", "logsigmoid([-1000.0]) -> [-1000.]")
-relu6 = _row(
+relu6 = functional(
     lambda input: hardtanh(input, 0.0, 6.0),
     "x limited to [0, 6]; the gradient is 1 inside, 0 at a bound and outside.",
     "relu6([-1.0, 3.0, 9.0]) -> [0., 3., 6.]")
-hardsigmoid = _row(
+hardsigmoid = functional(
     lambda input: relu6(input + 3.0) / 6.0,
     "relu6(x + 3) / 6; the gradient is 0 at a bound.",
     "hardsigmoid([-4.0, 0.0, 3.0]) -> [0. , 0.5, 1. ]")
-hardswish = _row(
+hardswish = functional(
     lambda input: input * hardsigmoid(input),
     "x * hardsigmoid(x), of Howard and others, \"Searching for MobileNetV3\" (2019).",
     "hardswish([-3.0, 0.0, 3.0]) -> [-0.,  0.,  3.]")
-softshrink = _row(
+softshrink = functional(
     lambda input, lambd=0.5: (
         input - clip(input, -number("softshrink", "lambd", lambd, 0), lambd)),
     "x moved towards 0 by `lambd`, but not past it.",
     "softshrink([-2.0, 0.2, 1.0]) -> [-1.5,  0. ,  0.5]")
-hardshrink = _row(
+hardshrink = functional(
     lambda input, lambd=0.5: where(np.abs(values(input)) <= lambd, 0.0, input),
     "x, and 0 where its absolute value is at most `lambd`.",
     "hardshrink([-2.0, 0.2, 1.0]) -> [-2.,  0.,  1.]")
-threshold = _row(
+threshold = functional(
     lambda input, threshold, value: where(values(input) <= threshold, value, input),
     "x where it is above `threshold`, `value` elsewhere.",
     "threshold([0.0, 2.0], 1.0, -5.0) -> [-5.,  2.]", numbers=2)
-celu = _row(
+celu = functional(
     lambda input, alpha=1.0: _exponential_unit(
         input, 1.0, number("celu", "alpha", alpha, above=0), 1.0 / alpha),
     "x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere (Barron, 2017).",
     "celu([-2.0, 3.0], 2.0).round(4) -> [-1.2642,  3.    ]")
-softsign = _row(
+softsign = functional(
     lambda input: input / (abs(input) + 1.0),
     "x / (1 + |x|).", "softsign([-1.0, 3.0]) -> [-0.5 ,  0.75]")
-tanhshrink = _row(
+tanhshrink = functional(
     lambda input: input - tanh(input),
     "x - tanh(x).", "tanhshrink([0.0, 1.0]).round(4) -> [0.    , 0.2384]")
-rrelu = _row(
+rrelu = functional(
     lambda input, lower=1.0 / 8.0, upper=1.0 / 3.0, training=False: where(
         values(input) > 0, input, input * _slopes(input, lower, upper, training)),
     "`leaky_relu` with the slope (lower + upper) / 2; in training with random ones in between.",
     "rrelu([-2.0, 3.0], 0.2, 0.3) -> [-0.5,  3. ]")
-softmin = _row(
+softmin = functional(
     lambda input, dim=-1: softmax(input * -1.0, dim),
     "`softmax` of -x along `dim`.", "softmin([0.0, 0.0]) -> [0.5, 0.5]")
 # fmt: on
@@ -183,7 +167,7 @@ def _slopes(x: Array, lower: float, upper: float, training: bool) -> Any:
     return random.generator().uniform(lower, upper, x.shape).astype(dtype)
 
 
-@activation
+@quiet_function
 def glu(input: Array, dim: int = -1) -> Array:
     """The first half along `dim` times the sigmoid of the second half.
 
@@ -217,3 +201,6 @@ def log_softmax(input: Array, dim: int = -1) -> Array:
     array([-0.693, -0.693])
     """
     return loss.log_softmax(input, axis=dim)
+
+
+COMPOSITIONS |= {name: globals()[name] for name in __all__ if name not in OPS}

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from autograd_cnn.checks import choice
+from autograd_cnn.checks import choice, number
 from autograd_cnn.engine.annotations import parameter_names
 from autograd_cnn.engine.arguments import Arguments, checked
 from autograd_cnn.functional.losses import REDUCTIONS
@@ -25,7 +25,7 @@ class FunctionModule(ArrayModule):
     """The names of the function's inputs, which come before its settings."""
     settings: ClassVar[tuple[str, ...]] = ()
     """The names of the settings, in the function's order."""
-    hidden: ClassVar[tuple[str, ...]] = ("reduction", "training", "weight", "pos_weight")
+    hidden: ClassVar[tuple[str, ...]] = ("reduction", "training")
     """The settings that the text form leaves out."""
     axes: ClassVar[int]
     """The number of spatial axes, of convolution and pooling layers."""
@@ -71,6 +71,10 @@ class FunctionModule(ArrayModule):
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
 
 
+_BOUNDS = {"delta": {"above": 0}, "beta": {"least": 0}, "lambd": {"least": 0}}
+"""What some settings must be."""
+
+
 class _Signature:
     """The signature of a layer, made when it is asked for."""
 
@@ -88,8 +92,14 @@ class MadeModule(FunctionModule):
     arguments: ClassVar[Arguments]
     __signature__ = _Signature()
 
+    reductions: ClassVar[tuple[str, ...]]
+
     def __init_subclass__(
-        cls, function: Callable[..., Any] | None = None, inputs: int = 0, **other: Any
+        cls,
+        function: Callable[..., Any] | None = None,
+        inputs: int = 0,
+        reductions: tuple[str, ...] = REDUCTIONS,
+        **other: Any,
     ) -> None:
         super().__init_subclass__(function, **other)
         if function is None:
@@ -103,13 +113,15 @@ class MadeModule(FunctionModule):
         asked.defaults = {n: x for n, x in defaults.items() if n in asked.settings}
         asked.function, asked.name, asked.inputs, asked.required = cls, cls.__name__, (), 0
         asked.known = frozenset(asked.settings)
-        cls.arguments = asked
+        cls.arguments, cls.reductions = asked, reductions
 
     def __init__(self, *args: Any, **given: Any) -> None:
         _, settings = self.arguments.fit(args, given)
         for name, value in settings.items():
             if name == "reduction":
-                choice(type(self).__name__, name, value, REDUCTIONS)
+                choice(type(self).__name__, name, value, self.reductions)
+            if name in _BOUNDS:
+                number(type(self).__name__, name, value, **_BOUNDS[name])
             if "weight" in name:
                 self.register_buffer(name, value)
             else:

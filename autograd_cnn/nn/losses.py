@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,30 +25,25 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Loss(FunctionModule):
-    reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
-
+class _Loss(MadeModule):
     if TYPE_CHECKING:
 
         def __call__(self, input: ArrayT, target: Input) -> ArrayT: ...  # type: ignore[override]
-
-    @checked
-    def __init__(self, *, reduction: str = "mean") -> None:
-        self.reduction = choice(type(self).__name__, "reduction", reduction, self.reductions)
 
     def extra_repr(self) -> str:
         """No settings: a loss is shown by its name."""
         return ""
 
 
-class _ClassLoss(_Loss):
+class _ClassLoss(FunctionModule):
     weight: np.ndarray | None
+    hidden = ("weight", "ignore_index", "reduction", "label_smoothing")
 
     @checked
     def __init__(
         self, weight: Array | None = None, *, ignore_index: int = -100, reduction: str = "mean"
     ) -> None:
-        super().__init__(reduction=reduction)
+        self.reduction = choice(type(self).__name__, "reduction", reduction, REDUCTIONS)
         if weight is not None and weight.ndim != 1:
             raise ValueError(
                 f"{type(self).__name__}: weight must have shape (K,), one value per class, got "
@@ -88,61 +83,17 @@ class NLLLoss(_ClassLoss, function=F.nll_loss):
     """
 
 
-class SmoothL1Loss(_Loss, function=F.smooth_l1_loss):
-    """Squared error below `beta`, absolute error beyond; see `functional.smooth_l1_loss`.
-
-    >>> nn.SmoothL1Loss(reduction="none")(np.array([0.5, 4.0]), np.zeros(2))
-    array([0.125, 3.5  ])
-    """
-
-    @checked
-    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
-        super().__init__(reduction=reduction)
-        self.beta = number("SmoothL1Loss", "beta", beta, 0)
-
-
-class HuberLoss(_Loss, function=F.huber_loss):
-    """Squared error up to `delta`, absolute error beyond; see `functional.huber_loss`.
-
-    >>> nn.HuberLoss(reduction="none")(np.array([0.5, 4.0]), np.zeros(2))
-    array([0.125, 3.5  ])
-    """
-
-    @checked
-    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        super().__init__(reduction=reduction)
-        self.delta = number("HuberLoss", "delta", delta, above=0)
-
-
-class KLDivLoss(_Loss, function=F.kl_div):
-    """Kullback-Leibler divergence of log-probabilities from probabilities; see `functional.kl_div`.
-
-    >>> nn.KLDivLoss(reduction="sum")(np.log([0.5, 0.5]), np.array([0.5, 0.5])).item()
-    0.0
-    """
-
-    reductions = (*REDUCTIONS, "batchmean")
-
-    @checked
-    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
-        super().__init__(reduction=reduction)
-        self.log_target = log_target
-
-
-class _Made(MadeModule):
-    if TYPE_CHECKING:
-
-        def __call__(self, input: ArrayT, target: Input) -> ArrayT: ...  # type: ignore[override]
-
-
 # fmt: off
-class MSELoss(_Made, function=F.mse_loss): ...
-class L1Loss(_Made, function=F.l1_loss): ...
-class BCEWithLogitsLoss(_Made, function=F.binary_cross_entropy_with_logits): ...
-class BCELoss(_Made, function=F.binary_cross_entropy): ...
-class SoftMarginLoss(_Made, function=F.soft_margin_loss): ...
-class HingeEmbeddingLoss(_Made, function=F.hinge_embedding_loss): ...
-class PoissonNLLLoss(_Made, function=F.poisson_nll_loss): ...
+class MSELoss(_Loss, function=F.mse_loss): ...
+class L1Loss(_Loss, function=F.l1_loss): ...
+class SmoothL1Loss(_Loss, function=F.smooth_l1_loss): ...
+class HuberLoss(_Loss, function=F.huber_loss): ...
+class KLDivLoss(_Loss, function=F.kl_div, reductions=(*REDUCTIONS, "batchmean")): ...
+class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits): ...
+class BCELoss(_Loss, function=F.binary_cross_entropy): ...
+class SoftMarginLoss(_Loss, function=F.soft_margin_loss): ...
+class HingeEmbeddingLoss(_Loss, function=F.hinge_embedding_loss): ...
+class PoissonNLLLoss(_Loss, function=F.poisson_nll_loss): ...
 class GaussianNLLLoss(MadeModule, function=F.gaussian_nll_loss): ...
 class MarginRankingLoss(MadeModule, function=F.margin_ranking_loss): ...
 class CosineEmbeddingLoss(MadeModule, function=F.cosine_embedding_loss): ...

@@ -94,7 +94,7 @@ rsqrt = composed(
     lambda x: 1.0 / sqrt(x),
     "1 / sqrt(x).", "rsqrt([1.0, 4.0]) -> [1. , 0.5]")
 logit = composed(
-    lambda x, *, eps=None: _log_odds(x if eps is None else clip(x, eps, 1.0 - eps)),
+    lambda x, *, eps=None: log((p := x if eps is None else clip(x, eps, 1.0 - eps)) / (1.0 - p)),
     "log(x / (1 - x)), with x limited to [eps, 1 - eps] if `eps` is given.",
     "logit([0.5, 1.0], eps=0.25).round(4) -> [0.    , 1.0986]")
 xlogy = composed(
@@ -102,10 +102,6 @@ xlogy = composed(
     "x * log(y), and 0 with gradient 0 where x is 0 and y is 0, negative or infinite.",
     "xlogy([0.0, 2.0], [0.0, 1.0]) -> [0., 0.]")
 # fmt: on
-
-
-def _log_odds(x: Array) -> Array:
-    return log(x / (1.0 - x))
 
 
 def _nothing(x: Array, y: Array) -> Any:

@@ -56,26 +56,19 @@ class Adopted(Node):
 
     __slots__ = ()
 
-    abs = exp = log = ravel = relu = sigmoid = sqrt = tanh = _plain
-    acos = acosh = asin = asinh = atan = atanh = arccos = arcsin = arctan = ceil = cos = cosh = (
-        _plain
-    )
-    cholesky = det = erf = exp2 = expm1 = fliplr = flipud = floor = frac = inverse = log10 = _plain
-    absolute = log1p = log2 = neg = negative = reciprocal = rsqrt = sign = sin = sinh = _plain
-    square = tan = trunc = _plain
-    absolute = add = addbmm = addcdiv = addcmul = addmm = addmv = bmm = cholesky = clamp = _tensor
-    copysign = cos = cosh = cummax = cummin = det = diag = diff = dist = div = divide = _tensor
-    erf = exp2 = expm1 = expand_dims = flip = fliplr = flipud = floor = fmod = frac = _tensor
-    amax = amin = floor_divide = repeat = _tensor
-    add = addbmm = addcdiv = addcmul = addmm = addmv = addr = arctan2 = atan2 = baddbmm = _tensor
-    bmm = clamp = clip = copysign = cummax = cummin = cumprod = diag = diagonal = diff = _tensor
-    dist = div = divide = dot = expand_dims = flip = fmod = gather = hypot = index_add = _tensor
-    index_put = inner = lerp = log_softmax = logaddexp = logcumsumexp = logit = _tensor
-    logsumexp = masked_fill = masked_select = matmul = maximum = median = minimum = mm = _tensor
-    moveaxis = movedim = mul = multiply = nanmean = nansum = narrow = norm = outer = pow = _tensor
-    power = ptp = remainder = repeat_interleave = roll = round = scatter = select = _tensor
-    softmax = sub = subtract = take_along_axis = trace = tril = triu = unflatten = _tensor
-    unsqueeze = xlogy = _tensor
+    abs = acos = acosh = arccos = arcsin = arctan = asin = asinh = atan = atanh = ceil = _plain
+    exp = inverse = log = log10 = log1p = log2 = neg = negative = ravel = reciprocal = _plain
+    relu = rsqrt = sigmoid = sign = sin = sinh = sqrt = square = tan = tanh = trunc = _plain
+    absolute = add = addbmm = addcdiv = addcmul = addmm = addmv = addr = amax = amin = _tensor
+    arctan2 = atan2 = baddbmm = bmm = cholesky = clamp = clip = copysign = cos = cosh = _tensor
+    cummax = cummin = cumprod = det = diag = diagonal = diff = dist = div = divide = dot = _tensor
+    erf = exp2 = expand_dims = expm1 = flip = fliplr = flipud = floor = floor_divide = _tensor
+    fmod = frac = gather = hypot = index_add = index_put = inner = lerp = log_softmax = _tensor
+    logaddexp = logcumsumexp = logit = logsumexp = masked_fill = masked_select = matmul = _tensor
+    maximum = median = minimum = mm = moveaxis = movedim = mul = multiply = nanmean = _tensor
+    nansum = narrow = norm = outer = pow = power = ptp = remainder = repeat = _tensor
+    repeat_interleave = roll = round = scatter = select = softmax = sub = subtract = _tensor
+    take_along_axis = trace = tril = triu = unflatten = unsqueeze = xlogy = _tensor
     chunk = slogdet = std_mean = topk = unbind = var_mean = _other
     # The same, written into the tensor.
     abs_ = add_ = addcdiv_ = addcmul_ = ceil_ = clamp_ = clip_ = cos_ = div_ = exp_ = _tensor
