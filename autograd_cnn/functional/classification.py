@@ -246,28 +246,14 @@ def _log(x: Array) -> Array:
     return where(small, -100.0, log(where(small, 1.0, x)))
 
 
-@quiet_function
-def binary_cross_entropy(
-    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
-) -> Array:
-    """``-(t * log(p) + (1 - t) * log(1 - p))`` of probabilities `input` and targets t in [0, 1].
-
-    A logarithm is at least -100, with gradient 0 below.  `binary_cross_entropy_with_logits` is more
-    exact, and its other settings are as here.
-
-    >>> F.binary_cross_entropy(np.array([0.5, 0.0]), np.array([1.0, 1.0]), reduction="sum").round(4)
-    np.float64(100.6931)
-    """
-    name = "binary_cross_entropy"
-    input, target = alike(name, input, target)
-    wrong = (values(input) < 0) | (values(input) > 1)
+def _of_chances(name: str, input: Array, target: Array, weight: Array | None) -> Array:
+    p, t = alike(name, input, target)
+    wrong = (values(p) < 0) | (values(p) > 1)
     if wrong.any():
-        found = values(input)[wrong].flat[0]
+        found = values(p)[wrong].flat[0]
         raise ValueError(f"{name}: input must lie between 0 and 1, got {found:g}; apply sigmoid")
-    losses = -(target * _log(input) + (1.0 - target) * _log(1.0 - input))
-    if weight is not None:
-        losses = losses * _factor(name, "weight", weight, input)
-    return reduced(name, losses, reduction)
+    losses = -(t * _log(p) + (1.0 - t) * _log(1.0 - p))
+    return losses if weight is None else losses * _factor(name, "weight", weight, p)
 
 
 def _focal(inputs: Array, targets: Array, alpha: float, gamma: float) -> Array:
@@ -278,6 +264,14 @@ def _focal(inputs: Array, targets: Array, alpha: float, gamma: float) -> Array:
 
 
 # fmt: off
+binary_cross_entropy = functional(
+    lambda input, target, weight=None, reduction="mean": reduced(
+        "binary_cross_entropy",
+        _of_chances("binary_cross_entropy", input, target, weight), reduction),
+    "``-(t * log(p) + (1 - t) * log(1 - p))`` of probabilities p, the input, and targets t.\n\n"
+    "A logarithm is at least -100, with gradient 0 below.  Logits are more exact, by\n"
+    "`binary_cross_entropy_with_logits`, whose settings these are.",
+    "binary_cross_entropy([0.5, 0.0], [1.0, 1.0], None, 'none').round(4) -> [  0.6931, 100.    ]")
 sigmoid_focal_loss = functional(
     lambda inputs, targets, alpha=0.25, gamma=2.0, reduction="none": reduced(
         "sigmoid_focal_loss", _focal(inputs, targets, alpha, gamma), reduction),

@@ -67,39 +67,6 @@ def _huber(apart: Array, delta: float) -> Array:
 
 
 @quiet_function
-def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
-    """``d^2 / 2`` where |d| = |input - target| is at most `delta`, ``delta * (|d| - delta / 2)``
-    beyond; reductions as in `mse_loss`.
-
-    Huber, "Robust estimation of a location parameter" (1964).
-
-    >>> F.huber_loss(np.array([0.5, 4.0]), np.zeros(2), reduction="none")
-    array([0.125, 3.5  ])
-    """
-    number("huber_loss", "delta", delta, above=0)
-    losses = _huber(difference("huber_loss", input, target), delta)
-    return reduced("huber_loss", losses, reduction)
-
-
-@quiet_function
-def smooth_l1_loss(
-    input: Array, target: Array, reduction: str = "mean", beta: float = 1.0
-) -> Array:
-    """``d^2 / (2 * beta)`` where |d| = |input - target| is below `beta`, ``|d| - beta / 2`` beyond;
-    `l1_loss` for a beta of 0.  Reductions as in `mse_loss`.
-
-    Girshick, "Fast R-CNN" (2015).
-
-    >>> F.smooth_l1_loss(np.array([0.5, 4.0]), np.zeros(2), reduction="none", beta=2.0)
-    array([0.0625, 3.    ])
-    """
-    number("smooth_l1_loss", "beta", beta, 0)
-    apart = difference("smooth_l1_loss", input, target)
-    losses = _huber(apart, beta) * (1.0 / beta) if beta else abs(apart)
-    return reduced("smooth_l1_loss", losses, reduction)
-
-
-@quiet_function
 def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
     """Kullback-Leibler divergence ``target * (log(target) - input)`` of log-probabilities `input`
     from probabilities `target`, value by value; 0 where the target is 0.
@@ -127,25 +94,13 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
     return sum(losses) * (1.0 / n if n else np.nan)
 
 
-@quiet_function
-def gaussian_nll_loss(
-    input: Array,
-    target: Array,
-    var: Array,
-    full: bool = False,
-    eps: float = 1e-6,
-    reduction: str = "mean",
-) -> Array:
-    """Minus the log-likelihood ``0.5 * (log(var) + (input - target)^2 / var)`` of normal
-    distributions; `full` adds log(2 pi) / 2.
+def of_pair(name: str, reduction: str, input: Array, target: Array, losses: Any) -> Array:
+    """The losses of a formula of input and target, reduced."""
+    return reduced(name, losses(*alike(name, input, target)), reduction)
 
-    `var` has the shape of the input, or lacks its last axis, or has size 1 there, or is a number.
-    It counts as at least `eps`, where its gradient is that at `eps`.
 
-    >>> F.gaussian_nll_loss(np.array([1.0]), np.array([3.0]), np.array([1.0])).item()
-    2.0
-    """
-    name = "gaussian_nll_loss"
+def _log_variance(name: str, input: Array, target: Array, var: Array, eps: float) -> Array:
+    """0.5 * (log(var) + (input - target)^2 / var)."""
     apart = difference(name, input, target)
     if var.shape == input.shape[:-1] != input.shape and var.ndim:
         var = var.reshape((*var.shape, 1))
@@ -154,13 +109,7 @@ def gaussian_nll_loss(
     if (values(var) < 0).any():
         raise ValueError(f"{name}: var must not be negative")
     var = var + np.maximum(eps - values(var), 0.0)
-    losses = 0.5 * (log(var) + apart * apart / var)
-    return reduced(name, losses + 0.5 * math.log(2.0 * math.pi) if full else losses, reduction)
-
-
-def of_pair(name: str, reduction: str, input: Array, target: Array, losses: Any) -> Array:
-    """The losses of a formula of input and target, reduced."""
-    return reduced(name, losses(*alike(name, input, target)), reduction)
+    return 0.5 * (log(var) + apart * apart / var)
 
 
 def _squared(x: Array) -> Array:
@@ -186,6 +135,31 @@ l1_loss = functional(
         "l1_loss", reduction, input, target, lambda x, t: abs(x - t)),
     "Absolute error |input - target|, with gradient 0 where they are equal; see `mse_loss`.",
     "l1_loss([1.0, 2.0], [0.0, 4.0], reduction='none') -> [1., 2.]")
+huber_loss = functional(
+    lambda input, target, reduction="mean", delta=1.0: of_pair(
+        "huber_loss", reduction, input, target,
+        lambda x, t: _huber(x - t, number("huber_loss", "delta", delta, above=0))),
+    "``d^2 / 2`` where |d| = |input - target| is at most `delta`, ``delta * (|d| - delta / 2)``\n"
+    "beyond; reductions as in `mse_loss`.\n\n"
+    "Huber, \"Robust estimation of a location parameter\" (1964).",
+    "huber_loss([0.5, 4.0], [0.0, 0.0], reduction='none') -> [0.125, 3.5  ]")
+smooth_l1_loss = functional(
+    lambda input, target, reduction="mean", beta=1.0: of_pair(
+        "smooth_l1_loss", reduction, input, target, lambda x, t: (
+            _huber(x - t, beta) * (1.0 / beta) if number("smooth_l1_loss", "beta", beta, 0)
+            else abs(x - t))),
+    "``d^2 / (2 * beta)`` where |d| = |input - target| is below `beta`, ``|d| - beta / 2``\n"
+    "beyond; `l1_loss` for a beta of 0.\n\nGirshick, \"Fast R-CNN\" (2015).",
+    "smooth_l1_loss([0.5, 4.0], [0.0, 0.0], reduction='none', beta=2.0) -> [0.0625, 3.    ]")
+gaussian_nll_loss = functional(
+    lambda input, target, var, full=False, eps=1e-6, reduction="mean": reduced(
+        "gaussian_nll_loss", _log_variance("gaussian_nll_loss", input, target, var, eps)
+        + (0.5 * math.log(2.0 * math.pi) if full else 0.0), reduction),
+    "Minus the log-likelihood ``0.5 * (log(var) + (input - target)^2 / var)`` of normal\n"
+    "distributions; `full` adds log(2 pi) / 2.\n\n"
+    "`var` has the shape of the input, or lacks its last axis, or has size 1 there, or is a\n"
+    "number.  It counts as at least `eps`, where its gradient is that at `eps`.",
+    "gaussian_nll_loss([1.0], [3.0], [1.0], reduction='none') -> [2.]")
 soft_margin_loss = functional(
     lambda input, target, reduction="mean": of_pair(
         "soft_margin_loss", reduction, input, target, lambda x, t: logaddexp(-t * x, 0.0)),
