@@ -150,7 +150,7 @@ COMPOSITION_CASES: dict[str, Any] = {
     "selu": unary(),
     "silu": unary(),
     "slogdet": regular().map(make),
-    "softmin": fixed((3, 2), {}, {"dim": 0}),
+    "softmin": fixed((2, 3), {}, {"dim": 0}),
     "softplus": fixed((3, 2), {}, {"beta": 2.0}, {"beta": 8.0, "threshold": 5.0}),
     "softshrink": fixed((3, 2), {}, {"lambd": 0.31}),
     "softsign": unary(),

@@ -36,6 +36,10 @@ class _Loss(MadeModule):
 
 
 class _ClassLoss(FunctionModule):
+    if TYPE_CHECKING:
+
+        def __call__(self, input: ArrayT, target: Input) -> ArrayT: ...  # type: ignore[override]
+
     weight: np.ndarray | None
     hidden = ("weight", "ignore_index", "reduction", "label_smoothing")
 
