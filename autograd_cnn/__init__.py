@@ -45,8 +45,10 @@ from autograd_cnn.ops.join import *
 from autograd_cnn.ops.loss import *
 from autograd_cnn.ops.matrix import *
 from autograd_cnn.ops.pick import *
+from autograd_cnn.ops.places import *
 from autograd_cnn.ops.product import *
 from autograd_cnn.ops.reduce import *
+from autograd_cnn.ops.running import *
 from autograd_cnn.ops.shape import *
 from autograd_cnn.ops.sort import *
 from autograd_cnn.ops.trigonometry import *

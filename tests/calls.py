@@ -70,6 +70,38 @@ F.l1_loss(input=x(2, 3), target=x(2, 3))
 F.huber_loss(input=x(2, 3), target=x(2, 3))
 F.smooth_l1_loss(input=x(2, 3), target=x(2, 3))
 F.kl_div(input=x(2, 3), target=x(2, 3))
+F.bilinear(input1=x(2), input2=x(3), weight=x(4, 2, 3))
+F.prelu(input=x(2, 3), weight=x(3))
+F.rms_norm(input=x(2, 3), normalized_shape=3)
+F.local_response_norm(input=x(1, 2, 3), size=2)
+nn.PReLU()
+nn.LocalResponseNorm(size=2)
+nn.MaxUnpool1d(kernel_size=2)
+nn.MaxUnpool2d(kernel_size=2)
+nn.MaxUnpool3d(kernel_size=2)
+nn.PixelShuffle(upscale_factor=2)
+nn.PixelUnshuffle(downscale_factor=2)
+F.pad(input=x(2, 3), pad=(1, 1))
+F.pixel_shuffle(input=x(4, 2, 2), upscale_factor=2)
+F.pixel_unshuffle(input=x(1, 2, 2), downscale_factor=2)
+F.max_unpool1d(input=x(1, 1, 2), indices=np.array([[[0, 3]]]), kernel_size=2)
+F.max_unpool2d(input=x(1, 1, 1, 2), indices=np.array([[[[0, 3]]]]), kernel_size=2)
+F.max_unpool3d(input=x(1, 1, 1, 1, 2), indices=np.array([[[[[0, 3]]]]]), kernel_size=2)
+ag.scatter(input=x(2, 3), dim=1, index=np.array([[2]]), src=x(1, 1))
+ag.index_add(input=x(3), dim=0, index=[0, 2], source=x(2))
+ag.index_put(input=x(3), indices=([0, 2],), values=x(2))
+F.binary_cross_entropy(input=x(2, 3) - 0.3, target=x(2, 3))
+F.sigmoid_focal_loss(inputs=x(2, 3), targets=x(2, 3))
+F.soft_margin_loss(input=x(2, 3), target=x(2, 3))
+F.hinge_embedding_loss(input=x(2, 3), target=x(2, 3))
+F.poisson_nll_loss(input=x(2, 3), target=x(2, 3))
+F.gaussian_nll_loss(input=x(2, 3), target=x(2, 3), var=x(2, 3))
+F.margin_ranking_loss(input1=x(2, 3), input2=x(2, 3), target=x(2, 3))
+F.cosine_embedding_loss(input1=x(2, 3), input2=x(2, 3), target=x(2))
+F.triplet_margin_loss(anchor=x(2, 3), positive=x(2, 3), negative=x(2, 3))
+F.normalize(input=x(2, 3))
+F.cosine_similarity(x1=x(2, 3), x2=x(2, 3))
+F.pairwise_distance(x1=x(2, 3), x2=x(2, 3))
 F.interpolate(input=x(1, 1, 4), scale_factor=2, mode="linear")
 nn.Unfold(kernel_size=2)
 nn.Fold(output_size=(4, 4), kernel_size=2)
@@ -90,6 +122,16 @@ nn.L1Loss()
 nn.HuberLoss()
 nn.SmoothL1Loss()
 nn.KLDivLoss()
+nn.BCELoss()
+nn.SoftMarginLoss()
+nn.HingeEmbeddingLoss()
+nn.PoissonNLLLoss()
+nn.GaussianNLLLoss()
+nn.MarginRankingLoss()
+nn.CosineEmbeddingLoss()
+nn.TripletMarginLoss()
+nn.CosineSimilarity()
+nn.PairwiseDistance()
 nn.Parameter(data=[1.0])
 init.calculate_gain(nonlinearity="leaky_relu")
 init.constant_(tensor=x(3, 2), val=0.5)
@@ -147,7 +189,14 @@ def activations() -> list[str]:
     names = [
         n for n in F.activations.__all__ if "x" not in inspect.signature(getattr(F, n)).parameters
     ]
-    return [*layers, *(f"F.{name}(input=x(2, 3))" for name in names)]
+    texts = [*layers, *(f"F.{name}(input=x(2, 4))" for name in names)]
+    required = {
+        "F.threshold(": "threshold=0.5, value=1.0, ",
+        "nn.Threshold(": "threshold=0.5, value=1.0",
+    }
+    for head, more in required.items():
+        texts = [text.replace(head, head + more) for text in texts]
+    return texts
 
 
 # Arguments that hold functions' own inputs, which are tested where they are used.

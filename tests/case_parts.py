@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from autograd_cnn.ops import join
 from autograd_cnn.testing import strategies as ag_st
 
 
@@ -86,3 +88,21 @@ def reductions(minimum: int = 1, **more: Any) -> Any:
 def along_axis(draw: Any) -> Case:
     shape = draw(st.one_of(ag_st.shapes(min_dims=1), st.just((0, 2)), st.just((2, 0, 1))))
     return make(draw(ag_st.arrays(shape)), axis=draw(st.integers(-len(shape), len(shape) - 1)))
+
+
+def joined(parts: Any) -> Any:
+    """Several results as one, so that all of them are checked."""
+    parts = [p.reshape((p.size,)) for p in parts]
+    return join.hstack(parts) if parts else np.zeros(0)
+
+
+def fixed(shape: tuple[int, ...], *options: dict[str, Any]) -> Any:
+    return st.builds(lambda x, o: make(x, **o), ag_st.arrays(shape), st.sampled_from(options))
+
+
+def pairs(*shapes: tuple[tuple[int, ...], tuple[int, ...]], **params: Any) -> Any:
+    return st.sampled_from(shapes).flatmap(
+        lambda s: st.builds(
+            lambda x, y: make(x, y, **params), ag_st.arrays(s[0]), ag_st.arrays(s[1])
+        )
+    )

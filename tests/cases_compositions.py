@@ -10,26 +10,9 @@ from hypothesis import strategies as st
 
 from autograd_cnn.ops import join, matrix, product, sort, words
 from autograd_cnn.testing import strategies as ag_st
-from tests.case_parts import Case, make, reductions, unary
+from tests import cases_words
+from tests.case_parts import Case, fixed, joined, make, pairs, reductions, unary
 from tests.cases_numpy import between, regular, systems
-
-
-def joined(parts: Any) -> Any:
-    """Several results as one, so that all of them are checked."""
-    parts = [p.reshape((p.size,)) for p in parts]
-    return join.hstack(parts) if parts else np.zeros(0)
-
-
-def fixed(shape: tuple[int, ...], *options: dict[str, Any]) -> Any:
-    return st.builds(lambda x, o: make(x, **o), ag_st.arrays(shape), st.sampled_from(options))
-
-
-def pairs(*shapes: tuple[tuple[int, ...], tuple[int, ...]], **params: Any) -> Any:
-    return st.sampled_from(shapes).flatmap(
-        lambda s: st.builds(
-            lambda x, y: make(x, y, **params), ag_st.arrays(s[0]), ag_st.arrays(s[1])
-        )
-    )
 
 
 @st.composite
@@ -102,6 +85,7 @@ COMPOSITION_CASES: dict[str, Any] = {
     "amax": reductions(),
     "amin": reductions(),
     "average": averages(),
+    "celu": fixed((3, 2), {}, {"alpha": 0.7}),
     "chunk": fixed((5, 2), {"chunks": 2}, {"chunks": 2, "axis": 1}),
     "column_stack": pairs(*STACKED, ((2,), (2, 3))),
     "cumprod": fixed((3, 5), {"axis": 0}, {"axis": -1}, {"axis": None}),
@@ -119,6 +103,10 @@ COMPOSITION_CASES: dict[str, Any] = {
     "fliplr": fixed((2, 3), {}),
     "flipud": fixed((2, 3), {}),
     "gelu": fixed((3, 2), {}, {"approximate": "tanh"}),
+    "glu": fixed((2, 4), {}, {"dim": 0}),
+    "hardshrink": fixed((3, 2), {}, {"lambd": 0.31}),
+    "hardsigmoid": unary(),
+    "hardswish": unary(),
     "hardtanh": fixed((3, 2), {}, {"min_val": -0.5, "max_val": 1.3}),
     "hstack": pairs(*STACKED),
     "index_select": fixed((3, 4), {"dim": 1, "index": [2, 0, 2]}),
@@ -154,13 +142,18 @@ COMPOSITION_CASES: dict[str, Any] = {
     "repeat": fixed(
         (2, 3), {"repeats": 2}, {"repeats": [0, 2, 1], "axis": 1}, {"repeats": 0, "axis": 0}
     ),
+    "relu6": unary(),
     "roll": fixed(
         (2, 3), {"shift": 1}, {"shift": -4, "axis": 1}, {"shift": (1, 2), "axis": (0, 1)}
     ),
+    "rrelu": fixed((3, 2), {}, {"lower": 0.2, "upper": 0.4}),
     "selu": unary(),
     "silu": unary(),
     "slogdet": regular().map(make),
+    "softmin": fixed((2, 3), {}, {"dim": 0}),
     "softplus": fixed((3, 2), {}, {"beta": 2.0}, {"beta": 8.0, "threshold": 5.0}),
+    "softshrink": fixed((3, 2), {}, {"lambd": 0.31}),
+    "softsign": unary(),
     "solve": st.one_of(
         systems(),
         st.builds(lambda a: make(a, np.linspace(-1.0, 1.3, a.shape[-1])), regular()),
@@ -182,11 +175,13 @@ COMPOSITION_CASES: dict[str, Any] = {
         {"indices": np.array([[2, 0], [1, 1]]), "axis": -1},
         {"indices": np.array([4, 4]), "axis": None},
     ),
+    "tanhshrink": unary(),
     "tensordot": st.one_of(
         pairs(((2, 3), (3, 2)), ((3,), (3, 2)), axes=1),
         pairs(((2, 3), (3, 2)), axes=([0, 1], [1, 0])),
         pairs(((2,), (3,)), axes=0),
     ),
+    "threshold": fixed((3, 2), {"threshold": 0.31, "value": -2.0}),
     "tile": fixed((2, 3), {"reps": 2}, {"reps": (2, 1, 2)}, {"reps": (0, 1)}),
     "topk": fixed((3, 4), {"k": 2}, {"k": 3, "axis": 0}, {"k": 1, "largest": False}),
     "trace": fixed((3, 3, 2), {}, {"offset": 1}, {"axis1": 1, "axis2": -1}),
@@ -194,6 +189,7 @@ COMPOSITION_CASES: dict[str, Any] = {
     "triu": fixed((2, 3, 3), {}, {"k": 1}, {"k": -1}),
     "vdot": pairs(((2, 3), (3, 2))),
     "vstack": pairs(*STACKED),
+    **cases_words.CASES,
 }
 
 # What is checked where a function does not give one array, or takes its settings first.
@@ -204,6 +200,7 @@ WRAPPED: dict[str, Any] = {
     "slogdet": lambda x: matrix.slogdet(x).logabsdet,
     "split": lambda x, **p: joined(join.split(x, **p)),
     "topk": lambda x, **p: sort.topk(x, **p)[0],
+    **cases_words.WRAPPED,
 }
 
 
@@ -218,11 +215,20 @@ def _topk(x: np.ndarray, k: int, axis: int = -1, largest: bool = True) -> np.nda
     return np.take(np.flip(ordered, axis) if largest else ordered, range(k), axis=axis)
 
 
+_softmin = lambda x, dim=-1: np.exp(-x) / np.exp(-x).sum(dim, keepdims=True)  # noqa: E731
+
+
+def _glu(x: np.ndarray, dim: int = -1) -> np.ndarray:
+    half, gate = np.split(x, 2, dim)
+    return half / (1 + np.exp(-gate))
+
+
 REFERENCES: dict[str, Any] = {
     "array_split": lambda x, **p: np.concatenate([v.ravel() for v in np.array_split(x, **p)]),
     "average": lambda x, w=None, axis=None, keepdims=False: np.average(
         x, axis, w, keepdims=keepdims
     ),
+    "celu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x / alpha)),
     "chunk": lambda x, chunks, axis=0: np.concatenate(
         [v.ravel() for v in np.array_split(x, chunks, axis)]
     ),
@@ -230,6 +236,10 @@ REFERENCES: dict[str, Any] = {
     "einsum": lambda *xs, subscripts: np.einsum(subscripts, *xs),
     "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x)),
     "gelu": _exact_gelu,
+    "glu": _glu,
+    "hardshrink": lambda x, lambd=0.5: np.where(abs(x) > lambd, x, 0.0),
+    "hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+    "hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
     "hardtanh": lambda x, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val),
     "hstack": lambda *xs: np.hstack(xs),
     "index_select": lambda x, dim, index: np.take(x, index, dim),
@@ -239,14 +249,22 @@ REFERENCES: dict[str, Any] = {
     "matrix_power": lambda x, n: np.linalg.matrix_power(x, n),
     "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
     "norm": lambda x, **p: np.linalg.norm(x, **p),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "rrelu": lambda x, lower=0.125, upper=1 / 3: np.where(x > 0, x, x * (lower + upper) / 2),
     "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
     "silu": lambda x: x / (1 + np.exp(-x)),
     "slogdet": lambda x: np.linalg.slogdet(x)[1],
+    "softmin": _softmin,
     "softplus": lambda x, beta=1.0, threshold=20.0: np.where(
         x * beta > threshold, x, np.log1p(np.exp(beta * x)) / beta
     ),
+    "softshrink": lambda x, lambd=0.5: np.sign(x) * np.maximum(abs(x) - lambd, 0.0),
+    "softsign": lambda x: x / (1 + abs(x)),
     "solve": np.linalg.solve,
     "split": lambda x, **p: np.concatenate([v.ravel() for v in np.split(x, **p)]),
+    "tanhshrink": lambda x: x - np.tanh(x),
+    "threshold": lambda x, threshold, value: np.where(x > threshold, x, value),
     "topk": _topk,
     "vstack": lambda *xs: np.vstack(xs),
+    **cases_words.REFERENCES,
 }

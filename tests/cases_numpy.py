@@ -128,7 +128,7 @@ CASES: dict[str, Any] = {
     **dict.fromkeys(["cbrt", "log10", "log2"], unary(ag_st.positive)),
     **dict.fromkeys(["ceil", "floor", "trunc"], away_from_steps()),
     **dict.fromkeys(["det", "inv", "logabsdet"], regular().map(make)),
-    **dict.fromkeys(["floor_divide", "remainder"], remainders()),
+    **dict.fromkeys(["floor_divide", "fmod", "remainder"], remainders()),
     "arccosh": between(1.3, 3.0),
     "arctan2": st.tuples(binary(), st.sampled_from([1.0, -1.0])).map(
         # The angle jumps where y changes sign at negative x: y keeps away from 0.
@@ -139,7 +139,12 @@ CASES: dict[str, Any] = {
     "cumsum": cumulative(),
     "hypot": binary(0.3, 3.0),
     "log1p": between(-0.7, 2.0),
-    "logaddexp": binary(),
+    **dict.fromkeys(["copysign", "logaddexp", "logaddexp2"], binary()),
+    "pinv": st.builds(
+        lambda x, rows, columns: make(np.ascontiguousarray(x[..., :rows, :columns])),
+        regular(),
+        *([st.integers(1, 3)] * 2),
+    ),
     "put": puts(),
     "round": away_from_steps(decimals=0),
     "solve_columns": systems(),
@@ -173,6 +178,7 @@ REFERENCES: dict[str, Any] = {
     "erf": lambda x: np.vectorize(math.erf, otypes=[float])(x) if x.size else x,
     "inv": np.linalg.inv,
     "logabsdet": lambda x: np.linalg.slogdet(x)[1],
+    "pinv": np.linalg.pinv,
     "put": _put,
     "solve_columns": np.linalg.solve,
 }

@@ -165,6 +165,20 @@ _, at = ag.topk(X, 1); at  ==  np.array([[2], [1]])
 ag.sort(X, dim=1).values  ==  np.sort(A, 1)
 ag.sort(X, dim=1, descending=True)[0]  ==  -np.sort(-A, 1)
 X.sort(dim=1)  =>  ag.sort(x, dim=-1)
+ag.argsort(X, dim=1, descending=True)  ==  np.argsort(-A, 1)
+ag.sort(X, descending=True).values  ==  -np.sort(-A, 1)
+X.cummax(dim=1).values  ==  np.maximum.accumulate(A, 1)
+X.logcumsumexp(dim=1)  ==  np.log(np.cumsum(np.exp(A), 1))
+X.scatter(1, np.array([[0], [2]]), 0.0)  ==  np.array([[0.0, 2.0, 3.0], [4.0, 6.0, 0.0]])
+X.index_add(0, [1, 1], X)  ==  A + np.array([[0.0], [1.0]]) * A.sum(0)
+X.index_put((np.array([0]),), 0.0)  ==  A * np.array([[0.0], [1.0]])
+X.masked_select(X > 4)  ==  A[A > 4]
+X.narrow(1, 0, 2)  ==  A[:, :2]
+X.select(dim=1, index=0)  ==  A[:, 0]
+a, b = X.unbind(dim=0); b  ==  A[1]
+X.unfold(1, 2, 1).shape  ==  (2, 2, 2)
+X.scatter_add(1, np.array([[0]]), X)  =>  reduce='add'
+ag.meshgrid(X[0], X[1], indexing="ij")[1]  ==  np.tile(A[1], (3, 1))
 ag.tril(X, diagonal=1)  ==  np.tril(A, 1)
 ag.diag(ag.ones(2), diagonal=1).shape  ==  (3, 3)
 ag.diff(X, dim=1)  ==  np.diff(A)
@@ -182,6 +196,16 @@ ag.mul(X, other=X)  ==  A * A
 X.pow(2)  ==  A**2
 ag.pow(X, 2)  ==  A**2
 X.neg()  ==  -A
+X.rsqrt()  ==  1 / np.sqrt(A)
+X.frac()  ==  0 * A
+X.lerp(X * 2, 0.5)  ==  1.5 * A
+X.addcmul(X, X, value=0.5)  ==  A + 0.5 * A * A
+ag.addmm(X, X, ag.eye(3), beta=2)  ==  3 * A
+ag.var_mean(X, dim=1)[0]  ==  A.var(1, ddof=1)
+ag.xlogy(X, X)  ==  A * np.log(A)
+ag.dist(X, 2 * X)  ==  np.linalg.norm(A)
+ag.fmod(X, 2)  ==  np.fmod(A, 2)
+ag.pinv(X)  ==  np.linalg.pinv(A)
 X.mm(X.T)  ==  A @ A.T
 ag.mm(X, X.t())  ==  A @ A.T
 ag.bmm(X[None], X.T[None])[0]  ==  A @ A.T
@@ -277,6 +301,16 @@ W.detach().requires_grad  ==  False
 (W * 2).retain_grad()  ==  None
 ag.Variable(X)  =>  write ag.tensor(values, requires_grad=True)
 # modules
+F.pad(X, (1, 1)).shape  ==  (2, 5)
+F.pad(X, (1, 0), mode="replicate")[:, 0]  ==  A[:, 0]
+F.normalize(X, dim=1)  ==  A / np.linalg.norm(A, axis=1, keepdims=True)
+F.cosine_similarity(X, X)  ==  np.ones(2)
+F.relu6(X, inplace=True)  ==  A
+nn.Hardswish()(X).shape  ==  (2, 3)
+nn.PReLU()(-X)  ==  -0.25 * A
+nn.BCELoss()(ag.sigmoid(X), ag.ones(2, 3)).item() > 0  ==  True
+nn.TripletMarginLoss(margin=1.0)(X, X, X).item()  ==  1.0
+nn.PixelShuffle(2)(ag.ones(1, 4, 2, 2)).shape  ==  (1, 1, 4, 4)
 nn.ReLU(inplace=True)(-X)  ==  0 * A
 nn.ReLU(True)(-X)  ==  0 * A
 nn.LeakyReLU(0.2, inplace=True)(-X)  ==  -0.2 * A

@@ -9,6 +9,11 @@ TABLE = r"""
 # activations
 F.gelu(x(2), "erf")  =>  ValueError: gelu: approximate must be 'none' or 'tanh'
 F.hardtanh(x(2), 2, 1)  =>  ValueError: hardtanh: min_val 2 must be at most max_val 1
+F.threshold("a", 1.0, 1.0)  =>  TypeError: threshold: input must be an array of numbers, got 'a'
+F.celu(x(2), alpha=0)  =>  ValueError: celu: alpha must be above 0, got 0
+F.softshrink(x(2), lambd=-1)  =>  ValueError: softshrink: lambd must be at least 0, got -1
+F.glu(x(3))  =>  ValueError: glu: axis -1 must have an even size, got a tensor of shape (3,)
+nn.Threshold(1.0)  =>  TypeError: Threshold: argument 'value' is missing; the signature is
 F.softplus(x(2), beta=0)  =>  ValueError: softplus: beta must not be 0
 nn.GELU("erf")  =>  ValueError: GELU: approximate must be ...'erf'
 nn.Softplus(beta=0)  =>  ValueError: Softplus: beta must not be 0
@@ -164,6 +169,36 @@ F.binary_cross_entropy_with_logits(x(2, 3), x(2, 3), pos_weight=np.ones(2))
     =>  ValueError: binary_cross_entropy_with_logits: pos_weight of shape (2,) does not broadcast to
 F.binary_cross_entropy_with_logits(x(3), x(3), weight=np.ones((2, 3)))
     =>  ValueError: binary_cross_entropy_with_logits: weight of shape (2, 3) does not broadcast
+F.binary_cross_entropy(x(3), x(3))
+    =>  ValueError: binary_cross_entropy: input must lie between 0 and 1, got 1.2; apply sigmoid
+F.gaussian_nll_loss(x(2, 3), x(2, 3), x(3))
+    =>  ValueError: gaussian_nll_loss: var must have the shape of the input, or 1 as last size
+F.gaussian_nll_loss(x(2), x(2), -x(2))  =>  ValueError: gaussian_nll_loss: var must not be negative
+F.cosine_embedding_loss(x(2, 3), x(2, 3), x(3))
+    =>  ValueError: cosine_embedding_loss: needs (N, D) and targets (N,)
+F.sigmoid_focal_loss(x(3), x(2))  =>  ValueError: sigmoid_focal_loss: ...same shape
+F.normalize(x(3))  =>  ValueError: normalize: axis 1 is out of range for 1 axes
+F.cosine_similarity(x(2, 3), x(2, 4))  =>  ValueError: cosine_similarity: the shapes must broadcast
+F.pairwise_distance(x(2, 3), x(2, 4))  =>  ValueError: pairwise_distance: the shapes must broadcast
+F.bilinear(x(2), x(3), x(4, 2, 2))  =>  ValueError: einsum: axis 'j'
+F.prelu(x(2, 3), x(2))  =>  ValueError: prelu: weight must have 1 value or 3, got
+F.rms_norm(x(2, 3), 2)  =>  ValueError: rms_norm: ...(2, 3) does not end in ...(2,)
+F.local_response_norm(x(2, 3), 2)  =>  ValueError: local_response_norm: needs shape (N, C, L, ...)
+F.local_response_norm(x(1, 2, 3), 0)  =>  ValueError: local_response_norm: size must be at least 1
+nn.PReLU(0)  =>  ValueError: PReLU: num_parameters must be at least 1, got 0
+F.pad(x(3), (1,))  =>  ValueError: pad: pad (1,) must be two numbers for each of the last axes
+F.pad(x(3), (1, 1), "edge")  =>  ValueError: pad: mode must be 'constant' or 'reflect'
+F.pad(x(3), (3, 0), "reflect")  =>  ValueError: pad: reflect padding (3, 0) is too much
+F.pad(x(3), (-2, -2))  =>  ValueError: pad: constant padding (-2, -2) is too much
+F.pad(x(3), (1, 1), "reflect", 2.0)  =>  ValueError: pad: mode 'reflect' takes no value, got 2.0
+F.pixel_shuffle(x(3, 2, 2), 2)
+    =>  ValueError: pixel_shuffle: needs (..., C, H, W) with sizes that 4 divides
+F.pixel_unshuffle(x(1, 3, 3), 2)
+    =>  ValueError: pixel_unshuffle: needs (..., C, H, W) with sizes that 2 divides
+F.max_unpool1d(x(1, 1, 2), np.array([[0, 1]]), 2)
+    =>  ValueError: max_unpool1d: input and indices must have one shape (N, C, L)
+F.max_unpool2d(x(1, 1, 1), np.array([[[9]]]), 2)
+    =>  ValueError: max_unpool2d: index 9 is out of range; images of (2, 2) have 4 cells
 # layers
 nn.Conv1d(1, 1, (3, 3))  =>  ValueError: Conv1d: kernel_size must be an integer or one
 nn.Conv3d(3, 4, 3, groups=2)  =>  ValueError: Conv3d: in_channels=3 is not divisible by groups=2
@@ -270,11 +305,11 @@ init.xavier_normal_(x(2, 2), -1.0)  =>  ValueError: xavier_normal_: gain must be
 # Rows that many functions share.
 FAMILIES = [
     (
-        " ".join(F.activations.__all__),
+        " ".join(name for name in F.activations.__all__ if name != "threshold"),
         "F.NAME('text')  =>  TypeError: NAME: ... must be an array of numbers, got 'text'",
     ),
     (
-        " ".join(nn.activations.__all__),
+        " ".join(name for name in nn.activations.__all__ if name != "Threshold"),
         "nn.NAME()('text')  =>  TypeError: ... must be an array of numbers, got 'text'",
     ),
     (
@@ -282,12 +317,15 @@ FAMILIES = [
         "nn.NAME(0)  =>  ValueError: NAME: output_size must be positive, an int or ... of them",
     ),
     (
-        "BCEWithLogitsLoss CrossEntropyLoss MSELoss NLLLoss",
+        "BCELoss BCEWithLogitsLoss CosineEmbeddingLoss CrossEntropyLoss GaussianNLLLoss "
+        "HingeEmbeddingLoss MSELoss MarginRankingLoss NLLLoss PoissonNLLLoss SoftMarginLoss "
+        "TripletMarginLoss",
         "nn.NAME(reduction='avg')  =>  "
         "ValueError: NAME: reduction must be 'mean' or 'sum' or 'none', got 'avg'",
     ),
     (
-        "binary_cross_entropy_with_logits huber_loss kl_div l1_loss mse_loss smooth_l1_loss",
+        "binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss "
+        "kl_div l1_loss mse_loss poisson_nll_loss smooth_l1_loss soft_margin_loss",
         "F.NAME(x(3, 1), np.ones(3))  =>  "
         "ValueError: NAME: ...same shape, got (3, 1) and (3,); reshape",
     ),

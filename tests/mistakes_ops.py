@@ -52,6 +52,22 @@ ag.trace(x(2))  =>  ValueError: trace: ...needs two axes or more...(2,)
 ag.tril(x(2))  =>  ValueError: tril: needs two axes or more...(2,)
 ag.triu(x(2))  =>  ValueError: triu: needs two axes or more...(2,)
 ag.round()  =>  TypeError: round: input 'x' is missing; the signature is round
+ag.index_select(x(2), 2, 0)  =>  ValueError: index_select: axis 2 is out of range
+ag.narrow(x(3), 0, 1, 3)  =>  ValueError: narrow: 3 positions from 1 do not fit axis 0, got ...(3,)
+ag.masked_select(x(2), x(2))  =>  TypeError: masked_select: mask must be an array of bools, got a
+ag.gather(x(2, 3), 1, np.array([[3]]))  =>  ValueError: gather: index 3 is out of range
+ag.scatter(x(2, 3), 1, np.array([[3]]), 0.0)  =>  ValueError: scatter: index 3 is out of range
+ag.scatter(x(2, 3), 1, np.array([[0, 1]]), x(1, 1))
+    =>  ValueError: scatter: src must be as long as index, got
+ag.scatter(x(3), 0, np.array([0]), 1.0, "multiply")
+    =>  ValueError: scatter: reduce must be 'none' or 'add', got 'multiply'
+ag.index_add(x(3), 0, [0, 1], x(3))  =>  ValueError: index_add: source must have shape (2,), got
+ag.index_put(x(3), ([0, 1],), x(3))  =>  ValueError: put: ...(3,)
+ag.meshgrid(x(2), x(3), indexing="yx")
+    =>  ValueError: meshgrid: indexing must be 'xy' or 'ij', got 'yx'
+ag.gradient(x(3, 3), [1.0])  =>  ValueError: gradient: spacing must be one or 2 of them, got 1
+ag.logit(x(2), eps="a")  =>  TypeError: logit: eps must be a number or None, got 'a'
+ag.argsort(x(2), descending=3)  =>  TypeError: argsort: descending must be True or False, got 3
 # axes
 ag.expand_dims(x(2), axis=5)  =>  ValueError: expand_dims: axis 5 is out of range for 2 axes
 ag.squeeze(x(2), axis=0)  =>  ValueError: squeeze: axis 0 must have size 1...(2,)
@@ -109,7 +125,16 @@ ag.ptp(x(0))  =>  ValueError: ptp: no values to choose from over axis None of sh
 ops.shape.sum_to(x(2, 3), shape=(4,))  =>  ValueError: sum_to: ...(2, 3)
 ag.amax(x(2), axis=3)  =>  ValueError: amax: axis 3 is out of range for 1 axes
 ag.amin(x(2), axis=3)  =>  ValueError: amin: axis 3 is out of range for 1 axes
+ag.var_mean(x(1))  =>  ValueError: var_mean: axis None of shape (1,) has 1 values
+ag.std_mean(x(1))  =>  ValueError: std_mean: axis None of shape (1,) has 1 values
 # products and linear algebra
+ag.addmm(x(2, 2), x(2, 3), x(2, 3))  =>  ValueError: addmm: ...(2, 3)
+ag.addbmm(x(2, 2), x(2, 3), x(2, 3))  =>  ValueError: addbmm: ...(2, 3)
+ag.addr(x(2, 2), x(3), x(3))  =>  ValueError: addr: ...do not broadcast
+ag.lerp(x(2), x(3), 0.5)  =>  ValueError: lerp: ...do not broadcast
+ag.addcmul(x(2), x(3), x(2))  =>  ValueError: addcmul: ...do not broadcast
+ag.addcdiv(x(2), x(3), x(2))  =>  ValueError: addcdiv: ...do not broadcast
+ag.pinv(x(3))  =>  ValueError: pinv: needs matrices (..., m, n), got ...(3,)
 ag.matmul(x(2, 3), x(2, 3))  =>  ValueError: matmul: ...(2, 3) and (2, 3)
 ag.linear(x(2, 3), x(2, 2))  =>  ValueError: linear: input ... 3 features...expects 2
 ag.dot(x(2), x(3))  =>  ValueError: dot: ...(2,) and (3,)
@@ -221,11 +246,12 @@ def parameters(function: Any) -> list[str]:
 _OURS = ag.OPS.keys() | COMPOSITIONS.keys()
 OF_ONE_ARRAY = " ".join(n for n in ag.__all__ if n in _OURS and parameters(getattr(ag, n)) == ["x"])
 PAIRS = """
-add subtract multiply divide power maximum minimum logaddexp floor_divide remainder hypot arctan2
+add subtract multiply divide power maximum minimum logaddexp logaddexp2 floor_divide remainder fmod
+copysign hypot arctan2 xlogy dist
 """
 ALONG = """
 sum mean var std max min prod ptp nansum nanmean median average norm logsumexp softmax
-log_softmax flip cumsum cumprod diff sort squeeze
+log_softmax flip cumsum cumprod cummax cummin logcumsumexp unbind diff gradient sort squeeze
 """
 FAMILIES = [
     (OF_ONE_ARRAY, "ag.NAME()  =>  TypeError: NAME: input 'x' is missing; the signature is NAME"),

@@ -64,7 +64,7 @@ WITH_AXES = listed(
         "works on images or on channels": """
             avg_pool avg_pool_grad batch_norm channel_affine conv conv_input_grad conv_weight_grad
             fold max_pool row_norm softmax_cross_entropy unfold window_gather window_scatter""",
-        "works on matrices": "cholesky det inv linear logabsdet matmul solve_columns",
+        "works on matrices": "cholesky det inv linear logabsdet matmul pinv solve_columns",
         "works along an axis": "banded concatenate log_softmax softmax",
         "combines two values or more": "var",
     }
@@ -164,16 +164,17 @@ def test_third_derivatives_show_a_fault_that_first_and_second_ones_do_not() -> N
 NOT_SMOOTH = listed(
     {
         "has a kink, a step or a pole at 0": """
-            abs ceil divide elu floor floor_divide hardtanh hypot leaky_relu log log10 log2 power
-            reciprocal relu relu_grad remainder selu sign sqrt trunc cbrt arctan2 round""",
+            abs addcdiv ceil celu copysign dist divide elu floor floor_divide fmod frac hardtanh hypot
+            leaky_relu log log10 log2 logit power
+            reciprocal relu relu6 relu_grad remainder rrelu rsqrt selu softsign sign sqrt trunc cbrt arctan2 round""",
         "has a kink or an end of its domain at whole numbers": """
-            arccos arccosh arcsin arctanh clip log1p""",
+            arccos arccosh arcsin arctanh clip log1p xlogy""",
         "has a kink where values are equal": """
-            amax amin max max_pool maximum median min minimum ptp sort topk""",
+            amax amin cummax cummin max max_pool maximum median min minimum ptp sort topk""",
         "needs regular matrices": """
-            cholesky det inv logabsdet matrix_power slogdet solve solve_columns""",
+            cholesky det inv logabsdet matrix_power pinv slogdet solve solve_columns""",
         "divides by a sum of weights": "average",
-        "divides by a spread": "batch_norm std",
+        "divides by a spread": "batch_norm std std_mean",
         "may end with a relu": "channel_affine",
         "holds probabilities": "sigmoid_cross_entropy",
     }
@@ -252,9 +253,9 @@ NOT_OF_INTEGERS = listed(
     {
         "NumPy has no negative powers of integers": "power",
         "needs matrices that are regular before they are rounded": """
-            cholesky inv logabsdet matrix_power slogdet solve solve_columns""",
-        "0 is outside of its domain, or inside of none": "arccosh log log10 log2 reciprocal",
-        "0 divides nothing": "divide floor_divide remainder average",
+            cholesky inv logabsdet matrix_power pinv slogdet solve solve_columns""",
+        "0 is outside of its domain, or inside of none": "arccosh log log10 log2 logit reciprocal rsqrt xlogy",
+        "0 divides nothing": "addcdiv divide floor_divide fmod remainder average",
         "takes logits, which are not whole": "sigmoid_cross_entropy softmax_cross_entropy",
         "keeps the dtype of its input": "astype batch_norm pad put",
     }

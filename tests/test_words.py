@@ -150,7 +150,7 @@ def test_every_method_of_the_table_is_a_function() -> None:
     methods = {name: x for name, x in vars(Adopted).items() if not name.startswith("_")}
     assert [name for name, x in methods.items() if not callable(x)] == []
     x = ag.tensor([1.0])
-    assert not hasattr(x, "addr")  # which is no add_, and there is no ag.addr
+    assert not hasattr(x, "addq")  # which is no add_, and there is no ag.addq
     assert methods["clamp_"](x, 2.0) is x
 
 

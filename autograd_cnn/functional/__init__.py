@@ -11,10 +11,12 @@ from autograd_cnn.functional.activations import *
 from autograd_cnn.functional.adaptive import *
 from autograd_cnn.functional.classification import *
 from autograd_cnn.functional.convolution import *
+from autograd_cnn.functional.distances import *
 from autograd_cnn.functional.layers import *
 from autograd_cnn.functional.losses import *
 from autograd_cnn.functional.normalization import *
 from autograd_cnn.functional.pooling import *
+from autograd_cnn.functional.rearranging import *
 from autograd_cnn.functional.resampling import *
 
 if not TYPE_CHECKING:

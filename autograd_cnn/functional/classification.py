@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,19 @@ from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.activations import log_softmax
 from autograd_cnn.functional.layers import one_hot
-from autograd_cnn.functional.losses import check_shapes, reduced
+from autograd_cnn.functional.losses import alike, check_shapes, reduced
 from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.exponential import log, power, sigmoid
+from autograd_cnn.ops.formulas import functional
 from autograd_cnn.ops.loss import check_classes, sigmoid_cross_entropy, softmax_cross_entropy
 from autograd_cnn.ops.reduce import sum
 from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import quiet_function
 
-__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss",
+    "sigmoid_focal_loss",
+]  # fmt: skip
 
 _APPLIED_TWICE = {
     ("cross_entropy", "softmax"): (
@@ -232,6 +238,48 @@ def binary_cross_entropy_with_logits(
     positive = 1.0 if pos_weight is None else _factor(name, "pos_weight", pos_weight, input)
     losses = sigmoid_cross_entropy(input, target, pos_weight=positive)
     return reduced(name, losses if factor is None else losses * factor, reduction)
+
+
+def _log(x: Array) -> Array:
+    """log(x), at least -100; the gradient is 0 where it would be less."""
+    small = values(x) < math.exp(-100.0)
+    return where(small, -100.0, log(where(small, 1.0, x)))
+
+
+def _of_chances(name: str, input: Array, target: Array, weight: Array | None) -> Array:
+    p, t = alike(name, input, target)
+    wrong = (values(p) < 0) | (values(p) > 1)
+    if wrong.any():
+        found = values(p)[wrong].flat[0]
+        raise ValueError(f"{name}: input must lie between 0 and 1, got {found:g}; apply sigmoid")
+    losses = -(t * _log(p) + (1.0 - t) * _log(1.0 - p))
+    return losses if weight is None else losses * _factor(name, "weight", weight, p)
+
+
+def _focal(inputs: Array, targets: Array, alpha: float, gamma: float) -> Array:
+    x, t = alike("sigmoid_focal_loss", inputs, targets)
+    wrong = t + sigmoid(x) * (1.0 - 2.0 * t)  # the probability of the other class
+    losses = sigmoid_cross_entropy(x, t) * power(wrong, gamma)
+    return losses if alpha < 0 else losses * (t * alpha + (1.0 - t) * (1.0 - alpha))
+
+
+# fmt: off
+binary_cross_entropy = functional(
+    lambda input, target, weight=None, reduction="mean": reduced(
+        "binary_cross_entropy",
+        _of_chances("binary_cross_entropy", input, target, weight), reduction),
+    "``-(t * log(p) + (1 - t) * log(1 - p))`` of probabilities p, the input, and targets t.\n\n"
+    "A logarithm is at least -100, with gradient 0 below.  Logits are more exact, by\n"
+    "`binary_cross_entropy_with_logits`, whose settings these are.",
+    "binary_cross_entropy([0.5, 0.0], [1.0, 1.0], None, 'none').round(4) -> [  0.6931, 100.    ]")
+sigmoid_focal_loss = functional(
+    lambda inputs, targets, alpha=0.25, gamma=2.0, reduction="none": reduced(
+        "sigmoid_focal_loss", _focal(inputs, targets, alpha, gamma), reduction),
+    "`binary_cross_entropy_with_logits` times ``(1 - p) ** gamma``, with p the probability of the\n"
+    "target, and times `alpha` for class 1 and 1 - alpha for class 0, unless that is negative.\n\n"
+    "Lin and others, \"Focal loss for dense object detection\" (2017); torchvision's signature.",
+    "sigmoid_focal_loss([0.0, 3.0], [1.0, 1.0]).round(4) -> [0.0433, 0.    ]")
+# fmt: on
 
 
 def _factor(name: str, argument: str, value: Any, input: Array) -> np.ndarray:

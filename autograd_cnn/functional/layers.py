@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_cnn import random
-from autograd_cnn.checks import number
+from autograd_cnn.checks import misfit, number
+from autograd_cnn.config import in_dtype_of_weights
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, Node, values, wrap
 from autograd_cnn.ops import product
 from autograd_cnn.ops.arithmetic import where
-from autograd_cnn.ops.pick import gather, positions
+from autograd_cnn.ops.pick import positions
+from autograd_cnn.ops.places import gather
 from autograd_cnn.ops.shape import flatten, floating, unflatten
 from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
-    "dropout", "dropout2d", "embedding", "flatten", "gather", "linear", "one_hot", "unflatten",
+    "bilinear", "dropout", "dropout2d", "embedding", "flatten", "gather", "linear", "one_hot",
+    "prelu", "unflatten",
 ]  # fmt: skip
 
 
@@ -27,6 +30,35 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     array([[3., 7.]])
     """
     return product.linear(input, weight, bias)
+
+
+@array_function
+def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = None) -> Array:
+    """input1 (..., m), weight (out, m, n) and input2 (..., n) multiplied, plus bias: (..., out).
+
+    >>> F.bilinear(np.array([1.0, 2.0]), np.array([3.0]), np.ones((1, 2, 1)))
+    array([9.])
+    """
+    rows = in_dtype_of_weights("bilinear", input1, weight, bias)[0]
+    out = product.einsum("...i,oij,...j->...o", rows, weight, input2)
+    return out if bias is None else out + bias
+
+
+@array_function
+def prelu(input: Array, weight: Array) -> Array:
+    """`leaky_relu` with learnt slopes: one, or one per channel of (N, C, ...).
+
+    He and others, "Delving deep into rectifiers" (2015).
+
+    >>> F.prelu(np.array([[-1.0, -2.0]]), np.array([0.5, 0.25]))
+    array([[-0.5, -0.5]])
+    """
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.shape not in ((1,), (channels,), ()):
+        raise misfit("prelu", f"weight must have 1 value or {channels}", weight, input)
+    x = in_dtype_of_weights("prelu", input, weight)[0]
+    slopes = weight.reshape((-1, *(1,) * max(input.ndim - 2, 0)) if input.ndim else ())
+    return where(values(x) > 0, x, x * slopes)
 
 
 def drop_mask(x: np.ndarray, p: float, channels: bool) -> np.ndarray:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import choice, number
+from autograd_cnn.checks import choice, misfit, number
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.ops.arithmetic import abs, clip, where
-from autograd_cnn.ops.exponential import exp, log
+from autograd_cnn.ops.exponential import exp, log, logaddexp
+from autograd_cnn.ops.formulas import functional
 from autograd_cnn.ops.reduce import mean, sum
 from autograd_cnn.ops.shape import floating
 from autograd_cnn.ops.signatures import quiet_function
 
-__all__ = ["huber_loss", "kl_div", "l1_loss", "mse_loss", "smooth_l1_loss"]
+__all__ = [
+    "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss",
+    "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+]  # fmt: skip
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -49,71 +54,16 @@ def alike(name: str, input: Array, target: Array) -> tuple[Array, Array]:
     return input, target
 
 
-def _difference(name: str, input: Any, target: Any) -> Array:
+def difference(name: str, input: Any, target: Any) -> Array:
+    """input - target, after `alike`."""
     input, target = alike(name, input, target)
     return input - target
 
 
-@quiet_function
-def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """Squared error (input - target)^2, averaged over all values; the shapes must be equal.
-
-    `reduction` is 'mean', 'sum' or 'none' (the shape of the input).
-
-    >>> F.mse_loss(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
-    2.5
-    """
-    difference = _difference("mse_loss", input, target)
-    return reduced("mse_loss", difference * difference, reduction)
-
-
-@quiet_function
-def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """Absolute error |input - target|, with gradient 0 where they are equal; see `mse_loss`.
-
-    >>> F.l1_loss(np.array([1.0, 2.0]), np.array([0.0, 4.0])).item()
-    1.5
-    """
-    return reduced("l1_loss", abs(_difference("l1_loss", input, target)), reduction)
-
-
-def _huber(difference: Array, delta: float) -> Array:
+def _huber(apart: Array, delta: float) -> Array:
     """d^2 / 2 up to |d| = delta, then its tangent: c * (d - c / 2) with c = clip(d)."""
-    clipped = clip(difference, -delta, delta)
-    return clipped * (difference - 0.5 * clipped)
-
-
-@quiet_function
-def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Array:
-    """``d^2 / 2`` where |d| = |input - target| is at most `delta`, ``delta * (|d| - delta / 2)``
-    beyond; reductions as in `mse_loss`.
-
-    Huber, "Robust estimation of a location parameter" (1964).
-
-    >>> F.huber_loss(np.array([0.5, 4.0]), np.zeros(2), reduction="none")
-    array([0.125, 3.5  ])
-    """
-    number("huber_loss", "delta", delta, above=0)
-    losses = _huber(_difference("huber_loss", input, target), delta)
-    return reduced("huber_loss", losses, reduction)
-
-
-@quiet_function
-def smooth_l1_loss(
-    input: Array, target: Array, reduction: str = "mean", beta: float = 1.0
-) -> Array:
-    """``d^2 / (2 * beta)`` where |d| = |input - target| is below `beta`, ``|d| - beta / 2`` beyond;
-    `l1_loss` for a beta of 0.  Reductions as in `mse_loss`.
-
-    Girshick, "Fast R-CNN" (2015).
-
-    >>> F.smooth_l1_loss(np.array([0.5, 4.0]), np.zeros(2), reduction="none", beta=2.0)
-    array([0.0625, 3.    ])
-    """
-    number("smooth_l1_loss", "beta", beta, 0)
-    difference = _difference("smooth_l1_loss", input, target)
-    losses = _huber(difference, beta) * (1.0 / beta) if beta else abs(difference)
-    return reduced("smooth_l1_loss", losses, reduction)
+    clipped = clip(apart, -delta, delta)
+    return clipped * (apart - 0.5 * clipped)
 
 
 @quiet_function
@@ -142,3 +92,91 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
         return reduced("kl_div", losses, reduction)
     n = input.shape[0] if input.ndim else 1
     return sum(losses) * (1.0 / n if n else np.nan)
+
+
+def of_pair(name: str, reduction: str, input: Array, target: Array, losses: Any) -> Array:
+    """The losses of a formula of input and target, reduced."""
+    return reduced(name, losses(*alike(name, input, target)), reduction)
+
+
+def _log_variance(name: str, input: Array, target: Array, var: Array, eps: float) -> Array:
+    """0.5 * (log(var) + (input - target)^2 / var)."""
+    apart = difference(name, input, target)
+    if var.shape == input.shape[:-1] != input.shape and var.ndim:
+        var = var.reshape((*var.shape, 1))
+    if var.ndim and var.shape not in (input.shape, (*input.shape[:-1], 1)):
+        raise misfit(name, "var must have the shape of the input, or 1 as last size", var, input)
+    if (values(var) < 0).any():
+        raise ValueError(f"{name}: var must not be negative")
+    var = var + np.maximum(eps - values(var), 0.0)
+    return 0.5 * (log(var) + apart * apart / var)
+
+
+def _squared(x: Array) -> Array:
+    return x * x
+
+
+def _stirling(count: Array) -> Array:
+    """About log(count!), and 0 up to 1."""
+    few = values(count) <= 1
+    n = where(few, 1.0, count)
+    return where(few, 0.0, n * log(n) - n + 0.5 * log(2.0 * math.pi * n))
+
+
+# fmt: off
+mse_loss = functional(
+    lambda input, target, reduction="mean": of_pair(
+        "mse_loss", reduction, input, target, lambda x, t: _squared(x - t)),
+    "Squared error (input - target)^2, averaged over all values; the shapes must be equal.\n\n"
+    "`reduction` is 'mean', 'sum' or 'none' (the shape of the input).",
+    "mse_loss([1.0, 2.0], [0.0, 4.0], reduction='none') -> [1., 4.]")
+l1_loss = functional(
+    lambda input, target, reduction="mean": of_pair(
+        "l1_loss", reduction, input, target, lambda x, t: abs(x - t)),
+    "Absolute error |input - target|, with gradient 0 where they are equal; see `mse_loss`.",
+    "l1_loss([1.0, 2.0], [0.0, 4.0], reduction='none') -> [1., 2.]")
+huber_loss = functional(
+    lambda input, target, reduction="mean", delta=1.0: of_pair(
+        "huber_loss", reduction, input, target,
+        lambda x, t: _huber(x - t, number("huber_loss", "delta", delta, above=0))),
+    "``d^2 / 2`` where |d| = |input - target| is at most `delta`, ``delta * (|d| - delta / 2)``\n"
+    "beyond; reductions as in `mse_loss`.\n\n"
+    "Huber, \"Robust estimation of a location parameter\" (1964).",
+    "huber_loss([0.5, 4.0], [0.0, 0.0], reduction='none') -> [0.125, 3.5  ]")
+smooth_l1_loss = functional(
+    lambda input, target, reduction="mean", beta=1.0: of_pair(
+        "smooth_l1_loss", reduction, input, target, lambda x, t: (
+            _huber(x - t, beta) * (1.0 / beta) if number("smooth_l1_loss", "beta", beta, 0)
+            else abs(x - t))),
+    "``d^2 / (2 * beta)`` where |d| = |input - target| is below `beta`, ``|d| - beta / 2``\n"
+    "beyond; `l1_loss` for a beta of 0.\n\nGirshick, \"Fast R-CNN\" (2015).",
+    "smooth_l1_loss([0.5, 4.0], [0.0, 0.0], reduction='none', beta=2.0) -> [0.0625, 3.    ]")
+gaussian_nll_loss = functional(
+    lambda input, target, var, full=False, eps=1e-6, reduction="mean": reduced(
+        "gaussian_nll_loss", _log_variance("gaussian_nll_loss", input, target, var, eps)
+        + (0.5 * math.log(2.0 * math.pi) if full else 0.0), reduction),
+    "Minus the log-likelihood ``0.5 * (log(var) + (input - target)^2 / var)`` of normal\n"
+    "distributions; `full` adds log(2 pi) / 2.\n\n"
+    "`var` has the shape of the input, or lacks its last axis, or has size 1 there, or is a\n"
+    "number.  It counts as at least `eps`, where its gradient is that at `eps`.",
+    "gaussian_nll_loss([1.0], [3.0], [1.0], reduction='none') -> [2.]")
+soft_margin_loss = functional(
+    lambda input, target, reduction="mean": of_pair(
+        "soft_margin_loss", reduction, input, target, lambda x, t: logaddexp(-t * x, 0.0)),
+    "log(1 + exp(-target * input)), with targets 1 and -1.",
+    "soft_margin_loss([0.0, 100.0], [1, -1], 'none').round(4) -> [  0.6931, 100.    ]")
+hinge_embedding_loss = functional(
+    lambda input, target, margin=1.0, reduction="mean": of_pair(
+        "hinge_embedding_loss", reduction, input, target, lambda x, t: (
+            where(values(t) != -1, x, 0.0) + where(values(t) != 1, clip(margin - x, 0.0), 0.0))),
+    "x where the target is 1, max(0, margin - x) where it is -1, with slope -1 at the margin.",
+    "hinge_embedding_loss([0.25, 0.25], [1, -1], reduction='none') -> [0.25, 0.75]")
+poisson_nll_loss = functional(
+    lambda input, target, log_input=True, full=False, eps=1e-8, reduction="mean": of_pair(
+        "poisson_nll_loss", reduction, input, target, lambda x, t: (
+            (exp(x) - t * x if log_input else x - t * log(x + eps))
+            + (_stirling(t) if full else 0))),
+    "Minus the log-likelihood of counts of Poisson distributions, given the logarithms of their\n"
+    "means, or the means without `log_input`; `full` adds about log(target!).",
+    "poisson_nll_loss([0.0, 0.0], [3.0, 1.0], reduction='none') -> [1., 1.]")
+# fmt: on

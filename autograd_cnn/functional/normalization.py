@@ -9,16 +9,21 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn import kernels
+from autograd_cnn.checks import integer
 from autograd_cnn.config import in_dtype_of_weights
 from autograd_cnn.engine.modes import recomputing
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.functional.pooling import pool_geometry
 from autograd_cnn.ops import batch_norm as ops
-from autograd_cnn.ops.pool import max_pool
-from autograd_cnn.ops.shape import floating
+from autograd_cnn.ops import reduce
+from autograd_cnn.ops.exponential import power, sqrt
+from autograd_cnn.ops.pool import banded, max_pool
+from autograd_cnn.ops.shape import floating, statistic
 from autograd_cnn.ops.signatures import array_function
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
+__all__ = [
+    "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm",
+]  # fmt: skip
 
 
 @array_function
@@ -133,6 +138,64 @@ def _check_shapes(
     return input
 
 
+def _last_axes(name: str, input: Array, given: Any) -> tuple[tuple[int, ...], int]:
+    """normalized_shape as a tuple, and the number of axes of the input before it."""
+    shape = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+    leading = input.ndim - len(shape)
+    if not shape or leading < 0 or input.shape[leading:] != shape:
+        raise ValueError(
+            f"{name}: input of shape {input.shape} does not end in normalized_shape {shape}"
+        )
+    return shape, leading
+
+
+@statistic
+def _by_rms(x: Array, *, axes: tuple[int, ...], eps: float) -> Array:
+    return x / sqrt(reduce.mean(x * x, axis=axes, keepdims=True) + eps)
+
+
+@array_function
+def rms_norm(
+    input: Array,
+    normalized_shape: int | tuple[int, ...],
+    weight: Array | None = None,
+    eps: float | None = None,
+) -> Array:
+    """Divide the last axes of input (..., *normalized_shape) by the root of their mean square plus
+    `eps`, the smallest step of the dtype by default, then scale by `weight`.
+
+    Zhang and Sennrich, "Root mean square layer normalization" (2019).
+
+    >>> F.rms_norm(np.array([[3.0, 3.0], [0.0, 0.0]]), 2, eps=0.1).round(3)
+    array([[0.994, 0.994],
+           [0.   , 0.   ]])
+    """
+    shape, leading = _last_axes("rms_norm", input, normalized_shape)
+    input = floating(_check_shapes("rms_norm", shape, input, weight=weight))
+    step = float(np.finfo(input.dtype).eps) if eps is None else eps
+    out = _by_rms(input, axes=tuple(range(leading, input.ndim)), eps=step)
+    return out if weight is None else out * weight
+
+
+@array_function
+def local_response_norm(
+    input: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Array:
+    """Input (N, C, ...) divided by ``(k + alpha * m) ** beta``, with m the mean square of `size`
+    neighbouring channels; those outside count as 0.
+
+    Krizhevsky, Sutskever and Hinton, "ImageNet classification" (2012).
+
+    >>> F.local_response_norm(np.array([[[1.0], [2.0]]]), 1, alpha=3.0, beta=0.5).ravel().round(4)
+    array([0.5   , 0.5547])
+    """
+    if input.ndim < 3:
+        raise ValueError(f"local_response_norm: needs shape (N, C, L, ...), got {input.shape}")
+    x, c, n = floating(input), input.shape[1], integer("local_response_norm", "size", size, 1)
+    band = np.tri(c, k=(n - 1) // 2) - np.tri(c, k=-(n // 2) - 1)
+    return x / power(k + banded(x * x, axis=1, matrix=band * (alpha / n)), beta)
+
+
 @array_function
 def layer_norm(
     input: Array,
@@ -150,13 +213,7 @@ def layer_norm(
     array([[-0.953,  0.953],
            [ 0.   ,  0.   ]])
     """
-    given = normalized_shape
-    shape = tuple(given) if isinstance(given, (tuple, list)) else (given,)
-    leading = input.ndim - len(shape)
-    if not shape or leading < 0 or input.shape[leading:] != shape:
-        raise ValueError(
-            f"layer_norm: input of shape {input.shape} does not end in normalized_shape {shape}"
-        )
+    shape, leading = _last_axes("layer_norm", input, normalized_shape)
     input = _check_shapes("layer_norm", shape, input, weight=weight, bias=bias)
     return ops.row_norm(input, weight, bias, lead=leading, groups=0, eps=eps)
 

@@ -6,8 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from autograd_cnn.checks import choice, number
 from autograd_cnn.engine.annotations import parameter_names
-from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.arguments import Arguments, checked
+from autograd_cnn.functional.losses import REDUCTIONS
 from autograd_cnn.nn.module import ArrayModule
 
 
@@ -24,7 +26,7 @@ class FunctionModule(ArrayModule):
     """The names of the function's inputs, which come before its settings."""
     settings: ClassVar[tuple[str, ...]] = ()
     """The names of the settings, in the function's order."""
-    hidden: ClassVar[tuple[str, ...]] = ()
+    hidden: ClassVar[tuple[str, ...]] = ("reduction", "training")
     """The settings that the text form leaves out."""
     axes: ClassVar[int]
     """The number of spatial axes, of convolution and pooling layers."""
@@ -69,3 +71,62 @@ class FunctionModule(ArrayModule):
     def extra_repr(self) -> str:
         shown = [name for name in self.settings if name not in self.hidden]
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+
+
+_BOUNDS = {"delta": {"above": 0}, "beta": {"least": 0}, "lambd": {"least": 0}}
+"""What some settings must be."""
+
+
+class _Signature:
+    """The signature of a layer, made when it is asked for."""
+
+    def __get__(self, layer: Any, owner: type[MadeModule]) -> inspect.Signature:
+        known = inspect.signature(owner.function).parameters
+        return inspect.Signature([known[name] for name in owner.arguments.settings])
+
+
+class MadeModule(FunctionModule):
+    """A layer made of its function alone: names, order and defaults of settings are the function's.
+
+    `inputs` is the number of inputs, where settings without a default follow them.
+    """
+
+    arguments: ClassVar[Arguments]
+    __signature__ = _Signature()
+
+    reductions: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(
+        cls,
+        function: Callable[..., Any] | None = None,
+        inputs: int = 0,
+        reductions: tuple[str, ...] = REDUCTIONS,
+        **other: Any,
+    ) -> None:
+        if function is not None and cls.__doc__ is None:
+            cls.__doc__ = f"`functional.{function.__name__}` as a layer: {function.__doc__}"
+        super().__init_subclass__(function, **other)
+        if function is None:
+            return
+        asked = Arguments(function)
+        names, inputs = asked.inputs, inputs or asked.required
+        cls.inputs, cls.settings = names[:inputs], names[inputs:]
+        plain: Any = inspect.unwrap(function)
+        defaults = dict(zip(names[asked.required :], plain.__defaults__ or ()))
+        asked.settings = tuple(name for name in cls.settings if name != "training")
+        asked.defaults = {n: x for n, x in defaults.items() if n in asked.settings}
+        asked.function, asked.name, asked.inputs, asked.required = cls, cls.__name__, (), 0
+        asked.known = frozenset(asked.settings)
+        cls.arguments, cls.reductions = asked, reductions
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        _, settings = self.arguments.fit(args, given)
+        for name, value in settings.items():
+            if name == "reduction":
+                choice(type(self).__name__, name, value, self.reductions)
+            if name in _BOUNDS:
+                number(type(self).__name__, name, value, **_BOUNDS[name])
+            if "weight" in name:
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)

@@ -20,7 +20,16 @@ from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.ops.product import linear
 from autograd_cnn.tensor import Tensor
 
-__all__ = ["Dropout", "Dropout2d", "Embedding", "Flatten", "Identity", "Linear", "Unflatten"]
+__all__ = [
+    "Dropout",
+    "Dropout2d",
+    "Embedding",
+    "Flatten",
+    "Identity",
+    "Linear",
+    "PReLU",
+    "Unflatten",
+]
 
 
 def uniform_parameters(shape: tuple[int, ...], biases: int) -> tuple[Parameter, Parameter | None]:
@@ -126,6 +135,25 @@ class Dropout2d(Dropout, function=F.dropout2d):
     array([[[1., 1.],
             [1., 1.]]])
     """
+
+
+class PReLU(Module):
+    """x where it is positive, `weight` times x elsewhere: one learnt slope, or one per channel.
+
+    >>> nn.PReLU()(ag.tensor([-1.0, 2.0])).tolist()
+    [-0.25, 2.0]
+    """
+
+    @checked
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        self.num_parameters, self.init = integer("PReLU", "num_parameters", num_parameters, 1), init
+        self.weight = Parameter(np.full(self.num_parameters, init, get_default_dtype()))
+
+    def forward(self, input: Tensor | np.ndarray) -> Tensor:
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"
 
 
 class Identity(ArrayModule):

@@ -1,9 +1,9 @@
 """Losses as layers: a class for each loss of `functional`, with settings given by name."""
-# ruff: noqa: D101 - classes without a docstring have that of their function
+# ruff: noqa: D101 - a layer of one line has the docstring of its function
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,41 +12,42 @@ from autograd_cnn.checks import choice, number
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array
 from autograd_cnn.functional.losses import REDUCTIONS
-from autograd_cnn.nn.function import FunctionModule
+from autograd_cnn.nn.function import FunctionModule, MadeModule
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayT, Input
 
 __all__ = [
-    "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss",
-    "NLLLoss", "SmoothL1Loss",
+    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss",
+    "GaussianNLLLoss", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss",
+    "MarginRankingLoss", "NLLLoss", "PairwiseDistance", "PoissonNLLLoss", "SmoothL1Loss",
+    "SoftMarginLoss", "TripletMarginLoss",
 ]  # fmt: skip
 
 
-class _Loss(FunctionModule):
-    reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
-
+class _Loss(MadeModule):
     if TYPE_CHECKING:
 
         def __call__(self, input: ArrayT, target: Input) -> ArrayT: ...  # type: ignore[override]
-
-    @checked
-    def __init__(self, *, reduction: str = "mean") -> None:
-        self.reduction = choice(type(self).__name__, "reduction", reduction, self.reductions)
 
     def extra_repr(self) -> str:
         """No settings: a loss is shown by its name."""
         return ""
 
 
-class _ClassLoss(_Loss):
+class _ClassLoss(FunctionModule):
+    if TYPE_CHECKING:
+
+        def __call__(self, input: ArrayT, target: Input) -> ArrayT: ...  # type: ignore[override]
+
     weight: np.ndarray | None
+    hidden = ("weight", "ignore_index", "reduction", "label_smoothing")
 
     @checked
     def __init__(
         self, weight: Array | None = None, *, ignore_index: int = -100, reduction: str = "mean"
     ) -> None:
-        super().__init__(reduction=reduction)
+        self.reduction = choice(type(self).__name__, "reduction", reduction, REDUCTIONS)
         if weight is not None and weight.ndim != 1:
             raise ValueError(
                 f"{type(self).__name__}: weight must have shape (K,), one value per class, got "
@@ -80,72 +81,21 @@ class CrossEntropyLoss(_ClassLoss, function=F.cross_entropy):
 class NLLLoss(_ClassLoss, function=F.nll_loss): ...
 
 
-class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits):
-    """Binary cross entropy of logits with targets of the same shape in [0, 1]; see
-    `functional.binary_cross_entropy_with_logits`.  `weight` and `pos_weight` become buffers.
-
-    >>> nn.BCEWithLogitsLoss()(np.array([0.0, 1000.0]), np.array([0.0, 1.0])).item()  # log(2) / 2
-    0.34657359027997264
-    """
-
-    weight: np.ndarray | None
-    pos_weight: np.ndarray | None
-
-    @checked
-    def __init__(
-        self,
-        weight: Array | None = None,
-        *,
-        reduction: str = "mean",
-        pos_weight: Array | None = None,
-    ) -> None:
-        super().__init__(reduction=reduction)
-        self.register_buffer("weight", weight)
-        self.register_buffer("pos_weight", pos_weight)
-
-
+# fmt: off
 class MSELoss(_Loss, function=F.mse_loss): ...
-
-
 class L1Loss(_Loss, function=F.l1_loss): ...
-
-
-class SmoothL1Loss(_Loss, function=F.smooth_l1_loss):
-    """Squared error below `beta`, absolute error beyond; see `functional.smooth_l1_loss`.
-
-    >>> nn.SmoothL1Loss(reduction="none")(np.array([0.5, 4.0]), np.zeros(2))
-    array([0.125, 3.5  ])
-    """
-
-    @checked
-    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
-        super().__init__(reduction=reduction)
-        self.beta = number("SmoothL1Loss", "beta", beta, 0)
-
-
-class HuberLoss(_Loss, function=F.huber_loss):
-    """Squared error up to `delta`, absolute error beyond; see `functional.huber_loss`.
-
-    >>> nn.HuberLoss(reduction="none")(np.array([0.5, 4.0]), np.zeros(2))
-    array([0.125, 3.5  ])
-    """
-
-    @checked
-    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        super().__init__(reduction=reduction)
-        self.delta = number("HuberLoss", "delta", delta, above=0)
-
-
-class KLDivLoss(_Loss, function=F.kl_div):
-    """Kullback-Leibler divergence of log-probabilities from probabilities; see `functional.kl_div`.
-
-    >>> nn.KLDivLoss(reduction="sum")(np.log([0.5, 0.5]), np.array([0.5, 0.5])).item()
-    0.0
-    """
-
-    reductions = (*REDUCTIONS, "batchmean")
-
-    @checked
-    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
-        super().__init__(reduction=reduction)
-        self.log_target = log_target
+class SmoothL1Loss(_Loss, function=F.smooth_l1_loss): ...
+class HuberLoss(_Loss, function=F.huber_loss): ...
+class KLDivLoss(_Loss, function=F.kl_div, reductions=(*REDUCTIONS, "batchmean")): ...
+class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits): ...
+class BCELoss(_Loss, function=F.binary_cross_entropy): ...
+class SoftMarginLoss(_Loss, function=F.soft_margin_loss): ...
+class HingeEmbeddingLoss(_Loss, function=F.hinge_embedding_loss): ...
+class PoissonNLLLoss(_Loss, function=F.poisson_nll_loss): ...
+class GaussianNLLLoss(MadeModule, function=F.gaussian_nll_loss): ...
+class MarginRankingLoss(MadeModule, function=F.margin_ranking_loss): ...
+class CosineEmbeddingLoss(MadeModule, function=F.cosine_embedding_loss): ...
+class TripletMarginLoss(MadeModule, function=F.triplet_margin_loss): ...
+class CosineSimilarity(MadeModule, function=F.cosine_similarity): ...
+class PairwiseDistance(MadeModule, function=F.pairwise_distance): ...
+# fmt: on

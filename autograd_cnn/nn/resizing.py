@@ -1,4 +1,5 @@
-"""Layers that resize images, or convert between images and columns."""
+"""Layers that resize images, or convert between images and columns or channels."""
+# ruff: noqa: D101 - a layer of one line has the docstring of its function
 
 from __future__ import annotations
 
@@ -6,9 +7,22 @@ from autograd_cnn import functional as F
 from autograd_cnn.checks import per_axis
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.functional.resampling import check_settings
-from autograd_cnn.nn.function import FunctionModule
+from autograd_cnn.nn.function import FunctionModule, MadeModule
 
-__all__ = ["Fold", "Unfold", "Upsample"]
+__all__ = [
+    "Fold", "LocalResponseNorm", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "PixelShuffle",
+    "PixelUnshuffle", "Unfold", "Upsample",
+]  # fmt: skip
+
+
+# fmt: off
+class LocalResponseNorm(MadeModule, function=F.local_response_norm, inputs=1): ...
+class MaxUnpool1d(MadeModule, function=F.max_unpool1d, inputs=2): ...
+class MaxUnpool2d(MadeModule, function=F.max_unpool2d, inputs=2): ...
+class MaxUnpool3d(MadeModule, function=F.max_unpool3d, inputs=2): ...
+class PixelShuffle(MadeModule, function=F.pixel_shuffle, inputs=1): ...
+class PixelUnshuffle(MadeModule, function=F.pixel_unshuffle, inputs=1): ...
+# fmt: on
 
 
 class Upsample(FunctionModule, function=F.interpolate):

@@ -10,9 +10,11 @@ from autograd_cnn.ops import (
     loss,
     matrix,
     pick,
+    places,
     pool,
     product,
     reduce,
+    running,
     shape,
     sort,
     trigonometry,
@@ -21,5 +23,6 @@ from autograd_cnn.ops import (
 
 __all__ = [
     "arithmetic", "batch_norm", "constants", "conv", "exponential", "join", "loss", "matrix",
-    "pick", "pool", "product", "reduce", "shape", "sort", "trigonometry", "words",
+    "pick", "places", "pool", "product", "reduce", "running", "shape", "sort", "trigonometry",
+    "words",
 ]  # fmt: skip

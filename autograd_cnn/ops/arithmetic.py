@@ -13,9 +13,9 @@ from autograd_cnn.ops.formulas import binary, composed, unary
 from autograd_cnn.ops.shape import unbroadcast
 
 __all__ = [
-    "abs", "add", "astype", "ceil", "clip", "divide", "floor", "floor_divide", "maximum",
-    "minimum", "multiply", "negative", "reciprocal", "relu", "remainder", "round", "sign",
-    "subtract", "trunc", "where",
+    "abs", "add", "astype", "ceil", "clip", "copysign", "divide", "floor", "floor_divide", "fmod",
+    "maximum", "minimum", "multiply", "negative", "reciprocal", "relu", "remainder", "round",
+    "sign", "subtract", "trunc", "where",
 ]  # fmt: skip
 
 # fmt: off
@@ -76,6 +76,15 @@ remainder = binary(
     np.remainder, lambda g, out, x, y: g, lambda g, out, x, y: -g * floor_divide(x, y),
     "x - y * floor(x / y), with the sign of y; at a jump the slope is that from the right.",
     "remainder([7.0, -7.0], 4.0) -> [3., 1.]")
+fmod = binary(
+    np.fmod, lambda g, out, x, y: g, lambda g, out, x, y: -g * trunc(x / y),
+    "x - y * trunc(x / y), with the sign of x; at a jump the slope is that from outside.",
+    "fmod([7.0, -7.0], 4.0) -> [ 3., -3.]")
+copysign = binary(
+    np.copysign, lambda g, out, x, y: g * (sign(x) * sign(out)),
+    lambda g, out, x, y: where(False, g, 0.0),
+    "|x| with the sign of y; the gradient is 0 at x = 0, and for y.",
+    "copysign([1.0, -2.0], -1.0) -> [-1., -2.]")
 # fmt: on
 
 

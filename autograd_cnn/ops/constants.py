@@ -36,13 +36,18 @@ any = _plain("any", "Whether a value over `axis` is true or not 0.", "array([ Tr
 
 
 @checked
-def argsort(x: Array, axis: int | None = -1) -> Any:
-    """Positions in ascending order along `axis`, plain integers; the sort is stable.
+def argsort(x: Array, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Any:
+    """Positions in ascending or descending order along `axis`, plain integers; always stable.
 
     >>> ag.tensor([3.0, 1.0, 2.0]).argsort()
     array([1, 2, 0])
     """
-    return np.argsort(values(x), axis=axis, kind="stable")
+    plain = values(x).ravel() if axis is None else values(x)
+    axis = -1 if axis is None else axis
+    if not descending:
+        return np.argsort(plain, axis=axis, kind="stable")
+    order = np.argsort(np.flip(plain, axis), axis=axis, kind="stable")  # the first of equals last
+    return plain.shape[axis] - 1 - np.flip(order, axis)
 
 
 @checked

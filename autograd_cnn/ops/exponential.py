@@ -17,13 +17,13 @@ from autograd_cnn import kernels
 from autograd_cnn.checks import choice
 from autograd_cnn.engine.node import Array, Node, values
 from autograd_cnn.engine.op import Rule, op
-from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.arithmetic import clip, where
 from autograd_cnn.ops.formulas import binary, composed, unary
 from autograd_cnn.ops.shape import floating, unbroadcast
 
 __all__ = [
-    "cbrt", "erf", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logaddexp", "power",
-    "sigmoid", "sqrt", "square",
+    "cbrt", "erf", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logaddexp",
+    "logaddexp2", "logit", "power", "rsqrt", "sigmoid", "sqrt", "square", "xlogy",
 ]  # fmt: skip
 
 
@@ -34,9 +34,8 @@ def tiny_exp(x: Array) -> Array:
         return np.exp(x)
 
 
-def _logaddexp(x: Array, y: Array) -> Array:
-    with np.errstate(under="ignore"):
-        return np.logaddexp(x, y)
+def _quiet(function: Any) -> Any:
+    return lambda x, y: np.errstate(under="ignore")(function)(x, y)
 
 
 def curved(name: str, formula: Callable[[Array, Array, Array], Array]) -> Rule:
@@ -82,10 +81,31 @@ cbrt = unary(
     np.cbrt, lambda g, out, x: g / (3.0 * out * out),
     "Cube root, of negative values too.", "cbrt([-8.0, 27.0]) -> [-2.,  3.]")
 logaddexp = binary(
-    _logaddexp, lambda g, out, x, y: g * _weight(x, y), lambda g, out, x, y: g * _weight(y, x),
+    _quiet(np.logaddexp),
+    lambda g, out, x, y: g * _weight(x, y), lambda g, out, x, y: g * _weight(y, x),
     "log(exp(x) + exp(y)) without overflow; -inf for two -inf, with half the gradient to each.",
     "logaddexp([1000.0, -np.inf], [1000.0, -np.inf]).round(2) -> [1000.69,    -inf]")
+logaddexp2 = binary(
+    _quiet(np.logaddexp2),
+    lambda g, out, x, y: g * _weight(x * math.log(2.0), y * math.log(2.0)),
+    lambda g, out, x, y: g * _weight(y * math.log(2.0), x * math.log(2.0)),
+    "log2(2^x + 2^y), as `logaddexp`.", "logaddexp2([0.0, 3.0], [0.0, 3.0]) -> [1., 4.]")
+rsqrt = composed(
+    lambda x: 1.0 / sqrt(x),
+    "1 / sqrt(x).", "rsqrt([1.0, 4.0]) -> [1. , 0.5]")
+logit = composed(
+    lambda x, *, eps=None: log((p := x if eps is None else clip(x, eps, 1.0 - eps)) / (1.0 - p)),
+    "log(x / (1 - x)), with x limited to [eps, 1 - eps] if `eps` is given.",
+    "logit([0.5, 1.0], eps=0.25).round(4) -> [0.    , 1.0986]")
+xlogy = composed(
+    lambda x, y: x * log(where(_nothing(x, y), 1.0, y)),
+    "x * log(y), and 0 with gradient 0 where x is 0 and y is 0, negative or infinite.",
+    "xlogy([0.0, 2.0], [0.0, 1.0]) -> [0., 0.]")
 # fmt: on
+
+
+def _nothing(x: Array, y: Array) -> Any:
+    return (values(x) == 0) & ((values(y) <= 0) | np.isinf(values(y)))
 
 
 def _weight(x: Array, y: Array) -> Array:

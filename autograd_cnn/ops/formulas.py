@@ -7,12 +7,14 @@ op and becomes a doctest in its docstring.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from autograd_cnn.engine.annotations import parameter_names
 from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import Rule, composition, op
 from autograd_cnn.ops.shape import sum_to
+from autograd_cnn.ops.signatures import quiet_function
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayFunction
@@ -29,7 +31,7 @@ def unary(
         return function(x)
 
     forward.ufunc = function  # type: ignore[attr-defined]
-    return op(x=rule)(_described(forward, summary, example))
+    return op(x=rule)(described(forward, summary, example))
 
 
 def binary(
@@ -58,17 +60,48 @@ def binary(
         return found if found.shape == y.shape else sum_to(found, shape=y.shape)
 
     declare = op(x=x_rule and gradient_x, y=y_rule and gradient_y)
-    return declare(_described(forward, summary, example))
+    return declare(described(forward, summary, example))
 
 
 def composed(function: Callable[P, Any], summary: str, example: str) -> ArrayFunction[P]:
     """The composition of a function made of ops in one expression."""
-    return composition(_described(function, summary, example))
+    _annotate(function)
+    return composition(described(function, summary, example))
 
 
-def _described(function: Callable[P, Any], summary: str, example: str) -> Callable[P, Any]:
+def functional(
+    function: Callable[P, Any], summary: str, example: str, numbers: int = 0
+) -> ArrayFunction[P]:
+    """A function of ``F`` in one expression; its settings have the types of their defaults.
+
+    The other arguments are arrays, but for the last `numbers` of them.
+    """
+    given = ["Array"] * (parameter_names(function)[2] - numbers) + ["float"] * numbers
+    _annotate(function, given)
+    return quiet_function(described(function, summary, example, "F"))
+
+
+_SETTINGS = {"dim": "int", "axis": "int", "start": "int", "length": "int", "index": "Integers"}
+_OPTIONS = {"dim": "Axis", "axis": "Axis", "eps": "float | None"}
+
+
+def _annotate(function: Any, required: Sequence[str] = ()) -> None:
+    """Annotate the inputs as `required`, and settings by their names or the types of defaults."""
+    names, settings, count = parameter_names(function)
+    options = dict(zip(names[count:], function.__defaults__ or ()))
+    options |= function.__kwdefaults__ or {}
+    kinds = dict(zip(names, required)) | {n: _SETTINGS[n] for n in settings if n in _SETTINGS}
+    for name, x in options.items():
+        kinds[name] = type(x).__name__ if x is not None else _OPTIONS.get(name, "Array | None")
+    function.__annotations__ = kinds
+
+
+def described(
+    function: Callable[P, Any], summary: str, example: str, home: str = "ag"
+) -> Callable[P, Any]:
+    """The function with the name of its example, which calls it from `home`, and a docstring."""
     call, values = example.split(" -> ")
     function.__name__ = function.__qualname__ = call.partition("(")[0]
     function.__module__ = sys._getframe(2).f_globals["__name__"]  # where the statement stands
-    function.__doc__ = f"{summary}\n\n>>> ag.{call}\narray({values}, dtype=float32)\n"
+    function.__doc__ = f"{summary}\n\n>>> {home}.{call}\narray({values}, dtype=float32)\n"
     return function

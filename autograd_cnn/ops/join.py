@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import misfit, mistake, normal_axis, single, whole_numbers
+from autograd_cnn.checks import choice, misfit, mistake, normal_axis, single, whole_numbers
 from autograd_cnn.engine.annotations import Axis, Integers, Pads, is_array
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
@@ -19,8 +19,8 @@ from autograd_cnn.ops.shape import along, broadcast_to, line, ravel
 from autograd_cnn.ops.signatures import join_function, list_function
 
 __all__ = [
-    "array_split", "column_stack", "concatenate", "hstack", "pad", "repeat", "roll", "split",
-    "stack", "tile", "vstack",
+    "array_split", "column_stack", "concatenate", "hstack", "meshgrid", "pad", "repeat", "roll",
+    "split", "stack", "tile", "vstack",
 ]  # fmt: skip
 
 
@@ -204,6 +204,26 @@ def split(x: Array, *, indices_or_sections: Integers, axis: int = 0) -> list[Arr
     if not np.ndim(sections) and (sections < 1 or size % sections):
         raise misfit("split", f"axis {axis} does not divide into {sections} equal parts", x)
     return array_split(x, indices_or_sections=indices_or_sections, axis=axis)
+
+
+@composition
+def meshgrid(*xs: Array, indexing: str = "xy") -> Any:
+    """Vectors spread over the axes of a grid, a list of arrays of one shape.
+
+    With 'xy', NumPy's default, the first vector runs along axis 1 and the second along axis 0; with
+    'ij', PyTorch's, vector i runs along axis i.
+
+    >>> ag.meshgrid(np.array([1.0, 2.0]), np.array([3.0, 4.0]), indexing="ij")[0]
+    array([[1., 1.],
+           [2., 2.]])
+    """
+    choice("meshgrid", "indexing", indexing, ("xy", "ij"))
+    places = list(range(len(xs)))
+    if indexing == "xy":
+        places[:2] = places[:2][::-1]
+    sides = [(1,) * a + (x.size,) + (1,) * (len(xs) - 1 - a) for x, a in zip(xs, places)]
+    whole = np.broadcast_shapes(*sides)
+    return [broadcast_to(x.reshape(side), shape=whole).copy() for x, side in zip(xs, sides)]
 
 
 def _at_least(x: Array, ndim: int) -> Array:

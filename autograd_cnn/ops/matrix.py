@@ -19,6 +19,7 @@ from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops import arithmetic, reduce
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import power
+from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import diagonal, put, tril
 from autograd_cnn.ops.product import matmul
 from autograd_cnn.ops.reduce import guarded_sqrt
@@ -26,8 +27,8 @@ from autograd_cnn.ops.shape import statistic, unbroadcast
 from autograd_cnn.ops.signatures import slogdet_function
 
 __all__ = [
-    "cholesky", "det", "inv", "logabsdet", "matrix_power", "norm", "slogdet", "solve",
-    "solve_columns", "trace",
+    "cholesky", "det", "inv", "logabsdet", "matrix_power", "norm", "pinv", "slogdet",
+    "solve", "solve_columns", "trace",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -55,6 +56,28 @@ def inv(x: Array) -> Array:
     """
     _square("inv", x)
     return in_float32(np.linalg.inv, x)
+
+
+def _pinv_x(g: Array, p: Array, x: Array) -> Array:
+    """Golub and Pereyra, "The differentiation of pseudo-inverses" (1973)."""
+    left = matmul(g.mT, p)  # (..., m, m)
+    right = matmul(p, g.mT)  # (..., n, n)
+    rows = matmul(left - matmul(x, matmul(p, left)), p.mT)
+    columns = matmul(p.mT, right - matmul(matmul(right, p), x))
+    return rows + columns - matmul(p.mT, matmul(g, p.mT))
+
+
+@op(x=lambda g, out, x: _pinv_x(g, out, x))
+def pinv(x: Array) -> Array:
+    """The pseudo-inverse of each matrix in x (..., m, n); it has a gradient where all matrices near
+    x have the rank of x.
+
+    >>> ag.pinv(np.array([[2.0], [0.0]]))
+    array([[0.5, 0. ]])
+    """
+    if x.ndim < 2:
+        raise misfit("pinv", "needs matrices (..., m, n)", x)
+    return in_float32(np.linalg.pinv, x)
 
 
 @op(
@@ -154,14 +177,13 @@ def cholesky(x: Array) -> Array:
     return in_float32(np.linalg.cholesky, 0.5 * (x + x.mT))
 
 
-@composition
-def trace(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """The sum of a diagonal of axes `axis1` and `axis2`.
-
-    >>> ag.trace(np.array([[1.0, 2.0], [3.0, 4.0]])).item()
-    5.0
-    """
-    return reduce.sum(diagonal(x, offset=offset, axis1=axis1, axis2=axis2), axis=-1)
+# fmt: off
+trace = composed(
+    lambda x, *, offset=0, axis1=0, axis2=1: reduce.sum(
+        diagonal(x, offset=offset, axis1=axis1, axis2=axis2), axis=-1),
+    "The sum of a diagonal of axes `axis1` and `axis2`.",
+    "trace([[[1.0], [2.0]], [[3.0], [4.0]]]) -> [5.]")
+# fmt: on
 
 
 @composition

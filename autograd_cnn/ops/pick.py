@@ -16,11 +16,11 @@ from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops.arithmetic import where
+from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.shape import along, line, unbroadcast
-from autograd_cnn.ops.signatures import array_function
 
 __all__ = [
-    "diag", "diagonal", "gather", "getitem", "put", "scatter_add", "take", "take_along_axis",
+    "diag", "diagonal", "getitem", "put", "scatter_add", "take", "take_along_axis",
     "tril", "triu",
 ]  # fmt: skip
 
@@ -278,26 +278,16 @@ def _below(name: str, x: Array, k: int) -> np.ndarray:
     return np.tri(rows, columns, k, dtype=bool)
 
 
-@composition
-def tril(x: Array, *, k: int = 0) -> Array:
-    """The lower triangle of the last two axes up to diagonal `k`, zeros above.
-
-    >>> ag.tril(np.ones((2, 2)))
-    array([[1., 0.],
-           [1., 1.]])
-    """
-    return where(_below("tril", x, k), x, x.dtype.type(0))
-
-
-@composition
-def triu(x: Array, *, k: int = 0) -> Array:
-    """The upper triangle of the last two axes from diagonal `k`, zeros below.
-
-    >>> ag.triu(np.ones((2, 2)))
-    array([[1., 1.],
-           [0., 1.]])
-    """
-    return where(_below("triu", x, k - 1), x.dtype.type(0), x)
+# fmt: off
+tril = composed(
+    lambda x, *, k=0: where(_below("tril", x, k), x, x.dtype.type(0)),
+    "The lower triangle of the last two axes up to diagonal `k`, zeros above.",
+    "tril([[1.0, 1.0]]) -> [[1., 0.]]")
+triu = composed(
+    lambda x, *, k=0: where(_below("triu", x, k - 1), x.dtype.type(0), x),
+    "The upper triangle of the last two axes from diagonal `k`, zeros below.",
+    "triu([[1.0], [1.0]]) -> [[1.],\n       [0.]]")
+# fmt: on
 
 
 def positions(name: str, argument: str, given: Any, count: int, known: str) -> np.ndarray:
@@ -312,29 +302,3 @@ def positions(name: str, argument: str, given: Any, count: int, known: str) -> n
         known += f", 0 to {count - 1}" if count > 0 else ""
         raise ValueError(f"{name}: index {index.flat[wrong]} is out of range; {known}")
     return index
-
-
-@array_function
-def gather(input: Array, dim: int, index: Array) -> Array:
-    """The values at the integers `index` along axis `dim`, in the shape of `index`.
-
-    ``out[i, j] = input[i, index[i, j]]`` for `dim` 1.  `index` has as many axes as the input and
-    may be shorter along all of them; along `dim` it may be longer.  `take_along_axis` broadcasts
-    instead.  A value picked several times adds up its gradients.
-
-    >>> ag.gather(np.array([[1.0, 2.0], [3.0, 4.0]]), 1, np.array([[1, 0, 1]]))
-    array([[2., 1., 2.]])
-    """
-    x, given = input.reshape(input.shape or (1,)), np.atleast_1d(values(index))
-    dim = normal_axis("gather", dim, x.ndim)
-    n = x.shape[dim]
-    at = positions("gather", "index", given, n, f"axis {dim} has {n} values")
-    longer = [d for d, (k, n) in enumerate(zip(at.shape, x.shape)) if k > n and d != dim]
-    if at.ndim != x.ndim or (longer and at.size):
-        raise ValueError(
-            f"gather: index must fit into the input of shape {input.shape} along all axes but "
-            f"{dim}, got {index.shape}"
-        )
-    places = list(np.ogrid[tuple(map(slice, at.shape))])
-    places[dim] = at
-    return x[tuple(places)].reshape(index.shape)

@@ -268,17 +268,11 @@ def inner(x: Array, y: Array) -> Array:
     return tensordot(x, y, axes=((x.ndim - 1,), (y.ndim - 1,)))
 
 
-@composition
-def vdot(x: Array, y: Array) -> Array:
-    """The sum of products of all values, in row-major order.
-
-    >>> ag.vdot(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])).item()
-    11.0
-    """
-    return matmul(x.reshape((x.size,)), y.reshape((y.size,)))
-
-
 # fmt: off
+vdot = composed(
+    lambda x, y: matmul(x.reshape((x.size,)), y.reshape((y.size,))),
+    "The sum of products of all values, in row-major order.",
+    "vdot([[1.0, 2.0]], [[3.0], [4.0]]).reshape(1) -> [11.]")
 outer = composed(
     lambda x, y: x.reshape((x.size, 1)) * y.reshape((1, y.size)),
     "Every value of x times every value of y, (x.size, y.size).",

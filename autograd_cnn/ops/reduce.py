@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +19,12 @@ from autograd_cnn.engine.op import composition, op
 from autograd_cnn.kernels.precision import in_float32
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import sqrt
+from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.join import concatenate
 from autograd_cnn.ops.shape import along, broadcast_to, flip, line, statistic
 
-F = TypeVar("F", bound=Any)
-
 __all__ = [
-    "amax", "amin", "average", "cumprod", "cumsum", "diff", "max", "mean", "min", "nanmean",
+    "amax", "amin", "average", "cumsum", "diff", "max", "mean", "min", "nanmean",
     "nansum", "prod", "ptp", "std", "sum", "var",
 ]  # fmt: skip
 
@@ -170,30 +169,21 @@ def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
-def _of_values(extreme: F) -> F:
-    """`max` or `min` that PyTorch's keywords change nothing about: they give no positions."""
-    name = f"a{extreme.__name__}"
-
-    def function(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-        return extreme(x, axis=axis, keepdims=keepdims)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The same as `{extreme.__name__}`, but values alone under ``dim=`` too.\n\n"
-    function.__doc__ += f">>> ag.{name}(np.array([[5.0, 5.0]]), dim=1)\narray([5.])\n"
-    return composition(function)  # type: ignore[return-value]
-
-
-amax, amin = _of_values(max), _of_values(min)
-
-
-@composition
-def ptp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Largest minus smallest value over `axis`; tied values share the gradient evenly.
-
-    >>> ag.ptp(np.array([1.0, 5.0, 3.0])).item()
-    4.0
-    """
-    return max(x, axis=axis, keepdims=keepdims) - min(x, axis=axis, keepdims=keepdims)
+# fmt: off
+amax = composed(
+    lambda x, *, axis=None, keepdims=False: max(x, axis=axis, keepdims=keepdims),
+    "Largest value over `axis`, as `max` gives it, under PyTorch's keywords too.",
+    "amax([[1.0, 5.0]], dim=1) -> [5.]")
+amin = composed(
+    lambda x, *, axis=None, keepdims=False: min(x, axis=axis, keepdims=keepdims),
+    "Smallest value over `axis`, as `min` gives it, under PyTorch's keywords too.",
+    "amin([[1.0, 5.0]], dim=1) -> [1.]")
+ptp = composed(
+    lambda x, *, axis=None, keepdims=False: (
+        max(x, axis=axis, keepdims=keepdims) - min(x, axis=axis, keepdims=keepdims)),
+    "Largest minus smallest value over `axis`; tied values share the gradient evenly.",
+    "ptp([[1.0, 5.0, 3.0]], axis=1) -> [4.]")
+# fmt: on
 
 
 def last(name: str, x: Array, axis: Axis) -> Array:
@@ -206,7 +196,7 @@ def last(name: str, x: Array, axis: Axis) -> Array:
     return x.transpose((*rest, *axes)).reshape((*(x.shape[i] for i in rest), size))
 
 
-def _wide(x: Array) -> Array:
+def wide(x: Array) -> Array:
     """Integers and bools in the dtype in which NumPy multiplies them; floats unchanged."""
     return x.astype(np.zeros(0, x.dtype).sum().dtype) if x.dtype.kind in "bui" else x
 
@@ -225,7 +215,7 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.prod(np.array([[1.0, 2.0], [3.0, 0.0]]), axis=1)
     array([2., 0.])
     """
-    rest = last("prod", _wide(x), axis)
+    rest = last("prod", wide(x), axis)
     if not rest.shape[-1]:
         rest = 1 + sum(rest, axis=-1, keepdims=True)
     elif rest.shape[-1] == 1:
@@ -253,26 +243,6 @@ def cumsum(x: Array, *, axis: int | None = None) -> Array:
         x, axis = line("cumsum", x, axis)
         return kernels.cumsum(x, axis)
     return in_float32(np.cumsum, x, axis=axis)
-
-
-@composition
-def cumprod(x: Array, *, axis: int | None = None) -> Array:
-    """Running product along `axis`; of all values in row-major order when it is None.
-
-    Hillis and Steele, "Data parallel algorithms" (1986): no division, so zeros are exact.
-
-    >>> ag.cumprod(np.array([2.0, 0.0, 3.0]))
-    array([2., 0., 0.])
-    """
-    x, axis = line("cumprod", x, axis)
-    x, step = _wide(x), 1
-    if x.shape[axis] <= step:
-        return x.copy()
-    while step < x.shape[axis]:
-        head, tail = along(axis, slice(None, step)), along(axis, slice(step, None))
-        x = concatenate(x[head], x[tail] * x[along(axis, slice(None, -step))], axis=axis)
-        step *= 2
-    return x
 
 
 @composition

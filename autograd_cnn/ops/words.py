@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import integer, is_whole, normal_axis, unpacked_in_two
-from autograd_cnn.engine.annotations import Axis, Integers
+from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
@@ -22,14 +22,16 @@ from autograd_cnn.ops import arithmetic, join, matrix, reduce, shape, sort
 from autograd_cnn.ops import trigonometry as tri
 from autograd_cnn.ops.exponential import power
 from autograd_cnn.ops.formulas import composed
-from autograd_cnn.ops.pick import Picked, take, take_along_axis
-from autograd_cnn.ops.product import matmul
+from autograd_cnn.ops.pick import Picked, take_along_axis
+from autograd_cnn.ops.product import matmul, outer
+from autograd_cnn.ops.shape import floating, ravel
 from autograd_cnn.ops.signatures import list_function
 
 __all__ = [
-    "absolute", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bmm", "cat", "chunk",
-    "clamp", "concat", "div", "index_select", "inverse", "masked_fill", "mm", "movedim", "mul",
-    "neg", "permute", "pow", "repeat_interleave", "sub", "unsqueeze",
+    "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "asin",
+    "asinh", "atan", "atan2", "atanh", "baddbmm", "bmm", "cat", "chunk", "clamp", "concat", "dist",
+    "div", "frac", "inverse", "lerp", "masked_fill", "mm", "movedim", "mul", "neg", "permute",
+    "pow", "repeat_interleave", "std_mean", "sub", "unsqueeze", "var_mean",
 ]  # fmt: skip
 
 cat = concat = join.concatenate
@@ -73,17 +75,56 @@ masked_fill = composed(
     lambda x, mask, value: arithmetic.where(mask, value, x),
     "x with `value` where `mask` is true; the values replaced get gradient 0.",
     "masked_fill([1.0, 2.0], [True, False], 0.0) -> [0., 2.]")
+frac = composed(
+    lambda x: x - arithmetic.trunc(x),
+    "The fraction of x, with its sign.", "frac([1.5, -1.25]) -> [ 0.5 , -0.25]")
+lerp = composed(
+    lambda x, end, weight: x + weight * (end - floating(x)),
+    "x + weight * (end - x).", "lerp([0.0, 1.0], [1.0, 3.0], 0.5) -> [0.5, 2. ]")
+addcmul = composed(
+    lambda x, tensor1, tensor2, *, value=1.0: _weighted(x, 1, tensor1 * tensor2, value),
+    "x + value * tensor1 * tensor2.", "addcmul([1.0], [2.0], [3.0], value=0.5) -> [4.]")
+addcdiv = composed(
+    lambda x, tensor1, tensor2, *, value=1.0: _weighted(x, 1, tensor1 / tensor2, value),
+    "x + value * tensor1 / tensor2.", "addcdiv([1.0], [2.0], [4.0], value=3) -> [2.5]")
+addmm = addmv = baddbmm = composed(
+    lambda x, mat1, mat2, *, beta=1.0, alpha=1.0: _weighted(x, beta, matmul(mat1, mat2), alpha),
+    "beta * x + alpha * the product of matrices, stacks of them, or a matrix and a vector.",
+    "addmm([[1.0]], [[2.0]], [[3.0]], beta=0.5) -> [[6.5]]")
+addbmm = composed(
+    lambda x, batch1, batch2, *, beta=1.0, alpha=1.0: _weighted(
+        x, beta, reduce.sum(matmul(batch1, batch2), axis=0), alpha),
+    "beta * x + alpha * the sum of the products of pairs of matrices.",
+    "addbmm([[1.0]], [[[2.0]], [[3.0]]], [[[2.0]], [[3.0]]]) -> [[14.]]")
+addr = composed(
+    lambda x, vec1, vec2, *, beta=1.0, alpha=1.0: _weighted(x, beta, outer(vec1, vec2), alpha),
+    "beta * x + alpha * the outer product of two vectors.",
+    "addr([[1.0]], [2.0], [3.0]) -> [[7.]]")
+dist = composed(
+    lambda x, y, *, p=2.0: matrix.norm(ravel(floating(x) - y), ord=p),
+    "The p-norm of all of x - y.", "dist([[3.0], [0.0]], [[0.0], [4.0]]).reshape(1) -> [5.]")
+var_mean = composed(
+    lambda x, *, dim=None, keepdim=False, correction=1.0, unbiased=True: _spread_and_mean(
+        reduce.var, x, dim, keepdim, correction if unbiased else 0),
+    "The variance over `dim`, divided by the count less `correction`, and the mean.",
+    "var_mean([[1.0, 3.0]], dim=1)[0] -> [2.]")
+std_mean = composed(
+    lambda x, *, dim=None, keepdim=False, correction=1.0, unbiased=True: _spread_and_mean(
+        reduce.std, x, dim, keepdim, correction if unbiased else 0),
+    "The standard deviation over `dim`, the root of that of `var_mean`, and the mean.",
+    "std_mean([[1.0, 1.0]], dim=1)[1] -> [1.]")
 # fmt: on
 
 
-@composition
-def index_select(x: Array, *, dim: int, index: Integers) -> Array:
-    """The values at the integers `index` along axis `dim`, as `take` gives them.
+def _weighted(x: Array, beta: float, product: Array, alpha: float) -> Array:
+    """beta * x + alpha * product; for a beta of 0 the values of x do not count."""
+    product = product if alpha == 1 else alpha * product
+    return (x if beta == 1 else beta * x) + product if beta else product
 
-    >>> ag.index_select(np.array([1.0, 2.0, 3.0]), 0, [2, 0])
-    array([3., 1.])
-    """
-    return take(x, indices=index, axis=dim)
+
+def _spread_and_mean(spread: Any, x: Array, axis: Axis, keepdims: bool, ddof: float) -> Any:
+    out = spread(x, axis=axis, keepdims=keepdims, ddof=ddof)
+    return out, reduce.mean(x, axis=axis, keepdims=keepdims)
 
 
 # ------------------------------------------------------------------------------- PyTorch's keywords

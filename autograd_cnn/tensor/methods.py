@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 import numpy as np
 
 from autograd_cnn import ops
-from autograd_cnn.checks import explains, mistake, whole_numbers
+from autograd_cnn.checks import explains, integer, mistake, normal_axis, whole_numbers
 from autograd_cnn.config import native
 from autograd_cnn.engine.node import Node, values
 from autograd_cnn.tensor.operators import Operators
@@ -62,25 +62,28 @@ class Adopted(Node):
 
     abs = absolute = acos = acosh = arccos = arcsin = arctan = asin = asinh = atan = _of_one
     atanh = ceil = cholesky = cos = cosh = det = erf = exp = exp2 = expm1 = fliplr = _of_one
-    flipud = floor = inverse = log = log10 = log1p = log2 = neg = negative = ravel = _of_one
-    reciprocal = relu = sigmoid = sign = sin = sinh = sqrt = square = tan = tanh = _of_one
-    trunc = _of_one
-    add = arctan2 = atan2 = bmm = broadcast_to = clamp = clip = cumprod = diag = _tensor
-    diagonal = diff = div = divide = dot = expand_dims = flatten = flip = floor_divide = _tensor
-    gather = hypot = inner = log_softmax = logaddexp = logsumexp = masked_fill = matmul = _tensor
-    maximum = median = minimum = mm = moveaxis = movedim = mul = multiply = norm = outer = _tensor
-    pow = power = remainder = repeat = repeat_interleave = roll = round = softmax = sub = _tensor
-    subtract = take_along_axis = trace = tril = triu = unflatten = unsqueeze = _tensor
-    argsort = chunk = nonzero = slogdet = topk = _other
+    flipud = floor = frac = inverse = log = log10 = log1p = log2 = neg = negative = _of_one
+    ravel = reciprocal = relu = rsqrt = sigmoid = sign = sin = sinh = sqrt = square = _of_one
+    tan = tanh = trunc = _of_one
+    add = addbmm = addcdiv = addcmul = addmm = addmv = addr = arctan2 = atan2 = baddbmm = _tensor
+    bmm = broadcast_to = clamp = clip = copysign = cummax = cummin = cumprod = diag = _tensor
+    diagonal = diff = dist = div = divide = dot = expand_dims = flatten = flip = _tensor
+    floor_divide = fmod = gather = hypot = index_add = index_put = inner = lerp = _tensor
+    log_softmax = logaddexp = logcumsumexp = logit = logsumexp = masked_fill = _tensor
+    masked_select = matmul = maximum = median = minimum = mm = moveaxis = movedim = mul = _tensor
+    multiply = narrow = norm = outer = pow = power = remainder = repeat = _tensor
+    repeat_interleave = roll = round = scatter = select = softmax = sub = subtract = _tensor
+    take_along_axis = trace = tril = triu = unflatten = unsqueeze = xlogy = _tensor
+    argsort = chunk = nonzero = slogdet = std_mean = topk = unbind = var_mean = _other
     cumsum = squeeze = _along
     amax = amin = mean = nanmean = nansum = prod = ptp = sum = _over
     all = any = argmax = argmin = _plain
     if not TYPE_CHECKING:
         max = min = std = swapaxes = take = var = _tensor
     # Written into the tensor.
-    abs_ = add_ = ceil_ = clamp_ = clip_ = cos_ = div_ = exp_ = floor_ = log_ = _tensor
-    masked_fill_ = mul_ = neg_ = pow_ = reciprocal_ = relu_ = round_ = sigmoid_ = sin_ = _tensor
-    sqrt_ = square_ = sub_ = tanh_ = tril_ = triu_ = _tensor
+    abs_ = add_ = addcdiv_ = addcmul_ = ceil_ = clamp_ = clip_ = cos_ = div_ = exp_ = _tensor
+    floor_ = lerp_ = log_ = masked_fill_ = mul_ = neg_ = pow_ = reciprocal_ = relu_ = _tensor
+    round_ = sigmoid_ = sin_ = sqrt_ = square_ = sub_ = tanh_ = tril_ = triu_ = _tensor
 
     bool, int, long = cast("bool"), cast("int32"), cast("int64")
     float, double = cast("float32"), cast("float64")
@@ -114,8 +117,8 @@ def dtype_of_move(where: str, *given: Any) -> Any:
     is_contiguous is_cuda is_floating_point is_sparse isclose isfinite isinf isnan itemsize le lt
     map_ mps ndimension ne nelement new_empty new_full new_ones new_tensor new_zeros normal_
     partition percentile pin_memory put quantile random_ real reshape_as resize resize_ scatter_
-    scatter_add_ searchsorted set_ share_memory_ sort split storage stride strides to_sparse tobytes
-    type uniform_ unique untyped_storage view_as
+    scatter_add scatter_add_ searchsorted set_ share_memory_ sort split storage stride strides
+    to_sparse tobytes type uniform_ unique untyped_storage view_as
 """)
 class Methods(Adopted, Operators):
     """Methods with NumPy's names and arguments, and with PyTorch's.
@@ -225,6 +228,20 @@ class Methods(Adopted, Operators):
         """The values laid side by side `reps` times along every axis; see `tile`."""
         sizes: Any = reps[0] if len(reps) == 1 else reps
         return ops.join.tile(self, reps=sizes)
+
+    def unfold(self, dimension: int, size: int, step: int = 1) -> Tensor:
+        """The windows of `size` values along an axis, `step` apart, along a new last axis.
+
+        >>> ag.tensor([1.0, 2.0, 3.0]).unfold(0, 2, 1).tolist()
+        [[1.0, 2.0], [2.0, 3.0]]
+        """
+        axis, n = (
+            normal_axis("unfold", dimension, self.array.ndim),
+            integer("unfold", "size", size, 1),
+        )
+        starts = np.arange(0, self.array.shape[axis] - n + 1, integer("unfold", "step", step, 1))
+        windows: Any = self[(slice(None),) * axis + (starts[:, None] + np.arange(n),)]
+        return ops.shape.moveaxis(windows, source=axis + 1, destination=-1)
 
     def to(self, *target: Any, dtype: Any = None, device: Any = None, copy: Any = False) -> Tensor:
         """Values converted to a dtype, or to that of another tensor.

@@ -14,7 +14,7 @@ import numpy as np
 from autograd_cnn.checks import mistake, normal_axes
 from autograd_cnn.engine.arguments import as_input
 from autograd_cnn.engine.node import Array, Node, values
-from autograd_cnn.ops import join, matrix, pick, product, reduce, shape
+from autograd_cnn.ops import join, matrix, pick, product, reduce, running, shape
 from autograd_cnn.ops.arithmetic import astype, where
 from autograd_cnn.ops.pick import take_along_axis
 from autograd_cnn.ops.reduce import guarded_sqrt, kept_shape, last
@@ -45,7 +45,7 @@ def nancumsum(x: Array, *, axis: int | None = None) -> Array:
 
 def nancumprod(x: Array, *, axis: int | None = None) -> Array:
     """Running product in which NaN counts as 1."""
-    return reduce.cumprod(_filled(x, 1.0), axis=axis)
+    return running.cumprod(_filled(x, 1.0), axis=axis)
 
 
 def _extreme(

@@ -43,8 +43,9 @@ CONSTANT_UFUNCS = {getattr(np, name) for name in _CONSTANT_UFUNC_NAMES.split()}
 
 _NAMES = {
     ops.arithmetic: "astype round",
-    ops.reduce: """amax amin average cumprod cumsum diff max mean min nanmean nansum prod ptp std
+    ops.reduce: """amax amin average cumsum diff max mean min nanmean nansum prod ptp std
         sum var""",
+    ops.running: "cumprod",
     ops.sort: "median sort",
     ops.shape: """broadcast_to expand_dims flip fliplr flipud linalg.matrix_transpose
         matrix_transpose moveaxis ravel reshape squeeze swapaxes transpose""",
@@ -52,7 +53,7 @@ _NAMES = {
     ops.pick: "diag diagonal take take_along_axis tril triu",
     ops.product: "dot inner linalg.matmul linalg.outer linalg.tensordot outer tensordot vdot",
     ops.matrix: """linalg.cholesky linalg.det linalg.inv linalg.matrix_power linalg.norm
-        linalg.slogdet linalg.solve trace""",
+        linalg.pinv linalg.slogdet linalg.solve trace""",
     composed: """append dsplit dstack hsplit kron linalg.matrix_norm linalg.multi_dot linalg.vecdot
         linalg.vector_norm nan_to_num nancumprod nancumsum nanmax nanmedian nanmin nanpercentile
         nanprod nanquantile nanstd nanvar percentile quantile rot90 vsplit""",
@@ -73,7 +74,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 } | {
     np.around: ops.arithmetic.round,
     np.copy: copied,
-    _numpy("cumulative_prod"): ops.reduce.cumprod,
+    _numpy("cumulative_prod"): ops.running.cumprod,
     _numpy("cumulative_sum"): ops.reduce.cumsum,
     np.linalg.diagonal: composed.matrix_diagonal,
     np.linalg.trace: composed.matrix_trace,

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from autograd_cnn.engine.node import Array, Node, values
-from autograd_cnn.ops import arithmetic, join, product
+from autograd_cnn.ops import arithmetic, join, product, running
 from autograd_cnn.ops.shape import broadcast_to, ravel, reshape
 
 # Alternatives to functions without an op, named without the leading "np.".
@@ -29,22 +29,21 @@ _INSTEAD = {
     "an index, x[kept]": "compress delete extract trim_zeros",
     "item assignment, x[index] = v": "put place putmask fill_diagonal put_along_axis",
     "item assignment, x[...] = v": "copyto",
-    "np.where": "select choose piecewise heaviside copysign",
+    "np.where": "select choose piecewise heaviside",
     "np.sort": "partition sort_complex",
     "np.maximum": "fmax",
     "np.minimum": "fmin",
-    "np.remainder": "fmod divmod modf",
+    "np.remainder": "divmod modf",
     "np.trunc": "fix",
     "np.power": "float_power vander poly polyval polymul polyint polyder",
-    "np.logaddexp": "logaddexp2",
     "np.exp2": "ldexp",
     "np.sin(x) / x": "sinc",
-    "np.diff": "ediff1d gradient unwrap",
+    "np.diff": "ediff1d unwrap",
     "np.add": "polyadd",
     "np.subtract": "polysub",
     "a + (b - a) * np.linspace(0.0, 1.0, n)": "linspace",
     "np.exp of evenly spaced logarithms": "geomspace logspace",
-    "np.broadcast_to": "meshgrid ix_",
+    "np.broadcast_to": "ix_",
     "np.einsum": "cross linalg.cross matvec vecmat einsum_path",
     "np.matmul": "cov corrcoef",
     "np.matmul with a matrix of sines and cosines": """fft.fft fft.fft2 fft.fftn fft.ifft fft.ifft2
@@ -52,7 +51,7 @@ _INSTEAD = {
         fft.ihfft""",
     "ag.functional.conv1d": "convolve correlate",
     "fp[i] + (x - xp[i]) * slope[i] with i = np.searchsorted(xp, x) - 1": "interp",
-    "np.linalg.solve": "linalg.pinv linalg.lstsq linalg.tensorsolve polyfit polydiv",
+    "np.linalg.solve": "linalg.lstsq linalg.tensorsolve polyfit polydiv",
     "np.linalg.inv": "linalg.tensorinv linalg.cond",
     "np.diag": "diagflat",
     "the tensor itself, which is real": "real imag angle real_if_close",
@@ -177,6 +176,16 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = None, **options: An
     return product.einsum(*operands)
 
 
+def _gradient(f: Any, *spacing: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    given = spacing[0] if len(spacing) == 1 else list(spacing) or 1.0
+    return running.gradient(f, spacing=given, axis=axis, edge_order=edge_order)
+
+
+def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    _only("np.meshgrid", {"sparse": sparse})
+    return join.meshgrid(*xi, indexing=indexing)
+
+
 def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     shape = np.broadcast_shapes(*(np.shape(values(x)) for x in args))
     return tuple(broadcast_to(x, shape=shape) for x in args)
@@ -196,6 +205,8 @@ SPECIAL: dict[Callable[..., Any], Callable[..., Any]] = {
     np.clip: _clip,
     np.pad: _pad,
     np.einsum: _einsum,
+    np.gradient: _gradient,
+    np.meshgrid: _meshgrid,
     np.broadcast_arrays: _broadcast_arrays,
     **{
         np_at_least: _at_least(np_at_least)
