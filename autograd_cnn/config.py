@@ -27,7 +27,7 @@ from autograd_cnn.checks import integer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 
 def set_num_threads(threads: int) -> None:

@@ -80,7 +80,7 @@ list(data.DataLoader([(1, 2), (1,)], 2))
     =>  ValueError: DataLoader: ...numbers of parts, from 1 to 2; pass collate_fn
 list(data.DataLoader([object()]))  =>  TypeError: DataLoader: elements of type object are no numbers
 data.DataLoader(np.ones(3), generator=3)
-    =>  TypeError: DataLoader: generator must be a NumPy generator, ...got int; for a number write seed=
+    =>  TypeError: DataLoader: generator must be a NumPy Generator or None, got 3
 data.DataLoader(np.ones(3), seed=1, generator=np.random.default_rng(0))
     =>  ValueError: DataLoader: give either seed or generator, not both
 data.DataLoader(np.ones(3), shuffle=True, sampler=[0])
@@ -131,6 +131,12 @@ augment.noise(IMAGES, rng(), -2)  =>  ValueError: noise: deviation must be at le
 augment.noise(IMAGES, None, 1)  =>  TypeError: noise: rng must be a generator
 augment.noise(None, rng(), 1)  =>  TypeError: noise: images must be an array
 # metrics, progress, stopping, checkpoints
+training.save_checkpoint("file.npz", nn.ReLU())
+    =>  TypeError: save_checkpoint: name the parts: save_checkpoint(path, model=net)
+training.load_checkpoint("file.npz", nn.ReLU())
+    =>  TypeError: load_checkpoint: name the parts: load_checkpoint(path, model=net)
+training.Step(nn.ReLU(), F.mse_loss, [])
+    =>  TypeError: Step: optimizer must be an optimizer, such as optim.SGD, got []
 training.accuracy("abc", [1, 2, 3])  =>  TypeError: accuracy: predicted must be an array of numbers
 training.accuracy([[1], [1, 2]], [0, 1])  =>  TypeError: accuracy: ...array of numbers, got list
 training.precision_recall_f1([0, 3], [0, 1], classes=2)

@@ -223,7 +223,12 @@ def rows(page: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("page", ["coming-from-pytorch.md", "coming-from-numpy.md"])
-def test_what_the_pages_say_to_write_runs(page: str, tmp_path: Path) -> None:
+def test_what_the_pages_say_to_write_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    net = nn.Sequential(nn.Linear(2, 2))
+    opt = ag.optim.SGD(net.parameters(), lr=0.1)
     x = ag.tensor(np.ones((2, 2, 2) if "torch" in page else (2, 2)), requires_grad=False)
     files = str(tmp_path / "f.npz")
     weight = ag.tensor([1.0, 2.0], requires_grad=True)
@@ -231,7 +236,7 @@ def test_what_the_pages_say_to_write_runs(page: str, tmp_path: Path) -> None:
     for cells in rows(page):
         for code in re.findall(r"`([^`]+)`", cells[1] if len(cells) == 2 else cells[-1]):
             names = {
-                **{"ag": ag, "np": np, "x": x * 1, "net": nn.Sequential(nn.Linear(2, 2))},
+                **{"ag": ag, "np": np, "x": x * 1, "net": net, "opt": opt},
                 **{
                     "dtype": "float32",
                     "mask": np.ones((2, 2), bool),
@@ -239,7 +244,7 @@ def test_what_the_pages_say_to_write_runs(page: str, tmp_path: Path) -> None:
                     "index": 0,
                     "v": x[0] if "[index]" in code else x,
                 },
-                "f": files if "savez" in code or "load" in code else lambda x: (x * x).sum(),
+                "f": files if "save" in code or "load" in code else lambda x: (x * x).sum(),
             }
             if code.startswith("ag.grad(y"):
                 names |= {"x": weight, "y": (weight * weight).sum()}

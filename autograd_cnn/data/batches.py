@@ -11,6 +11,7 @@ import numpy as np
 from autograd_cnn import random
 from autograd_cnn.checks import integer, same_state
 from autograd_cnn.data.datasets import as_dataset, collate, is_stream, take
+from autograd_cnn.engine.arguments import checked
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import Batch
@@ -48,6 +49,7 @@ class DataLoader(Generic[Batch]):
     1
     """
 
+    @checked
     def __init__(
         self,
         dataset: Any,
@@ -218,12 +220,6 @@ def _copy(x: Any) -> Any:
 def _refuse_contradictions(loader: DataLoader[Any]) -> None:
     """Raise for settings that exclude each other, or that the data set cannot follow."""
     generator, stream = loader.generator, is_stream(loader.dataset)
-    if generator is not None and not isinstance(generator, np.random.Generator):
-        found = type(generator).__name__
-        raise TypeError(
-            f"DataLoader: generator must be a NumPy generator, as np.random.default_rng(0) gives, "
-            f"got {found}; for a number write seed="
-        )
     for first, second, both in (
         ("seed", "generator", loader.seed is not None and generator is not None),
         ("shuffle", "sampler", loader.shuffle and loader.sampler is not None),

@@ -38,7 +38,7 @@ def protected_params(params: dict[str, Any], names: Sequence[str]) -> dict[str, 
 
 
 def locked(x: Any) -> np.ndarray:
-    """A copy of x in bytes, which nobody can make writable again; x itself if it lies in bytes."""
+    """x in bytes, so that nobody can make it writable; copied unless it lies there."""
     if type(x) is np.ndarray and isinstance(x.base, bytes):
         return x
     x = np.asarray(x)

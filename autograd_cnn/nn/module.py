@@ -136,8 +136,9 @@ class Module(ModuleTree):
         It gives what the model gives under `no_grad`, with less Python in between: layers of this
         package in a `Sequential` run as a list of kernel calls, with convolution, batch norm by
         running statistics, relu and max pooling in one.  Parameters, settings and modes are looked
-        at in every call, so the model may be trained or changed in between.  An array gives an
-        array, and a tensor a tensor.
+        at in every call, so the model may be trained or changed in between.  Call ``.eval()``
+        first: in training mode dropout drops, and batch norm moves its statistics.  An array gives
+        an array, and a tensor a tensor.
 
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval()
         >>> model.compiled()(np.ones((2, 1, 2, 2), np.float32)).shape

@@ -1,9 +1,10 @@
 """Models as programs: the calls of kernels that a forward makes, and their gradients, in a list.
 
 A program is recorded once for a model and a shape of its input.  It runs without making tensors,
-binding arguments or looking for the order of a graph, and computes the same bits.  Only layers of
-this package are recorded; other modules run as they are, in between.  Nothing of the user's is
-kept: parameters, statistics and settings are read, or compared, at every call (`Program.fits`).
+binding arguments or looking for the order of a graph, and computes the same bits.  Layers of this
+package are recorded.  One whose calls cannot be recorded runs as it is, between the others.  From
+the first module of the user on, everything runs as it is.  `Program.fits` compares layers, settings
+and parameters with the recorded ones before every run.
 """
 
 from __future__ import annotations

@@ -154,7 +154,8 @@ def _one_result(extra: Any) -> str:
     if getattr(values(extra[0]), "ndim", 0):
         return "takes one array and an axis; for two arrays write ag.maximum or ag.minimum"
     pair = unpacked_in_two()
-    return "gives one result by axis; for values and indices write dim=" if pair else ""
+    words = "a call by position gives values only, as in NumPy; for values and indices write dim="
+    return words if pair else ""
 
 
 def _add_extreme(function: Any, position: Any) -> None:

@@ -113,7 +113,7 @@ def dtype_of_move(where: str, *given: Any) -> Any:
 
 @explains("""tensor:
     H allclose apply_ asnumpy assign assign_add bfloat16 bincount cuda data_ptr detach_ device
-    element_size eq equal eval expand_as flat ge get_device grad_fn gradient gt half imag
+    element_size eq equal eval expand_as fill flat ge get_device grad_fn gradient gt half imag
     is_contiguous is_cuda is_floating_point is_sparse isclose isfinite isinf isnan itemsize le lt
     map_ mps ndimension ne nelement new_empty new_full new_ones new_tensor new_zeros normal_
     partition percentile pin_memory put quantile random_ real reshape_as resize resize_ scatter_
@@ -123,8 +123,8 @@ def dtype_of_move(where: str, *given: Any) -> Any:
 class Methods(Adopted, Operators):
     """Methods with NumPy's names and arguments, and with PyTorch's.
 
-    Positions and truth values are plain arrays.  `sort`, `fill` and `put` are left out because they
-    work in place in NumPy.
+    Positions and truth values are plain arrays.  `sort`, `fill`, `put` and `split` are left out:
+    NumPy's meaning, in place or in parts, is not PyTorch's.
     """
 
     __slots__ = ()

@@ -24,8 +24,8 @@ def overlapping(target: Node, region: np.ndarray) -> list[Node]:
 def _views_at(record: Writes, region: np.ndarray) -> list[weakref.ref[Node]]:
     """Views whose memory is near that of `region`.
 
-    For each power of two there is a row of cells of this size in memory.  A view lies in the cell
-    where it begins, among cells that are larger than itself: it reaches into the next one at most.
+    Memory is divided into cells, once for each power of two.  A view is filed under the cell where
+    it begins, among the smallest cells larger than it.  So it reaches at most into the next cell.
     """
     new: dict[int, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
     placed, grid = record.grid or (0, new)

@@ -2,11 +2,11 @@
 
 A write goes into the memory, so views, detached tensors and NumPy's views of it see the new values,
 whether or not gradients are recorded.  Where a graph follows the write, the tensor and its views
-become the results of ops: `put` for a view, of its old value and the new one.  A hidden node stands
-for the old value, for the results that used it.  These results still hold the tensor itself;
-backward sees that they are older than its new version.  Each version is the first input of its
-successor.  The hidden node keeps only what was overwritten, from which backward puts the old values
-together again for rules that read them.
+become the results of ops: `put` for a view, of its old value and the new one.  A hidden node takes
+the place of the old value for results computed from it.  These results still hold the tensor
+itself; backward sees that they are older than its new version.  Each version is the first input of
+its successor.  The hidden node keeps only what was overwritten, from which backward puts the old
+values together again for rules that read them.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from autograd_cnn.optim import Optimizer
 from autograd_cnn.training.archive import RANDOM, CheckpointError, read_archive, write_archive
 
 
-def save_checkpoint(path: AnyPath, /, **parts: Any) -> None:
+def save_checkpoint(path: AnyPath, /, *unnamed: Any, **parts: Any) -> None:
     """Write the state of all `parts`, and of the generator behind dropout, to one file.
 
     A part is anything with `state_dict` and `load_state_dict` (models, optimizers, schedules,
@@ -39,6 +39,8 @@ def save_checkpoint(path: AnyPath, /, **parts: Any) -> None:
     >>> optimizer.param_groups[0]["lr"]
     0.1
     """
+    if unnamed:
+        raise TypeError("save_checkpoint: name the parts: save_checkpoint(path, model=net)")
     every = _with_random("save_checkpoint", parts)
     stateful = {name: part for name, part in every.items() if _is_stateful(part)}
     classes = {name: type(part).__name__ for name, part in stateful.items()}
@@ -46,7 +48,7 @@ def save_checkpoint(path: AnyPath, /, **parts: Any) -> None:
     write_archive(path, classes, {**every, **states})
 
 
-def load_checkpoint(path: AnyPath, /, **parts: Any) -> dict[str, Any]:
+def load_checkpoint(path: AnyPath, /, *unnamed: Any, **parts: Any) -> dict[str, Any]:
     """Load the parts, and the generator behind dropout, from a file; return its plain data.
 
     Give every part with a state that was saved, made in the same way; None leaves one out.  No code
@@ -61,6 +63,8 @@ def load_checkpoint(path: AnyPath, /, **parts: Any) -> dict[str, Any]:
         ...
     FileNotFoundError: [Errno 2] No such file or directory: 'no-such-file.npz'
     """
+    if unnamed:
+        raise TypeError("load_checkpoint: name the parts: load_checkpoint(path, model=net)")
     for name, part in parts.items():
         if part is not None and not _is_stateful(part):
             raise TypeError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn import kernels, nn, random
+from autograd_cnn.checks import mistake
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.gradients import accumulate_gradients
 from autograd_cnn.engine.node import Node, values, wrap
@@ -30,13 +31,14 @@ class Step:
 
     It does what ``optimizer.zero_grad(); loss(model(inputs), targets).backward();
     optimizer.step()`` does, to the bit, with less Python in between: a `nn.Sequential` of layers
-    of this package runs as a program (`nn.program`).  Other models, hooks, and watchers such as
-    `ag.profile` take the ordinary way.  `reduce`, if given, is called with the gradients, a list of
+    of this package runs as a program (`nn.program`).  Anything else takes the ordinary way: other
+    models and subclasses, integer inputs, inputs that require gradients, hooks, and watchers such
+    as `ag.profile`.  `reduce`, if given, is called with the gradients, a list of
     arrays in the order of the optimizer's parameters, and may change them in place.
 
-    The first step of each shape of batch checks its loss and gradients against the ordinary way,
-    unless a module of the user would run twice.  Every step does if ``AUTOGRAD_CNN_AUDIT=1`` is in
-    the environment when `Step` is called.
+    The first step of each program compares its results with the ordinary way, unless a module of
+    the user would run twice.  If ``AUTOGRAD_CNN_AUDIT=1`` is set when `Step` is made, every step
+    compares.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> step = Step(model, F.cross_entropy, ag.optim.SGD(model.parameters(), lr=0.1))
@@ -57,6 +59,8 @@ class Step:
         for name, given in (("model", model), ("loss", loss)):
             if not callable(given):
                 raise TypeError(f"Step: {name} must be callable, got {type(given).__name__}")
+        if not hasattr(optimizer, "zero_grad"):
+            raise mistake("Step", "optimizer", "an optimizer, such as optim.SGD", optimizer)
         self.model, self.loss, self.optimizer, self.reduce = model, loss, optimizer, reduce
         self.outputs: Tensor | None = None
         """The model's result of the last batch, without a graph."""
@@ -102,8 +106,10 @@ class Step:
         return np.array(loss.array)
 
     def _run(self, program: Program, inputs: Any, targets: Any) -> tuple[Any, np.ndarray, Found]:
-        """The model's result, the loss and the gradients by the program, after those before are
-        gone."""
+        """Run the program for the model's result, the loss and the gradients.
+
+        The old gradients are freed first.
+        """
         classes = self._classes(program, targets)
         out, kept = program.forward(values(inputs))
         if classes is None:

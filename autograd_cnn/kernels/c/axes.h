@@ -1,4 +1,5 @@
-/* Sums and running sums along axes, values weighed along an axis, and rows added by number: of rows, see lines.h, if not said else. */
+/* Sums and running sums along axes, values weighed along an axis, and rows added by number.
+ * Rows are as in lines.h unless a comment says otherwise. */
 
 static void NAME(axis_sum)(const Call *call, long begin, long end) {
     NAME(vec) sums[SIDES] = {{0}};

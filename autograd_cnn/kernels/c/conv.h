@@ -1,5 +1,5 @@
 /* Convolution sums taps: out[f][l] = b[f] + sum over t of w[f][t] * x[offset[t] + l], for rows of neighbouring values l.
- * The offsets lead from one tap of the window to the next.
+ * offset[t] leads from a position to the value that tap t sees.
  */
 
 /* ---------------------------------------------------------------------------------- laying out images */

@@ -1,10 +1,10 @@
 /* The compiled twins of the NumPy kernels: the loops in which NumPy cannot reach the machine.
  *
  * The Python folder `reference` says what each function computes.  arguments.h reads what Python gives, results.h makes what it gets
- * back, calls_*.h hold the functions, threads.h shares their loops among threads.  The loops stand in layout.h, conv.h, bands.h,
- * product.h, panels.h, winograd.h, pool.h, rows.h, lines.h and axes.h, and are compiled for float and double and for every instruction
- * set; the best that the machine has is chosen when the module is loaded.  Limited API, buffer protocol and NumPy's Python functions
- * only, so one build serves every Python from 3.11 on.
+ * back, calls_*.h hold the functions, threads.h shares their loops among threads.  level.h and loops.h
+ * include the loops, which are compiled for float and double and for every instruction set; the best that the machine has is chosen
+ * when the module is loaded.  It uses only the limited API, the buffer protocol and NumPy's Python functions, so one build serves
+ * every Python from 3.11 on.
  */
 
 #if __SIZEOF_LONG__ < 8

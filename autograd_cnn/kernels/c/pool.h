@@ -1,7 +1,7 @@
 /* Pooling, axis by axis: the largest value of a window is the largest of its rows' largest, and the first place that holds it is the
  * first one in the first of such rows.  So any window is a few passes over contiguous memory, each along one axis.
  *
- * Item: a piece of the images, in a frame (see frame_of).  All rows of a frame are one run; windows across the end of a row give
+ * Item: a piece of the images, in a frame (see set_frame in frames.h).  All rows of a frame are one run; windows across the end of a row give
  * values that nobody reads.  Buffers have room before and behind them, so that the last vector of a run may reach over its end. */
 
 #define EACH_VECTOR(COUNT) for (long l = 0; l < (COUNT); l += LANES)

@@ -1,6 +1,6 @@
 /* Threads that share the items of a loop.
  *
- * One crew serves all kernels of a step.  After a loop its threads look for the next one for a while before they
+ * One pool of threads, the crew, serves all kernels of a step.  After a loop its threads look for the next one for a while before they
  * sleep, because waking a sleeping thread takes as long as a small kernel.  An item is computed by one thread, in one order, so
  * results do not depend on who takes it.  A call that finds the crew at work (another Python thread) computes alone.
  */

@@ -13,9 +13,9 @@
  * Only float goes this way: double is what gradients are checked with.  A value that is not finite would spread over its
  * tile, so the loops look for such results, and the direct loops then compute everything again.
  *
- * Sums over a tile round relative to its largest values.  If one place of the window weighs a thousand times as much as another, in
- * all channels of a filter together, outputs at the border that only the other reaches would be off by some percent: the direct loops
- * compute all of them.  They also compute 3 x 3 gradients again that differ by as much as UNEVEN_GRADIENT.
+ * Sums over a tile round relative to its largest values.  If one place of the window weighs over UNEVEN times as much as another,
+ * in all channels of a filter together, outputs at the border that only the other reaches would be off by some percent: the direct
+ * loops compute all of them.  They also compute 3 x 3 gradients again that differ by as much as UNEVEN_GRADIENT.
  */
 
 #define AT(P) (*(V *)(P))
