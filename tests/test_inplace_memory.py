@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import autograd_cnn as ag
 from tests.counting import count_hops
-from tests.test_inplace_programs import SHAPES, VIEWS, W, programs, start
+from tests.test_inplace_programs import SHAPES, VIEWS, W, _assign_first, _divide, programs, start
 from tests.test_inplace_programs import run as _run
 
 # ------------------------------------------------------------------------------- many writes of parts
@@ -132,17 +132,26 @@ USES: list[Callable[[Any], Any]] = [
 ]
 
 
-@given(programs(), SHAPES, st.integers(0, 4), st.booleans())
+@given(programs(), SHAPES, st.integers(0, 4), st.integers(0, 4), st.booleans())
+@example([("write", 0, _divide, 0), ("write", 0, _assign_first, 0)], (3,), 2, 0, False)
 def test_each_version_s_users_have_the_gradient_of_its_values(
-    steps: list[tuple[Any, ...]], shape: tuple[int, ...], first: int, create_graph: bool
+    steps: list[tuple[Any, ...]],
+    shape: tuple[int, ...],
+    first: int,
+    stride: int,
+    create_graph: bool,
 ) -> None:
-    """Against complex steps: a result of every tensor's value after every step."""
+    """Against complex steps: a result of every tensor's value after every step.
+
+    With a stride of 0 all results are of one kind, such as views, whose rules read no values.
+    """
 
     def loss(base: Any, w: Any) -> Any:
         parts: list[Any] = []
 
         def seen(x: Any) -> None:
-            parts.append(USES[(first + len(parts)) % len(USES)](x) * (1.0 + len(parts)))
+            use = USES[(first + stride * len(parts)) % len(USES)]
+            parts.append(use(x) * (1.0 + len(parts)))
 
         run(steps, base, w, seen)
         return sum(parts)

@@ -159,10 +159,14 @@ def _follow(
     record, shared = target.written, [common(view.array, region) for view in touched[1:]]
     olds = [_hidden_copy(node) for node in touched]
     for before, place in zip(olds, [index, *(of_view for of_view, _ in shared)]):
-        before.written = _Overwritten(before, place)
+        reads = before.op is not None and not reads_shapes(before)  # its own rules, its own values
+        before.written = _Overwritten(before, ... if reads else place)
     result = change(olds[0])
     if result.array is not target.array:
         target.array[...] = result.array
+    for before in olds:
+        if before.written.place is ...:
+            before.array = before.written.values
     (record or Writes()).note(followed=True)
     made, whole = [result], result
     if len(touched) > 1:
@@ -188,8 +192,6 @@ class _Overwritten(Writes):
     def __init__(self, node: Node, place: Any) -> None:
         self.views, self.serial = [], node.written.serial if node.written else 0
         self.place, self.values = place, np.array(node.array[place], order="K")
-        if place is ...:
-            node.array = self.values
 
     def restore(self, node: Node, newest: Node, user: Node) -> None:
         current = newer = newest
