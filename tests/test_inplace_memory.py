@@ -126,9 +126,9 @@ def _step(step: tuple[Any, ...], known: list[Any], w: Any) -> list[Any]:
 USES: list[Callable[[Any], Any]] = [
     lambda x: (x * x * np.cos(np.arange(x.size).reshape(x.shape))).sum(),
     lambda x: np.exp(x * 0.1).sum(),
-    lambda x: x[..., :1].sum() * 3.0,
+    lambda x: (x[..., :1] if x.ndim else x).sum() * 3.0,
     lambda x: (x.reshape(-1)[::-1] * np.arange(x.size)).sum(),
-    lambda x: (np.sin(x[0]) if x.size else x).sum(),
+    lambda x: (np.sin(x[0]) if x.ndim and x.size else x).sum(),
 ]
 
 

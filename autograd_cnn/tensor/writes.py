@@ -165,7 +165,7 @@ def _follow(
     if result.array is not target.array:
         target.array[...] = result.array
     for before in olds:
-        if before.written.place is ...:
+        if isinstance(before.written, _Overwritten) and before.written.place is ...:
             before.array = before.written.values
     (record or Writes()).note(followed=True)
     made, whole = [result], result

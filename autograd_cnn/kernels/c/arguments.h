@@ -132,7 +132,7 @@ static inline long odd_lines(long values, long size) { return ((values * size + 
 static PyObject *ndarray, *astype, *int64; /* NumPy's class, and what makes int64 of its integers */
 
 static void release(Call *call) {
-    if (call->laid != call->data[0] && call->laid != call->data[1]) free(call->laid);
+    if (call->laid != call->data[0]) free(call->laid);
     free(call->q.offsets);
     free(call->filters);
     free(call->scratch);

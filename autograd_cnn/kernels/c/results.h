@@ -132,7 +132,7 @@ static int lay_array(Call *call, int k) {
     if (!call->data[k] || call->copy[k] || letter == 'a' || letter == 'm' || contiguous(&call->view[k], images)) return 1;
     if (!(call->copy[k] = room(times(call->count[k], (long)call->view[k].itemsize)))) return 0;
     copy_array(call, k, images, call->copy[k]);
-    if (call->laid == call->data[k]) call->laid = call->copy[k];
+    if (k == 0 && call->laid == call->data[0]) call->laid = call->copy[0]; /* another array may lie there, too */
     call->data[k] = call->copy[k];
     return 1;
 }
