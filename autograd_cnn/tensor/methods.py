@@ -47,7 +47,13 @@ def cast(dtype: str) -> Callable[[T], T]:
 
 def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **settings: Any) -> Any:
-        self[...] = function(self, *args, **settings)
+        made, own = function(self, *args, **settings), self.array.dtype
+        if not np.can_cast(made.dtype, own, "same_kind"):
+            raise TypeError(
+                f"{name}_: the result has dtype {made.dtype}, and the tensor {own}; write "
+                f"x = x.{name}(...), or convert the tensor first, as with .astype('float32')"
+            )
+        self[...] = made
         return self
 
     name = function.__name__
