@@ -133,7 +133,12 @@ def test_plus_x_is_another_tensor() -> None:
     assert [x.tolist(), y.tolist()] == [[1.0], [6.0]]
 
 
-NUMPYS = {"getitem": lambda x, index: x[index], "contract": np.einsum, "einsum": np.einsum}
+NUMPYS = {
+    **{"getitem": lambda x, index: x[index], "contract": np.einsum, "einsum": np.einsum},
+    "narrow": lambda x, dim, start, length: np.moveaxis(
+        np.moveaxis(x, dim, 0)[start:][:length], 0, dim
+    ),
+}
 """NumPy's function where its name differs or it takes other arguments."""
 COPIED = {"diag", "diagonal", "einsum", "contract"}
 """Functions whose results may be views in NumPy and copies here."""

@@ -154,6 +154,39 @@ def test_every_method_of_the_table_is_a_function() -> None:
     assert methods["clamp_"](x, 2.0) is x
 
 
+IN_PLACE = sorted(n for n in vars(Adopted) if n.endswith("_") and not n.startswith("_"))
+OTHERS: dict[str, list[Any]] = {
+    **dict.fromkeys(["add_", "sub_", "mul_", "div_", "pow_", "masked_fill_"], [2, 1.5, True]),
+    **dict.fromkeys(["clamp_", "clip_", "addcdiv_", "addcmul_", "lerp_"], [1, 1.5]),
+}
+
+
+@pytest.mark.parametrize("dtype", [bool, "uint8", "int32", "int64", "float32", "float64"])
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_methods_in_place_write_what_the_function_gives_or_raise(name: str, dtype: str) -> None:
+    for other in OTHERS.get(name, [None]):
+        given: tuple[Any, ...] = () if other is None else (other,)
+        if name == "masked_fill_":
+            given = (np.eye(2, dtype=bool), other)
+        elif name in ("addcdiv_", "addcmul_", "lerp_"):
+            given = (np.full((2, 2), other), np.full((2, 2), 2))
+        elif name == "index_add_":
+            given = (0, [1, 1], np.full((2, 2), 1.5))
+        x = ag.tensor(np.array([[1, 2], [3, 1]]).astype(dtype))
+        before = x.numpy().copy()
+        try:
+            wanted = getattr(ag, name[:-1])(x, *given).numpy()
+        except TypeError:
+            continue  # such as the difference of bools
+        if np.can_cast(wanted.dtype, x.dtype, "same_kind"):
+            assert np.array_equal(getattr(x, name)(*given), wanted.astype(dtype))
+        else:
+            with pytest.raises(TypeError, match=f"^{name}: the result has dtype {wanted.dtype}"):
+                getattr(x, name)(*given)
+            assert np.array_equal(x, before)
+        assert x.dtype == np.dtype(dtype)
+
+
 # ---------------------------------------------------------------------------------- new tensors
 
 

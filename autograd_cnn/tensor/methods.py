@@ -45,12 +45,17 @@ def cast(dtype: str) -> Callable[[T], T]:
     return call
 
 
-def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **settings: Any) -> Any:
-        self[...] = function(self, *args, **settings)
+        made, own = function(self, *args, **settings), self.array.dtype
+        if not np.can_cast(made.dtype, own, "same_kind"):
+            raise TypeError(
+                f"{name}_: the result has dtype {made.dtype}, and the tensor {own}; write "
+                f"x = x.{name}(...), or convert the tensor first, as with .astype('float32')"
+            )
+        self[...] = made
         return self
 
-    name = function.__name__
     call.__name__, call.__doc__ = f"{name}_", f"`{name}`, written into the tensor; see `{name}`."
     return call
 
@@ -93,8 +98,9 @@ _HOMES = [vars(getattr(ops, name)) for name in ops.__all__]
 _FUNCTIONS = {name: home[name] for home in _HOMES for name in home.get("__all__", ())}
 for _name, _held in list(vars(Adopted).items()):
     if _held is _tensor:
-        _found = _FUNCTIONS[_name.removesuffix("_")]
-        setattr(Adopted, _name, _in_place(_found) if _name.endswith("_") else _found)
+        _own = _name.removesuffix("_")
+        _found = _FUNCTIONS[_own]
+        setattr(Adopted, _name, _found if _own == _name else _in_place(_own, _found))
 
 
 def dtype_of_move(where: str, *given: Any) -> Any:
