@@ -219,6 +219,13 @@ join.repeat.arguments.by_place = lambda extra: (  # type: ignore[attr-defined]
     else ""
 )
 
+for _function in (shape.flip, shape.transpose):
+    _function.arguments.by_place = lambda extra: (  # type: ignore[attr-defined]
+        "takes all axes in one tuple, as (0, 1); to exchange two axes write ag.swapaxes(x, 0, 1)"
+        if len(extra) > 1
+        else ""
+    )
+
 
 @_in_torch(join.split)
 def _(x: Array, split_size_or_sections: Any, dim: int = 0) -> list[Array]:
