@@ -219,12 +219,14 @@ join.repeat.arguments.by_place = lambda extra: (  # type: ignore[attr-defined]
     else ""
 )
 
-for _function in (shape.flip, shape.transpose):
-    _function.arguments.by_place = lambda extra: (  # type: ignore[attr-defined]
-        "takes all axes in one tuple, as (0, 1); to exchange two axes write ag.swapaxes(x, 0, 1)"
-        if len(extra) > 1
-        else ""
-    )
+
+def _in_a_tuple(function: Any, more: str = "") -> None:
+    words = f"takes all axes in one tuple, as (0, 1){more}"
+    function.arguments.by_place = lambda extra: words if len(extra) > 1 else ""
+
+
+_in_a_tuple(shape.flip)
+_in_a_tuple(shape.transpose, "; to exchange two axes write ag.swapaxes(x, 0, 1)")
 
 
 @_in_torch(join.split)
