@@ -132,7 +132,7 @@ ag.permute(X, 1, 0)  =>  takes all axes in one tuple, as (0, 1)
 ag.permute(X, dims=(1, 0))  ==  A.T
 X.transpose(dim0=0, dim1=1)  ==  A.T
 IMAGES.transpose(dim0=0, dim1=2).shape  ==  IMAGES.swapaxes(0, 2).shape
-ag.transpose(X, 0, 1)  =>  write ag.swapaxes(x, 0, 1)
+ag.transpose(X, 0, 1)  =>  ag.swapaxes exchanges two
 X.flip(0, 1)  =>  takes all axes in one tuple
 X.flip((0, 1))  ==  A[::-1, ::-1]
 X.transpose(0, 1)  =>  x.swapaxes(0, 1)
@@ -263,8 +263,8 @@ ag.tensor([True, False]) | True  ==  np.array([True, True])
 True ^ ag.tensor([True, False])  ==  np.array([False, True])
 (X > 1) & (X < 3)  ==  (A > 1) & (A < 3)
 Y = ag.tensor([True, False]); Z = Y; Y |= np.array([False, True]); Z  ==  np.array([True, True])
-~X  =>  invert: takes bools or integers; write np.logical_not(...)
-X & X  =>  bitwise_and: takes bools or integers; write np.logical_and(...)
+~X  =>  'invert' not supported
+X & X  =>  'bitwise_and' not supported
 ag.tensor([6, 3]) & 2  ==  np.array([2, 2])
 X.nan_to_num()  =>  write ag.nan_to_num(x)
 ag.linalg.inv(X)  =>  write ag.inv

@@ -218,15 +218,10 @@ join.repeat.arguments.by_place = lambda extra: (  # type: ignore[attr-defined]
     if len(extra) > 2
     else ""
 )
-
-
-def _in_a_tuple(function: Any, more: str = "") -> None:
-    words = f"takes all axes in one tuple, as (0, 1){more}"
-    function.arguments.by_place = lambda extra: words if len(extra) > 1 else ""
-
-
-_in_a_tuple(shape.flip)
-_in_a_tuple(shape.transpose, "; to exchange two axes write ag.swapaxes(x, 0, 1)")
+for _axes in (shape.flip, shape.transpose):
+    vars(_axes)["arguments"].by_place = lambda extra: (
+        "takes all axes in one tuple, as (0, 1); ag.swapaxes exchanges two" if extra[1:] else ""
+    )
 
 
 @_in_torch(join.split)

@@ -49,10 +49,8 @@ def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **settings: Any) -> Any:
         made, own = function(self, *args, **settings), self.array.dtype
         if not np.can_cast(made.dtype, own, "same_kind"):
-            raise TypeError(
-                f"{name}_: the result has dtype {made.dtype}, and the tensor {own}; write "
-                f"x = x.{name}(...), or convert the tensor first, as with .astype('float32')"
-            )
+            why = f"{name}_: the result has dtype {made.dtype}, and the tensor {own}"
+            raise TypeError(f"{why}; write x = x.{name}(...)")
         self[...] = made
         return self
 
@@ -87,9 +85,8 @@ class Adopted(Node):
         max = min = std = swapaxes = take = var = _tensor
     # Written into the tensor.
     abs_ = add_ = addcdiv_ = addcmul_ = ceil_ = clamp_ = clip_ = cos_ = div_ = exp_ = _tensor
-    floor_ = index_add_ = lerp_ = log_ = masked_fill_ = mul_ = neg_ = pow_ = _tensor
-    reciprocal_ = relu_ = round_ = sigmoid_ = sin_ = sqrt_ = square_ = sub_ = _tensor
-    tanh_ = tril_ = triu_ = _tensor
+    floor_ = index_add_ = lerp_ = log_ = masked_fill_ = mul_ = neg_ = pow_ = reciprocal_ = _tensor
+    relu_ = round_ = sigmoid_ = sin_ = sqrt_ = square_ = sub_ = tanh_ = tril_ = triu_ = _tensor
 
     bool, int, long = cast("bool"), cast("int32"), cast("int64")
     float, double = cast("float32"), cast("float64")
@@ -99,9 +96,8 @@ _HOMES = [vars(getattr(ops, name)) for name in ops.__all__]
 _FUNCTIONS = {name: home[name] for home in _HOMES for name in home.get("__all__", ())}
 for _name, _held in list(vars(Adopted).items()):
     if _held is _tensor:
-        _own = _name.removesuffix("_")
-        _found = _FUNCTIONS[_own]
-        setattr(Adopted, _name, _found if _own == _name else _in_place(_own, _found))
+        _found = _FUNCTIONS[_name.removesuffix("_")]
+        setattr(Adopted, _name, _in_place(_name[:-1], _found) if _name[-1] == "_" else _found)
 
 
 def dtype_of_move(where: str, *given: Any) -> Any:
@@ -165,10 +161,9 @@ class Methods(Adopted, Operators):
         """The last two axes exchanged; see `matrix_transpose`."""
         return ops.shape.matrix_transpose(self)
 
-    def permute(self, *axes: Any, dims: Any = None) -> Tensor:
+    def permute(self, *axes: Any, dims: Any = ()) -> Tensor:
         """Axes in the given order; see `transpose`."""
-        axes = axes if dims is None else (dims,)
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or dims
         return ops.shape.transpose(self, axes=tuple(order))
 
     def transpose(self, *axes: Any, **dims: int) -> Tensor:
@@ -181,8 +176,7 @@ class Methods(Adopted, Operators):
                 f"transpose: axes {axes} in NumPy's meaning leave a matrix as it is; write x.T, or "
                 "x.swapaxes(0, 1) for PyTorch's transpose"
             )
-        given = axes and axes[0] is not None
-        return self.permute(*axes) if given else ops.shape.transpose(self)
+        return self.permute(*axes) if axes and axes[0] is not None else ops.shape.transpose(self)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same values under another shape; see `reshape`."""

@@ -29,17 +29,6 @@ def _three(function: Any, ufunc: Any = None) -> tuple[Any, Any, Any]:
     return function, on_the_right, in_place
 
 
-def _of_bits(ufunc: np.ufunc) -> Any:
-    def call(*xs: Any) -> Any:
-        plain = [np.asarray(values(x)) for x in xs]
-        if any(x.dtype.kind not in "biu" for x in plain):
-            name = ufunc.__name__.replace("bitwise", "logical").replace("invert", "logical_not")
-            raise TypeError(f"{ufunc.__name__}: takes bools or integers; write np.{name}(...)")
-        return ufunc(*plain)
-
-    return call
-
-
 class Operators(Node):
     """Arithmetic gives tensors; comparisons and ``& | ^ ~`` give plain arrays, as constants.
 
@@ -65,8 +54,7 @@ class Operators(Node):
         __matmul__ = __rmatmul__ = __add__
         __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __and__
         __abs__, __isub__ = __neg__, __iadd__
-        __iand__ = __ior__ = __ixor__ = __iadd__
-        __imul__ = __itruediv__ = __ipow__ = __iadd__
+        __imul__ = __itruediv__ = __ipow__ = __iand__ = __ior__ = __ixor__ = __iadd__
     else:
         __add__, __radd__, __iadd__ = _three(arithmetic.add, np.add)
         __sub__, __rsub__, __isub__ = _three(arithmetic.subtract, np.subtract)
@@ -76,10 +64,10 @@ class Operators(Node):
         __floordiv__, __rfloordiv__ = _three(arithmetic.floor_divide)[:2]
         __mod__, __rmod__ = _three(arithmetic.remainder)[:2]
         __matmul__, __rmatmul__ = _three(product.matmul)[:2]
-        __and__, __rand__, __iand__ = _three(_of_bits(np.bitwise_and), np.bitwise_and)
-        __or__, __ror__, __ior__ = _three(_of_bits(np.bitwise_or), np.bitwise_or)
-        __xor__, __rxor__, __ixor__ = _three(_of_bits(np.bitwise_xor), np.bitwise_xor)
-        __neg__, __abs__, __invert__ = arithmetic.negative, arithmetic.abs, _of_bits(np.invert)
+        __and__, __rand__, __iand__ = _three(lambda x, y: values(x) & values(y), np.bitwise_and)
+        __or__, __ror__, __ior__ = _three(lambda x, y: values(x) | values(y), np.bitwise_or)
+        __xor__, __rxor__, __ixor__ = _three(lambda x, y: values(x) ^ values(y), np.bitwise_xor)
+        __neg__, __abs__, __invert__ = arithmetic.negative, arithmetic.abs, lambda x: ~x.array
 
     def __pos__(self) -> Tensor:
         return arithmetic.astype(self, dtype=self.array.dtype)
