@@ -167,7 +167,7 @@ class Methods(Adopted, Operators):
         return ops.shape.transpose(self, axes=tuple(order))
 
     def transpose(self, *axes: Any, **dims: int) -> Tensor:
-        """Axes in the given order, reversed by default; or `dim0` and `dim1` exchanged."""
+        """Axes in an order, reversed by default; or `dim0` and `dim1` swapped; see `transpose`."""
         if dims:
             named = {{"dim0": "axis1", "dim1": "axis2"}.get(n, n): axis for n, axis in dims.items()}
             return ops.shape.swapaxes(self, *axes, **named)
@@ -220,7 +220,7 @@ class Methods(Adopted, Operators):
         return self.array.size
 
     def t(self) -> Tensor:
-        """A matrix with its axes exchanged; see `transpose`."""
+        """A matrix with its axes swapped; see `transpose`."""
         if self.array.ndim > 2:
             raise ValueError(f"t: needs two axes at most, got shape {self.array.shape}; write .mT")
         return self.T
