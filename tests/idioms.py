@@ -14,6 +14,8 @@ ag.zeros(2, 3)  ==  np.zeros((2, 3))
 ag.zeros((2, 3)).dtype  ==  np.float32
 ag.ones(2, 3, dtype=ag.float64).dtype  ==  np.float64
 ag.ones(2, requires_grad=True).requires_grad  ==  True
+ag.zeros(size=(2, 3))  ==  np.zeros((2, 3))
+ag.randn(size=(2,), requires_grad=True).shape  ==  (2,)
 ag.full((2, 2), 7.0)  ==  np.full((2, 2), 7.0)
 ag.empty(2, 3).shape  ==  (2, 3)
 ag.arange(5)  ==  np.arange(5)
@@ -75,6 +77,11 @@ _, pred = X.max(dim=1); pred  ==  A.argmax(1)
 values, _ = ag.max(X, dim=1); values  ==  A.max(1)
 X.max(dim=1).values  ==  A.max(1)
 X.max(dim=0).indices  ==  A.argmax(0)
+X.max(1).values  =>  for both write x.max(dim=1)
+X.max(1).indices  =>  for both write x.max(dim=1)
+X.sum([0])  =>  a tuple of integers
+ag.count_nonzero(X > 4, dim=0)  ==  np.array([0, 1, 1])
+X.count_nonzero()  ==  6
 X.max(1, keepdim=True)[0]  ==  A.max(1, keepdims=True)
 X.min(dim=1)[1]  ==  A.argmin(1)
 X.max()  ==  6.0
@@ -93,6 +100,9 @@ X.log_softmax(dim=1).exp().sum(1)  ==  np.ones(2)
 X.norm()  ==  np.linalg.norm(A)
 X.norm(dim=1)  ==  np.linalg.norm(A, axis=1)
 ag.norm(X, p=1, dim=1)  ==  abs(A).sum(1)
+X.norm(2)  =>  p= takes all values as one row
+ag.norm(X, 2)  =>  p= takes all values as one row
+ag.norm(X, p=2)  ==  np.linalg.norm(A)
 X.norm(p=2, dim=0, keepdim=True)  ==  np.linalg.norm(A, axis=0, keepdims=True)
 X.squeeze(dim=0)  =>  must have size 1
 ag.tensor([[1.0]]).squeeze(dim=0)  ==  np.array([1.0])
@@ -115,6 +125,16 @@ X.mT  ==  A.T
 X.permute(1, 0)  ==  A.T
 ag.permute(IMAGES, (0, 2, 3, 1)).shape  ==  (2, 4, 4, 1)
 IMAGES.permute(0, 2, 3, 1).shape  ==  (2, 4, 4, 1)
+X.permute(0, 1)  ==  A
+X.permute([1, 0])  ==  A.T
+X.permute(dims=(1, 0))  ==  A.T
+ag.permute(X, 1, 0)  =>  takes all axes in one tuple, as (0, 1)
+ag.permute(X, dims=(1, 0))  ==  A.T
+X.transpose(dim0=0, dim1=1)  ==  A.T
+IMAGES.transpose(dim0=0, dim1=2).shape  ==  IMAGES.swapaxes(0, 2).shape
+ag.transpose(X, 0, 1)  =>  ag.swapaxes exchanges two
+X.flip(0, 1)  =>  takes all axes in one tuple
+X.flip((0, 1))  ==  A[::-1, ::-1]
 X.transpose(0, 1)  =>  x.swapaxes(0, 1)
 X.transpose(1, 0)  ==  A.T
 X.transpose(-2, -1)  =>  x.swapaxes(0, 1)
@@ -140,6 +160,8 @@ X.repeat_interleave(2, dim=0)  ==  A.repeat(2, 0)
 X.repeat(2, dim=0)  ==  A.repeat(2, 0)
 X.tile(2, 1)  ==  np.tile(A, (2, 1))
 X.repeat(1, 1, 2)  =>  write ag.tile
+X.repeat(1, 2)  =>  ag.tile(x, sizes) lays x side by side
+ag.cat(tensors=[X, X], dim=1)  =>  give the list by position
 ag.cat([X, X], dim=1)  ==  np.concatenate([A, A], 1)
 ag.cat((X, X))  ==  np.concatenate([A, A])
 ag.concat([X, X], dim=0)  ==  np.concatenate([A, A])
@@ -156,11 +178,16 @@ ag.roll(X, shifts=1, dims=0)  ==  np.roll(A, 1, 0)
 ag.gather(X, 1, ag.tensor([[0], [2]]))  ==  np.array([[1.0], [5.0]])
 X.gather(dim=1, index=np.array([[0], [2]]))  ==  np.array([[1.0], [5.0]])
 ag.index_select(X, 1, [0, 2])  ==  A[:, [0, 2]]
+X.index_select(1, ag.tensor([0, 2]))  ==  A[:, [0, 2]]
+X.take_along_dim(np.array([[0]]), 1)  =>  write x.take_along_axis(indices, axis)
+ag.take_along_dim(X, np.array([[0]]), 1)  =>  write ag.take_along_axis(x, indices, axis)
 X.masked_fill(X > 4, 0.0)  ==  np.where(A > 4, 0.0, A)
 X.masked_fill(X > 4, float("-inf")).max()  ==  4.0
 ag.where(X > 2, X, 0.0)  ==  np.where(A > 2, A, 0.0)
 X.where(X > 2, 0.0)  ==  np.where(A > 2, A, 0.0)
 X.topk(2, dim=1).values  ==  np.array([[3.0, 2.0], [6.0, 5.0]])
+X.topk(2, sorted=True)  =>  the values come in order
+X.argsort(descending=True)  ==  np.argsort(-A, 1)
 _, at = ag.topk(X, 1); at  ==  np.array([[2], [1]])
 ag.sort(X, dim=1).values  ==  np.sort(A, 1)
 ag.sort(X, dim=1, descending=True)[0]  ==  -np.sort(-A, 1)
@@ -230,6 +257,17 @@ ag.equal(X, X)  ==  np.ones((2, 3))
 ag.eq(X, X)  ==  np.ones((2, 3))
 X.eq(X)  =>  write x == y
 (X.argmax(dim=1) == ag.tensor([2, 1])).sum().item()  ==  2
+~ag.tensor([True, False])  ==  np.array([False, True])
+ag.tensor([True, False]) & ag.tensor([True, True])  ==  np.array([True, False])
+ag.tensor([True, False]) | True  ==  np.array([True, True])
+True ^ ag.tensor([True, False])  ==  np.array([False, True])
+(X > 1) & (X < 3)  ==  (A > 1) & (A < 3)
+Y = ag.tensor([True, False]); Z = Y; Y |= np.array([False, True]); Z  ==  np.array([True, True])
+~X  =>  'invert' not supported
+X & X  =>  'bitwise_and' not supported
+ag.tensor([6, 3]) & 2  ==  np.array([2, 2])
+X.nan_to_num()  =>  write ag.nan_to_num(x)
+ag.linalg.inv(X)  =>  write ag.inv
 X.isnan()  =>  write np.isnan(x)
 X.item()  =>  must have one value
 X.sum().item()  ==  21.0
@@ -247,6 +285,10 @@ Y = X.clone(); Y.fill_(3.0)  ==  0 * A + 3
 Y = X.clone(); Y.copy_(2 * X)  ==  2 * A
 Y = X.clone(); Y.clamp_(min=3)  ==  A.clip(3)
 Y = X.clone(); Y.masked_fill_(X > 4, 0.0)  ==  np.where(A > 4, 0.0, A)
+Y = ag.tensor([1, 2]); Y.add_(1)  ==  np.array([2, 3])
+Y = ag.tensor([1, 2]); Y.add_(1.5)  =>  add_: the result has dtype float32, and the tensor int64
+Y = ag.tensor([1, 2]); Y.sqrt_()  =>  write x = x.sqrt(...)
+Y = X.clone(); Y.index_add_(0, [1, 1], X)  ==  A + np.array([[0.0], [1.0]]) * A.sum(0)
 W.add_(1)  =>  no_grad
 with ag.no_grad(): W.sub_(1.0)
 Y = W * 1; Y.mul_(3.0); Y.sum().backward(); W.grad  ==  np.array([3.0, 3.0])

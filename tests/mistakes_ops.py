@@ -94,6 +94,7 @@ ag.argmin(x(0))  =>  ValueError: argmin: no values to choose from
 ag.argsort("a")  =>  TypeError: argsort: x must be an array of numbers, got 'a'
 ag.all("a")  =>  TypeError: all: x must be an array of numbers, got 'a'
 ag.any("a")  =>  TypeError: any: x must be an array of numbers, got 'a'
+ag.count_nonzero("a")  =>  TypeError: count_nonzero: x must be an array of numbers, got 'a'
 ag.nonzero("a")  =>  TypeError: nonzero: x must be an array of numbers, got 'a'
 # new tensors
 ag.zeros(2, -1)  =>  ValueError: zeros: size must be at least 0, got -1

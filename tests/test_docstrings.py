@@ -30,7 +30,7 @@ CLASSES = [
     *(ag.Tensor, ag.nn.Module, ag.optim.Optimizer, ag.optim.LRScheduler, ag.data.DataLoader),
     *(ag.training.EarlyStopping, ag.training.Progress),
 ]
-OPERATIONS = ag.OPS.keys() | COMPOSITIONS.keys()
+OPERATIONS = ag.OPS.keys() | COMPOSITIONS.keys() | {*ag.__all__}
 
 
 def public_names() -> Iterator[tuple[str, Any]]:

@@ -155,16 +155,16 @@ def test_every_method_of_the_table_is_a_function() -> None:
 
 
 IN_PLACE = sorted(n for n in vars(Adopted) if n.endswith("_") and not n.startswith("_"))
-OTHERS: dict[str, list[Any]] = {
-    **dict.fromkeys(["add_", "sub_", "mul_", "div_", "pow_", "masked_fill_"], [2, 1.5, True]),
-    **dict.fromkeys(["clamp_", "clip_", "addcdiv_", "addcmul_", "lerp_"], [1, 1.5]),
+OTHERS: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(["add_", "sub_", "mul_", "div_", "pow_", "masked_fill_"], (2, 1.5, True)),
+    **dict.fromkeys(["clamp_", "clip_", "addcdiv_", "addcmul_", "lerp_"], (1, 1.5)),
 }
 
 
 @pytest.mark.parametrize("dtype", [bool, "uint8", "int32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("name", IN_PLACE)
 def test_methods_in_place_write_what_the_function_gives_or_raise(name: str, dtype: str) -> None:
-    for other in OTHERS.get(name, [None]):
+    for other in OTHERS.get(name, (None,)):
         given: tuple[Any, ...] = () if other is None else (other,)
         if name == "masked_fill_":
             given = (np.eye(2, dtype=bool), other)

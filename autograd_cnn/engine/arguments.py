@@ -101,7 +101,7 @@ class Arguments:
         """Which inputs take the dtype of others: those with a rule, or all where none has one."""
         places = range(len(self.inputs)) if self.ours or not joint else ()
         ruled = tuple(k for k in places if joint or rules[k]) or places
-        ruled = ruled[1:] if self.name == "put" else ruled  # a write keeps the dtype
+        ruled = {"put": ruled[1:], "copysign": places}.get(self.name, ruled)  # writes keep dtypes
         return ruled if len(places) > 1 else ()
 
     def plain(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.ops.reduce import check_some
 
-__all__ = ["all", "any", "argmax", "argmin", "argsort", "nonzero"]
+__all__ = ["all", "any", "argmax", "argmin", "argsort", "count_nonzero", "nonzero"]
 
 
 def _plain(name: str, summary: str, shown: str) -> Any:
@@ -33,6 +33,7 @@ argmax = _plain("argmax", "Position of the first largest value over `axis`.", "a
 argmin = _plain("argmin", "Position of the first smallest value over `axis`.", "array([0, 1])")
 all = _plain("all", "Whether all values over `axis` are true or not 0.", "array([False,  True])")
 any = _plain("any", "Whether a value over `axis` is true or not 0.", "array([ True,  True])")
+count_nonzero = _plain("count_nonzero", "How many values over `axis` are not 0.", "array([1, 2])")
 
 
 @checked

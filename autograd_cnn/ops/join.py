@@ -117,6 +117,8 @@ def repeat(x: Array, *, repeats: Integers, axis: int | None = None) -> Array:
     >>> ag.repeat(np.array([1.0, 2.0]), 2)
     array([1., 1., 2., 2.])
     """
+    if isinstance(axis, int) and axis >= max(np.ndim(x), 1):
+        raise misfit("repeat", f"there is no axis {axis}; ag.tile(x, sizes) lays x side by side", x)
     x, axis = line("repeat", x, axis)
     times, size = np.asarray(plain_index(repeats)), x.shape[axis]
     if times.shape not in ((), (1,), (size,)) or (times < 0).any():

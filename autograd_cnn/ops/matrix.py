@@ -240,7 +240,7 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
         return out if keepdims else out.reshape(reduce.sum(values(x), axis=axes).shape)
     raise ValueError(
         f"norm: ord={ord!r} over axes {axes} of shape {x.shape} is not supported; one axis takes "
-        "inf, -inf or p > 0, two axes 'fro', 1, -1, inf or -inf"
+        "inf, -inf or p > 0, two axes 'fro', 1, -1, inf or -inf; p= takes all values as one row"
     )
 
 

@@ -218,6 +218,10 @@ join.repeat.arguments.by_place = lambda extra: (  # type: ignore[attr-defined]
     if len(extra) > 2
     else ""
 )
+for _axes in (shape.flip, shape.transpose):
+    vars(_axes)["arguments"].by_place = lambda extra: (
+        "takes all axes in one tuple, as (0, 1); ag.swapaxes exchanges two" if extra[1:] else ""
+    )
 
 
 @_in_torch(join.split)

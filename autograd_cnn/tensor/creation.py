@@ -61,7 +61,8 @@ def _both(name: str, fill: Callable[[Any], Any], summary: str) -> tuple[New, New
         dtype = plain.dtype if plain.dtype.kind == "f" or not drawn else get_default_dtype()
         return fill(plain.shape).astype(dtype)
 
-    sized = _new(lambda *size: fill(_size(size)), f"{summary}.", f"{name}(2, 3).shape -> (2, 3)")
+    make, shown = lambda *sizes, size=(): fill(_size(sizes or (size,))), f"{name}(2, 3).shape"
+    sized = _new(make, f"{summary}.", f"{shown} -> (2, 3)")
     text = f"{summary}, of the shape and dtype of x; draws for integers are floats."
     return sized, _new(like, text, f"{name}_like(ag.eye(2)).shape -> (2, 2)")
 

@@ -49,10 +49,8 @@ def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **settings: Any) -> Any:
         made, own = function(self, *args, **settings), self.array.dtype
         if not np.can_cast(made.dtype, own, "same_kind"):
-            raise TypeError(
-                f"{name}_: the result has dtype {made.dtype}, and the tensor {own}; write "
-                f"x = x.{name}(...), or convert the tensor first, as with .astype('float32')"
-            )
+            why = f"{name}_: the result has dtype {made.dtype}, and the tensor {own}"
+            raise TypeError(f"{why}; write x = x.{name}(...)")
         self[...] = made
         return self
 
@@ -73,8 +71,8 @@ class Adopted(Node):
     add = addbmm = addcdiv = addcmul = addmm = addmv = addr = arctan2 = atan2 = baddbmm = _tensor
     bmm = broadcast_to = clamp = clip = copysign = cummax = cummin = cumprod = diag = _tensor
     diagonal = diff = dist = div = divide = dot = expand_dims = flatten = flip = _tensor
-    floor_divide = fmod = gather = hypot = index_add = index_put = inner = lerp = _tensor
-    log_softmax = logaddexp = logcumsumexp = logit = logsumexp = masked_fill = _tensor
+    floor_divide = fmod = gather = hypot = index_add = index_put = index_select = inner = _tensor
+    lerp = log_softmax = logaddexp = logcumsumexp = logit = logsumexp = masked_fill = _tensor
     masked_select = matmul = maximum = median = minimum = mm = moveaxis = movedim = mul = _tensor
     multiply = narrow = norm = outer = pow = power = remainder = repeat = _tensor
     repeat_interleave = roll = round = scatter = select = softmax = sub = subtract = _tensor
@@ -82,13 +80,13 @@ class Adopted(Node):
     argsort = chunk = nonzero = slogdet = std_mean = topk = unbind = var_mean = _other
     cumsum = squeeze = _along
     amax = amin = mean = nanmean = nansum = prod = ptp = sum = _over
-    all = any = argmax = argmin = _plain
+    all = any = argmax = argmin = count_nonzero = _plain
     if not TYPE_CHECKING:
         max = min = std = swapaxes = take = var = _tensor
     # Written into the tensor.
     abs_ = add_ = addcdiv_ = addcmul_ = ceil_ = clamp_ = clip_ = cos_ = div_ = exp_ = _tensor
-    floor_ = lerp_ = log_ = masked_fill_ = mul_ = neg_ = pow_ = reciprocal_ = relu_ = _tensor
-    round_ = sigmoid_ = sin_ = sqrt_ = square_ = sub_ = tanh_ = tril_ = triu_ = _tensor
+    floor_ = index_add_ = lerp_ = log_ = masked_fill_ = mul_ = neg_ = pow_ = reciprocal_ = _tensor
+    relu_ = round_ = sigmoid_ = sin_ = sqrt_ = square_ = sub_ = tanh_ = tril_ = triu_ = _tensor
 
     bool, int, long = cast("bool"), cast("int32"), cast("int64")
     float, double = cast("float32"), cast("float64")
@@ -98,9 +96,8 @@ _HOMES = [vars(getattr(ops, name)) for name in ops.__all__]
 _FUNCTIONS = {name: home[name] for home in _HOMES for name in home.get("__all__", ())}
 for _name, _held in list(vars(Adopted).items()):
     if _held is _tensor:
-        _own = _name.removesuffix("_")
-        _found = _FUNCTIONS[_own]
-        setattr(Adopted, _name, _found if _own == _name else _in_place(_own, _found))
+        _found = _FUNCTIONS[_name.removesuffix("_")]
+        setattr(Adopted, _name, _in_place(_name[:-1], _found) if _name[-1] == "_" else _found)
 
 
 def dtype_of_move(where: str, *given: Any) -> Any:
@@ -120,11 +117,12 @@ def dtype_of_move(where: str, *given: Any) -> Any:
 @explains("""tensor:
     H allclose apply_ asnumpy assign assign_add bfloat16 bincount cuda data_ptr detach_ device
     element_size eq equal eval expand_as fill flat ge get_device grad_fn gradient gt half imag
-    is_contiguous is_cuda is_floating_point is_sparse isclose isfinite isinf isnan itemsize le lt
-    map_ mps ndimension ne nelement new_empty new_full new_ones new_tensor new_zeros normal_
-    partition percentile pin_memory put quantile random_ real reshape_as resize resize_ scatter_
-    scatter_add scatter_add_ searchsorted set_ share_memory_ sort split storage stride strides
-    to_sparse tobytes type uniform_ unique untyped_storage view_as
+    indices is_contiguous is_cuda is_floating_point is_sparse isclose isfinite isinf isnan itemsize
+    le lt map_ mps nan_to_num ndimension ne nelement new_empty new_full new_ones new_tensor
+    new_zeros normal_ partition percentile pin_memory put quantile random_ real reshape_as resize
+    resize_ scatter_ scatter_add scatter_add_ searchsorted set_ share_memory_ sort split storage
+    stride strides take_along_dim to_sparse tobytes type uniform_ unique untyped_storage values
+    view_as
 """)
 class Methods(Adopted, Operators):
     """Methods with NumPy's names and arguments, and with PyTorch's.
@@ -163,15 +161,22 @@ class Methods(Adopted, Operators):
         """The last two axes exchanged; see `matrix_transpose`."""
         return ops.shape.matrix_transpose(self)
 
-    def transpose(self, *axes: Any) -> Tensor:
-        """Axes in the given order, reversed by default; see `transpose`."""
+    def permute(self, *axes: Any, dims: Any = ()) -> Tensor:
+        """Axes in the given order; see `transpose`."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or dims
+        return ops.shape.transpose(self, axes=tuple(order))
+
+    def transpose(self, *axes: Any, **dims: int) -> Tensor:
+        """Axes in an order, reversed by default; or `dim0` and `dim1` swapped; see `transpose`."""
+        if dims:
+            named = {{"dim0": "axis1", "dim1": "axis2"}.get(n, n): axis for n, axis in dims.items()}
+            return ops.shape.swapaxes(self, *axes, **named)
         if len(axes) == self.array.ndim == 2 and axes[0] % 2 < axes[1] % 2:
             raise TypeError(
                 f"transpose: axes {axes} in NumPy's meaning leave a matrix as it is; write x.T, or "
                 "x.swapaxes(0, 1) for PyTorch's transpose"
             )
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return ops.shape.transpose(self, axes=None if order is None else tuple(order))
+        return self.permute(*axes) if axes and axes[0] is not None else ops.shape.transpose(self)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same values under another shape; see `reshape`."""
@@ -196,7 +201,7 @@ class Methods(Adopted, Operators):
         """
         return ops.arithmetic.astype(self, dtype=self.array.dtype)
 
-    clone, permute, view = copy, transpose, reshape
+    clone, view = copy, reshape
 
     def dim(self) -> int:
         """The number of axes, `ndim`.
@@ -215,7 +220,7 @@ class Methods(Adopted, Operators):
         return self.array.size
 
     def t(self) -> Tensor:
-        """A matrix with its axes exchanged; see `transpose`."""
+        """A matrix with its axes swapped; see `transpose`."""
         if self.array.ndim > 2:
             raise ValueError(f"t: needs two axes at most, got shape {self.array.shape}; write .mT")
         return self.T

@@ -30,7 +30,7 @@ def _three(function: Any, ufunc: Any = None) -> tuple[Any, Any, Any]:
 
 
 class Operators(Node):
-    """Arithmetic gives tensors; comparisons give plain boolean arrays, which are constants.
+    """Arithmetic gives tensors; comparisons and ``& | ^ ~`` give plain arrays, as constants.
 
     In-place arithmetic and item assignment write into memory: views and detached tensors see the
     new values, as in NumPy.  Where a graph is recorded, the tensor and its views become results of
@@ -46,12 +46,15 @@ class Operators(Node):
         def __add__(self, other: Input) -> Tensor: ...
         def __neg__(self) -> Tensor: ...
         def __iadd__(self, other: Input) -> Self: ...
+        def __and__(self, other: Input) -> np.ndarray: ...
+        def __invert__(self) -> np.ndarray: ...
 
         __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
         __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __add__
         __matmul__ = __rmatmul__ = __add__
+        __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __and__
         __abs__, __isub__ = __neg__, __iadd__
-        __imul__ = __itruediv__ = __ipow__ = __iadd__
+        __imul__ = __itruediv__ = __ipow__ = __iand__ = __ior__ = __ixor__ = __iadd__
     else:
         __add__, __radd__, __iadd__ = _three(arithmetic.add, np.add)
         __sub__, __rsub__, __isub__ = _three(arithmetic.subtract, np.subtract)
@@ -61,7 +64,10 @@ class Operators(Node):
         __floordiv__, __rfloordiv__ = _three(arithmetic.floor_divide)[:2]
         __mod__, __rmod__ = _three(arithmetic.remainder)[:2]
         __matmul__, __rmatmul__ = _three(product.matmul)[:2]
-        __neg__, __abs__ = arithmetic.negative, arithmetic.abs
+        __and__, __rand__, __iand__ = _three(lambda x, y: values(x) & values(y), np.bitwise_and)
+        __or__, __ror__, __ior__ = _three(lambda x, y: values(x) | values(y), np.bitwise_or)
+        __xor__, __rxor__, __ixor__ = _three(lambda x, y: values(x) ^ values(y), np.bitwise_xor)
+        __neg__, __abs__, __invert__ = arithmetic.negative, arithmetic.abs, lambda x: ~x.array
 
     def __pos__(self) -> Tensor:
         return arithmetic.astype(self, dtype=self.array.dtype)
