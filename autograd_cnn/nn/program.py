@@ -81,8 +81,7 @@ class Program:
         for part in recorded:
             part.finish()
         self._leaves += [leaf for part in recorded for leaf in part.leaves.values()]
-        self.wanted = self._wanted()
-        """Whether what `forward` gives has a gradient."""
+        self.wanted = self._wanted()  # at its end, before the `rest`
         self.fits: Callable[[], bool] = self._fitting()
         """Whether layers, their settings and parameters are still what was recorded."""
 
@@ -118,10 +117,7 @@ class Program:
         return x, kept
 
     def finish(self, x: Any) -> Any:
-        """The model's result, for a tensor around that of `forward`.
-
-        It is computed from a copy, as the user may write to it.
-        """
+        """The model's result, from a copy of that of `forward`: the user may write to it."""
         x = x.copy()
         for function in self.rest:
             x = function(x)
@@ -229,10 +225,7 @@ class Program:
 
     def _wanted(self) -> bool:
         """Whether the result so far has a gradient."""
-        last = self.parts[-1] if self.parts else None
-        return self.gradients and (
-            last.wanted[last.out] if isinstance(last, Recorded) else last is not None
-        )
+        return any(part.wanted[part.out] for part in self.parts[-1:])
 
 
 class Compiled:
@@ -240,25 +233,18 @@ class Compiled:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._programs: dict[Any, Any] = {}
+        self._programs = Programs()
 
     def __call__(self, x: Any) -> Any:
         """The model's result of x, without a graph: an array for an array."""
         array = x.array if isinstance(x, Node) else x
         program = fitting(self._programs, self._model, array, False)
-        if program is None:
+        out: Any = program and program.forward(array)[0]
+        if program is None or program.rest:
             with modes.no_grad():
-                out = self._model(x)
-            return out if isinstance(x, Node) else values(out)
-        out, _ = program.forward(array)
-        if program.rest:
-            with modes.no_grad():
-                out = program.finish(wrap(out))
+                out = program.finish(wrap(out)) if program else self._model(x)
             return out if isinstance(x, Node) else values(out)
         return wrap(out) if isinstance(x, Node) else out
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_programs": {}}  # a copy makes its own
 
     def __repr__(self) -> str:
         return f"compiled {self._model!r}"
@@ -266,6 +252,13 @@ class Compiled:
 
 Module._compiled_by = Compiled
 _MOST = 16
+
+
+class Programs(dict[Any, Any]):
+    """Programs of a model; a copy has none, and makes its own."""
+
+    def __reduce__(self) -> Any:
+        return Programs, ()
 
 
 def fitting(programs: dict[Any, Any], model: Any, x: np.ndarray, gradients: bool) -> Any:

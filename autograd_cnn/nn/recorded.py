@@ -209,8 +209,7 @@ class Recorded:
         asked = [k for k, wanted in enumerate(self.wanted) if wanted and self.with_gradients]
         leaves = [k for k in asked if k in self.leaves]
         back = [f"g{k} = None" for k in {0, *asked} - {self.out}]
-        more = [f"g{k} = found.get(p{k}.serial, (p{k}, None))[1]" for k in leaves]
-        back += ["\n        ".join(["if found:", *more])] if more else []
+        back += [f"if found: g{k} = found.get(p{k}.serial, (p{k}, None))[1]" for k in leaves]
         reached = {f"g{k}" for k in leaves}  # what comes later may have given a part
         for k, _, joint, rules in reversed(self.calls):
             lines = [f"if g{k} is not None:", *[joint] * bool(joint and rules)]
@@ -268,6 +267,7 @@ class Outside:
 
     def __init__(self, function: Callable[[Any], Any], input_wanted: bool, records: bool) -> None:
         self.function, self.input_wanted, self.records = function, input_wanted, records
+        self.wanted, self.out = [records], 0
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """The result as an array, and its graph."""
@@ -281,17 +281,14 @@ class Outside:
         leaf, y = kept
         if not (isinstance(y, Node) and y.tracked):
             return None
-        known, more = shares(found)
-        found |= backpropagate([y, *known], [g, *more])
+        add_gradients(y, g, found)
         return found.pop(leaf.serial, (leaf, None))[1]
 
 
-def shares(found: Found) -> tuple[list[Node], list[Array]]:
-    """The leaves with gradients, to begin a walk with, that adds to them in its order."""
-    pairs = [
-        (leaf, g) for leaf, g in found.values() if not (g is None or leaf.attached or leaf.op)
-    ]
-    return [leaf for leaf, _ in pairs], [g for _, g in pairs]
+def add_gradients(y: Node, g: Array, found: Found) -> None:
+    """Add those behind y to the gradients found, as one walk would, which begins with these."""
+    pairs = [(y, g), *[(p, h) for p, h in found.values() if not (p.op or p.attached or h is None)]]
+    found |= backpropagate(*zip(*pairs))
 
 
 _LASTING = (int, float, str, type(None), type(...), np.dtype, type)

@@ -16,8 +16,8 @@ from autograd_cnn.engine import modes
 from autograd_cnn.engine.backward import backpropagate
 from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
 from autograd_cnn.engine.node import GraphError, Node, values, wrap
-from autograd_cnn.nn.program import Program, as_written, fitting
-from autograd_cnn.nn.recorded import Found, shares
+from autograd_cnn.nn.program import Program, Programs, as_written, fitting
+from autograd_cnn.nn.recorded import Found, add_gradients
 from autograd_cnn.ops.loss import check_classes
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Step:
         self.model, self.loss, self.optimizer, self.reduce = model, loss, optimizer, reduce
         self.outputs: Tensor | None = None
         """The model's result of the last batch, without a graph."""
-        self._programs: dict[Any, Program] = {}
+        self._programs = Programs()
         self._refused = False
         self._audit = os.environ.get(AUDIT) == "1"
 
@@ -109,14 +109,12 @@ class Step:
         loss = self.loss(out, targets)
         self.optimizer.zero_grad()
         loss.backward()
-        self.outputs = _detached(out)
+        self.outputs = out.detach() if hasattr(out, "detach") else out
         return np.array(loss.array)
 
-    def _loss_of(
-        self, program: Program, x: np.ndarray, targets: Any, classes: np.ndarray | None
-    ) -> tuple[Any, np.ndarray, tuple[Node, Any] | None, Found]:
+    def _loss_of(self, program: Program, x: np.ndarray, targets: Any, classes: Any) -> Any:
         """The model's result, the loss, and its gradients in x (None if it does not depend on x)
-        and in other leaves; x is what `program.forward` gives.  The old gradients are freed.
+        and in other leaves; x is what `program.forward` gives.  The old gradients are freed first.
         """
         if classes is None:
             leaf = wrap(x, program.wanted)
@@ -127,8 +125,11 @@ class Step:
                 error.add_note(_RESULT_ONLY)
                 raise
             self.optimizer.zero_grad()
-            found = _backward(given)
-            return _detached(out), np.array(given.array), found.pop(leaf.serial, None), found
+            if not isinstance(given, Node):
+                given.backward()  # raises
+            found = backpropagate([given], [seed_gradient("backward", given, None, False)])
+            out = wrap(out.array) if isinstance(out, Node) else out
+            return out, np.array(given.array), found.pop(leaf.serial, None), found
         losses, probabilities = kernels.cross_entropy(x, classes)
         loss = np.asarray(kernels.axis_sum(losses, None, False) / losses.size)  # as `mean` does
         if program.seed is None:
@@ -156,9 +157,7 @@ class Step:
             return target
         return target if check_classes("cross_entropy", program.out, target, -100) else None
 
-    def _compare(
-        self, program: Program, inputs: Any, targets: Any, classes: np.ndarray | None
-    ) -> tuple[Any, np.ndarray, Found]:
+    def _compare(self, program: Program, inputs: Any, targets: Any, classes: Any) -> Any:
         """The ordinary way, with a run of the program that must give the same bits."""
         buffers = [b for m in self.model.modules() for _, b in m._own_buffers()]
         before = [b.copy() for b in buffers]
@@ -168,18 +167,19 @@ class Step:
         for b, old in zip(buffers, before):
             b[...] = old
         result = self.model(inputs)
-        own = values(result) if classes is None else x
-        out, loss, path, more = self._loss_of(program, own, targets, classes)
-        found, expected = more.copy(), loss
+        out = values(result)
+        shown, *run = self._loss_of(program, out if classes is None else x, targets, classes)
+        expected, path, found = run
+        ours = found.copy()
+        if path is not None:
+            program.backward(path[1], kept, ours)
         if classes is not None:  # the loss is ours, too
             given = self.loss(result, targets)
-            expected, found = np.array(given.array), _backward(given)
+            shown, expected = wrap(out), np.array(given.array)
+            found = backpropagate([given], [np.ones_like(expected)])
         elif path is not None:
-            known, others = shares(more)
-            found |= backpropagate([result, *known], [path[1], *others])
-        if path is not None:
-            program.backward(path[1], kept, more)
-        same = _bits([x, loss, *moved], more) == _bits([values(result), expected, *buffers], found)
+            add_gradients(result, path[1], found)
+        same = _bits([x, run[0], *moved], ours) == _bits([out, expected, *buffers], found)
         if not same:
             text = "Step: a program and the ordinary step gave different results; please report it"
             if self._audit:
@@ -187,24 +187,10 @@ class Step:
             warnings.warn(f"{text}; the ordinary step serves from now on", stacklevel=3)
             self._refused = True
         program.checked = True
-        return out if classes is None else result.detach(), expected, found
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_programs": {}}  # a copy makes its own
+        return shown, expected, found
 
 
 _RESULT_ONLY = "the loss of a Step sees the model's result only; use the ordinary three lines"
-
-
-def _detached(out: Any) -> Any:
-    return out.detach() if isinstance(out, Node) else out
-
-
-def _backward(loss: Any) -> Found:
-    """The gradients that ``loss.backward()`` adds to the leaves."""
-    if not isinstance(loss, Node):
-        loss.backward()
-    return backpropagate([loss], [seed_gradient("backward", loss, None, False)])
 
 
 def _bits(arrays: Sequence[Any], found: Found) -> list[Any]:
