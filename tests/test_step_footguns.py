@@ -541,6 +541,10 @@ GRADIENTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         plain,
         lambda net: lambda out, y: (out > 0).astype("float32").sum() + net[0].bias.sum(),
     ),
+    "a zero derivative around another": (
+        repeated(0, 3, 0, 1, 0),
+        lambda net: lambda out, y: (out > 0).astype("float32").sum() + net[0].bias.sum(),
+    ),
     "a loss by what a module keeps": (
         around(mixed),
         lambda net: lambda out, y: F.cross_entropy(out, y) + net[3].kept,

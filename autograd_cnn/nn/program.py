@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import partial, reduce
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,17 +118,12 @@ class Program:
 
     def finish(self, x: Any) -> Any:
         """The model's result, from a copy of that of `forward`: the user may write to it."""
-        x = x.copy()
-        for function in self.rest:
-            x = function(x)
-        return x
+        return reduce(lambda y, function: function(y), self.rest, x.copy())
 
     def backward(self, g: Any, kept: list[Any], found: Found) -> Found:
         """The gradients of the leaves, as `backpropagate` gives them, added to those in `found`."""
         for part in reversed(self.parts):
             g = part.backward(g, kept.pop(), found)
-            if g is None:
-                break
         return found
 
     # ------------------------------------------------------------------------------- building
@@ -175,14 +170,13 @@ class Program:
                 y = x if drops else self._recorded().trace(first, function, x)
                 self._modules += every
                 return y
-        if not all(map(as_written, every)):
+        leaves = [p for layer in layers for p in layer.parameters()]
+        hooks = self.gradients and any(p.attached for p in leaves)  # they see the sum of all parts
+        if hooks or not all(map(as_written, every)):
             if not self.parts:
                 raise NotRecordableError  # nothing would be left
             self.rest.append(function)
             return np.empty(0)  # nobody knows: an additional run might be noticed
-        leaves = [p for layer in layers for p in layer.parameters()]
-        if any(p.attached for p in leaves):
-            raise NotRecordableError  # a hook is to see the sum of what all parts give
         self._modules += every
         self._leaves += leaves
         self.parts.append(Outside(function, self._wanted(), self.gradients))
