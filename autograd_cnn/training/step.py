@@ -37,10 +37,9 @@ class Step:
     as `ag.profile`.  `reduce`, if given, is called with the gradients, a list of
     arrays in the order of the optimizer's parameters, and may change them in place.
 
-    The first step of each program compares its results with the ordinary way, or every step, if
-    ``AUTOGRAD_CNN_AUDIT=1`` is set when `Step` is made.  What is the user's runs once in every
-    step: under a loss of the user only the model is compared, and nothing with a module of the
-    user in it.
+    The first step of each program (every step if ``AUTOGRAD_CNN_AUDIT=1`` is set when `Step` is
+    made) compares its results with the ordinary way.  What is the user's runs once per step: under
+    another loss than cross entropy the model is compared, with a module of the user nothing is.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> step = Step(model, F.cross_entropy, ag.optim.SGD(model.parameters(), lr=0.1))
