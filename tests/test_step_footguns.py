@@ -6,6 +6,7 @@ Each change between two calls must show in the next one, as in the ordinary step
 from __future__ import annotations
 
 import copy
+import pickle
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -421,16 +422,226 @@ def test_a_program_that_is_wrong_at_first_is_not_used(monkeypatch: pytest.Monkey
     twin = copy.deepcopy(net)
     opts = [sgd(net), sgd(twin)]
     step = Step(net, F.cross_entropy, opts[0])
-    run = Step._run
+    forward = program.Program.forward
 
-    def wrong(self: Step, *args: Any) -> Any:
-        out, loss, found = run(self, *args)
-        return out, loss + 1, found
+    def wrong(self: Any, x: Any) -> Any:
+        out, kept = forward(self, x)
+        return out + 1, kept
 
-    monkeypatch.setattr(Step, "_run", wrong)
+    monkeypatch.setattr(program.Program, "forward", wrong)
     with pytest.warns(UserWarning, match="the ordinary step serves"):
         losses = [step(*batch(0))]
     losses += [step(*batch(k)) for k in (1, 2)]
     assert [t.item() for t in losses] == [
         ordinary(twin, F.cross_entropy, opts[1], *batch(k)).item() for k in range(3)
     ]
+
+
+class Using(nn.Module):
+    """A module of the user: `function` of its input and another layer."""
+
+    def __init__(self, layer: Any, function: Callable[[Any, Any], Any]) -> None:
+        self.layer, self.function, self.recording = layer, function, []
+        self.kept: Any = None
+
+    def forward(self, x: Any) -> Any:
+        self.recording.append(ag.is_grad_enabled())
+        self.kept = (x * x).mean()
+        return self.function(x, self.layer)
+
+
+def around(use: Callable[[Any, Any], Any], *more: Any) -> Callable[[], Any]:
+    """A model in which a module of the user uses the first layer."""
+
+    def make() -> Any:
+        layer = nn.Linear(4, 4)
+        return nn.Sequential(layer, nn.PReLU(), nn.Linear(4, 4), Using(layer, use), *more)
+
+    return make
+
+
+def repeated(*parts: Any) -> Callable[[], Any]:
+    """A model with one layer several times, between copies of others."""
+
+    def make() -> Any:
+        layers = [nn.Linear(4, 4), nn.PReLU(), nn.Tanh(), nn.LeakyReLU()]
+        return nn.Sequential(*[layers[k] for k in parts])
+
+    return make
+
+
+def hooked(make: Callable[[], Any]) -> Callable[[], Any]:
+    def made() -> Any:
+        net = make()
+        net[0].weight.register_hook(lambda g: g.clip(-0.01, 0.01))
+        return net
+
+    return made
+
+
+def cross(net: Any) -> Any:
+    return F.cross_entropy
+
+
+def decaying(net: Any) -> Any:
+    weight = net[0].weight
+    return lambda out, y: F.cross_entropy(out, y) + 0.1 * (weight * weight).sum()
+
+
+def counting(net: Any) -> Any:
+    calls: list[Any] = []
+    return lambda out, y: F.cross_entropy(out, y) * (len(calls) + (calls.append(1) or 1))
+
+
+def writing(net: Any) -> Any:
+    def loss(out: Any, y: Any) -> Any:
+        out /= 2.0
+        return F.cross_entropy(out, y)
+
+    return loss
+
+
+def plain() -> Any:
+    return nn.Sequential(nn.Linear(4, 4), nn.Sigmoid(), nn.Linear(4, 4))
+
+
+def mixed(x: Any, layer: Any) -> Any:
+    return x @ layer.weight + layer(x) * layer.bias
+
+
+# name: a model, a loss for it
+GRADIENTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "a bias in two places": (around(lambda x, layer: x * layer.bias.sum()), cross),
+    "a weight in two places": (around(lambda x, layer: x @ layer.weight, nn.Tanh()), cross),
+    "a weight in many places": (around(mixed), decaying),
+    "a layer twice": (repeated(0, 2, 0), cross),
+    "a layer three times, and in the loss": (repeated(0, 2, 0, 2, 0), decaying),
+    "a layer twice around another": (repeated(0, 3, 0), cross),
+    "a layer often around others, and in the loss": (repeated(0, 0, 3, 0, 1, 1, 0, 3), decaying),
+    "a layer twice with a hook": (hooked(repeated(0, 2, 0)), cross),
+    "a hooked layer in the loss": (hooked(repeated(0, 3)), decaying),
+    "a hooked weight in two places": (hooked(around(mixed)), decaying),
+    "a tuple": (
+        around(lambda x, layer: (layer(x), x)),
+        lambda net: lambda out, y: F.cross_entropy(out[0], y) + (out[1] * out[1]).mean(),
+    ),
+    "a dictionary": (
+        around(lambda x, layer: {"logits": x}),
+        lambda net: lambda out, y: F.cross_entropy(out["logits"], y),
+    ),
+    "a loss that reads a weight": (plain, decaying),
+    "a loss with state": (plain, counting),
+    "a loss that writes to the result": (plain, writing),
+    "a loss that writes to the user's result": (around(lambda x, layer: x * 1.0), writing),
+    "a loss without the result": (
+        plain,
+        lambda net: lambda out, y: (net[0].weight ** 2).sum() + net[0].bias.sum(),
+    ),
+    "a loss with a zero derivative": (
+        plain,
+        lambda net: lambda out, y: (out > 0).astype("float32").sum() + net[0].bias.sum(),
+    ),
+    "a zero derivative around another": (
+        repeated(0, 3, 0, 1, 0),
+        lambda net: lambda out, y: (out > 0).astype("float32").sum() + net[0].bias.sum(),
+    ),
+    "a loss by what a module keeps": (
+        around(mixed),
+        lambda net: lambda out, y: F.cross_entropy(out, y) + net[3].kept,
+    ),
+    "a loss that draws": (
+        repeated(0, 2, 0),
+        lambda net: lambda out, y: (F.dropout(out, 0.5) ** 2).mean(),
+    ),
+}
+
+
+@pytest.mark.parametrize("part", [False, True])
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_all_gradients_of_a_parameter_add_up(name: str, part: bool) -> None:
+    """What is the user's gives some of them, and runs once; others have older gradients."""
+    make, make_loss = GRADIENTS[name]
+    rng, states, called = np.random.default_rng(0), [], []
+    batches = [(rng.standard_normal((6, 4)).astype("f"), rng.integers(0, 3, 6)) for _ in range(3)]
+    for way in (ordinary, None):
+        ag.manual_seed(0)
+        net, calls = make(), []
+        for p in net.parameters():
+            if p.attached:
+                p.register_hook(lambda g, calls=calls: calls.append(g.numpy().tobytes()))
+        loss, opt = make_loss(net), optim.SGD([net[0].bias] if part else net.parameters(), lr=0.1)
+        step = way or Step(net, loss, opt)
+        found = [
+            (step(x, y) if way is None else ordinary(net, loss, opt, x, y)).numpy().tobytes()
+            for x, y in batches
+        ]
+        states.append([found, *bits(net, opt)])
+        called.append(calls)
+    assert states[0] == states[1]
+    assert called[0] == called[1]
+    assert isinstance(step, Step)
+    assert not step._refused
+    out = step.outputs
+    assert type(out) is {"a tuple": tuple, "a dictionary": dict}.get(name, ag.Tensor)
+
+
+def test_a_step_follows_its_model_loss_and_optimizer() -> None:
+    x, y = np.ones((3, 4), np.float32), np.array([0, 1, 2])
+    nets = [plain() for _ in range(2)]
+    both = optim.SGD([*nets[0].parameters(), *nets[1].parameters()], lr=0.1)
+    step = Step(nets[0], F.cross_entropy, both)
+    for k in (0, 0, 1, 1, 0):
+        step.model = nets[k]
+        expected = F.cross_entropy(nets[k](x), y).item()
+        assert step(x, y).item() == expected
+        assert [p.grad is None for p in nets[1 - k].parameters()] == [True] * 4
+    step.loss = lambda out, y: out.sum()
+    assert step(x, y).item() == step.outputs.numpy().sum()
+    step.optimizer = optim.SGD(nets[0][0].parameters(), lr=0.1)
+    before = [p.numpy().copy() for p in nets[0].parameters()]
+    step(x, y)
+    same = [(p.numpy() == old).all() for p, old in zip(nets[0].parameters(), before)]
+    assert same == [False, False, True, True]
+
+
+def test_a_loss_that_asks_for_more_than_the_result_is_told() -> None:
+    net = plain()
+
+    def loss(out: Any, y: Any) -> Any:
+        (g,) = ag.grad(F.cross_entropy(out, y), net[0].weight, create_graph=True)
+        return (g * g).sum()
+
+    with pytest.raises(ag.GraphError) as caught:
+        Step(net, loss, sgd(net))(np.ones((2, 4), np.float32), np.array([0, 1]))
+    assert caught.value.__notes__ == [
+        "the loss of a Step sees the model's result only; use the ordinary three lines"
+    ]
+
+
+def test_a_compiled_model_records_nothing() -> None:
+    for use in (mixed, lambda x, layer: (x, layer(x))):
+        net = around(use)()
+        compiled, x = net.compiled(), np.ones((2, 4), np.float32)
+        for given in (x, ag.tensor(x), x):
+            found = compiled(given)
+            with ag.no_grad():
+                expected = net(given)
+            assert type(found) is tuple or not getattr(found, "requires_grad", False)
+            for one, two in zip(found, expected):
+                assert np.asarray(one).tobytes() == np.asarray(two).tobytes()
+                assert not getattr(one, "requires_grad", False)
+        assert not any(net[3].recording)
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_of_a_step_or_compiled_model_has_its_own_model(how: Any) -> None:
+    x, y = np.ones((3, 4), np.float32), np.array([0, 1, 2])
+    net = plain()
+    step, compiled = Step(net, F.cross_entropy, sgd(net)), net.compiled()
+    step(x, y)
+    before = compiled(x)
+    other, second = how((step, compiled))
+    assert other(x, y).item() == F.cross_entropy(before, y).item()
+    assert compiled(x).tobytes() == before.tobytes() != second(x).tobytes()
+    assert second(x).tobytes() == np.asarray(other.model(x)).tobytes()
+    assert step(x, y).item() == F.cross_entropy(before, y).item()

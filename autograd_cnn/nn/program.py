@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import partial, reduce
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,12 +65,13 @@ class Program:
 
     def __init__(self, model: Any, x: np.ndarray, gradients: bool) -> None:
         self.gradients = gradients
-        self.closed = False
-        """Whether the rest runs as it is, from a module of the user on."""
+        self.rest: list[Callable[[Any], Any]] = []
+        """What runs as it is, in one graph with the loss: all from a module of the user on."""
         self.checked = False
         """Whether the program has given what the model gives."""
         self.parts: list[Recorded | Outside] = []
         self._modules: list[Any] = []
+        self._leaves: list[Any] = []
         self.out = self._add(model, kernels.laid_out(x))
         self.places = self.out.shape[:1] + self.out.shape[2:]
         """The shape of class numbers for the result."""
@@ -79,9 +80,8 @@ class Program:
         recorded = [part for part in self.parts if isinstance(part, Recorded)]
         for part in recorded:
             part.finish()
-        self._leaves = [leaf for part in recorded for leaf in part.leaves.values()]
-        if len({id(p) for p in self._leaves}) < len(self._leaves):
-            raise NotRecordableError  # parts share a parameter, whose gradients are to be added up
+        self._leaves += [leaf for part in recorded for leaf in part.leaves.values()]
+        self.wanted = self._wanted()  # at its end, before the `rest`
         self.fits: Callable[[], bool] = self._fitting()
         """Whether layers, their settings and parameters are still what was recorded."""
 
@@ -109,20 +109,21 @@ class Program:
         return scope.pop("fits")  # so that there is no cycle
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[Any]]:
-        """The model's result, and what `backward` needs."""
+        """The result before the `rest`, and what `backward` needs."""
         kept = []
         for part in self.parts:
             x, more = part.forward(x)
             kept.append(more)
         return x, kept
 
-    def backward(self, g: np.ndarray, kept: list[Any]) -> Found:
-        """The gradients of the leaves, as `backpropagate` gives them."""
-        found: Found = {}
+    def finish(self, x: Any) -> Any:
+        """The model's result, from a copy of that of `forward`: the user may write to it."""
+        return reduce(lambda y, function: function(y), self.rest, x.copy())
+
+    def backward(self, g: Any, kept: list[Any], found: Found) -> Found:
+        """The gradients of the leaves, as `backpropagate` gives them, added to those in `found`."""
         for part in reversed(self.parts):
             g = part.backward(g, kept.pop(), found)
-            if g is None:
-                break
         return found
 
     # ------------------------------------------------------------------------------- building
@@ -138,7 +139,7 @@ class Program:
         self._modules.append(model)
         modules, kinds = fusion.candidates(vars(model).values())
         place = 0
-        while place < len(modules) and not self.closed:
+        while place < len(modules) and not self.rest:
             layer, count = modules[place], 1
             takes = kinds[place] in fusion.TAKERS[self.gradients]
             settings = fusion.fused_settings(modules, kinds, place, x) if takes else {}
@@ -155,7 +156,7 @@ class Program:
                 x = self._add(layer, x)
             place += count
         if place < len(modules):
-            self.parts.append(Outside(partial(fusion.run, modules[place:]), self._wanted(), True))
+            self.rest.append(partial(fusion.run, modules[place:]))
         return x
 
     def _add_layers(self, layers: Sequence[Any], function: Any, x: np.ndarray) -> np.ndarray:
@@ -169,13 +170,16 @@ class Program:
                 y = x if drops else self._recorded().trace(first, function, x)
                 self._modules += every
                 return y
-        ours = all(map(as_written, every))
-        if not ours and not self.parts:
-            raise NotRecordableError  # nothing would be left
-        self.closed = not ours  # an additional run of a user's module might be noticed
-        self.parts.append(Outside(function, self._wanted(), not ours))
-        if self.closed:
-            return np.empty(0)  # nobody knows
+        leaves = [p for layer in layers for p in layer.parameters()]
+        hooks = self.gradients and any(p.attached for p in leaves)  # they see the sum of all parts
+        if hooks or not all(map(as_written, every)):
+            if not self.parts:
+                raise NotRecordableError  # nothing would be left
+            self.rest.append(function)
+            return np.empty(0)  # nobody knows: an additional run might be noticed
+        self._modules += every
+        self._leaves += leaves
+        self.parts.append(Outside(function, self._wanted(), self.gradients))
         with modes.no_grad(), modes.recomputation(), random.replay():
             return values(function(x))
 
@@ -215,10 +219,7 @@ class Program:
 
     def _wanted(self) -> bool:
         """Whether the result so far has a gradient."""
-        last = self.parts[-1] if self.parts else None
-        return self.gradients and (
-            last.wanted[last.out] if isinstance(last, Recorded) else last is not None
-        )
+        return any(part.wanted[part.out] for part in self.parts[-1:])
 
 
 class Compiled:
@@ -226,17 +227,17 @@ class Compiled:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._programs: dict[Any, Any] = {}
+        self._programs = Programs()
 
     def __call__(self, x: Any) -> Any:
         """The model's result of x, without a graph: an array for an array."""
         array = x.array if isinstance(x, Node) else x
         program = fitting(self._programs, self._model, array, False)
-        if program is None:
+        out: Any = program and program.forward(array)[0]
+        if program is None or program.rest:
             with modes.no_grad():
-                out = self._model(x)
+                out = program.finish(wrap(out)) if program else self._model(x)
             return out if isinstance(x, Node) else values(out)
-        out, _ = program.forward(array)
         return wrap(out) if isinstance(x, Node) else out
 
     def __repr__(self) -> str:
@@ -247,13 +248,20 @@ Module._compiled_by = Compiled
 _MOST = 16
 
 
+class Programs(dict[Any, Any]):
+    """Programs of a model; a copy has none, and makes its own."""
+
+    def __reduce__(self) -> Any:
+        return Programs, ()
+
+
 def fitting(programs: dict[Any, Any], model: Any, x: np.ndarray, gradients: bool) -> Any:
     """The program among `programs` that fits the model and x, recorded now if there is none; None
     where nothing can be recorded, or watchers are to see what runs.
     """
     if type(x) is not np.ndarray or x.dtype.kind != "f" or watch.open_blocks:
         return None
-    key = x.shape, x.dtype, x.strides
+    key = id(model), x.shape, x.dtype, x.strides
     program = programs.get(key)
     if program is None or not program.fits():
         try:

@@ -207,19 +207,21 @@ class Recorded:
         there = [f"v{k} = p{k}.array" for k in self.leaves]
         there += _clipped([call.text for call in self.calls])
         asked = [k for k, wanted in enumerate(self.wanted) if wanted and self.with_gradients]
+        leaves = [k for k in asked if k in self.leaves]
         back = [f"g{k} = None" for k in {0, *asked} - {self.out}]
-        reached = set()
+        back += [f"if found: g{k} = found.get(p{k}.serial, (p{k}, None))[1]" for k in leaves]
+        reached = {f"g{k}" for k in leaves}  # what comes later may have given a part
         for k, _, joint, rules in reversed(self.calls):
             lines = [f"if g{k} is not None:", *[joint] * bool(joint and rules)]
             for place, rule in rules:
-                g, t = f"g{place}", f"t{k}"
+                g, t = f"g{place}", f"u{k}"
                 if g in reached:
                     lines.append(f"{t} = {rule}")
                     rule = f"{t} if {g} is None else {g} if {t} is None else {g} + {t}"
                 lines.append(f"{g} = {rule}")
                 reached.add(g)
             back += ["\n        ".join(lines)] if rules else []
-        back += [f"found[p{k}.serial] = p{k}, g{k}" for k in asked if k in self.leaves]
+        back += [f"found[p{k}.serial] = p{k}, g{k}" for k in leaves]
         kept = {"v0", *_values("\n".join(there))} & _values("\n".join(back)) if asked else set()
         held, result = f"[{', '.join(sorted(kept))}]", f"v{self.out}"
         there = ["def forward(v0):", *_freed(there, {result, *kept}), f"return {result}, {held}"]
@@ -231,7 +233,7 @@ class Recorded:
 
 def _values(text: str) -> set[str]:
     """The names of values in source."""
-    return set(re.findall(r"\b[gstv]\d+\b", text))
+    return set(re.findall(r"\b[gstuv]\d+\b", text))
 
 
 def _clipped(lines: Sequence[str]) -> list[str]:
@@ -261,15 +263,17 @@ def _freed(lines: Iterable[str], kept: set[str]) -> list[str]:
 
 
 class Outside:
-    """What runs as it is; if it is `foreign`, it may write to its input."""
+    """Layers of this package that run as they are."""
 
-    def __init__(self, function: Callable[[Any], Any], input_wanted: bool, foreign: bool) -> None:
-        self.function, self.input_wanted, self.foreign = function, input_wanted, foreign
+    def __init__(self, function: Callable[[Any], Any], input_wanted: bool, records: bool) -> None:
+        self.function, self.input_wanted, self.records = function, input_wanted, records
+        self.wanted, self.out = [records], 0
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """The result as an array, and its graph."""
         leaf = wrap(x, self.input_wanted)
-        y = self.function(leaf.copy() if self.foreign else leaf)
+        with modes.enable_grad() if self.records else modes.no_grad():
+            y = self.function(leaf)
         return values(y), (leaf, y)
 
     def backward(self, g: np.ndarray, kept: Any, found: Found) -> Any:
@@ -277,8 +281,14 @@ class Outside:
         leaf, y = kept
         if not (isinstance(y, Node) and y.tracked):
             return None
-        found |= backpropagate([y], [g])
+        add_gradients(y, g, found)
         return found.pop(leaf.serial, (leaf, None))[1]
+
+
+def add_gradients(y: Node, g: Array, found: Found) -> None:
+    """Add those behind y to the gradients found, as one walk would, which begins with these."""
+    pairs = [(y, g), *[(p, h) for p, h in found.values() if not (p.op or p.attached or h is None)]]
+    found |= backpropagate(*zip(*pairs))
 
 
 _LASTING = (int, float, str, type(None), type(...), np.dtype, type)

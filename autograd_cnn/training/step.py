@@ -13,10 +13,11 @@ from autograd_cnn import functional as F
 from autograd_cnn import kernels, nn, random
 from autograd_cnn.checks import mistake
 from autograd_cnn.engine import modes
-from autograd_cnn.engine.gradients import accumulate_gradients
-from autograd_cnn.engine.node import Node, values, wrap
-from autograd_cnn.nn.program import Program, as_written, fitting
-from autograd_cnn.nn.recorded import Found
+from autograd_cnn.engine.backward import backpropagate
+from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
+from autograd_cnn.engine.node import GraphError, Node, values, wrap
+from autograd_cnn.nn.program import Program, Programs, as_written, fitting
+from autograd_cnn.nn.recorded import Found, add_gradients
 from autograd_cnn.ops.loss import check_classes
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Step:
     as `ag.profile`.  `reduce`, if given, is called with the gradients, a list of
     arrays in the order of the optimizer's parameters, and may change them in place.
 
-    The first step of each program compares its results with the ordinary way, unless a module of
-    the user would run twice.  If ``AUTOGRAD_CNN_AUDIT=1`` is set when `Step` is made, every step
-    compares.
+    The first step of each program (every step if ``AUTOGRAD_CNN_AUDIT=1`` is set when `Step` is
+    made) compares its results with the ordinary way.  What is the user's runs once per step: under
+    another loss than cross entropy the model is compared, with a module of the user nothing is.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> step = Step(model, F.cross_entropy, ag.optim.SGD(model.parameters(), lr=0.1))
@@ -64,7 +65,7 @@ class Step:
         self.model, self.loss, self.optimizer, self.reduce = model, loss, optimizer, reduce
         self.outputs: Tensor | None = None
         """The model's result of the last batch, without a graph."""
-        self._programs: dict[Any, Program] = {}
+        self._programs = Programs()
         self._refused = False
         self._audit = os.environ.get(AUDIT) == "1"
 
@@ -73,11 +74,16 @@ class Step:
         program = self._program(inputs)
         if program is None:
             loss = self._ordinary(inputs, targets)
-        elif self._audit or not (program.checked or program.closed):  # the user's run once only
-            loss = self._compare(program, inputs, targets)
         else:
-            out, loss, found = self._run(program, inputs, targets)
-            self.outputs = wrap(out)
+            classes = self._classes(program, targets)
+            if (self._audit or not program.checked) and not program.rest:
+                out, loss, found = self._compare(program, inputs, targets, classes)
+            else:
+                x, kept = program.forward(values(inputs))
+                out, loss, path, found = self._loss_of(program, x, targets, classes)
+                if path is not None:
+                    program.backward(path[1], kept, found)
+            self.outputs = out
             accumulate_gradients(found)
         if self.reduce is not None:
             groups = self.optimizer.param_groups
@@ -102,29 +108,35 @@ class Step:
         loss = self.loss(out, targets)
         self.optimizer.zero_grad()
         loss.backward()
-        self.outputs = out.detach()
+        self.outputs = out.detach() if hasattr(out, "detach") else out
         return np.array(loss.array)
 
-    def _run(self, program: Program, inputs: Any, targets: Any) -> tuple[Any, np.ndarray, Found]:
-        """Run the program for the model's result, the loss and the gradients.
-
-        The old gradients are freed first.
+    def _loss_of(self, program: Program, x: np.ndarray, targets: Any, classes: Any) -> Any:
+        """The model's result, the loss, and its gradients in x (None if it does not depend on x)
+        and in other leaves; x is what `program.forward` gives.  The old gradients are freed first.
         """
-        classes = self._classes(program, targets)
-        out, kept = program.forward(values(inputs))
         if classes is None:
-            leaf = wrap(out, True)
-            loss = self.loss(leaf, targets)
+            leaf = wrap(x, program.wanted)
+            out = program.finish(leaf)
+            try:
+                given = self.loss(out, targets)
+            except GraphError as error:
+                error.add_note(_RESULT_ONLY)
+                raise
             self.optimizer.zero_grad()
-            loss.backward()
-            return out, np.array(loss.array), program.backward(leaf.grad.array, kept)
-        losses, probabilities = kernels.cross_entropy(out, classes)
+            if not isinstance(given, Node):
+                given.backward()  # raises
+            found = backpropagate([given], [seed_gradient("backward", given, None, False)])
+            out = wrap(out.array) if isinstance(out, Node) else out
+            return out, np.array(given.array), found.pop(leaf.serial, None), found
+        losses, probabilities = kernels.cross_entropy(x, classes)
         loss = np.asarray(kernels.axis_sum(losses, None, False) / losses.size)  # as `mean` does
         if program.seed is None:
             program.seed = np.full(losses.shape, losses.dtype.type(1.0 / losses.size))
         g = kernels.cross_entropy_grad(program.seed, probabilities, classes)
         self.optimizer.zero_grad()
-        return out, loss, program.backward(g, kept)
+        out = wrap(x)
+        return out, loss, (out, g), {}
 
     def _classes(self, program: Program, targets: Any) -> np.ndarray | None:
         """A copy of the targets, if the loss is the mean cross entropy of these classes."""
@@ -144,24 +156,29 @@ class Step:
             return target
         return target if check_classes("cross_entropy", program.out, target, -100) else None
 
-    def _compare(self, program: Program, inputs: Any, targets: Any) -> np.ndarray:
-        """The ordinary way, after a run of the program that must give the same bits."""
+    def _compare(self, program: Program, inputs: Any, targets: Any, classes: Any) -> Any:
+        """The ordinary way, with a run of the program that must give the same bits."""
         buffers = [b for m in self.model.modules() for _, b in m._own_buffers()]
         before = [b.copy() for b in buffers]
         with random.replay():
-            _, loss, found = self._run(program, inputs, targets)
+            x, kept = program.forward(values(inputs))
         moved = [b.copy() for b in buffers]
         for b, old in zip(buffers, before):
             b[...] = old
-        pairs = [
-            (leaf, np.zeros_like(leaf.array) if g is None else np.array(g))
-            for leaf, g in found.values()
-            if leaf._grad is None  # to others, the ordinary way adds
-        ]
-        expected = self._ordinary(inputs, targets)
-        same = _bits([loss, *moved, *[g for _, g in pairs]]) == _bits(
-            [expected, *buffers, *[values(leaf._grad) for leaf, _ in pairs]]
-        )
+        result = self.model(inputs)
+        out = values(result)
+        shown, *run = self._loss_of(program, out if classes is None else x, targets, classes)
+        expected, path, found = run
+        ours = found.copy()
+        if path is not None:
+            program.backward(path[1], kept, ours)
+        if classes is not None:  # the loss is ours, too
+            given = self.loss(result, targets)
+            shown, expected = wrap(out), np.array(given.array)
+            found = backpropagate([given], [np.ones_like(expected)])
+        elif path is not None:
+            add_gradients(result, path[1], found)
+        same = _bits([x, run[0], *moved], ours) == _bits([out, expected, *buffers], found)
         if not same:
             text = "Step: a program and the ordinary step gave different results; please report it"
             if self._audit:
@@ -169,8 +186,13 @@ class Step:
             warnings.warn(f"{text}; the ordinary step serves from now on", stacklevel=3)
             self._refused = True
         program.checked = True
-        return expected
+        return shown, expected, found
 
 
-def _bits(arrays: Sequence[Any]) -> list[Any]:
+_RESULT_ONLY = "the loss of a Step sees the model's result only; use the ordinary three lines"
+
+
+def _bits(arrays: Sequence[Any], found: Found) -> list[Any]:
+    pairs = [found[k] for k in sorted(found)]
+    arrays = [*arrays, *[np.zeros_like(leaf.array) if g is None else g for leaf, g in pairs]]
     return [None if a is None else (a.shape, a.dtype, a.tobytes()) for a in arrays]
