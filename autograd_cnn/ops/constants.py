@@ -10,6 +10,7 @@ from autograd_cnn.engine.annotations import Axis
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.ops.reduce import check_some
+from autograd_cnn.ops.sort import order
 
 __all__ = ["all", "any", "argmax", "argmin", "argsort", "count_nonzero", "nonzero"]
 
@@ -44,11 +45,7 @@ def argsort(x: Array, axis: int | None = -1, descending: bool = False, stable: b
     array([1, 2, 0])
     """
     plain = values(x).ravel() if axis is None else values(x)
-    axis = -1 if axis is None else axis
-    if not descending:
-        return np.argsort(plain, axis=axis, kind="stable")
-    order = np.argsort(np.flip(plain, axis), axis=axis, kind="stable")  # the first of equals last
-    return plain.shape[axis] - 1 - np.flip(order, axis)
+    return order(plain, -1 if axis is None else axis, descending)
 
 
 @checked

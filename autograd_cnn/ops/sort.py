@@ -10,25 +10,29 @@ from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
 from autograd_cnn.ops.pick import Picked, picked_along
 from autograd_cnn.ops.reduce import last, mean, reduced
+from autograd_cnn.ops.shape import along
 from autograd_cnn.ops.signatures import pair_function
 
 __all__ = ["median", "sort", "topk"]
 
 
-def _order(x: np.ndarray, axis: int) -> np.ndarray:
-    """The stable argsort of x along an axis, NaN last.
+def order(x: np.ndarray, axis: int, descending: bool = False) -> np.ndarray:
+    """The stable argsort of x along an axis, NaN last, or first if `descending`.
 
     Long lines of float32 are sorted as integers that hold value and position, so any fast sort is
     stable: 32 lines of 1,000 values take 0.3 ms, ``kind="stable"`` takes 1.8.
     """
-    size = x.shape[axis]
-    if x.dtype != np.float32 or not 50 <= size < 2**32:
+    if descending:  # the reversed line, read backwards, puts the first of equals first
+        backwards = np.flip(order(np.flip(x, axis), axis), axis)
+        return x.shape[axis] - 1 - backwards
+    known = axis in range(-x.ndim, x.ndim)  # np.argsort raises for others
+    if x.dtype != np.float32 or not (known and 50 <= x.shape[axis] < 2**32):
         return np.argsort(x, axis=axis, kind="stable")
     lines = np.moveaxis(x, axis, -1)
     keys = (lines + np.float32(0)).view(np.int32)  # 0.0 for -0.0, its equal
     keys = keys ^ (keys >> 31 & 0x7FFFFFFF)  # in the order of the values
     np.putmask(keys, lines != lines, 0x7FFFFFFF)
-    places = (keys.astype(np.int64) << 32) + np.arange(size)
+    places = (keys.astype(np.int64) << 32) + np.arange(lines.shape[-1])
     places.sort(axis=-1)
     return np.moveaxis(places & 0xFFFFFFFF, -1, axis)
 
@@ -43,7 +47,7 @@ def sort(x: Array, *, axis: int | None = -1) -> Array:
     if axis is None:
         x, axis = x.reshape((x.size,)), 0
     axis = normal_axis("sort", axis, x.ndim)
-    return picked_along(x, _order(values(x), axis), axis)
+    return picked_along(x, order(values(x), axis), axis)
 
 
 @pair_function
@@ -60,10 +64,7 @@ def topk(x: Array, *, k: int, axis: int = -1, largest: bool = True) -> Picked:
     size = x.shape[axis]
     if not 0 <= k <= size:
         raise ValueError(f"topk: k must be between 0 and {size}, the size of axis {axis}, got {k}")
-    plain = np.moveaxis(values(x), axis, -1)
-    # The reversed line, sorted and read backwards, puts the first of equals first.
-    order = size - 1 - _order(plain[..., ::-1], -1)[..., ::-1] if largest else _order(plain, -1)
-    where = np.ascontiguousarray(np.moveaxis(order[..., :k], -1, axis))
+    where = np.ascontiguousarray(order(values(x), axis, largest)[along(axis, slice(k))])
     return Picked(picked_along(x, where, axis), where)
 
 
@@ -82,9 +83,9 @@ def median(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     if not size:
         return mean(x, axis=axis, keepdims=keepdims)
     plain = values(line)
-    order = _order(plain, -1)
-    middle = order[..., (size - 1) // 2 : size // 2 + 1]
+    places = order(plain, -1)
+    middle = places[..., (size - 1) // 2 : size // 2 + 1]
     if plain.dtype.kind == "f":
-        middle = np.where(np.isnan(plain).any(axis=-1, keepdims=True), order[..., -1:], middle)
+        middle = np.where(np.isnan(plain).any(axis=-1, keepdims=True), places[..., -1:], middle)
     out = mean(picked_along(line, middle, line.ndim - 1), axis=-1)
     return reduced(out, x, axis, keepdims)
