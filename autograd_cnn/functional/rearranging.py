@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from autograd_cnn.checks import choice, integer, misfit, per_axis
 from autograd_cnn.engine.node import Array
-from autograd_cnn.functional.geometry import SHAPES
+from autograd_cnn.functional.geometry import SHAPES, of_rank
 from autograd_cnn.ops import join
 from autograd_cnn.ops.formulas import functional
 from autograd_cnn.ops.pick import positions, put
@@ -77,43 +76,68 @@ def _rearranged(name: str, x: Array, factor: int, down: bool) -> Array:
     return x.reshape((*lead, *size))
 
 
-def _unpooled(axes: int) -> Any:
-    """The function that unpools over that many spatial axes."""
-    name, shape = f"max_unpool{axes}d", SHAPES[axes]
+def _max_unpool(
+    axes: int,
+    input: Array,
+    indices: Array,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    output_size: tuple[int, ...] | None = None,
+) -> Array:
+    name, lead = f"max_unpool{axes}d", input.shape[:-axes]
+    if len(lead) not in (1, 2) or indices.shape != input.shape:
+        wanted = f"input and indices must have one shape {SHAPES[axes]}"
+        raise misfit(name, wanted, input, indices)
+    kernel = per_axis(name, "kernel_size", kernel_size, 1, axes)
+    steps = kernel if stride is None else per_axis(name, "stride", stride, 1, axes)
+    pads, inner = per_axis(name, "padding", padding, 0, axes), input.shape[-axes:]
+    sides = tuple((n - 1) * s - 2 * p + k for n, s, p, k in zip(inner, steps, pads, kernel))
+    if output_size is not None:  # it may be a whole shape
+        given = output_size[-axes:] if isinstance(output_size, (tuple, list)) else output_size
+        sides = per_axis(name, "output_size", given, 0, axes)
+    rows, cells = math.prod(lead), math.prod(sides)
+    at = positions(name, "indices", indices, cells, f"images of {sides} have {cells} cells")
+    index = np.arange(rows)[:, None], at.reshape((rows, -1))
+    out = put(np.zeros((rows, cells), input.dtype), input.reshape(index[1].shape), index=index)
+    return out.reshape((*lead, *sides))
 
-    def unpool(
-        input: Array,
-        indices: Array,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None = None,
-        padding: int | tuple[int, ...] = 0,
-        output_size: tuple[int, ...] | None = None,
-    ) -> Array:
-        lead = input.shape[:-axes]
-        if len(lead) not in (1, 2) or indices.shape != input.shape:
-            raise misfit(name, f"input and indices must have one shape {shape}", input, indices)
-        kernel = per_axis(name, "kernel_size", kernel_size, 1, axes)
-        steps = kernel if stride is None else per_axis(name, "stride", stride, 1, axes)
-        pads, inner = per_axis(name, "padding", padding, 0, axes), input.shape[-axes:]
-        sides = tuple((n - 1) * s - 2 * p + k for n, s, p, k in zip(inner, steps, pads, kernel))
-        sides = sides if output_size is None else tuple(output_size)[-axes:]
-        rows, cells = math.prod(lead), math.prod(sides)
-        at = positions(name, "indices", indices, cells, f"images of {sides} have {cells} cells")
-        index = np.arange(rows)[:, None], at.reshape((rows, -1))
-        out = put(np.zeros((rows, cells), input.dtype), input.reshape(index[1].shape), index=index)
-        return out.reshape((*lead, *sides))
 
-    unpool.__name__ = unpool.__qualname__ = name
-    unpool.__doc__ = f"""Zeros, with the values of input {shape} in the cells that `indices` names.
+@array_function
+@of_rank(1, _max_unpool)
+def max_unpool1d() -> None:
+    """Zeros, with the values of input (N, C, L) in the cells that `indices` names; see
+    `max_unpool2d`.
 
-    Both are as `max_pool{axes}d` returns them with these settings.  `output_size` replaces the size
-    that they give.  If cells repeat, the last value stays.
-
-    >>> x, at = F.max_pool{axes}d(np.eye(2)[{"None, " * axes}:1], 1, return_indices=True)
-    >>> F.{name}(x, at, 1).ravel()
-    array([1., 0.])
+    >>> F.max_unpool1d(np.array([[[3.0, 4.0]]]), np.array([[[1, 2]]]), 2)
+    array([[[0., 3., 4., 0.]]])
     """
-    return array_function(unpool)
+
+
+@array_function
+@of_rank(2, _max_unpool)
+def max_unpool2d() -> None:
+    """Zeros, with the values of input (N, C, H, W) in the cells that `indices` names.
+
+    Both are as `max_pool2d` returns them with these settings.  `output_size` replaces the size that
+    they give.  If cells repeat, the last value stays.
+
+    >>> x, at = F.max_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2, return_indices=True)
+    >>> F.max_unpool2d(x, at, 2)
+    array([[[[0., 0.],
+             [0., 3.]]]])
+    """
+
+
+@array_function
+@of_rank(3, _max_unpool)
+def max_unpool3d() -> None:
+    """Zeros, with the values of input (N, C, D, H, W) in the cells that `indices` names; see
+    `max_unpool2d`.
+
+    >>> F.max_unpool3d(np.full((1, 1, 1, 1, 1), 5.0), np.full((1, 1, 1, 1, 1), 7), 2).ravel()
+    array([0., 0., 0., 0., 0., 0., 0., 5.])
+    """
 
 
 # fmt: off
@@ -126,5 +150,4 @@ pixel_unshuffle = functional(
     lambda input, downscale_factor: _rearranged("pixel_unshuffle", input, downscale_factor, True),
     "Pixels as channels: (..., C, H * r, W * r) -> (..., C * r * r, H, W).",
     "pixel_unshuffle([[[0.0, 1.0], [2.0, 3.0]]], 2)[:, 0, 0] -> [0., 1., 2., 3.]", numbers=1)
-max_unpool1d, max_unpool2d, max_unpool3d = map(_unpooled, (1, 2, 3))
 # fmt: on
