@@ -104,9 +104,14 @@ class DataLoader(Generic[Batch]):
     def _indexed(self) -> Any:
         return self.dataset if self.sampler is None else self.sampler
 
+    @property
+    def _length(self) -> int | None:
+        """The number of elements of a pass, or None if nobody knows it before its end."""
+        return len(self._indexed) if hasattr(self._indexed, "__len__") else None
+
     def __repr__(self) -> str:
-        sized = hasattr(self._indexed, "__len__")
-        size = f"{len(self._indexed):,} elements" if sized else type(self._indexed).__name__
+        length = self._length
+        size = type(self._indexed).__name__ if length is None else f"{length:,} elements"
         on = [f"{name}=True" for name in ("shuffle", "drop_last") if getattr(self, name)]
         return f"DataLoader({', '.join([size, f'batch_size={self.batch_size}', *on])})"
 
@@ -122,7 +127,7 @@ class DataLoader(Generic[Batch]):
         """Yield the batches of a pass from `place`, and keep it up to date."""
         epoch, first, drawn = place
         seeds = [self.seed if drawn is None else drawn, epoch]
-        count = len(self) if hasattr(self._indexed, "__len__") else None
+        count = None if self._length is None else len(self)
         choices = itertools.islice(self._choices(seeds), first, None)
         for step, chosen in enumerate(choices, first):
             batch = self._batch(chosen, seeds, step)
@@ -205,7 +210,7 @@ class DataLoader(Generic[Batch]):
 
     def _settings(self) -> dict[str, int | None]:
         return {
-            "length": len(self._indexed) if hasattr(self._indexed, "__len__") else None,
+            "length": self._length,
             "batch_size": self.batch_size,
             "shuffle": bool(self.shuffle),
             "drop_last": bool(self.drop_last),

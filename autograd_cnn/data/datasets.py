@@ -8,7 +8,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from autograd_cnn.engine.annotations import array_of
+from autograd_cnn.engine.node import Node
+
 Indices: TypeAlias = int | slice | np.ndarray
+_ARRAYS: Any = (np.ndarray, Node)
+"""What takes many indices at once."""
 
 
 class Split(NamedTuple):
@@ -174,11 +179,10 @@ def as_dataset(dataset: Any) -> Any:
         return _as_array(dataset, "dataset")
     needed = "__iter__" if is_stream(dataset) else "__getitem__"
     if isinstance(dataset, (str, bytes, dict)) or not hasattr(dataset, needed):
+        hint = " (give a tuple of its values)" * isinstance(dataset, dict)
         raise TypeError(
             "dataset: expected arrays, or an object with __len__ and __getitem__ or with __iter__, "
-            f"got {type(dataset).__name__}"
-            + " (give a tuple of its values)"
-            * isinstance(dataset, dict)
+            f"got {type(dataset).__name__}{hint}"
         )
     return dataset
 
@@ -192,7 +196,7 @@ def take(dataset: Any, chosen: Indices) -> Any:
     """The elements of a data set at `chosen`: together, if it is made of arrays, or as a list."""
     if type(dataset) is Subset:
         return take(dataset.dataset, dataset.indices[chosen])
-    if type(dataset) is TensorDataset or isinstance(dataset, np.ndarray) or _is_tensor(dataset):
+    if type(dataset) is TensorDataset or isinstance(dataset, _ARRAYS):
         return dataset[chosen]
     places: Any = range(len(dataset))[chosen] if isinstance(chosen, slice) else chosen
     return [dataset[int(place)] for place in places]
@@ -237,26 +241,18 @@ def collate(items: Sequence[Any]) -> Any:
     return stacked
 
 
-def _is_tensor(x: Any) -> bool:
-    """Whether x is a tensor of this library, of which this package knows nothing."""
-    return hasattr(x, "detach") and hasattr(x, "__array_function__")
-
-
 def _as_array(given: Any, what: str) -> Any:
     """`given` as an array, or as a tensor without a graph, with at least one axis."""
     if isinstance(given, (np.ndarray, list, range)) or hasattr(given, "iloc"):
-        try:
-            array = np.asarray(given)
-        except ValueError:  # lists of different lengths
-            array = np.empty(0, object)
-        if isinstance(given, list) and array.dtype == float:
+        array: Any = array_of(given)
+        if isinstance(given, list) and array is not None and array.dtype == float:
             array = array.astype(np.float32)
     elif hasattr(given, "detach"):
-        array = given.detach() if _is_tensor(given) else np.asarray(given.detach())
+        array = given.detach() if isinstance(given, _ARRAYS) else np.asarray(given.detach())
     else:
         hint = " (give one of its parts, such as .train)" * isinstance(given, tuple)
         raise TypeError(f"{what}: expected an array, got {type(given).__name__}{hint}")
-    if array.dtype == object:
+    if array is None or array.dtype == object:
         hint = " (choose its columns of numbers)" * hasattr(given, "columns")
         raise TypeError(
             f"{what}: expected numbers in equal rows in the {type(given).__name__}{hint}"

@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
 from autograd_cnn.engine.arguments import checked
+
+checked_late = functools.cache(checked)
+"""`checked`, for a function that is decorated at its first call: reading signatures takes time."""
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor import types

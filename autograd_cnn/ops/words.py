@@ -7,7 +7,6 @@ that a keyword needs.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 
 from autograd_cnn.checks import integer, is_whole, normal_axis, unpacked_in_two
 from autograd_cnn.engine.annotations import Axis
-from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, values
 from autograd_cnn.engine.op import composition
 from autograd_cnn.ops import arithmetic, join, matrix, reduce, shape, sort
@@ -25,7 +23,7 @@ from autograd_cnn.ops.formulas import composed
 from autograd_cnn.ops.pick import Picked, take_along_axis
 from autograd_cnn.ops.product import matmul, outer
 from autograd_cnn.ops.shape import floating, ravel
-from autograd_cnn.ops.signatures import list_function
+from autograd_cnn.ops.signatures import checked_late, list_function
 
 __all__ = [
     "absolute", "acos", "acosh", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "asin",
@@ -140,13 +138,10 @@ def _in_torch(
 
     def declare(meaning: Callable[..., Any]) -> None:
         meaning.__name__ = meaning.__qualname__ = function.__name__
-        function.arguments.torch = lambda *args, **given: _checked(meaning)(*args, **given)
+        function.arguments.torch = lambda *args, **given: checked_late(meaning)(*args, **given)
         function.arguments.by_place = by_place
 
     return declare
-
-
-_checked = functools.cache(checked)  # at the first call: reading signatures takes time
 
 
 def _one_result(extra: Any) -> str:

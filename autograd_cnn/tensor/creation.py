@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ import numpy as np
 from autograd_cnn import random
 from autograd_cnn.checks import integer, whole_numbers
 from autograd_cnn.config import default_array, get_default_dtype
-from autograd_cnn.engine.arguments import as_numbers, checked
+from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import values, wrap
+from autograd_cnn.ops.signatures import checked_late
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor import Tensor
@@ -23,8 +23,6 @@ __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
     "rand", "rand_like", "randint", "randn", "randn_like", "zeros", "zeros_like",
 ]  # fmt: skip
-
-_checked = functools.cache(checked)  # at the first call: reading signatures takes time
 
 
 def _new(make: Callable[..., Any], summary: str, example: str) -> New:
@@ -39,7 +37,7 @@ def _new(make: Callable[..., Any], summary: str, example: str) -> New:
         if len(args) == 2 and isinstance(args[0], (tuple, list)) and make.__code__.co_argcount == 0:
             args, dtype = (args[0],), args[-1]  # as np.zeros((2, 3), "float32")
         try:
-            array = _checked(make)(*args, **named)
+            array = checked_late(make)(*args, **named)
             kept = array.dtype.kind != "f" or (name.endswith("_like") and dtype is None)
             wanted = dtype if dtype is not None else array.dtype if kept else get_default_dtype()
             made: Tensor = wrap(array.astype(wanted, copy=False))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_cnn.checks import integer
+from autograd_cnn.engine.annotations import array_of
 from autograd_cnn.engine.node import values
 
 
@@ -140,11 +141,8 @@ def _scores(name: str, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _array(name: str, argument: str, given: Any) -> np.ndarray:
-    try:
-        array = np.asarray(values(given))
-    except ValueError:  # lists of different lengths
-        array = np.empty(0, object)
-    if array.dtype.kind not in "iuf":
+    array = array_of(given)
+    if array is None or array.dtype.kind not in "iuf":
         found = getattr(given, "dtype", type(given).__name__)
         raise TypeError(f"{name}: {argument} must be an array of numbers, got {found}")
     return array.astype(int) if array.size == 0 and isinstance(given, (list, tuple)) else array
