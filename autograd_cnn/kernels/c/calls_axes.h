@@ -1,4 +1,4 @@
-/* The functions of the module along axes.  Their loops stand in axes.h, what they compute in the folder reference. */
+/* Calls along axes (axes.h). */
 
 /* axis_sum(x, axis, keepdims) */
 FUNCTION(axis_sum) {

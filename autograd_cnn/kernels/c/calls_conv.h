@@ -1,5 +1,4 @@
-/* The functions of the module for convolution.  Their loops stand in conv.h, bands.h, panels.h and winograd.h, what they compute in the
- * folder reference. */
+/* Calls of convolution (conv.h, bands.h, panels.h, winograd.h). */
 
 /* ------------------------------------------------------------------------------- convolution */
 

@@ -1,5 +1,4 @@
-/* The functions of the module that know functions of single values by name.  Their loop stands in curves.h, what they compute in the
- * folder reference. */
+/* Calls of functions of single values, by name (curves.h). */
 
 /* Copy array k to `to`, its values in the order in which those of `like` lie: the axes with the longest steps first. */
 static void copy_like(Call *call, int k, const Py_buffer *like, void *to) {

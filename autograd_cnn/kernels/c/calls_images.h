@@ -1,5 +1,4 @@
-/* The functions of the module for pooling, and for what happens to each value by itself.  Their loops stand in pool.h and rows.h,
- * what they compute in the folder reference. */
+/* Calls of pooling (pool.h), and of what happens to each value by itself (rows.h). */
 
 /* laid_out(x): x, or a copy that is batch-innermost if x is not */
 FUNCTION(laid_out) {

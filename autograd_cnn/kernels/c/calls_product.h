@@ -1,4 +1,4 @@
-/* The functions of the module for matrix products.  Their loops stand in product.h, what they compute in the folder reference. */
+/* Calls of matrix products (product.h). */
 
 #define LARGE_PRODUCT (1L << 27) /* multiply-adds of a product from which BLAS computes it: on one core with AVX2, OpenBLAS takes 0.94
                                   * to 1.0 of the time of these loops for 512 rows and columns, 0.8 to 0.95 for 1,024 */

@@ -1,5 +1,4 @@
-/* The functions of the module over rows of values: cross entropy, softmax, normalisation; and updates.  Their loops stand in lines.h and
- * rows.h, what they compute in the folder reference. */
+/* Calls over rows of values: cross entropy, softmax, normalisation (lines.h); and updates (rows.h). */
 
 /* ------------------------------------------------------------------------------ normalisation */
 
