@@ -65,7 +65,7 @@ typedef struct { /* a stack of products a (m, k) @ b (k, n) */
     Matrices a, b;
     long m, k, n, shape[MOST_AXES], high; /* high: rows of an item */
     long out_down, out_across;            /* steps of a result of few columns */
-    int axes, by_row;                     /* by_row: biases belong to rows, not to columns */
+    int axes, by_row, a_packs, b_packs;   /* by_row: biases belong to rows, not to columns */
 } Product;
 
 enum pooling { NO_POOLING, HALVING, OTHER_POOLING }; /* halving parts images into squares of 2 x 2 */

@@ -60,9 +60,13 @@ static int multiply(Call *call, int transposed, int turned) {
         return 1;
     }
     const long columns = (p->n + BROAD - 1) / BROAD; /* whatever is shared, a sum has the same terms in the same order */
-    const long lines = min((p->m + 2 * GROUP - 1) / (2 * GROUP), 4 * call->threads / (stack * columns) + 1);
-    p->high = (p->m / lines + GROUP) / GROUP * GROUP;
-    if (!take_room(call, 0, min(p->k, DEEP) * (min(p->n, BROAD) + 2 * levels[level].bytes / SIZE + GROUP))) return 0;
+    const long vector = levels[level].bytes / SIZE, rows = levels[level].bytes == 64 ? 8 : 6;
+    p->a_packs = p->a.across != 1 && p->n > 4 * vector, p->b_packs = p->b.across != 1 || (p->m > 4 * rows && p->n > 4 * vector);
+    const int packs = p->a_packs || p->b_packs || p->n % vector; /* every item packs; without, items are small (MLP, 32: 60 to 45 us) */
+    const long unit = !p->a_packs ? rows : p->m < 8 * GROUP ? GROUP / 2 : GROUP;
+    const long lines = call->threads == 1 ? 1 : max(1, (packs ? 2 : 16) * call->threads / (stack * columns));
+    p->high = ((p->m + lines - 1) / lines + unit - 1) / unit * unit;
+    if (!take_room(call, 0, min(p->k, DEEP) * (min(p->n, BROAD) + 2 * vector + GROUP))) return 0;
     RUN(product, stack * columns * ((p->m + p->high - 1) / p->high), min(p->high, p->m) * min(BROAD, p->n) * (p->k / SUMS + 2 / MOVES));
     return 1;
 }

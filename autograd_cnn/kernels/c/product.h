@@ -10,16 +10,20 @@
 #endif
 #define PAIR (2 * LANES)
 
-/* Values (rows, columns), `down` and `across` apart, as panels (rows, width) of `width` columns each; zeros beyond the last. */
+/* Values (rows, columns), `down` and `across` apart, as panels (rows, width) of `width` columns each; zeros fill the last vector. */
 static inline __attribute__((always_inline)) void NAME(pack)(const T *from, long down, long across, long rows, long columns,
                                                             const long width, T *to) {
     for (; columns > 0; columns -= width, from += width * across, to += rows * width) {
         const long count = min(width, columns);
-        if (count < width) memset(to, 0, rows * width * sizeof(T));
+        if (across != 1 && count < width) memset(to, 0, rows * width * sizeof(T));
         if (down == 1) NAME(turn_around)((const char *)from, across * (long)sizeof(T), to, width, rows, count);
         else if (across == 1 && count == width)
             for (long t = 0; t < rows; t++)
                 for (long k = 0; k < width; k++) to[t * width + k] = from[t * down + k];
+        else if (across == 1 && width % LANES == 0)
+            for (long t = 0; t < rows; t++)
+                for (long k = 0; k < count; k += LANES)
+                    *(NAME(vec) *)(to + t * width + k) = NAME(some)(from + t * down + k, min(LANES, count - k));
         else
             for (long c = 0; c < count; c++)
                 for (long t = 0; t < rows; t++) to[t * width + c] = from[t * down + c * across];
@@ -93,14 +97,14 @@ static void NAME(place)(const Product *p, long which, const T **a, const T **b) 
 static void NAME(product)(const Call *call, long begin, long end) {
     const Product *p = &call->product;
     const long columns = (p->n + BROAD - 1) / BROAD, lines = (p->m + p->high - 1) / p->high, a_down = p->a.down, b_across = p->b.across;
-    const int a_packs = p->a.across != 1 && p->n > 2 * PAIR, b_packs = b_across != 1 || (p->m > 4 * ROWS && p->n > 2 * PAIR);
+    const int a_packs = p->a_packs, b_packs = p->b_packs;
     const int finishes = call->data[2] || call->data[3] || call->relu;
     const long group = p->k < SHALLOW ? ROWS : GROUP, down = a_packs ? 1 : a_down, across = a_packs ? ROWS : p->a.across;
     T *const panels = scratch_of(call), *const packed = panels + min(BROAD, p->n + PAIR) * min(DEEP, p->k);
     long in_panel[DEEP], in_b[DEEP];
     for (long t = 0; t < min(DEEP, p->k); t++) in_panel[t] = t * PAIR, in_b[t] = t * p->b.down;
     for (long item = begin; item < end; item++) {
-        const long column = item % columns * BROAD, broad = min(BROAD, p->n - column), whole = b_packs ? 0 : broad / PAIR * PAIR;
+        const long column = item % columns * BROAD, broad = min(BROAD, p->n - column), whole = b_packs ? 0 : broad / LANES * LANES;
         const long line = item / columns % lines * p->high, last = min(line + p->high, p->m);
         const T *a, *b;
         T *const out = (T *)call->out[0] + item / columns / lines * p->m * p->n + column;
@@ -119,7 +123,8 @@ static void NAME(product)(const Call *call, long begin, long end) {
                 const long rows = min(group, last - top);
                 if (a_packs) NAME(pack)(a + top * a_down, p->a.across, a_down, depth, rows, ROWS, packed);
                 for (long c = 0, width; c < broad; c += width) {
-                    width = p->m == 1 && c + 8 * LANES <= whole ? 8 * LANES : min(PAIR, broad - c);
+                    width = min(PAIR, (c < whole ? whole : broad) - c);
+                    if (p->m == 1 && c + 8 * LANES <= whole) width = 8 * LANES;
                     for (long r = 0; r < rows; r += ROWS) {
                         const long f = min(ROWS, rows - r);
                         T *const to = out + (top + r) * p->n + c;
