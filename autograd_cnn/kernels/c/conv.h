@@ -161,12 +161,14 @@ static void NAME(correlate)(const Call *call, long begin, long end) {
 }
 
 /* The largest of 2 x 2 values for each of `columns` pairs of columns of N values, from two rows. */
-static void NAME(halve)(const T *restrict upper, const T *restrict lower, long columns, long n, T *restrict out) {
-    for (long c = 0; c < columns; c++, upper += 2 * n, lower += 2 * n, out += n)
-        for (long l = 0; l < n; l++) {
-            const T above = NAME(larger)(upper[l], upper[n + l]);
-            out[l] = NAME(larger)(NAME(larger)(above, lower[l]), lower[n + l]);
-        }
+static void NAME(halve)(T *restrict upper, const T *restrict lower, long columns, long n, T *restrict out) {
+    for (long l = 0; l < 2 * columns * n; l++) upper[l] = NAME(larger)(upper[l], lower[l]);
+#define PAIRS(N)                       \
+    for (long c = 0; c < columns; c++) \
+        for (long l = 0; l < (N); l++) out[c * (N) + l] = NAME(larger)(upper[2 * c * (N) + l], upper[(2 * c + 1) * (N) + l]);
+    if (n == 1) PAIRS(1) /* 1 to 16 channels, 28 x 28: 37 to 15 us */
+    else PAIRS(n)
+#undef PAIRS
 }
 
 /* As correlate, then the maximum of windows of 2 x 2.  Item: a row of the result for a block of filters, computed in pieces of
