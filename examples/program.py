@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,21 @@ def one_line(error: Exception) -> str:
             text += ";" if line.startswith(" ") else "."
         text = f"{text} {' '.join(line.split())}"
     return text.strip()
+
+
+def percent(share: float) -> str:
+    """A share such as 0.9932 as text, 99.32 %."""
+    return f"{100 * share:.2f} %"
+
+
+def same_command(arguments: list[str] | None, *more: str) -> str:
+    """The command that runs this program again as it was started, with more options.
+
+    `arguments` are those that `main` got: None stands for those of the command line.
+    """
+    own = sys.argv[1:]
+    start = sys.orig_argv[: len(sys.orig_argv) - len(own)]
+    return shlex.join([*start, *(own if arguments is None else arguments), *more])
 
 
 def reader_left() -> int:
