@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # its neighbours, howe
 import figures
 import numpy as np
 from models import MODELS, recipe_for
-from program import Parser, at_least, one_line, percent, positive, reader_left, same_command
+from program import Parser, at_least, command, one_line, percent, positive, reader_left
 from training import DivergedError, Record, evaluate, fit, standardise
 
 import autograd_cnn as ag
@@ -173,7 +173,7 @@ def run(options: argparse.Namespace, name: str, dataset: data.TrainTest, record:
         )
     print(f"\nTrained for {time.perf_counter() - start:.1f} s")
     show(title, model, dataset.test, record)
-    again = same_command(of_this_network(options), "--predict", "0")
+    again = command("mnist.py", [*of_this_network(options), "--predict", "0"])
     print(f"What these weights read in held-out image 0:\n  {again}")
     accuracy = percent(record.history[-1]["test_accuracy"])
     print(f"{title}: {accuracy} correct; files in {options.out}")
@@ -228,7 +228,7 @@ def predict(options: argparse.Namespace, name: str, test: data.Split) -> None:
         parser().error(f"argument --predict: there are only {len(test.labels):,} held-out images")
     model = MODELS[options.model]()
     try:
-        with np.load(path) as weights:
+        with path.open("rb") as file, np.load(file) as weights:
             model.load_state_dict(weights)
     except (OSError, ValueError, BadZipFile) as error:
         problem = f"{path} has no weights of --model {options.model} ({one_line(error)})"
@@ -314,8 +314,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nStopped: {error}. {advice} {record.weights_kept()}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        again = same_command(arguments, *(() if options.resume else ("--resume",)))
-        hint = f"{record.weights_kept()}{record.resume_hint(again)}"
+        given = sys.argv[1:] if arguments is None else arguments
+        resume = command("mnist.py", given if options.resume else [*given, "--resume"])
+        hint = f"{record.weights_kept()}{record.resume_hint(resume)}"
         print(f"\nInterrupted. {hint}", file=sys.stderr)
         return 130
     return 0

@@ -60,14 +60,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def same_command(arguments: list[str] | None, *more: str) -> str:
-    """The command that runs this program again as it was started, with more options.
-
-    `arguments` are those that `main` got: None stands for those of the command line.
-    """
-    own = sys.argv[1:]
-    start = sys.orig_argv[: len(sys.orig_argv) - len(own)]
-    return shlex.join([*start, *(own if arguments is None else arguments), *more])
+def command(program: str, arguments: list[str]) -> str:
+    """The command that runs a program here with these arguments, started as it is now if it is."""
+    start = ["python", f"examples/{program}"]
+    if Path(sys.argv[0]).name == program:
+        start = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv[1:])]
+    return shlex.join([*start, *arguments])
 
 
 def reader_left() -> int:

@@ -107,6 +107,13 @@ def test_the_line_that_predicts_a_digit_runs_as_it_is_printed(default_run):
     assert max(map(len, drawn)) <= 28
 
 
+def test_another_program_that_trains_it_is_told_how_to_run_mnist(tmp_path, capsys, no_figures):
+    trained(tmp_path, "--epochs", "1", "--model", "mlp")
+    *_, line, _ = capsys.readouterr().out.splitlines()
+    options = ["--data", "digits", "--model", "mlp", "--out", str(tmp_path)]
+    assert shlex.split(line) == ["python", "examples/mnist.py", *options, "--predict", "0"]
+
+
 def test_the_line_of_the_readme_that_predicts_a_digit(default_run, capsys):
     _, out = default_run
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
