@@ -95,5 +95,4 @@ else:
         globals()[name] = found if _LAZY[name] is None else getattr(found, name)
         return globals()[name]
 
-    def __dir__() -> list[str]:
-        return __all__
+    __dir__ = __all__.copy

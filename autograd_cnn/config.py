@@ -234,6 +234,9 @@ class Setting:
         self._value = value
         self._kept: list[Any] | None = None  # what entries without a with statement changed
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def __enter__(self) -> Any:
         if self._variable.get() is not self._value:  # nobody has looked `__exit__` up
             self._kept = [*(self._kept or ()), self._open()]

@@ -7,17 +7,19 @@
   python examples/mnist.py --data digits    the digits of the package
   python examples/mnist.py --model best     the most accurate recipe: minutes
   python examples/mnist.py --resume         go on with an interrupted run
+  python examples/mnist.py --predict 0      what the saved weights read in held-out
+                                            image 0
 
 If MNIST is neither on this machine nor on the network, it trains on the small
 digits that come with the package and says so.
 
-The result is the accuracy on held-out images after the last epoch, and
-weights.npz holds those weights.  best.npz holds the weights of the epoch with
-the highest held-out accuracy.  The held-out images chose that epoch, so its
-accuracy is not a fair estimate and is not the result.  --resume goes on from
-checkpoint.npz with the numbers that the uninterrupted run would have had.  All
-files are complete after every epoch, also when Ctrl-C ends the run.  The same
-seed gives the same numbers on the same machine.
+The result, in the last line, is the accuracy on held-out images after the last
+epoch, and weights.npz holds those weights.  best.npz holds the weights of the
+epoch with the highest held-out accuracy.  The held-out images chose that epoch,
+so its accuracy is not a fair estimate and is not the result.  --resume goes on
+from checkpoint.npz with the numbers that the uninterrupted run would have had.
+All files are complete after every epoch, also when Ctrl-C ends the run.  The
+same seed gives the same numbers on the same machine.
 """
 
 import argparse
@@ -26,15 +28,19 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # its neighbours, however it was started
 
 import figures
 import numpy as np
 from models import MODELS, recipe_for
-from program import Parser, at_least, one_line, positive, reader_left
-from training import DivergedError, Record, evaluate, fit
+from program import Parser, at_least, command, one_line, percent, positive, reader_left
+from training import DivergedError, Record, evaluate, fit, standardise
 
 import autograd_cnn as ag
 from autograd_cnn import data, nn, optim
+from autograd_cnn import functional as F
 from autograd_cnn.training import CheckpointError, confusion_matrix
 
 DIGITS = "embedded digits (UCI)"
@@ -71,6 +77,8 @@ def parser() -> Parser:
         action="store_true",
         help="go on after the last complete epoch of the run in --out; give its options again",
     )
+    predict = "show held-out image N and what the weights in --out read in it; do not train"
+    p.add_argument("--predict", type=at_least(int, 0), metavar="N", help=predict)
     return p
 
 
@@ -163,10 +171,20 @@ def run(options: argparse.Namespace, name: str, dataset: data.TrainTest, record:
             history=record.history,
             after_epoch=lambda _: record.save(parts),
         )
-    seconds = time.perf_counter() - start
-    print(f"\n{title}: {record.history[-1]['test_accuracy']:.2%} correct, {seconds:.1f} s")
+    print(f"\nTrained for {time.perf_counter() - start:.1f} s")
     show(title, model, dataset.test, record)
-    print(f"Results are in {options.out}")
+    again = command("mnist.py", [*of_this_network(options), "--predict", "0"])
+    print(f"What these weights read in held-out image 0:\n  {again}")
+    accuracy = percent(record.history[-1]["test_accuracy"])
+    print(f"{title}: {accuracy} correct; files in {options.out}")
+
+
+def of_this_network(options: argparse.Namespace) -> list[str]:
+    """The options that say which data, network and folder are meant, as a user types them."""
+    default = parser().get_default
+    found = {name: getattr(options, name) for name in ("data", "model", "out")}
+    given = ([f"--{name}", str(x)] for name, x in found.items() if x != default(name))
+    return [text for pair in given for text in pair]
 
 
 def fill_in(options: argparse.Namespace, name: str) -> None:
@@ -203,6 +221,32 @@ def build(options: argparse.Namespace, train: data.Split, epochs: int) -> dict[s
     return {"model": model, "optimizer": optimizer, "schedule": schedule, "batches": batches}
 
 
+def predict(options: argparse.Namespace, name: str, test: data.Split) -> None:
+    """Show a held-out image, and what the weights of the run in --out read in it."""
+    number, path = options.predict, options.out / "weights.npz"
+    if number >= len(test.labels):
+        parser().error(f"argument --predict: there are only {len(test.labels):,} held-out images")
+    model = MODELS[options.model]()
+    try:
+        with path.open("rb") as file, np.load(file) as weights:
+            model.load_state_dict(weights)
+    except (OSError, ValueError, BadZipFile) as error:
+        problem = f"{path} has no weights of --model {options.model} ({one_line(error)})"
+        parser().error(f"{problem}; train it first, with the same --model and --out")
+    with ag.no_grad():
+        scores = model.eval()(standardise(test.images[number : number + 1]))
+    chances = F.softmax(scores, dim=1).numpy()[0]
+    print(f"{drawn(test.images[number, 0])}\n")
+    print(f"{name}, held-out image {number:,}, which shows a {test.labels[number]}")
+    print(f"{path} reads {chances.argmax()} in it ({percent(chances.max())})")
+
+
+def drawn(image: np.ndarray) -> str:
+    """An image uint8 (H, W) in characters, two of its rows to a line."""
+    pairs = image.reshape(-1, 2, image.shape[1]).max(axis=1)
+    return "\n".join("".join(row).rstrip() for row in np.array(list(" .:*#"))[pairs // 52])
+
+
 def show(title: str, model: nn.Module, test: data.Split, record: Record) -> None:
     """Print the result digit by digit, and draw the figures."""
     out, scores = record.out, evaluate(model, test)
@@ -218,28 +262,29 @@ def show(title: str, model: nn.Module, test: data.Split, record: Record) -> None
 
 
 def class_table(confusion: np.ndarray) -> str:
-    """One line per class: images, correct, accuracy and what it was most often mistaken for."""
-    lines = ["digit  images  correct  accuracy  most often mistaken for"]
+    """One line per class: images, correct, accuracy and what else it was most often read as."""
+    lines = ["digit images correct accuracy  read as"]
     for digit, row in enumerate(confusion):
         count, correct = row.sum(), row[digit]
         wrong = row.copy()
         wrong[digit] = 0
         often = {1: "once", 2: "twice"}.get(int(wrong.max()), f"{wrong.max()} times")
-        other = f"{wrong.argmax()}  ({often})" if wrong.any() else "-"
-        accuracy = f"{100 * correct / count:.2f} %" if count else "-"
-        lines.append(f"{digit:5}  {count:6,}  {correct:7,}  {accuracy:>8}  {other}")
+        other = f"{wrong.argmax()} ({often})" if wrong.any() else "-"
+        accuracy = percent(correct / count) if count else "-"
+        lines.append(f"{digit:5} {count:6,} {correct:7,} {accuracy:>8}  {other}")
     count, correct = confusion.sum(), np.trace(confusion)
-    lines.append(f"  all  {count:6,}  {correct:7,}  {f'{100 * correct / count:.2f} %':>8}")
+    lines.append(f"  all {count:6,} {correct:7,} {percent(correct / count):>8}")
     return "\n".join(lines)
 
 
 def confusion_table(confusion: np.ndarray) -> str:
     """The matrix as text: a row per true digit, a column per predicted digit, a dot for none."""
-    width = max(5, len(str(confusion.max())) + 1)
+    width = len(f"{confusion.max():,}") + 1
     header = "".join(f"{digit:{width}}" for digit in range(len(confusion)))
     lines = ["truth     predicted", "     " + header]
     for digit, row in enumerate(confusion):
-        lines.append(f"{digit:5}" + "".join(f"{n or '.':>{width}}" for n in row.tolist()))
+        counts = (f"{n:,}" if n else "." for n in row.tolist())
+        lines.append(f"{digit:5}" + "".join(f"{count:>{width}}" for count in counts))
     return "\n".join(lines)
 
 
@@ -253,18 +298,26 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     record = Record(options.out)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        run(options, *load(options.data), record)
+        if options.predict is None:
+            options.out.mkdir(parents=True, exist_ok=True)
+        name, dataset = load(options.data)
+        if options.predict is None:
+            run(options, name, dataset, record)
+        else:
+            predict(options, name, dataset.test)
     except BrokenPipeError:
         return reader_left()
     except (data.DataError, CheckpointError, OSError) as error:
         parser().error(one_line(error))
     except DivergedError as error:
-        advice = f"Try a smaller learning rate, for example --lr {options.lr / 10:g}."
+        advice = f"Try a smaller learning rate, for example --lr {error.rate / 10:.1g}."
         print(f"\nStopped: {error}. {advice} {record.weights_kept()}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\nInterrupted. {record.weights_kept()}{record.resume_hint()}", file=sys.stderr)
+        given = sys.argv[1:] if arguments is None else arguments
+        resume = command("mnist.py", given if options.resume else [*given, "--resume"])
+        hint = f"{record.weights_kept()}{record.resume_hint(resume)}"
+        print(f"\nInterrupted. {hint}", file=sys.stderr)
         return 130
     return 0
 

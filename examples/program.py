@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,19 @@ def one_line(error: Exception) -> str:
             text += ";" if line.startswith(" ") else "."
         text = f"{text} {' '.join(line.split())}"
     return text.strip()
+
+
+def percent(share: float) -> str:
+    """A share such as 0.9932 as text, 99.32 %."""
+    return f"{100 * share:.2f} %"
+
+
+def command(program: str, arguments: list[str]) -> str:
+    """The command that runs a program here with these arguments, started as it is now if it is."""
+    start = ["python", f"examples/{program}"]
+    if Path(sys.argv[0]).name == program:
+        start = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv[1:])]
+    return shlex.join([*start, *arguments])
 
 
 def reader_left() -> int:

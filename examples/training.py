@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from program import percent
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
@@ -24,7 +25,11 @@ History = list[dict[str, Any]]
 
 
 class DivergedError(Exception):
-    """The loss is infinite or NaN."""
+    """The loss is infinite or NaN, at a learning rate of `rate`."""
+
+    def __init__(self, message: str, rate: float) -> None:
+        super().__init__(message)
+        self.rate = rate
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,8 @@ def fit(
         if after_epoch is not None:
             after_epoch(history)
         print(
-            f"{title}  loss {epoch['loss']:.4f}  train {epoch['accuracy']:.2%}  "
-            f"test {epoch['test_accuracy']:.2%}  {epoch['seconds']:.1f} s",
+            f"{title}  loss {epoch['loss']:.4f}  train {percent(epoch['accuracy'])}  "
+            f"test {percent(epoch['test_accuracy'])}  {epoch['seconds']:.1f} s",
             flush=True,
         )
     return history
@@ -131,7 +136,7 @@ def train_epoch(
         if not np.isfinite(value):
             where = f"step {len(losses) + 1} of {progress.title}"
             rate = optimizer.param_groups[0]["lr"]
-            raise DivergedError(f"the loss is {value} at {where}, learning rate {rate:.3g}")
+            raise DivergedError(f"the loss is {value} at {where}, learning rate {rate:.3g}", rate)
         if schedule is not None:
             schedule.step()
         losses.append(value)
@@ -204,7 +209,7 @@ class Record:
             return "No epoch was completed, so no weights were saved."
         return (
             f"{self.out / 'weights.npz'} holds the weights after epoch {count} "
-            f"({self.history[count - 1]['test_accuracy']:.2%} on held-out images)."
+            f"({percent(self.history[count - 1]['test_accuracy'])} on held-out images)."
         )
 
     def _epochs_in_weights(self) -> int:
@@ -218,12 +223,13 @@ class Record:
         same = found == {name: array.tobytes() for name, array in weights.items()}
         return count if same else count - 1  # that save was complete, or the run had ended
 
-    def resume_hint(self) -> str:
-        """Where a run with --resume would go on, if the checkpoint is of this run."""
+    def resume_hint(self, command: str) -> str:
+        """Where `command`, which resumes, would go on, if the checkpoint is of this run."""
         if not self.begun[0] or not self.checkpoint.exists():
             return ""
         kept = load_checkpoint(self.checkpoint, **dict.fromkeys(self.parts))["history"]
         if not kept or kept != self.history[: len(kept)]:
             return ""
         there = len(kept) == self._epochs_in_weights()
-        return f" --resume goes on {'from there' if there else f'after epoch {len(kept)}'}."
+        where = "from there" if there else f"after epoch {len(kept)}"
+        return f"\nThis goes on {where}:\n  {command}"

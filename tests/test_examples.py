@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,15 @@ import pytest
 
 from autograd_cnn import training
 from autograd_cnn.data import image_sets, sources
-from tests.programs import EXAMPLES, check_png, needs_terminal, refused, run, shown_in_terminal
+from tests.programs import (
+    EXAMPLES,
+    ROOT,
+    check_png,
+    needs_terminal,
+    refused,
+    run,
+    shown_in_terminal,
+)
 from tests.test_data_sets import idx
 
 import mnist  # isort: skip
@@ -39,7 +48,7 @@ def no_figures(monkeypatch):
 
 def result(text):
     """The accuracy that a run reports in the end."""
-    return float(re.search(rf"^{re.escape(NAME)}: (\S+)% correct", text, re.M)[1])
+    return float(re.search(rf"^{re.escape(NAME)}: (\S+) % correct", text.splitlines()[-1])[1])
 
 
 def without_times(text):
@@ -65,7 +74,9 @@ def test_a_default_run_learns_and_prints_plain_lines(default_run):
     assert done.returncode == 0, done.stderr
     assert result(done.stdout) >= 97.0
     assert not re.search("MNIST|\r|\x1b", done.stdout + done.stderr)
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    command = f"  {sys.executable} "  # may be long
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(command)]
+    assert max(map(len, lines)) <= 80
     assert len(re.findall(r"^epoch .* test ", done.stdout, re.M)) == 15
 
 
@@ -80,6 +91,44 @@ def test_a_default_run_leaves_weights_and_figures(default_run):
         model.load_state_dict(weights)
     accuracy = mnist.evaluate(model, digits.test).accuracy
     assert f"{100 * accuracy:.2f}" == f"{result(done.stdout):.2f}"
+
+
+def test_the_line_that_predicts_a_digit_runs_as_it_is_printed(default_run):
+    done, out = default_run
+    *_, line, _ = done.stdout.splitlines()
+    python, *arguments = shlex.split(line)
+    assert python == sys.executable
+    predicted = run(*arguments, folder=out.parent.parent)
+    truth = mnist.data.digits().test.labels[0]
+    *drawn, image, answer = predicted.stdout.splitlines()
+    assert image == f"embedded digits (UCI), held-out image 0, which shows a {truth}"
+    assert re.fullmatch(rf"runs/mnist/weights\.npz reads {truth} in it \(\d+\.\d\d %\)", answer)
+    assert len(drawn) == 15
+    assert max(map(len, drawn)) <= 28
+
+
+def test_another_program_that_trains_it_is_told_how_to_run_mnist(tmp_path, capsys, no_figures):
+    trained(tmp_path, "--epochs", "1", "--model", "mlp")
+    *_, line, _ = capsys.readouterr().out.splitlines()
+    options = ["--data", "digits", "--model", "mlp", "--out", str(tmp_path)]
+    assert shlex.split(line) == ["python", "examples/mnist.py", *options, "--predict", "0"]
+
+
+def test_the_line_of_the_readme_that_predicts_a_digit(default_run, capsys):
+    _, out = default_run
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\.venv/bin/python examples/mnist\.py (.*--predict.*)$", readme, re.M)
+    assert mnist.main([*shlex.split(line), "--data", "digits", "--out", str(out)]) == 0
+    assert "weights.npz reads" in capsys.readouterr().out
+
+
+def test_it_runs_as_a_module_too(tmp_path):
+    options = ["--data", "digits", "--epochs", "1", "--model", "mlp", "--out", str(tmp_path)]
+    done = run("-m", "examples.mnist", *options, folder=ROOT)
+    assert done.returncode == 0, done.stderr
+    *_, line, _ = done.stdout.splitlines()
+    command = [sys.executable, *("-m", "examples.mnist", *options[:2], *options[4:])]
+    assert shlex.split(line) == [*command, "--predict", "0"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of Windows break in another way")
@@ -135,8 +184,10 @@ def test_ctrl_c_leaves_the_weights_of_the_last_epoch(tmp_path):
         _, errors = running.communicate(timeout=20)
     assert running.returncode == 130
     assert "Traceback" not in errors
-    assert errors.splitlines()[-1].startswith(f"Interrupted. {tmp_path / 'weights.npz'} holds")
-    assert errors.endswith("--resume goes on from there.\n")
+    *_, said, there, resuming = errors.splitlines()
+    assert said.startswith(f"Interrupted. {tmp_path / 'weights.npz'} holds")
+    assert there == "This goes on from there:"
+    assert shlex.split(resuming) == [*command, "--resume"]
     assert sorted(p.name for p in tmp_path.iterdir()) == WEIGHTS
     with np.load(tmp_path / "weights.npz") as weights:
         assert all(np.isfinite(weights[name]).all() for name in weights)
@@ -146,8 +197,9 @@ def test_a_diverging_run_stops_with_advice(tmp_path, capsys):
     options = ["--data", "digits", "--model", "mlp", "--lr", "1e9", "--out", str(tmp_path)]
     assert mnist.main(options) == 1
     captured = capsys.readouterr()
-    assert re.search(r"Stopped: the loss is (nan|inf) at step \d+ of epoch .*rate", captured.err)
-    assert "--lr 1e+08" in captured.err
+    found = re.search(r"the loss is (nan|inf) at step \d+ of epoch .*rate (\S+)\.", captured.err)
+    advice = re.search(r"--lr (\S+)\. ", captured.err)
+    assert 0 < float(advice[1]) < float(found[2]) <= 1e9
 
 
 def test_without_matplotlib_only_the_figures_are_missing(tmp_path, capsys, no_figures):
@@ -270,6 +322,22 @@ def test_only_the_best_recipe_changes_its_training_images(model, changed):
 def test_bad_options_are_explained_in_one_line(tmp_path, capsys, options, message):
     common = ["--data", "digits", "--epochs", "1", "--out", str(tmp_path)]
     assert message in refused(mnist.main, [*common, *options], capsys)
+
+
+def test_what_cannot_be_predicted_is_explained_in_one_line(tmp_path, capsys, no_figures):
+    options = ["--data", "digits", "--out", str(tmp_path / "new")]
+    line = refused(mnist.main, [*options, "--predict", "0"], capsys)
+    assert "weights.npz has no weights of --model cnn ([Errno 2]" in line
+    assert not (tmp_path / "new").exists()
+    trained(tmp_path / "new", "--epochs", "1", "--model", "mlp")
+    capsys.readouterr()
+    for wrong, message in (
+        (["--predict", "0"], "weights.npz has no weights of --model cnn (Sequential"),
+        (["--predict", "360"], "--predict: there are only 360 held-out images"),
+    ):
+        assert message in refused(mnist.main, [*options, *wrong], capsys)
+    (tmp_path / "new" / "weights.npz").write_bytes(b"PK\3\4half")
+    assert "weights.npz has no" in refused(mnist.main, [*options, "--predict", "0"], capsys)
 
 
 def test_a_folder_without_the_files_names_them_and_stays_as_it_was(tmp_path, capsys):

@@ -205,7 +205,7 @@ def epoch_of(path: Path, accuracies: list[float]) -> tuple[int, str]:
     """After which epoch the weight in a file is: the tests below write the number of it."""
     with np.load(path) as weights:
         epoch = int(weights["weight"][0, 0])
-    return epoch, f"{accuracies[epoch - 1]:.2%}"
+    return epoch, f"{100 * accuracies[epoch - 1]:.2f} %"
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -239,7 +239,7 @@ def test_what_mnist_says_after_ctrl_c_is_true(
     with pytest.raises(KeyboardInterrupt):
         train()
     monkeypatch.setattr(os, "replace", replace)
-    said = record.weights_kept() + record.resume_hint()
+    said = record.weights_kept() + record.resume_hint("mnist --resume")
     if not (tmp_path / "weights.npz").exists():
         assert said == "No epoch was completed, so no weights were saved."
         return
@@ -251,7 +251,8 @@ def test_what_mnist_says_after_ctrl_c_is_true(
     again = Record(tmp_path, {"seed": 0})
     again.resume(parts)
     there = len(again.history)
-    assert said.endswith(f"goes on {'from there' if there == epoch else f'after epoch {there}'}.")
+    place = "from there" if there == epoch else f"after epoch {there}"
+    assert said.endswith(f"\nThis goes on {place}:\n  mnist --resume")
     assert epoch_of(tmp_path / "weights.npz", accuracies)[0] == there
     if times == 1:
         assert there == epoch == epoch_of(tmp_path / "best.npz", accuracies)[0]

@@ -71,7 +71,7 @@ def test_a_figure_that_is_off_changes_the_exit_status(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "error", [data.DataError("damaged"), program.DivergedError("nan"), PermissionError("no")]
+    "error", [data.DataError("damaged"), program.DivergedError("nan", 0.1), PermissionError("no")]
 )
 def test_a_failure_is_said_in_one_line(monkeypatch, capsys, error):
     def fail():

@@ -28,3 +28,4 @@ __all__ = [
     "TensorDataset", "TrainTest", "augment", "cifar10", "digits", "fashion_mnist", "kmnist",
     "mnist", "random_split", "read_idx",
 ]  # fmt: skip
+__dir__ = __all__.copy

@@ -24,6 +24,7 @@ import numpy as np
 from autograd_cnn.checks import mistake, number
 
 __all__ = ["noise", "warp"]
+__dir__ = __all__.copy
 
 
 def warp(

@@ -69,6 +69,10 @@ class Dataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__(self, index)")
 
+    def __repr__(self) -> str:
+        count = f"{len(self):,} elements" if type(self).__len__ is not Dataset.__len__ else ""
+        return f"{type(self).__name__}({count})"
+
 
 class TensorDataset(Dataset):
     """Arrays (N, ...) of equal length: ``dataset[i]`` is the tuple of every ``array[i]``.

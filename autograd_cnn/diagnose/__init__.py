@@ -7,3 +7,4 @@ from autograd_cnn.diagnose.summary import Summary, summary
 from autograd_cnn.diagnose.why import why_no_grad
 
 __all__ = ["Profile", "Summary", "detect_anomaly", "draw", "profile", "summary", "why_no_grad"]
+__dir__ = __all__.copy

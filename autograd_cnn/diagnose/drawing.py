@@ -13,6 +13,7 @@ from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Node, values
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tensor import Tensor
+from autograd_cnn.tensor.showing import Drawing
 
 _MERMAID = {"op": '(["{}"])', "leaf": '["{}"]', "constant": '["{}"]:::constant'}
 _DOT = {"op": "ellipse", "leaf": "box", "constant": "plaintext"}
@@ -53,7 +54,7 @@ def draw(
     picture = _Picture({id(t): name for name, t in named}, format == "dot")
     for node in reversed(behind(outputs)):
         picture.add(node)
-    return picture.text()
+    return Drawing(picture.text())
 
 
 class _Picture:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice, repeat, starmap
 from typing import Any
 
-from autograd_cnn.diagnose.table import aligned
+from autograd_cnn.diagnose.table import Table
 from autograd_cnn.engine.watch import Compute, Watcher, Watching, replaced_watcher
 from autograd_cnn.kernels.precision import slow_calls
 
@@ -35,7 +35,7 @@ def profile() -> Profile:
     return Profile()
 
 
-class Profile(Watching, Watcher):
+class Profile(Table, Watching, Watcher):
     """Calls and seconds per op and direction; ``print`` shows them as a table, slowest first.
 
     >>> with Profile() as found:
@@ -88,7 +88,7 @@ class Profile(Watching, Watcher):
                 for cause in causes:
                     self.slow[*key, cause] = self.slow.get((*key, cause), 0) + 1
 
-    def __str__(self) -> str:
+    def _cells(self) -> list[list[str]]:
         names = {name for name, _ in self.calls}
         total = {n: sum(s for (m, _), s in self.seconds.items() if m == n) for n in names}
         rows = [["op", "calls", "forward ms", "calls", "backward ms", "share"]]
@@ -102,11 +102,10 @@ class Profile(Watching, Watcher):
             rows.append([*cells, f"{total[name] / whole:.1%}"])
         outside = whole - sum(total.values())
         rows.append(["outside ops", "", f"{1e3 * outside:.3f}", "", "", f"{outside / whole:.1%}"])
-        rows.append(["total", "", f"{1e3 * whole:.3f}", "", "", ""])
-        slow = [
+        return [*rows, ["total", "", f"{1e3 * whole:.3f}", "", "", ""]]
+
+    def _notes(self) -> list[str]:
+        return [
             f"slow: {name} {direction} in {cause}, {calls} calls"
             for (name, direction, cause), calls in self.slow.items()
         ]
-        return "\n".join(aligned(rows) + slow)
-
-    __repr__ = __str__

@@ -14,7 +14,7 @@ import numpy as np
 from autograd_cnn import random
 from autograd_cnn.checks import mistake
 from autograd_cnn.config import get_default_dtype, held
-from autograd_cnn.diagnose.table import aligned
+from autograd_cnn.diagnose.table import Table
 from autograd_cnn.engine import modes, watch
 from autograd_cnn.engine.node import values, wrap
 from autograd_cnn.nn.hooks import LayerWatcher
@@ -37,8 +37,8 @@ class Row:
     calls: int = 0
 
 
-@dataclass
-class Summary:
+@dataclass(repr=False)
+class Summary(Table):
     """The result of `summary`; ``print`` shows a table.  A layer that ran twice is marked x2.
 
     >>> found = ag.summary(ag.nn.Linear(3, 2), (1, 3))
@@ -47,6 +47,7 @@ class Summary:
     """
 
     rows: list[Row]
+    _left = 2
 
     @property
     def parameters(self) -> int:
@@ -63,7 +64,7 @@ class Summary:
         """Bytes kept from forward to backward, with inputs and without parameters."""
         return sum(row.kept_bytes for row in self.rows)
 
-    def __str__(self) -> str:
+    def _cells(self) -> list[list[str]]:
         shown = [["layer", "output", "params", "mul-adds", "kept bytes"]]
         for row in self.rows:
             outer = [r.path for r in self.rows if r.path and row.path.startswith(f"{r.path}.")]
@@ -73,11 +74,7 @@ class Summary:
             counts = (row.parameters, row.multiply_adds, row.kept_bytes)
             shown.append([name, row.shape, *(_short(n) if n else "" for n in counts)])
         totals = (self.parameters, self.multiply_adds, self.kept_bytes)
-        head, *lines, total = aligned([*shown, ["total", "", *map(_short, totals)]], left=2)
-        rule = "-" * len(head)
-        return "\n".join([head, rule, *lines, rule, total])
-
-    __repr__ = __str__
+        return [*shown, ["total", "", *map(_short, totals)]]
 
 
 def _short(n: int) -> str:

@@ -180,11 +180,8 @@ def _or_none(name: str) -> Annotation | None:
     if asked is None:
         return None
     words = asked.words if asked.words.endswith("None") else f"{asked.words} or None"
-    holds = asked.holds
-    exact_types = (*asked.exact_types, type(None))
-    return asked._replace(
-        holds=lambda x: x is None or holds(x), words=words, exact_types=exact_types
-    )
+    holds, types = asked.holds, (*asked.exact_types, type(None))
+    return asked._replace(holds=lambda x: x is None or holds(x), words=words, exact_types=types)
 
 
 _CLASSES = {Any, bool, int, float, str, Window}

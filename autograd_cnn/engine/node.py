@@ -191,6 +191,10 @@ class Handle:
         self._functions = functions
         self._number = number
 
+    def __repr__(self) -> str:
+        state = "" if self._number in self._functions else ", removed"
+        return f"Handle(hook {self._number}{state})"
+
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""
         self._functions.pop(self._number, None)

@@ -52,10 +52,10 @@ class Op:
     """
 
     name: str
-    forward: Callable[..., Any]
+    forward: Callable[..., Any] = field(repr=False)
     inputs: tuple[str, ...]
-    rules: tuple[Rule | None, ...]
-    joint: Callable[..., Sequence[Array | None]] | None = None
+    rules: tuple[Rule | None, ...] = field(repr=False)
+    joint: Callable[..., Sequence[Array | None]] | None = field(default=None, repr=False)
     saves: tuple[str, ...] = ()
     variadic: bool = False
     params: tuple[str, ...] = ()
@@ -82,8 +82,9 @@ def op(
     function returns beside its result, as ``(out, {name: value})``; the rules receive them as
     keyword parameters.  `joint` replaces the rules by one function that also receives ``wanted``, a
     flag per input, and returns a gradient or None per input.  With `one_dtype`, floating inputs of
-    several dtypes raise TypeError.  With ``register=False`` the op stays out of `OPS`: a private
-    op, whose name need not be unique.
+    several dtypes raise TypeError.  A function of the same module and qualified name replaces the
+    earlier op, as in a notebook; the name of any other op raises TypeError.  With
+    ``register=False`` the op stays out of `OPS`: a private op, whose name need not be unique.
 
     >>> @ag.op(x=lambda g, out, x: g * 3.0 * x * x, register=False)
     ... def cube(x):
@@ -99,8 +100,12 @@ def op(
         arguments = Arguments(forward)
         record = _declare(arguments, rules, joint, tuple(saves))
         if register:
-            if record.name in OPS:
-                raise TypeError(f"op {record.name!r} is already registered")
+            known = OPS.setdefault(record.name, record).forward
+            if (known.__module__, known.__qualname__) != (forward.__module__, forward.__qualname__):
+                raise TypeError(
+                    f"op {record.name!r} is already registered, by {known.__module__}; choose "
+                    "another name, or pass register=False"
+                )
             OPS[record.name] = record
         call = _callable(record, arguments, one_dtype)
         call.op = record  # type: ignore[attr-defined]

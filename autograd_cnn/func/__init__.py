@@ -15,3 +15,4 @@ __all__ = [
     "functional_call", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp",
     "value_and_grad", "vjp",
 ]  # fmt: skip
+__dir__ = __all__.copy

@@ -21,6 +21,7 @@ from autograd_cnn.functional.resampling import *
 
 if not TYPE_CHECKING:
     __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
+    __dir__ = __all__.copy
 
     def __getattr__(name: str) -> object:
         raise checks.absent("F", __name__, name)

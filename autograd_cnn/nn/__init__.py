@@ -29,6 +29,7 @@ from autograd_cnn.nn.tree import IncompatibleKeys as IncompatibleKeys
 if not TYPE_CHECKING:
     __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
     __all__ += ["init", "utils"]
+    __dir__ = __all__.copy
 
     def __getattr__(name: str) -> object:
         raise checks.absent("nn", __name__, name)

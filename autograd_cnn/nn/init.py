@@ -21,6 +21,7 @@ __all__ = [
     "calculate_gain", "constant_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
     "orthogonal_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
 ]  # fmt: skip
+__dir__ = __all__.copy
 
 T = TypeVar("T", bound=Tensor)
 _GAINS = {

@@ -19,6 +19,7 @@ from autograd_cnn.nn.parameter import Parameter
 from autograd_cnn.nn.tree import ModuleTree
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tensor.methods import cast, dtype_of_move
+from autograd_cnn.tensor.showing import tree
 
 if TYPE_CHECKING:
     from autograd_cnn.tensor.types import ArrayT, HasForward
@@ -252,6 +253,9 @@ class Module(ModuleTree):
         lines += [f"({name}): {text}".replace("\n", "\n  ") for name, text in inner]
         body = "\n  ".join(lines)
         return f"{type(self).__name__}(\n  {body}\n)" if inner else f"{type(self).__name__}({body})"
+
+    def _repr_html_(self) -> str:
+        return tree(repr(self))
 
 
 if TYPE_CHECKING:

@@ -19,12 +19,8 @@ class Parameter(Tensor):
     """
 
     __slots__ = ()
+    _shown_as, _trained = "Parameter", True
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)
         self.array = np.asarray(self.array, order="C")
-
-    def __repr__(self) -> str:
-        text = np.array2string(self.array, separator=", ", prefix="Parameter(")
-        dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
-        return f"Parameter({text}{dtype}{'' if self.requires_grad else ', requires_grad=False'})"

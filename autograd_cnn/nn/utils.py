@@ -13,6 +13,7 @@ from autograd_cnn.engine.node import wrap
 from autograd_cnn.tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
+__dir__ = __all__.copy
 
 
 def clip_grad_norm_(

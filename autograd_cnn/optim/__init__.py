@@ -35,6 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 if not TYPE_CHECKING:
+    __dir__ = __all__.copy
     lr_scheduler = sys.modules[f"{__name__}.lr_scheduler"] = sys.modules[__name__]  # as in PyTorch
 
     def __getattr__(name: str) -> object:

@@ -7,6 +7,7 @@ from typing import Any
 
 from autograd_cnn.checks import number, same_state
 from autograd_cnn.optim.optimizer import Explained, Group, Optimizer
+from autograd_cnn.tensor.showing import one_line
 
 
 def groups_of(owner: str, optimizer: Any) -> list[Group]:
@@ -77,6 +78,8 @@ class LRScheduler(Explained):
             rates = zip(groups, loaded, self.base_lrs, before, self._rates)
             for group, rate, base, old, new in rates:
                 group["lr"] = new if rate in (base, old) else rate
+
+    __repr__ = one_line
 
     def _lr(self, position: int) -> float:
         """The learning rate of the group at `position` in epoch `last_epoch`."""

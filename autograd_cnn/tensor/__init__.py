@@ -19,6 +19,7 @@ from autograd_cnn.tensor import numpy_functions
 from autograd_cnn.tensor.array import ArrayAttributes
 from autograd_cnn.tensor.methods import Methods
 from autograd_cnn.tensor.numpy_special import refuse_hidden_conversion
+from autograd_cnn.tensor.showing import LINES, brief_values, escaped, folded
 
 
 class Tensor(ArrayAttributes, Methods):
@@ -36,6 +37,7 @@ class Tensor(ArrayAttributes, Methods):
     __slots__ = ()
     __array_priority__ = 1000
     __pandas_priority__ = 5000  # pandas leaves ``series * t`` to the tensor
+    _shown_as, _trained = "tensor", False
 
     @checked
     def __init__(self, data: Any, requires_grad: bool = False, dtype: DType | None = None) -> None:
@@ -57,11 +59,23 @@ class Tensor(ArrayAttributes, Methods):
         return self.op is None
 
     def __repr__(self) -> str:
-        text = np.array2string(self.array, separator=", ", prefix="tensor(")
-        dtype = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
-        origin = "" if self.op is None else f", op={self.op.name}"
-        grad = ", requires_grad=True" if self.requires_grad and not origin else ""
-        return f"tensor({text}{dtype}{origin}{grad})"
+        text = brief_values(self.array, f"{self._shown_as}(")
+        hidden = "..." in text or (self.size == 0 and self.ndim > 1)
+        text += f", shape={self.shape}" if hidden else ""
+        text += "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
+        return f"{self._shown_as}({text}{self._origin()})"
+
+    def _repr_html_(self) -> str:
+        title = f"{self._shown_as} {self.shape} {self.dtype}{self._origin()}"
+        values = np.array2string(self.array, separator=", ")
+        body = f"<pre>{escaped(values)}</pre></details>"
+        return folded(title, body, shown=values.count("\n") < LINES)
+
+    def _origin(self) -> str:
+        """The op that made it, or whether it is a leaf with other gradients than its class has."""
+        if self.op is not None:
+            return f", op={self.op.name}"
+        return "" if self.tracked is self._trained else f", requires_grad={self.tracked}"
 
     # ------------------------------------------------------------------------------------ gradients
 

@@ -13,3 +13,4 @@ __all__ = [
     "GradientError", "check_adjoint", "check_complex_step", "check_op", "gradcheck",
     "gradgradcheck",
 ]  # fmt: skip
+__dir__ = __all__.copy

@@ -46,3 +46,4 @@ __all__ = [
     "CheckpointError", "EarlyStopping", "Progress", "Step", "accuracy", "confusion_matrix",
     "load_checkpoint", "precision_recall_f1", "replace_file", "save_checkpoint", "top_k_accuracy",
 ]  # fmt: skip
+__dir__ = __all__.copy

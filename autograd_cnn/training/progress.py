@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from autograd_cnn.checks import integer, single
+from autograd_cnn.tensor.showing import one_line
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -36,6 +37,8 @@ class Progress:
         self._end: float | None = None
         self._bar: Any = None
         self._terminal = False
+
+    __repr__ = one_line
 
     def __enter__(self) -> Progress:
         self._start = self._shown = time.perf_counter()

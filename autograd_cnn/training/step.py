@@ -19,6 +19,7 @@ from autograd_cnn.engine.node import GraphError, Node, values, wrap
 from autograd_cnn.nn.program import Program, Programs, as_written, fitting
 from autograd_cnn.nn.recorded import Found, add_gradients
 from autograd_cnn.ops.loss import check_classes
+from autograd_cnn.tensor.showing import one_line
 
 if TYPE_CHECKING:
     from autograd_cnn.optim import Optimizer
@@ -68,6 +69,8 @@ class Step:
         self._programs = Programs()
         self._refused = False
         self._audit = os.environ.get(AUDIT) == "1"
+
+    __repr__ = one_line
 
     def __call__(self, inputs: Any, targets: Any) -> Tensor:
         """One step on a batch; `inputs` and `targets` are what the model and the loss take."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autograd_cnn.checks import choice, integer, same_state, single
+from autograd_cnn.tensor.showing import one_line
 
 
 class EarlyStopping:
@@ -40,6 +41,8 @@ class EarlyStopping:
         self.best: float | None = None
         self.waited = 0
         self._weights: Any = None
+
+    __repr__ = one_line
 
     def update(self, value: Any) -> bool:
         """Count an epoch that reached `value`, a single number; return whether to stop.
