@@ -61,7 +61,7 @@ def test_the_suggestion_trains(kind: Any) -> None:
     found = training.find_lr(model, F.cross_entropy, batches, optimizer)
     step = training.Step(model, F.cross_entropy, kind(model.parameters(), lr=found.suggestion))
     losses = [step(*batch).item() for _ in range(6) for batch in batches]
-    assert np.mean(losses[-8:]) < 0.3 * np.mean(losses[:2])
+    assert np.mean(losses[-8:]) < 0.4 * np.mean(losses[:2])
     assert repr(found).startswith(f"RateTest({len(found.rates)} rates from 1e-06 to ")
 
 

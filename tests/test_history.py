@@ -58,10 +58,10 @@ def test_the_best_epoch_is_the_first_of_the_best() -> None:
 def test_the_summary_says_where_it_began_ended_and_was_best() -> None:
     assert repr(epochs()).splitlines() == [
         "4 epochs in 6.0 s    first     last     best",
-        "loss                2.000   0.5000   0.5000  in epoch 4",
-        "accuracy          50.00 %  93.75 %  93.75 %  in epoch 4",
-        "test_loss           2.500    1.125   0.8333  in epoch 3",
-        "test_accuracy     50.00 %  70.00 %  75.00 %  in epoch 2",
+        "loss                 2.000   0.5000   0.5000  in epoch 4",
+        "accuracy           50.00 %  93.75 %  93.75 %  in epoch 4",
+        "test_loss            2.500    1.125   0.8333  in epoch 3",
+        "test_accuracy      50.00 %  70.00 %  75.00 %  in epoch 2",
     ]
     assert repr(History()) == "0 epochs  first  last  best"
     assert repr(epochs(1)).startswith("1 epoch in 1.5 s ")
@@ -109,7 +109,7 @@ def test_without_a_path_pyplot_shows_it() -> None:
     assert [axes.get_title("left") for axes in panels] == ["Loss", "Accuracy"]
     labels = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in panels]
     assert labels == [
-        ["training, mean of 1 steps", "test: 1.125"],
+        ["training, step by step", "test: 1.125"],
         ["training: 93.75 %", "test: 70.00 %"],
     ]
     pyplot.close(new)

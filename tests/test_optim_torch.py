@@ -100,7 +100,7 @@ THEIR_SCHEDULES = sorted(SCHEDULES.keys() - {"inverse time"})
 
 @pytest.mark.parametrize("milestones", [(3, 7), (1, 2), (0, 5), (4, 4)])
 @pytest.mark.parametrize(
-    "names", itertools.permutations(["linear", "step", "constant", "cosine"], 3)
+    "names", [*itertools.permutations(["linear", "step", "constant", "cosine"], 3)]
 )
 def test_sequences(names, milestones):
     found = []

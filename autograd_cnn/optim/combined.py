@@ -93,10 +93,8 @@ class SequentialLR(_Combined):
         self.milestones = [integer("SequentialLR", "a milestone", m, 0) for m in milestones]
         super().__init__(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1 or self.milestones != sorted(milestones):
-            raise ValueError(
-                f"SequentialLR: milestones must be {len(schedulers) - 1} rising epochs, one between "
-                f"every two schedules, got {list(milestones)}"
-            )
+            problem = f"milestones must be {len(schedulers) - 1} epochs in order, got {milestones}"
+            raise ValueError(f"SequentialLR: {problem}")
         self._begin([group["initial_lr"] for group in self.optimizer.param_groups])
         for _ in range(last_epoch + 1):
             self.step()

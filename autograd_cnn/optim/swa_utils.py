@@ -37,6 +37,8 @@ class AveragedModel(Module):
     [[3.0]]
     """
 
+    n_averaged: np.ndarray
+
     @checked
     def __init__(
         self, model: Any, *, multi_avg_fn: Function | None = None, use_buffers: bool = False
@@ -54,7 +56,7 @@ class AveragedModel(Module):
     def update_parameters(self, model: Module) -> None:
         """Add the weights that `model` has now; the first ones are copied."""
         both = self.module, model
-        found = [[*m.named_parameters(), *m.named_buffers()] for m in both]
+        found: Any = [[*m.named_parameters(), *m.named_buffers()] for m in both]
         names, given = ([(name, x.shape) for name, x in entries] for entries in found)
         if names != given:
             raise ValueError("AveragedModel.update_parameters: model must be as it was at first")
@@ -106,20 +108,20 @@ def update_bn(loader: Iterable[Any], model: Module) -> None:
         raise checks.mistake("update_bn", "model", "a module", model)
     norms = [m for m in model.modules() if isinstance(m, BatchNorm)]
     before = [(m, m.training) for m in model.modules()], [(m, m.momentum) for m in norms]
-    for m in norms:
-        for buffer, start in zip(m.buffers(), (0, 1, 0)):  # mean, variance, count
+    for norm in norms:
+        for buffer, start in zip(norm.buffers(), (0, 1, 0)):  # mean, variance, count
             buffer[...] = start
-        m.momentum = None
+        norm.momentum = None
     try:
         model.train()
         with no_grad():
             for batch in loader if norms else ():
                 model(batch[0] if isinstance(batch, (tuple, list)) else batch)
     finally:
-        for m, training in before[0]:
-            m.training = training
-        for m, momentum in before[1]:
-            m.momentum = momentum
+        for module, training in before[0]:
+            module.training = training
+        for norm, momentum in before[1]:
+            norm.momentum = momentum
 
 
 def __getattr__(name: str) -> object:

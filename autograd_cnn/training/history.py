@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -53,21 +54,18 @@ class History(list[dict[str, Any]]):
         return self[place]
 
     def __repr__(self) -> str:
-        seconds = sum(epoch.get("seconds", 0.0) for epoch in self)
-        title = f"{len(self)} epoch{'s' * (len(self) != 1)}" + f" in {seconds:.1f} s" * (
-            seconds > 0
-        )
-        rows = [(title, "first", "last", "best", "")]
+        title = f"{len(self)} epoch" + "s" * (len(self) != 1)
+        if seconds := sum(epoch.get("seconds", 0.0) for epoch in self):
+            title += f" in {seconds:.1f} s"
+        rows: list[tuple[str, ...]] = [(title, "first", "last", "best", "")]
         for name in self._names(0):
             column = np.array(self[name], float)
             place = _best(column, _mode(name))
             found = [_shown(name, x) for x in (column[0], column[-1], column[place or 0])]
             rows.append((name, *found, "" if place is None else f"in epoch {place + 1}"))
-        widths = [max(map(len, cells)) for cells in zip(*rows)]
-        lines = (
-            [row[0].ljust(widths[0]), *map(str.rjust, row[1:4], widths[1:]), row[4]] for row in rows
-        )
-        return "\n".join("  ".join(line).rstrip() for line in lines)
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        cells = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows)
+        return "\n".join("  ".join(line).rstrip() for line in cells)
 
     def plot(self, path: AnyPath | None = None, title: str = "") -> None:
         """Draw the values over the epochs, with a panel for each last word, such as "loss".
@@ -77,7 +75,7 @@ class History(list[dict[str, Any]]):
 
         >>> History([{"loss": 2.0}, {"loss": 1.0}]).plot("curves.png")  # doctest: +SKIP
         """
-        words = sorted({_word(name) for name in self._names(0) + self._names(1)}, reverse=True)
+        words = dict.fromkeys(map(_word, self._names(0) + self._names(1)))
         if not words:
             raise ValueError("History.plot: there are no numbers yet; append a dict for each epoch")
         with picture(path, (4.75 * max(len(words), 1.5), 4.2), "Training", title) as figure:
@@ -87,34 +85,33 @@ class History(list[dict[str, Any]]):
     def _names(self, rank: int) -> list[str]:
         """The names of numbers (rank 0) or of lists of numbers (rank 1)."""
         entries = (entry for epoch in self for entry in epoch.items() if entry[0] not in _ASIDE)
-        numeric = (
-            n for n, x in entries if np.ndim(x) == rank and np.asarray(x).dtype.kind in "iuf"
-        )
-        return list(dict.fromkeys(numeric))
+        found = [n for n, x in entries if np.ndim(x) == rank and np.asarray(x).dtype.kind in "iuf"]
+        return list(dict.fromkeys(found))
 
     def _draw(self, axes: Any, word: str) -> None:
         """Draw the values whose names end in `word`."""
         lists, names = ([n for n in self._names(rank) if _word(n) == word] for rank in (1, 0))
-        colours = iter((BLUE, ORANGE, GREY, "#1b7837", "#762a83"))
+        colours = cycle((BLUE, ORANGE, GREY, "#1b7837", "#762a83"))
         for name in lists:
             steps = np.concatenate([np.atleast_1d(np.array(x, float)) for x in self[name]])
-            at = np.arange(1, len(steps) + 1) * len(self) / len(steps)
+            at = np.arange(1.0, len(steps) + 1) * len(self) / len(steps)
             window, colour = max(1, len(steps) // 60), next(colours)
             axes.plot(at, steps, color=colour, alpha=0.2, linewidth=0.7)
-            draw_mean(
-                axes, at, steps, window, color=colour, label=f"training, mean of {window} steps"
-            )
+            label = f"training, mean of {window} steps" if window > 1 else "training, step by step"
+            draw_mean(axes, at, steps, window, color=colour, label=label)
         for name in sorted(names, key=word.__ne__):
             if lists and name == word:
                 continue  # the mean of the steps says the same
             column = np.array(self[name], float)
-            which = name.removesuffix(word).strip("_").replace("_", " ") or "training"
-            label = f"{which}: {_shown(name, column[-1])}"
-            at = np.arange(1, len(column) + 1)
+            which = name.removesuffix(word).replace("_", " ").strip()
+            label = which or ("training" if len(names) > 1 else word)
+            at = np.arange(1.0, len(column) + 1)
+            label += f": {_shown(name, column[-1])}"
             axes.plot(at, column, "o-", color=next(colours), markersize=4, label=label)
         axes.set(title=word.capitalize(), xlabel="epoch", xlim=(0, len(self) * 1.03))
         axes.xaxis.get_major_locator().set_params(integer=True)
-        if word == "loss":
+        drawn = np.concatenate([line.get_ydata() for line in axes.get_lines()])
+        if word == "loss" and (drawn > 0).any() and not (drawn <= 0).any():
             axes.set_yscale("log")
         elif word == "accuracy":
             axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.4g} %")

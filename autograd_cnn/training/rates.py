@@ -40,6 +40,8 @@ class RateTest:
             axes.plot(self.rates, self.losses, color=BLUE, alpha=0.3, linewidth=0.7)
             axes.plot(self.rates, self.smoothed, color=BLUE, label="loss, smoothed")
             axes.axvline(self.suggestion, color=ORANGE, label="suggestion")
+            fall = self.smoothed[0] - self.smoothed.min() or 1.0
+            axes.set_ylim(self.losses.min() - 0.1 * fall, self.smoothed[0] + 0.5 * fall)
             axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
             axes.grid(True)
             axes.legend()
