@@ -99,11 +99,19 @@ def test_drawing(name: str, tmp_path: Path) -> None:
     check_png(tmp_path / "curves.png")
 
 
-def test_without_a_path_pyplot_shows_it() -> None:
+def test_without_a_path_pyplot_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
     pyplot.switch_backend("agg")
-    before = pyplot.get_fignums()
+    before, make = pyplot.get_fignums(), pyplot.figure
+
+    def figure(*args: Any, **settings: Any) -> Any:
+        # Its first call sets a notebook up, which must not end with the style.
+        assert pyplot.rcParams["axes.spines.top"]
+        return make(*args, **settings)
+
+    monkeypatch.setattr(pyplot, "figure", figure)
     epochs().plot()
+    monkeypatch.undo()
     (new,) = set(pyplot.get_fignums()) - set(before)
     panels = pyplot.figure(new).axes
     assert [axes.get_title("left") for axes in panels] == ["Loss", "Accuracy"]

@@ -40,9 +40,9 @@ def canvas(path: AnyPath | None, size: tuple[float, float], dpi: int = 100) -> I
         figures = import_module("matplotlib.pyplot" if path is None else "matplotlib.figure")
     except ImportError as error:
         raise ImportError("pictures are drawn with matplotlib: pip install matplotlib") from error
+    make = figures.figure if path is None else figures.Figure
+    figure = make(figsize=size, layout="constrained")  # the first sets a notebook up, so not below
     with library.rc_context(STYLE):
-        make = figures.figure if path is None else figures.Figure
-        figure = make(figsize=size, layout="constrained")
         yield figure
         if path is not None:
             figure.savefig(path, dpi=dpi, facecolor="white")

