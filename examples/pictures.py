@@ -230,7 +230,8 @@ def train_for_tutorial(train: data.Split) -> tuple[Any, data.Split, History]:
     optimizer = optim.Adam(model.parameters(), lr=0.002)
     schedule = optim.CosineAnnealingLR(optimizer, T_max=8 * len(batches))
     history = fit(model, optimizer, schedule, batches, validation, epochs=8, prepare=from_half)
-    return model, validation, history
+    renamed = ({n.replace("test", "validation"): x for n, x in e.items()} for e in history)
+    return model, validation, History(renamed)
 
 
 def draw_trained(

@@ -402,6 +402,8 @@ opt.zero_grad(); F.mse_loss(net(X), ag.zeros(2, 2)).backward(); opt.step()  ==  
 opt.param_groups[0]["lr"]  ==  0.1
 optim.Adam(net.parameters(), betas=(0.9, 0.99), foreach=True)  =>  leave it out
 optim.lr_scheduler.StepLR(opt, step_size=10).get_last_lr()  ==  [0.1]
+ag.training.History([{"loss": 2.0}, {"loss": 1.0}])["loss"]  ==  [2.0, 1.0]
+ag.training.find_lr(net, F.mse_loss, [(X, ag.zeros(2, 2))]).suggestion > 0  ==  True
 from autograd_cnn.optim.lr_scheduler import StepLR; StepLR(opt, 10).get_last_lr()  ==  [0.1]
 optim.SparseAdam  =>  write optim.Adam
 optim.RAdam(net.parameters(), betas=(0.9, 0.99)).param_groups[0]["lr"]  ==  0.001
