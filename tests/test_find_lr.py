@@ -81,6 +81,25 @@ def test_generators_end_and_lists_go_round() -> None:
     assert len(training.find_lr(network(), F.cross_entropy, iter(batches), **settings).rates) == 3
 
 
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("source", ["seed", "generator", "manual_seed"])
+def test_a_loader_gives_the_passes_that_it_would_have_given(source: str, begun: bool) -> None:
+    inputs, labels = np.ones((32, 676), np.float32), np.arange(32) % 10
+    passes = []
+    for tested in (False, True):
+        ag.manual_seed(0)
+        own = {"seed": {"seed": 3}, "generator": {"generator": np.random.default_rng(3)}}
+        loader = data.DataLoader((inputs, labels), 8, shuffle=True, **own.get(source, {}))
+        if begun:
+            next(iter(loader))
+        if tested:
+            training.find_lr(network()[-1:], F.cross_entropy, loader, steps=9)
+        elif source == "manual_seed":
+            network()  # draws weights
+        passes.append([y.tolist() for _ in range(2) for _, y in loader])
+    assert passes[0] == passes[1]
+
+
 class Interrupted(list):
     """Batches, and then an error."""
 

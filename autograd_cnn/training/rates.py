@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import numpy as np
 
 from autograd_cnn import random
 from autograd_cnn.checks import integer, mistake, number
+from autograd_cnn.data import DataLoader
 from autograd_cnn.data.files import AnyPath
 from autograd_cnn.nn import Module
 from autograd_cnn.optim import SGD, Optimizer
@@ -62,7 +64,7 @@ def find_lr(
     `batches` gives pairs of inputs and targets, as often as needed.  Give the `optimizer` that will
     train: without one it is SGD with momentum 0.9.  The test ends where the smoothed loss is four
     times its lowest.  The suggestion is a tenth of the rate where it was lowest.  Then model,
-    optimizer, a loader's place and random numbers are as before, also after an error or Ctrl-C.
+    optimizer, loader and random numbers are as before, also after an error or Ctrl-C.
     Smith (2017), "Cyclical learning rates".
 
     >>> _ = ag.manual_seed(0)
@@ -78,9 +80,12 @@ def find_lr(
     number("find_lr", "highest", highest, above=lowest)
     rates = np.geomspace(lowest, highest, integer("find_lr", "steps", steps, 2))
     optimizer = optimizer or SGD(model.parameters(), momentum=0.9)
+    if isinstance(batches, DataLoader):  # whose passes count
+        twin = batches = copy.copy(batches)
+        twin.generator = copy.deepcopy(twin.generator)
     step, losses, smoothed = Step(model, loss, optimizer), list[float](), list[float]()
     mean = 0.0
-    with _as_before(model, optimizer, batches), np.errstate(over="ignore", invalid="ignore"):
+    with _as_before(model, optimizer), np.errstate(over="ignore", invalid="ignore"):
         model.train()
         for rate, (inputs, targets) in zip(rates.tolist(), _again(batches)):
             for group in optimizer.param_groups:
@@ -112,14 +117,13 @@ def _again(batches: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def _as_before(model: Module, optimizer: Optimizer, batches: Any) -> Iterator[None]:
+def _as_before(model: Module, optimizer: Optimizer) -> Iterator[None]:
     """Leave all that a training changes as it was."""
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     leaves = {id(p): p for p in (*model.parameters(), *trained)}.values()
     held = [(p, p.array.copy(), p.grad) for p in leaves]
     modes = [(m, m.training) for m in model.modules()]
-    parts = [part for part in (model, optimizer, batches) if hasattr(part, "load_state_dict")]
-    states = [part.state_dict() for part in parts]
+    state, kept = model.state_dict(), optimizer.state_dict()
     try:
         with random.replay():
             yield
@@ -127,7 +131,7 @@ def _as_before(model: Module, optimizer: Optimizer, batches: Any) -> Iterator[No
         for p, array, grad in held:
             p.touch()
             p.array[...], p.grad = array, grad
-        for part, state in zip(parts, states):
-            part.load_state_dict(state)
+        model.load_state_dict(state)
+        optimizer.load_state_dict(kept)
         for module, training in modes:
             module.training = training
