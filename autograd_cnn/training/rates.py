@@ -81,8 +81,9 @@ def find_lr(
     rates = np.geomspace(lowest, highest, integer("find_lr", "steps", steps, 2))
     optimizer = optimizer or SGD(model.parameters(), momentum=0.9)
     if isinstance(batches, DataLoader):  # whose passes count
-        twin = batches = copy.copy(batches)
+        twin: Any = copy.copy(batches)
         twin.generator = copy.deepcopy(twin.generator)
+        batches = twin
     step, losses, smoothed = Step(model, loss, optimizer), list[float](), list[float]()
     mean = 0.0
     with _as_before(model, optimizer), np.errstate(over="ignore", invalid="ignore"):
