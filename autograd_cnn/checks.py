@@ -242,7 +242,7 @@ def explains(listed: str) -> Callable[[type[T]], type[T]]:
 def _elsewhere(name: str) -> str:
     """Where another module has the name, or NumPy."""
     homes = ".nn .functional .optim .func .data .training .diagnose .testing .nn.utils .nn.init"
-    for home in ("", *homes.split(), ".data.augment"):
+    for home in ("", *homes.split(), ".data.augment", ".optim.swa_utils"):
         if name in importlib.import_module(f"autograd_cnn{home}").__all__:
             return f"write ag{home}.{name}"
     others = (hints(other).get(name, "") for other in ("ag", "nn", "F", "optim"))

@@ -1,40 +1,25 @@
 """Figures of a training run, and the parts of all pictures, drawn with matplotlib."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from autograd_cnn.training.plots import BLUE, GREY, ORANGE, picture
+from autograd_cnn.training.plots import canvas as canvas
+from autograd_cnn.training.plots import draw_mean as draw_mean
+
 try:
-    from matplotlib import rc_context
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
 except ImportError:  # everything but the figures works without it
     Figure = None
 
 NEED = "need matplotlib (python -m pip install matplotlib)"
 
-BLUE, ORANGE, GREY, LIGHT = "#2166ac", "#e08214", "#666666", "#cccccc"
+LIGHT = "#cccccc"
 INK, SIGNED = "gray_r", "RdBu_r"  # colours of an image; of values below and above zero
-STYLE = {
-    "font.size": 11,
-    "axes.titlesize": 13,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.axisbelow": True,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "grid.color": "#dddddd",
-    "legend.frameon": False,
-}
 
 # ------------------------------------------------------------------------------------------- parts
 
@@ -42,25 +27,6 @@ STYLE = {
 def available() -> bool:
     """Whether matplotlib is installed."""
     return Figure is not None
-
-
-@contextmanager
-def canvas(path: Path, size: tuple[float, float], dpi: int = 100) -> Iterator[Any]:
-    """An empty figure of `size` inches to draw on, saved as a PNG when the block ends."""
-    with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        yield figure
-        figure.savefig(path, dpi=dpi, facecolor="white")
-
-
-@contextmanager
-def picture(path: Path, size: tuple[float, float], what: str, about: str) -> Iterator[Any]:
-    """A canvas with a headline: `what` in bold, then `about`."""
-    with canvas(path, size, dpi=110) as figure:
-        yield figure
-        bold = what.replace(" ", r"\ ")
-        figure.suptitle(rf"$\bf{{{bold}}}$   {about}", x=0.015, ha="left", fontsize=12)
-        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
 
 
 def empty_grid(figure: Any, rows: int, columns: int, **shape: Any) -> np.ndarray:
@@ -120,56 +86,7 @@ def outline(axes: Any, left: float, top: float, size: float = 1) -> None:
     axes.add_patch(box).set(zorder=5, clip_on=False)
 
 
-def draw_mean(axes: Any, at: np.ndarray, values: np.ndarray, window: int, **style: Any) -> None:
-    """A line of the mean of every `window` values in a row."""
-    smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-    axes.plot(at[window - 1 :], smooth, **style)
-
-
 # ---------------------------------------------------------------------------------- a training run
-
-
-def draw_curves(path: Path, title: str, history: Sequence[dict[str, Any]]) -> None:
-    """Loss per step and epoch on the left, accuracy per epoch on the right.
-
-    `history` is that of `training.fit`.
-    """
-    with picture(path, (9.5, 4.2), "Training", title) as figure:
-        left, right = figure.subplots(1, 2)
-        _draw_losses(left, history)
-        _draw_accuracies(right, history)
-        for axes in (left, right):
-            axes.set_xlabel("epoch")
-            axes.set_xlim(0, len(history) * 1.03)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.grid(True)
-            axes.legend()
-
-
-def _draw_losses(axes: Any, history: Sequence[dict[str, Any]]) -> None:
-    steps = np.concatenate([epoch["step_losses"] for epoch in history])
-    at = np.arange(1, len(steps) + 1) * len(history) / len(steps)
-    window = max(1, len(steps) // 60)
-    axes.plot(at, steps, color=BLUE, alpha=0.2, linewidth=0.7)
-    draw_mean(axes, at, steps, window, color=BLUE, label=f"training, mean of {window} steps")
-    _draw_epochs(axes, [epoch["test_loss"] for epoch in history], ORANGE, "held-out images")
-    axes.set_yscale("log")
-    axes.set_title("Loss (cross entropy)")
-
-
-def _draw_accuracies(axes: Any, history: Sequence[dict[str, Any]]) -> None:
-    training = [epoch["accuracy"] for epoch in history]
-    held_out = [epoch["test_accuracy"] for epoch in history]
-    _draw_epochs(axes, training, BLUE, "training, while it learns")
-    _draw_epochs(axes, held_out, ORANGE, f"held-out images: {held_out[-1]:.2%}")
-    low, high = min(training + held_out), max(training + held_out)
-    axes.set_ylim(bottom=low - 0.4 * (high - low) - 1e-3)  # room for the legend
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_title("Accuracy")
-
-
-def _draw_epochs(axes: Any, values: Sequence[float], color: str, label: str) -> None:
-    axes.plot(range(1, len(values) + 1), values, "o-", color=color, markersize=4, label=label)
 
 
 def draw_confusion(path: Path, title: str, confusion: np.ndarray) -> None:

@@ -255,7 +255,7 @@ def show(title: str, model: nn.Module, test: data.Split, record: Record) -> None
     if not figures.available():
         print(f"Figures skipped: they {figures.NEED}.")
         return
-    figures.draw_curves(out / "curves.png", title, record.history)
+    record.history.plot(out / "curves.png", title)
     figures.draw_confusion(out / "confusion.png", title, confusion)
     figures.draw_filters(out / "filters.png", first_filters(model))
     figures.draw_mistakes(out / "mistakes.png", title, test, scores)

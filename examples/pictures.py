@@ -36,10 +36,11 @@ from figures import (
 from inspection import SOBEL, detail, edges, feature_maps, pool, probabilities, saliency
 from models import cnn
 from program import Parser, one_line
-from training import History, fit, standardise
+from training import fit, standardise
 
 import autograd_cnn as ag
 from autograd_cnn import data, optim
+from autograd_cnn.training import History
 
 ACROSS = 8  # pictures in a row
 BY = " \N{MULTIPLICATION SIGN} "
@@ -209,7 +210,7 @@ def draw_tutorial(folder: Path) -> None:
         draw(folder / f"{name}.png")
     model, validation, history = train_for_tutorial(dataset.train)
     title = f"embedded digits (UCI), {len(validation.labels)} images for validation"
-    figures.draw_curves(folder / "5-curves.png", title, history)
+    history.plot(folder / "5-curves.png", title)
     title = f"embedded digits (UCI), {len(dataset.test.labels)} test images"
     draw_trained(folder, "5-", title, model, dataset.test, from_half(dataset.test.images))
 
@@ -229,7 +230,8 @@ def train_for_tutorial(train: data.Split) -> tuple[Any, data.Split, History]:
     optimizer = optim.Adam(model.parameters(), lr=0.002)
     schedule = optim.CosineAnnealingLR(optimizer, T_max=8 * len(batches))
     history = fit(model, optimizer, schedule, batches, validation, epochs=8, prepare=from_half)
-    return model, validation, history
+    renamed = ({n.replace("test", "validation"): x for n, x in e.items()} for e in history)
+    return model, validation, History(renamed)
 
 
 def draw_trained(

@@ -13,6 +13,7 @@ import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn.training import (
     CheckpointError,
+    History,
     Progress,
     Step,
     accuracy,
@@ -20,8 +21,6 @@ from autograd_cnn.training import (
     replace_file,
     save_checkpoint,
 )
-
-History = list[dict[str, Any]]
 
 
 class DivergedError(Exception):
@@ -93,7 +92,7 @@ def fit(
     the images.  The history has a dict of plain data for each epoch.  Training goes on after the
     epochs of the `history` given, and adds to it.  `after_epoch` gets the history, before the line.
     """
-    history = [] if history is None else history
+    history = History() if history is None else history
     for number in range(len(history) + 1, epochs + 1):
         title = f"epoch {number:{len(str(epochs))}}/{epochs}"
         start = time.perf_counter()
@@ -106,7 +105,7 @@ def fit(
             "test_loss": float(scores.losses.mean()),
             "test_accuracy": scores.accuracy,
             "seconds": time.perf_counter() - start,
-            "step_losses": losses,
+            "step_loss": losses,
         }
         history.append(epoch)
         if after_epoch is not None:
@@ -152,7 +151,7 @@ class Record:
 
     def __init__(self, out: Path, settings: dict[str, Any] | None = None) -> None:
         self.out, self.settings = out, settings or {}
-        self.history: History = []
+        self.history = History()
         self.begun = 0, dict[str, np.ndarray]()  # the epochs and the weights of the last save
         self.parts: tuple[str, ...] = ()  # their names in the checkpoint
 
@@ -173,9 +172,8 @@ class Record:
             raise
 
     def _write(self, parts: dict[str, Any]) -> None:
-        *earlier, last = (epoch["test_accuracy"] for epoch in self.history)
         self._write_weights("weights.npz")
-        if last > max(earlier, default=-1.0):
+        if self.history.best("test_accuracy") is self.history[-1]:
             self._write_weights("best.npz")
         save_checkpoint(self.checkpoint, settings=self.settings, history=self.history, **parts)
 

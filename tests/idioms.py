@@ -402,8 +402,27 @@ opt.zero_grad(); F.mse_loss(net(X), ag.zeros(2, 2)).backward(); opt.step()  ==  
 opt.param_groups[0]["lr"]  ==  0.1
 optim.Adam(net.parameters(), betas=(0.9, 0.99), foreach=True)  =>  leave it out
 optim.lr_scheduler.StepLR(opt, step_size=10).get_last_lr()  ==  [0.1]
+ag.training.History([{"loss": 2.0}, {"loss": 1.0}])["loss"]  ==  [2.0, 1.0]
+ag.training.find_lr(net, F.mse_loss, [(X, ag.zeros(2, 2))]).suggestion > 0  ==  True
 from autograd_cnn.optim.lr_scheduler import StepLR; StepLR(opt, 10).get_last_lr()  ==  [0.1]
 optim.SparseAdam  =>  write optim.Adam
+optim.RAdam(net.parameters(), betas=(0.9, 0.99)).param_groups[0]["lr"]  ==  0.001
+optim.Adamax(net.parameters()).param_groups[0]["lr"]  ==  0.002
+lbfgs = optim.LBFGS([W], lr=0.1, line_search_fn="strong_wolfe"); lbfgs.step()  =>  closure must be
+optim.LBFGS([W]).step(lambda: ((W - 1) ** 2).sum().backward() or 3.0)  ==  3.0
+optim.lr_scheduler.ConstantLR(opt, factor=0.5, total_iters=4).get_last_lr()  ==  [0.05]
+optim.lr_scheduler.PolynomialLR(opt, total_iters=4, power=1.0).get_last_lr()  ==  [0.1]
+optim.lr_scheduler.CosineAnnealingWarmRestarts(opt, T_0=5, T_mult=2).step(3.5)  ==  None
+a = optim.lr_scheduler.LinearLR(opt); b = optim.lr_scheduler.StepLR(opt, 2); optim.lr_scheduler.SequentialLR(opt, schedulers=[a, b], milestones=[5]).step()  ==  None
+optim.lr_scheduler.ChainedScheduler([optim.lr_scheduler.StepLR(opt, 2)]).get_last_lr()  ==  [0.1]
+optim.lr_scheduler.CyclicLR  =>  write optim.OneCycleLR
+optim.swa_utils.AveragedModel(net)(X).shape  ==  (2, 2)
+from autograd_cnn.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn; AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.999)).update_parameters(net)  ==  None
+optim.swa_utils.update_bn([X, (X, W)], net)  ==  None
+optim.swa_utils.SWALR  =>  write optim.CosineAnnealingLR
+optim.AveragedModel  =>  write ag.optim.swa_utils.AveragedModel
+nn.utils.parameters_to_vector(net.parameters()).shape  ==  (26,)
+nn.utils.vector_to_parameters(ag.zeros(26), net.parameters())  ==  None
 init.xavier_uniform_(net[0].weight).shape  ==  (4, 3)
 with ag.no_grad(): out = net(X)
 ag.optim is optim  ==  True

@@ -51,6 +51,21 @@ sgd().add_param_group(3)  =>  TypeError: SGD: a parameter group must be a dict .
 optim.Adam([x(1)], betas=0.9)  =>  ValueError: Adam: betas must be two numbers, got 0.9
 optim.AdamW([x(1)], eps=-1)  =>  ValueError: AdamW: eps must be at least 0, got -1
 optim.NAdam([x(1)], betas=(0.9, 1))  =>  ValueError: NAdam: betas[1] ... below 1, got 1
+optim.RAdam([x(1)], eps="a")  =>  TypeError: RAdam: eps must be a number, got 'a'
+optim.Adamax([x(1)], lr=-1)  =>  ValueError: Adamax: lr must be at least 0, got -1
+optim.LBFGS([x(1)]).step()
+    =>  TypeError: LBFGS.step: closure must be a function that computes the loss and its gradients
+optim.LBFGS([x(1)]).step(lambda: None)
+    =>  TypeError: LBFGS.step: the closure's result must be a single number, got NoneType
+optim.LBFGS([x(1)]).step(lambda: 1.0)
+    =>  RuntimeError: LBFGS.step: no parameter has a gradient; call loss.backward() first
+optim.LBFGS([x(1)], max_iter=1.5)  =>  TypeError: LBFGS: max_iter must be an integer, got 1.5
+optim.LBFGS([x(1)], line_search_fn="wolfe")
+    =>  ValueError: LBFGS: line_search_fn must be None or 'strong_wolfe', got 'wolfe'
+optim.LBFGS([{"params": x(1)}, {"params": x(1)}])
+    =>  ValueError: LBFGS: all parameters must be in one group; give them as one list
+training.Step(nn.ReLU(), F.mse_loss, optim.LBFGS([x(1)]))
+    =>  TypeError: Step: LBFGS computes losses itself; call its step(closure) instead
 optim.Adagrad([x(1)], lr="a")  =>  TypeError: Adagrad: lr must be a number, got 'a'
 optim.RMSprop([x(1)], alpha=2)  =>  ValueError: RMSprop: alpha must be ... at most 1, got 2
 optim.Adadelta([x(1)], rho=-1)  =>  ValueError: Adadelta: rho must be at least 0 and at most 1
@@ -64,10 +79,34 @@ optim.ExponentialLR(sgd(), "a")  =>  TypeError: ExponentialLR: gamma must be a n
 optim.InverseTimeLR(sgd(), -1)  =>  ValueError: InverseTimeLR: decay must be at least 0
 optim.LinearLR(sgd(), 0)  =>  ValueError: LinearLR: start_factor must be above 0 and at most 1
 optim.LambdaLR(sgd(), 0.5)  =>  TypeError: LambdaLR: lr_lambda must be a function of the epoch
+optim.ConstantLR(sgd(), 2)  =>  ValueError: ConstantLR: factor must be at least 0 and at most 1
+optim.PolynomialLR(sgd(), 0)  =>  ValueError: PolynomialLR: total_iters must be at least 1, got 0
+optim.CosineAnnealingWarmRestarts(sgd(), 2.5)
+    =>  TypeError: CosineAnnealingWarmRestarts: T_0 must be an integer, got 2.5
+optim.CosineAnnealingWarmRestarts(sgd(), 2).step(-1)
+    =>  ValueError: CosineAnnealingWarmRestarts.step: epoch must be at least 0, got -1
+optim.SequentialLR(sgd(), [optim.StepLR(sgd(), 1)], [])
+    =>  ValueError: SequentialLR: all schedulers must have the same optimizer
+optim.SequentialLR(sgd(), [], [])
+    =>  TypeError: SequentialLR: schedulers must be a list of schedules, got []
+optim.SequentialLR(sgd(), [sgd()], 3)  =>  TypeError: SequentialLR: milestones must be a list of
+optim.ChainedScheduler([3])  =>  TypeError: ChainedScheduler: each of schedulers must be a schedule
+optim.ChainedScheduler([optim.ReduceLROnPlateau(sgd())])
+    =>  ValueError: ChainedScheduler: ReduceLROnPlateau steps with a metric, so by itself
+optim.swa_utils.AveragedModel(3)
+    =>  TypeError: AveragedModel: model must be a module, got 3
+optim.swa_utils.AveragedModel(nn.ReLU()).update_parameters(nn.Linear(1, 1))
+    =>  ValueError: AveragedModel.update_parameters: model must be as it was at first
+optim.swa_utils.get_ema_multi_avg_fn(2)
+    =>  ValueError: get_ema_multi_avg_fn: decay must be at least 0 and at most 1, got 2
+optim.swa_utils.update_bn([], 3)  =>  TypeError: update_bn: model must be a module, got 3
 optim.ReduceLROnPlateau(sgd(), "up")
     =>  ValueError: ReduceLROnPlateau: mode must be 'min' or 'max', got 'up'
 nn.utils.clip_grad_norm_([x(1)], -1)
     =>  ValueError: clip_grad_norm_: max_norm must be at least 0, got -1
+nn.utils.parameters_to_vector([])  =>  ValueError: parameters_to_vector: got no parameters
+nn.utils.vector_to_parameters(np.ones(3), [x(2)])
+    =>  ValueError: vector_to_parameters: vec must have the shape (2,) of all parameters, got ...(3,)
 nn.utils.clip_grad_value_(3, 1)  =>  TypeError: clip_grad_value_: parameters must be an
 # data
 data.DataLoader(3)  =>  TypeError: dataset: ...__len__ and __getitem__ or with __iter__, got int
@@ -162,6 +201,21 @@ training.confusion_matrix(np.array([0]), np.array([0]), classes=2.5)
     =>  TypeError: confusion_matrix: classes must be an integer, got 2.5
 training.confusion_matrix(np.array([0]), np.array([0]), classes=-1)
     =>  ValueError: confusion_matrix: classes must be at least 1, got -1
+training.History()["loss"]
+    =>  KeyError: "History: no epoch has 'loss'; there is nothing yet"
+training.History([{"loss": 1.0}]).best("loss", "low")
+    =>  ValueError: History.best: mode must be 'min' or 'max', got 'low'
+training.History([{"loss": np.nan}]).best("loss")
+    =>  ValueError: History.best: loss has no number yet
+training.History().plot()
+    =>  ValueError: History.plot: there are no numbers yet; append a dict for each epoch
+training.find_lr(3, F.mse_loss, [])  =>  TypeError: find_lr: model must be a module, got 3
+training.find_lr(nn.Linear(1, 1), F.mse_loss, [3])
+    =>  TypeError: find_lr: each of batches must be a pair of inputs and targets, got 3
+training.find_lr(nn.Linear(1, 1), F.mse_loss, [])
+    =>  ValueError: find_lr: batches gave none, or the loss of the first is not finite
+training.find_lr(nn.Linear(1, 1), F.mse_loss, [], highest=0)
+    =>  ValueError: find_lr: highest must be above 1e-06, got 0
 training.Progress(1, 2)  =>  TypeError: Progress: title must be a string, got 1
 training.Progress("a", [1])  =>  TypeError: Progress: steps must be an integer
 training.Progress("a", 1).update(0)

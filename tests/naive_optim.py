@@ -68,6 +68,32 @@ def nadam(p: Any, gradients: Gradients, s: Any) -> Path:
         yield p
 
 
+def radam(p: Any, gradients: Gradients, s: Any) -> Path:
+    m = v = 0
+    most = 2 / (1 - s.betas[1]) - 1
+    for t, g in enumerate(gradients, start=1):
+        p, g = decayed(p, g, s)
+        m = s.betas[0] * m + (1 - s.betas[0]) * g
+        v = s.betas[1] * v + (1 - s.betas[1]) * g**2
+        step = m / (1 - s.betas[0] ** t)
+        n = most - 2 * t * s.betas[1] ** t / (1 - s.betas[1] ** t)
+        if n > 5:
+            r = np.sqrt((n - 4) * (n - 2) * most / ((most - 4) * (most - 2) * n))
+            step = step * r * np.sqrt(1 - s.betas[1] ** t) / (np.sqrt(v) + s.eps)
+        p = p - s.lr * step
+        yield p
+
+
+def adamax(p: Any, gradients: Gradients, s: Any) -> Path:
+    m = u = 0
+    for t, g in enumerate(gradients, start=1):
+        _, g = decayed(p, g, s)
+        m = s.betas[0] * m + (1 - s.betas[0]) * g
+        u = np.maximum(s.betas[1] * u, np.abs(g) + s.eps)
+        p = p - s.lr / (1 - s.betas[0] ** t) * m / u
+        yield p
+
+
 def adagrad(p: Any, gradients: Gradients, s: Any) -> Path:
     total = s.initial_accumulator_value
     for t, g in enumerate(gradients, start=1):

@@ -69,13 +69,16 @@ OPTIMIZERS = {
     optim.Adam: Case(naive_optim.adam, _shrinking),
     optim.AdamW: Case(naive_optim.adamw, _shrinking),
     optim.NAdam: Case(naive_optim.nadam, _busy),
+    optim.RAdam: Case(naive_optim.radam, {**_busy, "betas": (0.9, 0.9)}),
+    optim.Adamax: Case(naive_optim.adamax, {**_busy, "betas": (0.9, 0.5)}),
     optim.Adagrad: Case(naive_optim.adagrad, {**_busy, "lr_decay": 0.1}),
     optim.RMSprop: Case(naive_optim.rmsprop, {**_busy, "momentum": 0.9, "centered": True}),
     optim.Adadelta: Case(naive_optim.adadelta, _busy),
 }
 
 # What each setting is tried with; flags are on and off.  Means that forget at once are left out: a
-# step along the sign of the gradient turns the rounding of a gradient near 0 into another path.
+# step along the sign of the gradient turns the rounding of a gradient near 0 into another path.  So
+# Adamax is drawn without weight decay, by which gradients depend on the path.
 _TRIED: dict[str, Any] = {
     "lr": st.floats(0, 0.1) | st.just(1.0),
     "weight_decay": st.sampled_from([0, 0.01, 0.5]),
@@ -97,7 +100,7 @@ def settings_of(kind: Any) -> st.SearchStrategy[dict[str, Any]]:
     drawn = st.fixed_dictionaries({name: _TRIED.get(name, st.booleans()) for name in names})
     return drawn.filter(
         lambda s: not s.get("nesterov") or (s["momentum"] and not s.get("dampening"))
-    )
+    ).filter(lambda s: kind is not optim.Adamax or not s["weight_decay"])
 
 
 # --------------------------------------------------------------------------------------- schedules
@@ -118,6 +121,31 @@ SCHEDULES: dict[str, tuple[Any, Any]] = {
     "linear, down": (
         lambda m, o, **k: m.LinearLR(o, 1.0, 0.0, total_iters=4, **k),
         np.maximum(1 - _t / 4, 0),
+    ),
+    "constant": (lambda m, o, **k: m.ConstantLR(o, 0.5, 4, **k), np.where(_t < 4, 0.5, 1)),
+    "polynomial": (
+        lambda m, o, **k: m.PolynomialLR(o, total_iters=4, power=2.0, **k),
+        np.maximum(1 - _t / 4, 0) ** 2,
+    ),
+    "warm restarts": (
+        lambda m, o, **k: m.CosineAnnealingWarmRestarts(o, 2, **k),
+        np.where(_t % 2, 0.5, 1),
+    ),
+    "longer restarts": (
+        lambda m, o, **k: m.CosineAnnealingWarmRestarts(o, 2, 2, 0.05, **k),
+        None,
+    ),
+    "sequence": (
+        lambda m, o, **k: m.SequentialLR(
+            o, [m.LinearLR(o, 0.5, total_iters=2), m.StepLR(o, 3, 0.5)], [2], **k
+        ),
+        np.where(_t < 2, 0.5 + _t / 4, 0.5 ** ((_t - 2) // 3)),
+    ),
+    "chain": (
+        lambda m, o, **k: m.ChainedScheduler(
+            [m.ConstantLR(o, 0.5, 4, **k), m.StepLR(o, 3, 0.5, **k)]
+        ),
+        np.where(_t < 4, 0.5, 1) * 0.5 ** (_t // 3),
     ),
     "lambda": (lambda m, o, **k: m.LambdaLR(o, lambda t: 1 / (1 + t**2), **k), 1 / (1 + _t**2)),
     "lambda per group": (

@@ -19,6 +19,7 @@ MODULES = [
     ag.nn.init,
     ag.nn.utils,
     ag.optim,
+    ag.optim.swa_utils,
     ag.data,
     ag.data.augment,
     ag.func,
@@ -28,7 +29,7 @@ MODULES = [
 ]
 CLASSES = [
     *(ag.Tensor, ag.nn.Module, ag.optim.Optimizer, ag.optim.LRScheduler, ag.data.DataLoader),
-    *(ag.training.EarlyStopping, ag.training.Progress),
+    *(ag.training.EarlyStopping, ag.training.History, ag.training.Progress),
 ]
 OPERATIONS = ag.OPS.keys() | COMPOSITIONS.keys() | {*ag.__all__}
 

@@ -72,7 +72,9 @@ ARGUMENTS = {  # what each needs beside an optimizer
     optim.StepLR: (1,), optim.MultiStepLR: ([1],), optim.ExponentialLR: (0.5,),
     optim.InverseTimeLR: (0.5,), optim.LambdaLR: (abs,), optim.CosineAnnealingLR: (3,),
     optim.OneCycleLR: (1.0, 5), optim.LinearLR: (), optim.ReduceLROnPlateau: (),
+    optim.CosineAnnealingWarmRestarts: (3,),
 }  # fmt: skip
+COMBINED = (optim.SequentialLR, optim.ChainedScheduler)
 KINDS = [getattr(optim, name) for name in optim.__all__ if name not in ("Optimizer", "LRScheduler")]
 
 
@@ -81,12 +83,16 @@ def test_an_unknown_or_missing_setting_is_told_with_the_signature(kind):
     schedule = issubclass(kind, optim.LRScheduler)
     first = optim.SGD([leaf([1.0])]) if schedule else [leaf([1.0])]
     given, name = (first, *ARGUMENTS.get(kind, ())), kind.__name__
+    if kind in COMBINED:
+        inner = [optim.StepLR(first, 1)]
+        given = (first, inner, []) if kind is optim.SequentialLR else (inner,)
     kind(*given)
     with pytest.raises(TypeError) as caught:
         kind(*given, rate=1)
     message = f"{name}: unknown argument 'rate'; the signature is {name}("
     assert str(caught.value).startswith(message)
     missing = "optimizer" if schedule else "params"
+    missing = "schedulers" if kind is optim.ChainedScheduler else missing
     with pytest.raises(TypeError, match=f"^{name}: argument '{missing}' is missing; the signature"):
         kind()
 

@@ -1,6 +1,7 @@
 """Optimizers, schedules and clipping against PyTorch itself, where it is installed."""
 
 import inspect
+import itertools
 import math
 
 import hypothesis
@@ -95,6 +96,35 @@ def test_schedules(name, kind, momentum):
 
 
 THEIR_SCHEDULES = sorted(SCHEDULES.keys() - {"inverse time"})
+
+
+@pytest.mark.parametrize("milestones", [(3, 7), (1, 2), (0, 5), (4, 4)])
+@pytest.mark.parametrize(
+    "names", [*itertools.permutations(["linear", "step", "constant", "cosine"], 3)]
+)
+def test_sequences(names, milestones):
+    found = []
+    for home, optimizer in ((optim, two_groups()), (torch.optim.lr_scheduler, their_optimizer())):
+        made = [SCHEDULES[name][0](home, optimizer) for name in names]
+        schedule = home.SequentialLR(optimizer, made, list(milestones))
+        if home is not optim:
+            optimizer.step()
+        found.append(path(schedule, 20))
+    np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("settings", [(4,), (3, 2), (1, 3, 0.05)])
+def test_restarts_in_the_middle_of_an_epoch(settings):
+    schedules = [
+        optim.CosineAnnealingWarmRestarts(two_groups(), *settings),
+        their_schedule(lambda m, o: m.CosineAnnealingWarmRestarts(o, *settings)),
+    ]
+    for epoch in (0.25, 0.5, None, None, 3.75, 9.5, None, 2.0, None):
+        ours, theirs = (
+            schedule.step(epoch) or [group["lr"] for group in schedule.optimizer.param_groups]
+            for schedule in schedules
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize("third", [None, "exponential", "plateau"])

@@ -12,9 +12,10 @@ from tests.optim_parts import SCHEDULES, path, two_groups
 # Those whose rate is their base times a factor that stays 0 once it is 0.
 FACTORS = [
     *("step", "milestones", "milestone at 0", "exponential", "inverse time", "linear"),
-    "linear, down",
+    *("linear, down", "constant", "polynomial", "chain"),
 ]
-SOME = ["step", "linear, down", "cosine to eta_min", "lambda", "cycle", "inverse time"]
+BY_EPOCH = ["step", "linear, down", "cosine to eta_min", "lambda", "cycle", "inverse time", "chain"]
+SOME = [*BY_EPOCH, "warm restarts", "sequence"]
 
 
 @pytest.mark.parametrize("first", FACTORS)
@@ -87,10 +88,13 @@ def test_several_schedules_resume_in_any_order_of_loading(first, second):
             assert run(parts, range(7, 16)) == straight[7:]
 
 
-@pytest.mark.parametrize("second", SOME)
-@pytest.mark.parametrize("first", SOME)
+@pytest.mark.parametrize("second", BY_EPOCH)
+@pytest.mark.parametrize("first", BY_EPOCH)
 def test_several_schedules_continue_by_last_epoch(first, second):
-    """The rates in the optimizer's state are those of the epoch, and stay."""
+    """The rates in the optimizer's state are those of the epoch, and stay.
+
+    A sequence sets them: it goes through its epochs again.
+    """
     optimizer = two_groups()
     made = [SCHEDULES[name][0](optim, optimizer) for name in (first, second)]
     for _ in range(4):

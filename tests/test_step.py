@@ -79,6 +79,8 @@ MODELS: dict[str, Callable[[], Any]] = {
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "SGD": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01),
     "Adam": lambda p: optim.Adam(p, lr=0.01),
+    "RAdam": lambda p: optim.RAdam(p, lr=0.01, betas=(0.9, 0.9)),
+    "Adamax": lambda p: optim.Adamax(p, lr=0.01),
     "RMSprop": lambda p: optim.RMSprop(p, lr=0.01),
     "a part": lambda p: optim.SGD(list(p)[:1], lr=0.1),
 }

@@ -25,14 +25,15 @@ LAYERS = [
     ["ops"],
     ["tensor"],
     ["functional", "testing"],
-    ["nn", "optim"],
+    ["nn"],
+    ["optim"],
     ["func"],
     ["diagnose", "training"],
     ["__init__"],
 ]
 MODULES = (
     *(ag, ag.functional, ag.nn, ag.optim, ag.data, ag.data.augment, ag.func, ag.diagnose),
-    ag.training,
+    *(ag.training, ag.nn.utils, ag.optim.swa_utils),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}

@@ -173,6 +173,30 @@ def test_a_terminal_with_tqdm_gets_a_bar_that_vanishes(monkeypatch: pytest.Monke
     assert progress.step == 0
 
 
+class Cell(io.StringIO):
+    """What a notebook's kernel has for stdout: no terminal, but `\\r` begins the line anew."""
+
+    __module__ = "ipykernel.iostream"
+
+
+def test_a_notebook_shows_one_line_that_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, errors = Cell(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", cell)
+    monkeypatch.setattr(sys, "stderr", errors)
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_UPDATES", 0.0)
+    run()
+    start, *lines, blank, end = cell.getvalue().split("\r")
+    assert (start, blank.strip(), end) == ("", "", "")
+    assert len(lines) == 4
+    assert lines[3].startswith("epoch {1}/2  step 4/4  loss 2.000 accuracy 0.500 ")
+    assert {len(line) for line in (*lines, blank)} == {79}
+    assert "\n" not in cell.getvalue()
+    assert errors.getvalue() == ""
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_UPDATES", 60.0)
+    run()
+    assert cell.getvalue().count("step") == 4
+
+
 # -------------------------------------------------------------------------------------- early stopping
 
 

@@ -1,18 +1,23 @@
-"""Clipping of gradients, between ``loss.backward()`` and ``optimizer.step()``."""
+"""Clipping of gradients before ``optimizer.step()``, and all parameters as one vector."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import listed, mistake
-from autograd_cnn.engine.node import wrap
+from autograd_cnn.checks import listed, misfit, mistake
+from autograd_cnn.engine.modes import no_grad
+from autograd_cnn.engine.node import values, wrap
+from autograd_cnn.ops.join import concatenate
 from autograd_cnn.tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+__all__ = [
+    "clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters",
+]  # fmt: skip
 __dir__ = __all__.copy
 
 
@@ -77,13 +82,49 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
         p.grad = wrap(np.asarray(np.clip(p.grad.array, -bound, bound)))
 
 
+def parameters_to_vector(parameters: Tensor | Iterable[Tensor]) -> Tensor:
+    """All values of the parameters as one vector, through which gradients pass.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> vector = nn.utils.parameters_to_vector(layer.parameters())
+    >>> vector.sum().backward()
+    >>> vector.shape, layer.weight.grad.tolist()
+    ((3,), [[1.0, 1.0]])
+    """
+    return concatenate([p.ravel() for p in _tensors("parameters_to_vector", parameters)])
+
+
+def vector_to_parameters(vec: Any, parameters: Tensor | Iterable[Tensor]) -> None:
+    """Write the values of a vector into the parameters, in the order of `parameters_to_vector`.
+
+    No gradient passes, as in PyTorch; for gradients in the vector see `func.functional_call`.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> nn.utils.vector_to_parameters(np.arange(3.0), layer.parameters())
+    >>> layer.weight.tolist(), layer.bias.tolist()
+    ([[0.0, 1.0]], [2.0])
+    """
+    name = "vector_to_parameters"
+    found, array = _tensors(name, parameters), np.array(values(vec))
+    *ends, total = accumulate(p.size for p in found)
+    if array.shape != (total,):
+        raise misfit(name, f"vec must have the shape ({total},) of all parameters", array)
+    with no_grad():
+        for p, part in zip(found, np.split(array, ends)):
+            p.copy_(part.reshape(p.shape))
+
+
 def _with_gradients(name: str, parameters: Any) -> list[Any]:
+    return [p for p in _tensors(name, parameters) if p.requires_grad and p.grad is not None]
+
+
+def _tensors(name: str, parameters: Any) -> list[Any]:
     given = [parameters] if isinstance(parameters, Tensor) else parameters
     found = listed(name, "parameters", "an iterable of tensors", given)
     for p in found:
         if not isinstance(p, Tensor):
             raise mistake(name, "each of parameters", "a tensor", p)
-    return [p for p in found if p.requires_grad and p.grad is not None]
+    return found
 
 
 def _at_least_0(name: str, argument: str, value: Any) -> float:

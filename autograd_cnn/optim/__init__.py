@@ -5,38 +5,53 @@
 >>> schedule = ag.optim.StepLR(optimizer, step_size=10)
 
 To clip gradients, call `nn.utils.clip_grad_norm_` between ``backward`` and ``optimizer.step``.
+`swa_utils` averages weights.
 """
 
+import importlib
 import sys
 from typing import TYPE_CHECKING
 
 from autograd_cnn import checks
-from autograd_cnn.optim.adam import Adam, AdamW, NAdam
+from autograd_cnn.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from autograd_cnn.optim.adaptive import Adadelta, Adagrad, RMSprop
 from autograd_cnn.optim.one_cycle import OneCycleLR
 from autograd_cnn.optim.optimizer import Optimizer
 from autograd_cnn.optim.plateau import ReduceLROnPlateau
 from autograd_cnn.optim.scheduler import LRScheduler
 from autograd_cnn.optim.schedules import (
+    ConstantLR,
     CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
     ExponentialLR,
     InverseTimeLR,
     LambdaLR,
     LinearLR,
     MultiStepLR,
+    PolynomialLR,
     StepLR,
 )
 from autograd_cnn.optim.sgd import SGD
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "ExponentialLR",
+    "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "ChainedScheduler",
+    "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR",
     "InverseTimeLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "NAdam", "OneCycleLR",
-    "Optimizer", "RMSprop", "ReduceLROnPlateau", "StepLR",
+    "Optimizer", "PolynomialLR", "RAdam", "RMSprop", "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]  # fmt: skip
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from autograd_cnn.optim import swa_utils as swa_utils
+    from autograd_cnn.optim.combined import ChainedScheduler, SequentialLR
+    from autograd_cnn.optim.lbfgs import LBFGS
+else:
     __dir__ = __all__.copy
     lr_scheduler = sys.modules[f"{__name__}.lr_scheduler"] = sys.modules[__name__]  # as in PyTorch
+    _LATER = {"swa_utils": "swa_utils", "LBFGS": "lbfgs"}
+    _LATER |= {"ChainedScheduler": "combined", "SequentialLR": "combined"}
 
     def __getattr__(name: str) -> object:
-        raise checks.absent("optim", __name__, name)
+        if name not in _LATER:
+            raise checks.absent("optim", __name__, name)
+        module = importlib.import_module(f"{__name__}.{_LATER[name]}")
+        return module if name == _LATER[name] else getattr(module, name)

@@ -1,4 +1,4 @@
-"""Adam, AdamW and NAdam: steps along the mean of past gradients over the root of their squares."""
+"""Adam and its kin: steps along the mean of past gradients over the root of their squares."""
 
 from __future__ import annotations
 
@@ -156,3 +156,102 @@ class NAdam(Optimizer):
         work += group["eps"] * root
         step /= work
         p -= step
+
+
+class RAdam(Optimizer):
+    """Adam that warms up by itself, for each parameter p with gradient g in its step t = 1, 2, ...:
+
+        g, m, v as in `Adam`
+        most = 2 / (1 - beta2) - 1
+        n = most - 2 * t * beta2**t / (1 - beta2**t)         (as many squares stand behind v)
+        r = sqrt((n - 4) * (n - 2) * most / ((most - 4) * (most - 2) * n))
+        step = m / (1 - beta1**t)
+        p = p - lr * step                                                         where n <= 5
+        p = p - lr * step * r * sqrt(1 - beta2**t) / (sqrt(v) + eps)              where n > 5
+
+    Liu et al. (2020), in PyTorch's form.
+
+    >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> ag.optim.RAdam([x], lr=0.25).step()
+    >>> [round(value, 4) for value in x.tolist()]
+    [0.5, -1.0]
+    """
+
+    checks = Adam.checks
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, settings(locals()))
+
+    def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
+        beta1, beta2 = group["betas"]
+        t = state["step"] = state.get("step", 0) + 1
+        m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
+        g, out, work = self._decayed(p, g, group)
+        move_mean(m, beta1, g, work)
+        move_mean(v, beta2, np.multiply(g, g, out=work), work)
+        rate, step = group["lr"] / (1 - beta1**t), m
+        most = 2 / (1 - beta2) - 1
+        n = most - 2 * t * beta2**t / (1 - beta2**t)
+        if n > 5:
+            rate *= ((n - 4) * (n - 2) * most / ((most - 4) * (most - 2) * n)) ** 0.5
+            rate *= (1 - beta2**t) ** 0.5
+            np.sqrt(v, out=work)
+            work += group["eps"]
+            step = np.divide(m, work, out=out)
+        p -= np.multiply(step, rate, out=out)
+
+
+class Adamax(Optimizer):
+    """Adam by the largest past gradient, for each parameter p with gradient g in its step t:
+
+        g, m as in `Adam`
+        u = max(beta2 * u, |g| + eps)            (u starts at 0)
+        p = p - lr / (1 - beta1**t) * m / u
+
+    Kingma and Ba (2015), Algorithm 2, in PyTorch's form.
+
+    >>> x = ag.tensor([1.0, -2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> ag.optim.Adamax([x], lr=0.25).step()
+    >>> x
+    tensor([ 0.75, -1.75], requires_grad=True)
+    """
+
+    checks = Adam.checks
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, settings(locals()))
+
+    def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
+        beta1, beta2 = group["betas"]
+        t = state["step"] = state.get("step", 0) + 1
+        m, largest = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_inf", p)
+        g, _, work = self._decayed(p, g, group)
+        move_mean(m, beta1, g, work)
+        np.abs(g, out=work)
+        work += group["eps"]
+        largest *= beta2
+        np.maximum(largest, work, out=largest)
+        np.divide(m, largest, out=work)
+        work *= group["lr"] / (1 - beta1**t)
+        p -= work

@@ -69,6 +69,8 @@ class Optimizer(Explained):
     """
 
     checks: ClassVar[Mapping[str, Check]] = {}
+    needs_closure: ClassVar[bool] = False
+    """Whether `step` evaluates the loss itself, so that a `training.Step` has no place for it."""
 
     def __init__(self, params: Params, defaults: Group) -> None:
         self.defaults = defaults
@@ -172,11 +174,7 @@ class Optimizer(Explained):
                 for entry in entries:
                     self._update(*entry, group)
         if not found:
-            name = type(self).__name__
-            raise RuntimeError(
-                f"{name}.step: no parameter has a gradient; call loss.backward() first (parameters "
-                "that do not require gradients do not count)"
-            )
+            raise no_gradient(type(self).__name__)
         for (kernel, shared), updates in self._waiting.items():
             if updates:
                 kernel(updates, *shared)
@@ -280,7 +278,7 @@ class Optimizer(Explained):
             if position not in by_position:
                 raise ValueError(f"{name}: state for parameter {position}, which is in no group")
             p = by_position[position]
-            new_state[p] = {k: _fitted(name, position, k, v, p) for k, v in entry.items()}
+            new_state[p] = {k: self._fitted(position, k, v, p) for k, v in entry.items()}
         new_groups = [{**mine, **copy.deepcopy(settings(theirs))} for mine, theirs in pairs]
         for group in new_groups:
             self._check(group)
@@ -288,12 +286,41 @@ class Optimizer(Explained):
         for group, new in zip(self.param_groups, new_groups):
             group.update(new)
 
+    def _fitted(self, position: Any, key: str, value: Any, p: Tensor) -> Any:
+        """A copy of an entry of a state: arrays in the layout of `p`, counts as numbers."""
+        name, which = f"{type(self).__name__}.load_state_dict", f"{key} of parameter {position}"
+        if key in ("step", "n_iter", "func_evals"):
+            count = single(name, which, value)  # PyTorch's is a tensor of float32
+            return integer(name, which, int(count) if count.is_integer() else count, 0)
+        if value is None or isinstance(value, (list, tuple, dict)):
+            return copy.deepcopy(value)  # of an optimizer of the user's own
+        array = np.asarray(values(value))
+        if array.dtype.kind not in "biuf":
+            raise mistake(name, which, "numbers", value)
+        if not array.ndim and (
+            p.ndim or array.dtype.kind != "f" or not hasattr(value, "__array__")
+        ):
+            return number(name, which, array.item())
+        if array.shape != p.shape:
+            raise ValueError(f"{name}: {which} has shape {array.shape}, expected {p.shape}")
+        new = np.empty_like(p.array, np.float32 if p.dtype == _HALF else p.dtype)
+        new[...] = array
+        return new
+
     def __repr__(self) -> str:
         lines = []
         for group in self.param_groups:
             listed = ", ".join(f"{k}={v!r}" for k, v in settings(group).items())
             lines.append(f"  {len(group['params'])} parameters: {listed}")
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
+
+
+def no_gradient(name: str) -> RuntimeError:
+    """The error for a step without any gradient."""
+    return RuntimeError(
+        f"{name}.step: no parameter has a gradient; call loss.backward() first (parameters that do "
+        "not require gradients do not count)"
+    )
 
 
 def _check_parameter(name: str, position: int, p: Any) -> None:
@@ -312,23 +339,3 @@ def _check_parameter(name: str, position: int, p: Any) -> None:
         )
     if not p.array.flags.writeable:
         raise ValueError(f"{which} has read-only memory; p.data = p.data.copy() replaces it")
-
-
-def _fitted(name: str, position: Any, key: str, value: Any, p: Tensor) -> Any:
-    """A copy of an entry of the state: arrays in the layout of `p`, counts as numbers."""
-    which = f"{key} of parameter {position}"
-    if key == "step":
-        count = single(name, which, value)  # PyTorch's is a tensor of float32
-        return integer(name, which, int(count) if count.is_integer() else count, 0)
-    if value is None or isinstance(value, (list, tuple, dict)):
-        return copy.deepcopy(value)  # of an optimizer of the user's own
-    array = np.asarray(values(value))
-    if array.dtype.kind not in "biuf":
-        raise mistake(name, which, "numbers", value)
-    if not array.ndim and (p.ndim or array.dtype.kind != "f" or not hasattr(value, "__array__")):
-        return number(name, which, array.item())
-    if array.shape != p.shape:
-        raise ValueError(f"{name}: {which} has shape {array.shape}, expected {p.shape}")
-    new = np.empty_like(p.array, np.float32 if p.dtype == _HALF else p.dtype)
-    new[...] = array
-    return new

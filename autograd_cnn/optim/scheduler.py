@@ -105,6 +105,13 @@ class LRScheduler(Explained):
             elif old != new:  # else not even the last bit of the rate changes
                 group["lr"] = low + (found - low) * ((new - low) / (old - low))
 
+    def _begin(self, rates: Sequence[float]) -> None:
+        """Begin anew at epoch 0, from these rates of the groups."""
+        for group, rate in zip(self.optimizer.param_groups, rates):
+            group["lr"] = rate
+        self.last_epoch, self._rates = 0, self.base_lrs
+        self._apply()
+
     def step(self) -> None:
         """Move on to the next epoch; call it after ``optimizer.step()``.
 
@@ -157,7 +164,7 @@ class LRScheduler(Explained):
         name = f"{type(self).__name__}.load_state_dict"
         if isinstance(state_dict, Mapping) and "lrs" not in state_dict:
             state_dict = {**state_dict, "lrs": []}
-        same_state(name, self.state_dict(), state_dict)
+        same_state(name, LRScheduler.state_dict(self), state_dict)
         rates, count = state_dict["lrs"], len(self.base_lrs)
         for given in (state_dict["base_lrs"], rates or self.base_lrs):
             if len(given) != count:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from autograd_cnn.checks import mistake, number
+from autograd_cnn.checks import integer, mistake, number
 from autograd_cnn.optim.optimizer import Optimizer
 from autograd_cnn.optim.scheduler import LRScheduler, per_group
 
@@ -84,6 +84,28 @@ class ExponentialLR(LRScheduler):
         return self.base_lrs[position] * self.gamma**self.last_epoch
 
 
+class PolynomialLR(LRScheduler):
+    """The rate ``base * (1 - min(epoch / total_iters, 1)) ** power``, which falls to 0.
+
+    >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
+    >>> schedule = ag.optim.PolynomialLR(optimizer, total_iters=4, power=2.0)
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.28125]
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
+    ) -> None:
+        self.total_iters = number("PolynomialLR", "total_iters", total_iters, 1)
+        self.power = number("PolynomialLR", "power", power, 0)
+        super().__init__(optimizer, last_epoch)
+
+    def _lr(self, position: int) -> float:
+        left = 1.0 - min(self.last_epoch / self.total_iters, 1.0)
+        return self.base_lrs[position] * left**self.power
+
+
 class InverseTimeLR(LRScheduler):
     """The rate ``base / (1 + decay * epoch)``.
 
@@ -102,6 +124,34 @@ class InverseTimeLR(LRScheduler):
 
     def _lr(self, position: int) -> float:
         return self.base_lrs[position] / (1 + self.decay * self.last_epoch)
+
+
+class ConstantLR(LRScheduler):
+    """The rate ``base * factor`` for `total_iters` epochs, and then the base rate.
+
+    >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
+    >>> schedule = ag.optim.ConstantLR(optimizer, factor=0.5, total_iters=1)
+    >>> schedule.get_last_lr()
+    [0.25]
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        self.factor = number("ConstantLR", "factor", factor, 0, 1)
+        self.total_iters = number("ConstantLR", "total_iters", total_iters, 1)
+        super().__init__(optimizer, last_epoch)
+
+    def _lr(self, position: int) -> float:
+        over = self.last_epoch >= self.total_iters
+        return self.base_lrs[position] * (1.0 if over else self.factor)
 
 
 class LinearLR(LRScheduler):
@@ -164,6 +214,52 @@ class CosineAnnealingLR(LRScheduler):
 
     def _lr(self, position: int) -> float:
         fraction = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
+        return self.eta_min + (self.base_lrs[position] - self.eta_min) * fraction
+
+
+class CosineAnnealingWarmRestarts(LRScheduler):
+    """Cosine annealing that begins again after `T_0` epochs, then each time `T_mult` times later.
+
+    In a period of T epochs, the rate is ``eta_min + (base - eta_min) * (1 + cos(pi * t / T)) / 2``
+    after t of them.  As in PyTorch, it sets the rate whatever other schedules made of it.
+    Loshchilov and Hutter, "SGDR" (2017).
+
+    >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
+    >>> schedule = ag.optim.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+    >>> for epoch in range(3):
+    ...     print(epoch, schedule.get_last_lr())
+    ...     schedule.step()
+    0 [0.5]
+    1 [0.25]
+    2 [0.5]
+    """
+
+    _composes = False
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_0: int,  # noqa: N803
+        T_mult: int = 1,  # noqa: N803
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+    ) -> None:
+        name = "CosineAnnealingWarmRestarts"
+        self.T_0, self.T_mult = integer(name, "T_0", T_0, 1), integer(name, "T_mult", T_mult, 1)
+        self.eta_min = number(name, "eta_min", eta_min)
+        super().__init__(optimizer, last_epoch)
+
+    def step(self, epoch: float | None = None) -> None:
+        """Move on to the next epoch, or to `epoch`, such as 3.5 in the middle of the fourth."""
+        name = "CosineAnnealingWarmRestarts.step"
+        self.last_epoch = self.last_epoch + 1 if epoch is None else number(name, "epoch", epoch, 0)
+        self._apply()
+
+    def _lr(self, position: int) -> float:
+        t, length = self.last_epoch, self.T_0
+        while t >= length and self.T_mult > 1:
+            t, length = t - length, length * self.T_mult
+        fraction = (1 + math.cos(math.pi * (t % length) / length)) / 2
         return self.eta_min + (self.base_lrs[position] - self.eta_min) * fraction
 
 

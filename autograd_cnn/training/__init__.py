@@ -1,4 +1,4 @@
-"""Helpers for your own training loop: progress, metrics, early stopping, checkpoints.
+"""Helpers for your own training loop: progress, metrics, history, early stopping, checkpoints.
 
 With a checkpoint after every epoch, an interrupted run continues with the same numbers:
 
@@ -32,6 +32,7 @@ True
 from autograd_cnn.data.files import replace_file
 from autograd_cnn.training.archive import CheckpointError
 from autograd_cnn.training.checkpoints import load_checkpoint, save_checkpoint
+from autograd_cnn.training.history import History
 from autograd_cnn.training.metrics import (
     accuracy,
     confusion_matrix,
@@ -39,11 +40,13 @@ from autograd_cnn.training.metrics import (
     top_k_accuracy,
 )
 from autograd_cnn.training.progress import Progress
+from autograd_cnn.training.rates import find_lr
 from autograd_cnn.training.step import Step
 from autograd_cnn.training.stopping import EarlyStopping
 
 __all__ = [
-    "CheckpointError", "EarlyStopping", "Progress", "Step", "accuracy", "confusion_matrix",
-    "load_checkpoint", "precision_recall_f1", "replace_file", "save_checkpoint", "top_k_accuracy",
+    "CheckpointError", "EarlyStopping", "History", "Progress", "Step", "accuracy",
+    "confusion_matrix", "find_lr", "load_checkpoint", "precision_recall_f1", "replace_file",
+    "save_checkpoint", "top_k_accuracy",
 ]  # fmt: skip
 __dir__ = __all__.copy

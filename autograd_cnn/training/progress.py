@@ -11,13 +11,15 @@ from autograd_cnn.checks import integer, single
 from autograd_cnn.tensor.showing import one_line
 
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_UPDATES = 0.2  # of the line in a notebook, which keeps each in its file
 
 
 class Progress:
     """The progress of `steps` steps: collects means of measured values, and shows a bar.
 
     A terminal shows a bar of tqdm on stderr, which vanishes when the block ends, or without tqdm a
-    line every five seconds.  Files and pipes show nothing: print `means` for a log.
+    line every five seconds.  A notebook shows one line, which vanishes, too.  Files and pipes show
+    nothing: print `means` for a log.
 
     >>> with Progress("epoch 1", steps=2) as progress:
     ...     progress.update(3, loss=1.0)
@@ -36,13 +38,14 @@ class Progress:
         self._start = self._shown = time.perf_counter()
         self._end: float | None = None
         self._bar: Any = None
-        self._terminal = False
+        self._terminal = self._notebook = False
 
     __repr__ = one_line
 
     def __enter__(self) -> Progress:
         self._start = self._shown = time.perf_counter()
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._notebook = type(sys.stdout).__module__.startswith("ipykernel.")
         if self._terminal:
             self._bar = _bar(self.title, self.steps)
         return self
@@ -51,6 +54,8 @@ class Progress:
         self._end = time.perf_counter()
         if self._bar is not None:
             self._bar.close()
+        if self._notebook:
+            print("\r" + " " * 79, end="\r", flush=True)
 
     @property
     def means(self) -> dict[str, float]:
@@ -89,16 +94,22 @@ class Progress:
             self._counts[name] = self._counts.get(name, 0) + count
         self.step += 1
         self.count += count
-        if self._terminal:
+        if self._terminal or self._notebook:
             self._show()
 
     def _show(self) -> None:
         if self._bar is not None:
             self._bar.set_description_str(self._summary(), refresh=False)
             self._bar.update()
-        elif time.perf_counter() - self._shown >= SECONDS_BETWEEN_LINES:
-            self._shown = time.perf_counter()
-            line = f"{self.title}  step {self.step}/{self.steps}  {self._summary()}"
+            return
+        pause = SECONDS_BETWEEN_UPDATES if self._notebook else SECONDS_BETWEEN_LINES
+        if time.perf_counter() - self._shown < pause:
+            return
+        self._shown = time.perf_counter()
+        line = f"{self.title}  step {self.step}/{self.steps}  {self._summary()}"
+        if self._notebook:
+            print("\r" + line.ljust(79), end="", flush=True)
+        else:
             print(line, file=sys.stderr, flush=True)
 
     def _summary(self) -> str:

@@ -63,6 +63,9 @@ class Step:
                 raise TypeError(f"Step: {name} must be callable, got {type(given).__name__}")
         if not hasattr(optimizer, "zero_grad"):
             raise mistake("Step", "optimizer", "an optimizer, such as optim.SGD", optimizer)
+        if getattr(optimizer, "needs_closure", False):
+            name = type(optimizer).__name__
+            raise TypeError(f"Step: {name} computes losses itself; call its step(closure) instead")
         self.model, self.loss, self.optimizer, self.reduce = model, loss, optimizer, reduce
         self.outputs: Tensor | None = None
         """The model's result of the last batch, without a graph."""

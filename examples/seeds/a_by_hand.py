@@ -2,12 +2,11 @@
 
 import numpy as np
 from first_steps import ByHand
-from training import History
 
 import autograd_cnn as ag
 from autograd_cnn import data, nn
 from autograd_cnn import functional as F
-from autograd_cnn.training import accuracy
+from autograd_cnn.training import History, accuracy
 
 from .keras import train, unit
 from .registry import Figure, Measurements, Run, percent, system
@@ -101,8 +100,8 @@ def in_keras_settings(run: Run) -> Measurements:
 
     history, linear = trained("A2", nn.ReLU), trained("A2-without-relu", nn.Identity)
     return {
-        "validation loss of each epoch": [epoch["test_loss"] for epoch in history],
-        "validation accuracy of each epoch": [100 * epoch["test_accuracy"] for epoch in history],
+        "validation loss of each epoch": history["test_loss"],
+        "validation accuracy of each epoch": [100 * x for x in history["test_accuracy"]],
         "last validation accuracy without relu": percent(100 * linear[-1]["test_accuracy"]),
     }
 

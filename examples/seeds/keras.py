@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from training import History, Record, batch_innermost, fit
+from training import Record, batch_innermost, fit
 
 import autograd_cnn as ag
 from autograd_cnn import data, nn, optim
+from autograd_cnn.training import History
 
 from .registry import Run
 
@@ -63,24 +64,19 @@ def train(
 
     if figures.available():
         title = f"{name}, MNIST, validation on the test images"
-        figures.draw_curves(folder / "curves.png", title, record.history)
+        record.history.plot(folder / "curves.png", title)
     else:
         print(f"Curves skipped: they {figures.NEED}.")
     print(f"Checkpoint, weights and curves are in {folder}\n")
     return record.history
 
 
-def best_epoch(history: History) -> dict[str, Any]:
-    """The epoch with the highest validation accuracy; of several the first."""
-    return max(history, key=lambda epoch: epoch["test_accuracy"])
-
-
 def timed(history: History) -> dict[str, Any]:
     """Measurements of a long run that D1 and D2 share."""
-    best = best_epoch(history)
+    best = history.best("test_accuracy")
     return {
         "best validation accuracy": 100 * best["test_accuracy"],
         "reached in epoch": best["epoch"],
         "last validation accuracy": 100 * history[-1]["test_accuracy"],
-        "seconds per epoch": f"{np.median([epoch['seconds'] for epoch in history]):.1f}",
+        "seconds per epoch": f"{np.median(history['seconds']):.1f}",
     }
