@@ -17,6 +17,7 @@ from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm
 
 __all__ = ["AveragedModel", "get_ema_multi_avg_fn", "update_bn"]
+__dir__ = __all__.copy
 
 
 class AveragedModel(Module):
