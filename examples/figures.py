@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from program import percent
 
 try:
     from matplotlib import rc_context
-    from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -55,11 +55,12 @@ def canvas(path: Path, size: tuple[float, float], dpi: int = 100) -> Iterator[An
 
 @contextmanager
 def picture(path: Path, size: tuple[float, float], what: str, about: str) -> Iterator[Any]:
-    """A canvas with a headline: `what` in bold, then `about`."""
+    """A canvas with a headline: `what` in bold, then `about`, below it where there is no room."""
     with canvas(path, size, dpi=110) as figure:
         yield figure
-        bold = what.replace(" ", r"\ ")
-        figure.suptitle(rf"$\bf{{{bold}}}$   {about}", x=0.015, ha="left", fontsize=12)
+        bold, gap = what.replace(" ", r"\ "), "   " if size[0] > 6 else "\n"
+        place = {"x": 0.09 / size[0] + 0.005, "ha": "left"}
+        figure.suptitle(rf"$\bf{{{bold}}}${gap}{about}", fontsize=12, **place)
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
 
 
@@ -114,10 +115,12 @@ def table(
         axes.plot([left + k] * 2, box[2:], color=LIGHT, lw=0.8, clip_on=False)
 
 
-def outline(axes: Any, left: float, top: float, size: float = 1) -> None:
-    """A square in orange around something that matters."""
-    box = Rectangle((left, top), size, size, fill=False, color=ORANGE, lw=2.2)
-    axes.add_patch(box).set(zorder=5, clip_on=False)
+def outline(
+    axes: Any, left: float, top: float, width: float = 1, height: float | None = None, **look: Any
+) -> None:
+    """A box; a square in orange around something that matters, if nothing else is said."""
+    look = {"fill": False, "edgecolor": ORANGE, "lw": 2.2, "zorder": 5} | look
+    axes.add_patch(Rectangle((left, top), width, height or width, clip_on=False, **look))
 
 
 def draw_mean(axes: Any, at: np.ndarray, values: np.ndarray, window: int, **style: Any) -> None:
@@ -129,15 +132,17 @@ def draw_mean(axes: Any, at: np.ndarray, values: np.ndarray, window: int, **styl
 # ---------------------------------------------------------------------------------- a training run
 
 
-def draw_curves(path: Path, title: str, history: Sequence[dict[str, Any]]) -> None:
+def draw_curves(
+    path: Path, title: str, history: Sequence[dict[str, Any]], others: str = "held-out images"
+) -> None:
     """Loss per step and epoch on the left, accuracy per epoch on the right.
 
-    `history` is that of `training.fit`.
+    `history` is that of `training.fit`; `others` says on what it was measured after each epoch.
     """
     with picture(path, (9.5, 4.2), "Training", title) as figure:
         left, right = figure.subplots(1, 2)
-        _draw_losses(left, history)
-        _draw_accuracies(right, history)
+        _draw_losses(left, history, others)
+        _draw_accuracies(right, history, others)
         for axes in (left, right):
             axes.set_xlabel("epoch")
             axes.set_xlim(0, len(history) * 1.03)
@@ -146,25 +151,25 @@ def draw_curves(path: Path, title: str, history: Sequence[dict[str, Any]]) -> No
             axes.legend()
 
 
-def _draw_losses(axes: Any, history: Sequence[dict[str, Any]]) -> None:
+def _draw_losses(axes: Any, history: Sequence[dict[str, Any]], others: str) -> None:
     steps = np.concatenate([epoch["step_losses"] for epoch in history])
     at = np.arange(1, len(steps) + 1) * len(history) / len(steps)
     window = max(1, len(steps) // 60)
     axes.plot(at, steps, color=BLUE, alpha=0.2, linewidth=0.7)
-    draw_mean(axes, at, steps, window, color=BLUE, label=f"training, mean of {window} steps")
-    _draw_epochs(axes, [epoch["test_loss"] for epoch in history], ORANGE, "held-out images")
+    draw_mean(axes, at, steps, window, color=BLUE, label=f"training, mean of {window:,} steps")
+    _draw_epochs(axes, [epoch["test_loss"] for epoch in history], ORANGE, others)
     axes.set_yscale("log")
     axes.set_title("Loss (cross entropy)")
 
 
-def _draw_accuracies(axes: Any, history: Sequence[dict[str, Any]]) -> None:
+def _draw_accuracies(axes: Any, history: Sequence[dict[str, Any]], others: str) -> None:
     training = [epoch["accuracy"] for epoch in history]
     held_out = [epoch["test_accuracy"] for epoch in history]
     _draw_epochs(axes, training, BLUE, "training, while it learns")
-    _draw_epochs(axes, held_out, ORANGE, f"held-out images: {held_out[-1]:.2%}")
+    _draw_epochs(axes, held_out, ORANGE, f"{others}: {percent(held_out[-1])}")
     low, high = min(training + held_out), max(training + held_out)
     axes.set_ylim(bottom=low - 0.4 * (high - low) - 1e-3)  # room for the legend
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.set_title("Accuracy")
 
 
@@ -173,18 +178,20 @@ def _draw_epochs(axes: Any, values: Sequence[float], color: str, label: str) -> 
 
 
 def draw_confusion(path: Path, title: str, confusion: np.ndarray) -> None:
-    """The confusion matrix: correct counts in blue on the diagonal, mistakes shaded."""
+    """The confusion matrix: correct counts in blue on the diagonal, mistakes in red.
+
+    The colour is in proportion to the count.  A few mistakes stay pale.
+    """
     mistakes = confusion.astype(float)
     np.fill_diagonal(mistakes, 0.0)
-    most = max(mistakes.max(), 2.0)
-    shown = np.ma.masked_equal(mistakes, 0.0)
+    most = max(mistakes.max(), 8.0)
     edges = np.arange(len(confusion) + 1) - 0.5
     with picture(path, (6.6, 6.8), "Confusion", title) as figure:
         axes = figure.subplots()
         axes.spines[:].set_visible(False)
-        axes.imshow(shown, cmap="OrRd", norm=LogNorm(0.6, most))
+        axes.imshow(np.ma.masked_equal(mistakes, 0.0), cmap="Reds", vmin=0, vmax=most)
         for (truth, predicted), count in np.ndenumerate(confusion):
-            dark = mistakes[truth, predicted] > most**0.6
+            dark = mistakes[truth, predicted] > 0.6 * most
             color = BLUE if truth == predicted else "white" if dark else "#333333"
             text = f"{count:,}" if count else ""
             axes.text(predicted, truth, text, ha="center", va="center", color=color, fontsize=10)
@@ -212,10 +219,15 @@ def draw_mistakes(path: Path, title: str, split: Any, scores: Any) -> None:
     """The wrongly recognised images of `split` with the highest loss, worst first."""
     wrong = np.flatnonzero(scores.predicted != split.labels)
     worst = wrong[np.argsort(-scores.losses[wrong], kind="stable")][:24]
-    columns = min(8, max(6, len(worst)))
-    rows = max(1, -(-len(worst) // columns))
-    what = "Worst mistakes" if len(worst) else "No mistakes"
-    with picture(path, (1.3 * columns, 1.7 * rows + 0.5), what, title) as figure:
+    rows = -(-len(worst) // 8)
+    columns = -(-len(worst) // max(rows, 1))  # so that the last row is nearly full
+    what = ("No mistakes", "The only mistake", "All mistakes", "Worst mistakes")[
+        min(len(wrong), 2) + (len(wrong) > len(worst))
+    ]
+    size = (max(1.3 * columns, 3.9), 1.7 * rows + 0.7)
+    with picture(path, size, what, title) as figure:
+        if not rows:
+            return
         grid = empty_grid(figure, rows, columns)
         for axes, i in zip(grid.flat, worst):
             show(axes, split.images[i, 0], f"{split.labels[i]} read as {scores.predicted[i]}")
