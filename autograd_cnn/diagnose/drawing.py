@@ -63,18 +63,18 @@ def draw(
         raise mistake("draw", "output", "a tensor or a sequence of tensors", output)
     if names is not None and not isinstance(names, (Module, Mapping)):
         raise mistake("draw", "names", "a module or a mapping from names to tensors", names)
-    module = names if isinstance(names, Module) else None
-    named = (names or {}).items() if module is None else module.named_parameters()
-    picture = _Picture({id(t): name for name, t in named}, _boxes(module), format == "dot", values)
+    named = names.named_parameters() if isinstance(names, Module) else (names or {}).items()
+    boxes = _boxes(names) if isinstance(names, Module) else {}
+    picture = _Picture({id(t): name for name, t in named}, boxes, format == "dot", values)
     for node in reversed(behind(outputs)):
         picture.add(node)
     return picture.text()
 
 
-def _boxes(module: Module | None) -> dict[int, str]:
+def _boxes(module: Module) -> dict[int, str]:
     """The boxes of all layers in a module and of their parameters, by their ids."""
     found: dict[int, str] = {}
-    for path, layer in module.named_modules() if module is not None else ():
+    for path, layer in module.named_modules():
         for x in (layer, *layer.parameters(recurse=False)) if path else ():
             found.setdefault(id(x), f"{path} ({type(layer).__name__})")
     return found
