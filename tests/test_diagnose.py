@@ -412,6 +412,15 @@ def test_boxes_of_a_drawing_have_all_ops_of_a_layer_that_the_graph_remembers() -
     assert text.count("    end\n") == 2
 
 
+def test_a_drawing_shows_the_versions_before_and_after_a_write() -> None:
+    x = ag.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2.0
+    row = y[0]
+    y += x
+    text = ag.draw((y * row).sum(), {"x": x}, values=True)
+    assert [text.count(part) for part in ("[2., 4.]", "[3., 6.]", "[ 6., 12.]")] == [1, 1, 1]
+
+
 def test_a_drawing_has_a_shared_input_once() -> None:
     x = leaf(1.0)
     text = ag.draw(x * x, {'a"b': x})

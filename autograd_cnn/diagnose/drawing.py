@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import choice, mistake
-from autograd_cnn.diagnose.origin import behind, origin_of
+from autograd_cnn.diagnose.origin import behind, inputs_of, origin_of
 from autograd_cnn.engine import node as nodes
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.nn.module import Module
@@ -92,7 +92,7 @@ class _Picture:
 
     def add(self, node: Any) -> None:
         """Draw a tensor, whose inputs are drawn, with the constants among its inputs."""
-        inputs = [x for x in node.inputs or () if x is not None]
+        inputs = [x for x in inputs_of(node) if x is not None]
         box = self._box(node, inputs)
         sources = [
             self.numbers[x.serial]
