@@ -55,9 +55,9 @@ def one_line(error: Exception) -> str:
     return text.strip()
 
 
-def percent(share: float) -> str:
+def percent(share: float, digits: int = 2) -> str:
     """A share such as 0.9932 as text, 99.32 %."""
-    return f"{100 * share:.2f} %"
+    return f"{100 * share:.{digits}f} %"
 
 
 def command(program: str, arguments: list[str]) -> str:

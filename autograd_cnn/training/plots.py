@@ -52,11 +52,12 @@ def canvas(path: AnyPath | None, size: tuple[float, float], dpi: int = 100) -> I
 def picture(
     path: AnyPath | None, size: tuple[float, float], what: str, about: str
 ) -> Iterator[Any]:
-    """A canvas with a headline: `what` in bold, then `about`."""
+    """A canvas with a headline: `what` in bold, then `about`, below it where there is no room."""
     with canvas(path, size, dpi=110) as figure:
         yield figure
-        bold = what.replace(" ", r"\ ")
-        figure.suptitle(rf"$\bf{{{bold}}}$   {about}", x=0.015, ha="left", fontsize=12)
+        bold, gap = what.replace(" ", r"\ "), "   " if size[0] > 6 else "\n"
+        place = {"x": 0.09 / size[0] + 0.005, "ha": "left"}
+        figure.suptitle(rf"$\bf{{{bold}}}${gap}{about}", fontsize=12, **place)
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
 
 
