@@ -15,7 +15,8 @@ from autograd_cnn.nn import init as init
 from autograd_cnn.nn import program as program
 from autograd_cnn.nn import utils as utils
 from autograd_cnn.nn.activations import *
-from autograd_cnn.nn.containers import Sequential as Sequential
+from autograd_cnn.nn.attention import *
+from autograd_cnn.nn.containers import *
 from autograd_cnn.nn.convolution import *
 from autograd_cnn.nn.layers import *
 from autograd_cnn.nn.losses import *
@@ -23,6 +24,7 @@ from autograd_cnn.nn.module import Module as Module
 from autograd_cnn.nn.normalization import *
 from autograd_cnn.nn.parameter import Parameter as Parameter
 from autograd_cnn.nn.pooling import *
+from autograd_cnn.nn.recurrent import *
 from autograd_cnn.nn.resizing import *
 from autograd_cnn.nn.tree import IncompatibleKeys as IncompatibleKeys
 

@@ -21,6 +21,7 @@ from autograd_cnn.ops.product import linear
 from autograd_cnn.tensor import Tensor
 
 __all__ = [
+    "Bilinear",
     "Dropout",
     "Dropout2d",
     "Embedding",
@@ -32,17 +33,19 @@ __all__ = [
 ]
 
 
+def uniform_parameter(shape: tuple[int, ...], fan: int) -> Parameter:
+    """A parameter drawn from U(-b, b) with b = 1 / sqrt(fan), in the default dtype."""
+    bound = 1 / math.sqrt(fan)
+    return init.uniform_(Parameter(np.zeros(shape, get_default_dtype())), -bound, bound)
+
+
 def uniform_parameters(shape: tuple[int, ...], biases: int) -> tuple[Parameter, Parameter | None]:
     """A weight of that shape and a bias of `biases` values, or None for 0, drawn from U(-b, b)
     with b = 1 / sqrt(fan_in), in the default dtype.
     """
-    dtype = get_default_dtype()
-    weight = Parameter(np.zeros(shape, dtype))
+    weight = Parameter(np.zeros(shape, get_default_dtype()))
     init.kaiming_uniform_(weight, a=math.sqrt(5))
-    if not biases:
-        return weight, None
-    bound = 1 / math.sqrt(math.prod(shape[1:]))
-    return weight, init.uniform_(Parameter(np.zeros(biases, dtype)), -bound, bound)
+    return weight, uniform_parameter((biases,), math.prod(shape[1:])) if biases else None
 
 
 class Linear(Module):
@@ -77,6 +80,39 @@ class Linear(Module):
     def extra_repr(self) -> str:
         sizes = f"in_features={self.in_features}, out_features={self.out_features}"
         return f"{sizes}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """``x1 @ weight @ x2 + bias`` of each output: `functional.bilinear`.
+
+    weight (out_features, in1_features, in2_features) and bias (out_features,) start uniform in +-1
+    / sqrt(in1_features).
+
+    >>> nn.Bilinear(3, 4, 2)(np.ones((5, 3), np.float32), np.ones((5, 4), np.float32)).shape
+    (5, 2)
+    """
+
+    _roles: Mapping[str, type] = {"bias": Parameter}
+
+    @checked
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True
+    ) -> None:
+        self.in1_features = integer("Bilinear", "in1_features", in1_features, 1)
+        self.in2_features = integer("Bilinear", "in2_features", in2_features, 1)
+        self.out_features = integer("Bilinear", "out_features", out_features, 1)
+        shape = (out_features, in1_features, in2_features)
+        self.weight = uniform_parameter(shape, in1_features)
+        self.bias = uniform_parameter(shape[:1], in1_features) if bias else None
+
+    def forward(self, input1: Tensor | np.ndarray, input2: Tensor | np.ndarray) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        sizes = [f"{n}={getattr(self, n)}" for n in ("in1_features", "in2_features")]
+        return ", ".join(
+            [*sizes, f"out_features={self.out_features}, bias={self.bias is not None}"]
+        )
 
 
 class Flatten(FunctionModule, function=F.flatten):

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import listed, mistake
+from autograd_cnn.checks import absent, listed, mistake
 from autograd_cnn.engine.node import wrap
 from autograd_cnn.tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
+
+def __getattr__(name: str) -> object:
+    raise absent("utils", __name__, name)
 
 
 def clip_grad_norm_(
