@@ -61,10 +61,6 @@ def attention_weights(
     """
     shapes = query.shape, key.shape, value.shape
     fits = min(map(len, shapes)) > 1 and query.shape[-1] == key.shape[-1]
-    try:
-        lead = np.broadcast_shapes(*(shape[:-2] for shape in shapes))
-    except ValueError:
-        fits = False
     if not fits or key.shape[-2] != value.shape[-2]:
         wanted = "query must have shape (..., L, E), key (..., S, E) and value (..., S, D)"
         raise misfit(name, wanted, query, key, value)
@@ -75,10 +71,9 @@ def attention_weights(
         mask = later if mask is None else mask + later
     if mask is None:
         return softmax(scores, axis=-1)
-    whole = (*lead, *scores.shape[-2:])
-    sizes = zip(mask.shape[::-1], whole[::-1])
-    if mask.ndim > len(whole) or any(m not in (1, n) for m, n in sizes):
-        raise misfit(name, f"masks must broadcast to the shape {whole} of the scores", mask)
+    sizes = zip(mask.shape[::-1], scores.shape[::-1])
+    if mask.ndim > scores.ndim or any(m not in (1, n) for m, n in sizes):
+        raise misfit(name, f"masks must broadcast to the shape {scores.shape} of the scores", mask)
     blind = (values(mask) == -np.inf).all(axis=-1, keepdims=True)
     if not blind.any():
         return softmax(scores + mask.astype(scores.dtype), axis=-1)

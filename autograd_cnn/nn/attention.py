@@ -95,7 +95,8 @@ class MultiheadAttention(Module):
         name, heads, each = type(self).__name__, self.num_heads, self.embed_dim // self.num_heads
         batched = query.ndim == 3
         first = self.batch_first and batched
-        sizes = {x.shape[0 if first else 1] for x in (query, key, value)} if batched else ()
+        n = slice(0, 1) if first else slice(1, 2)
+        sizes = {x.shape[n] for x in (query, key, value)} if batched else ()
         if query.ndim not in (2, 3) or {key.ndim, value.ndim} != {query.ndim} or len(sizes) > 1:
             shape = "(N, L, E)" if self.batch_first else "(L, N, E)"
             wanted = f"query, key and value must have shape {shape}, with one N, or (L, E)"

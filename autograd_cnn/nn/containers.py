@@ -127,11 +127,12 @@ class _List(_Container, Generic[T]):
         setattr(self, name, self._fitting(name, module))
 
     def _position(self, index: int) -> int:
-        if not -len(self) <= index < len(self):
+        try:
+            return range(len(self))[index]
+        except IndexError:
             raise IndexError(
                 f"{type(self).__name__}: index {index} is out of range for {len(self)} modules"
-            )
-        return index
+            ) from None
 
 
 class Sequential(_List[Module]):

@@ -34,17 +34,15 @@ class _Convolution(FunctionModule):
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
-    modes = 1
-    """How many modes of padding there are."""
 
     if TYPE_CHECKING:
 
         def __call__(self, input: AnyArray) -> Tensor: ...  # type: ignore[override]
 
     def _set_sizes(
-        self, in_channels: int, out_channels: int, kernel_size: Any, groups: int, padding_mode: str
+        self, in_channels: int, out_channels: int, kernel_size: Any, groups: int
     ) -> None:
-        name, modes = type(self).__name__, ("zeros", "reflect", "replicate", "circular")
+        name = type(self).__name__
         self.in_channels = integer(name, "in_channels", in_channels, 1)
         self.out_channels = integer(name, "out_channels", out_channels, 1)
         self.groups = integer(name, "groups", groups, 1)
@@ -52,7 +50,6 @@ class _Convolution(FunctionModule):
             if count % groups:
                 raise ValueError(f"{name}: {label}={count} is not divisible by groups={groups}")
         self.kernel_size = self._per_axis("kernel_size", kernel_size, 1)
-        self.padding_mode = choice(name, "padding_mode", padding_mode, modes[: self.modes])
 
     def _set_parameters(self, first: int, second: int, bias: bool) -> None:
         shape = (first, second // self.groups, *self.kernel_size)
@@ -75,7 +72,6 @@ class _Convolution(FunctionModule):
 
 class _Conv(_Convolution):
     padding: tuple[int, ...] | str
-    modes = 4
 
     @checked
     def __init__(
@@ -90,7 +86,9 @@ class _Conv(_Convolution):
         bias: bool = True,
         padding_mode: str = "zeros",
     ) -> None:
-        self._set_sizes(in_channels, out_channels, kernel_size, groups, padding_mode)
+        self._set_sizes(in_channels, out_channels, kernel_size, groups)
+        modes = ("zeros", "reflect", "replicate", "circular")
+        self.padding_mode = choice(type(self).__name__, "padding_mode", padding_mode, modes)
         self.stride = self._per_axis("stride", stride, 1)
         self.dilation = self._per_axis("dilation", dilation, 1)
         if isinstance(padding, str):
@@ -177,7 +175,8 @@ class _ConvTranspose(_Convolution):
         dilation: int | tuple[int, ...] = 1,
         padding_mode: str = "zeros",
     ) -> None:
-        self._set_sizes(in_channels, out_channels, kernel_size, groups, padding_mode)
+        self._set_sizes(in_channels, out_channels, kernel_size, groups)
+        self.padding_mode = choice(type(self).__name__, "padding_mode", padding_mode, ("zeros",))
         self.stride = self._per_axis("stride", stride, 1)
         self.padding = self._per_axis("padding", padding, 0)
         self.output_padding = self._per_axis("output_padding", output_padding, 0)

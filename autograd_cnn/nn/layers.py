@@ -59,6 +59,7 @@ class Linear(Module):
     """
 
     _roles: Mapping[str, type] = {"bias": Parameter}
+    _shown = ("in_features=", "out_features=", "bias=")
 
     @checked
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
@@ -77,10 +78,6 @@ class Linear(Module):
         scale, bias = (None, self.bias) if norm is None else norm._running_affine(self.bias)
         return fused.linear_fused(x, self.weight, bias, scale=scale, relu=relu)
 
-    def extra_repr(self) -> str:
-        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
-        return f"{sizes}, bias={self.bias is not None}"
-
 
 class Bilinear(Module):
     """``x1 @ weight @ x2 + bias`` of each output: `functional.bilinear`.
@@ -93,6 +90,7 @@ class Bilinear(Module):
     """
 
     _roles: Mapping[str, type] = {"bias": Parameter}
+    _shown = ("in1_features=", "in2_features=", "out_features=", "bias=")
 
     @checked
     def __init__(
@@ -107,12 +105,6 @@ class Bilinear(Module):
 
     def forward(self, input1: Tensor | np.ndarray, input2: Tensor | np.ndarray) -> Tensor:
         return F.bilinear(input1, input2, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        sizes = [f"{n}={getattr(self, n)}" for n in ("in1_features", "in2_features")]
-        return ", ".join(
-            [*sizes, f"out_features={self.out_features}, bias={self.bias is not None}"]
-        )
 
 
 class Flatten(FunctionModule, function=F.flatten):
@@ -134,6 +126,8 @@ class Unflatten(ArrayModule):
     (2, 3, 4, 5)
     """
 
+    _shown = ("dim=", "unflattened_size=")
+
     @checked
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = dim
@@ -141,9 +135,6 @@ class Unflatten(ArrayModule):
 
     def forward(self, input: Any) -> Any:
         return F.unflatten(input, self.dim, self.unflattened_size)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 class Dropout(FunctionModule, function=F.dropout):
@@ -180,6 +171,8 @@ class PReLU(Module):
     [-0.25, 2.0]
     """
 
+    _shown = ("num_parameters=",)
+
     @checked
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
         self.num_parameters, self.init = integer("PReLU", "num_parameters", num_parameters, 1), init
@@ -187,9 +180,6 @@ class PReLU(Module):
 
     def forward(self, input: Tensor | np.ndarray) -> Tensor:
         return F.prelu(input, self.weight)
-
-    def extra_repr(self) -> str:
-        return f"num_parameters={self.num_parameters}"
 
 
 class Identity(ArrayModule):

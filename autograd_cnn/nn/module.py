@@ -54,6 +54,8 @@ class Module(ModuleTree):
 
     training: bool = True
     _hooks: ModuleHooks | None = None
+    _shown: ClassVar[tuple[str, ...]] = ()
+    """What the text form shows, those with = by name; of a parameter, if there is one."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the result of calling the module; every subclass defines it.
@@ -244,7 +246,10 @@ class Module(ModuleTree):
         >>> nn.Flatten().extra_repr()
         'start_dim=1, end_dim=-1'
         """
-        return ""
+        given = [(label, label.strip("=")) for label in self._shown]
+        values = [(label, n in self._roles, getattr(self, n)) for label, n in given]
+        texts = [(label, repr(x is not None if role else x)) for label, role, x in values]
+        return ", ".join(label + text if "=" in label else text for label, text in texts)
 
     def _inner(self) -> list[tuple[str, str]]:
         """The names and the texts that ``repr`` shows line by line: the inner modules."""

@@ -30,8 +30,6 @@ class _Norm(Module):
     """The base of all: eps, and weight and bias that scale and shift the result."""
 
     _roles: Mapping[str, type] = {"weight": Parameter, "bias": Parameter}
-    shown: ClassVar[tuple[str, ...]]
-    """The settings that the repr shows, those with = by name."""
     weight: Parameter | None
     bias: Parameter | None
 
@@ -50,17 +48,13 @@ class _Norm(Module):
         self.normalized_shape = tuple(integer(name, "normalized_shape", n, 1) for n in shape)
         self.elementwise_affine = affine
 
-    def extra_repr(self) -> str:
-        given = [(name, repr(getattr(self, name.strip("=")))) for name in self.shown]
-        return ", ".join(name + text if name.endswith("=") else text for name, text in given)
-
 
 class _ChannelNorm(_Norm):
     """The base of batch and instance normalisation: running statistics, and checks of shapes."""
 
     ndims: ClassVar[tuple[int, ...]]
     """How many axes an input may have."""
-    shown = ("num_features", "eps=", "momentum=", "affine=", "track_running_stats=")
+    _shown = ("num_features", "eps=", "momentum=", "affine=", "track_running_stats=")
     running_mean: np.ndarray | None
     running_var: np.ndarray | None
     num_batches_tracked: Any
@@ -246,7 +240,7 @@ class LayerNorm(_Norm):
     [[-1.0, 1.0]]
     """
 
-    shown = ("normalized_shape", "eps=", "elementwise_affine=")
+    _shown = ("normalized_shape", "eps=", "elementwise_affine=", "bias=")
 
     @checked
     def __init__(
@@ -262,9 +256,6 @@ class LayerNorm(_Norm):
     def forward(self, input: Any) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, bias={self.bias is not None}"
-
 
 class RMSNorm(_Norm):
     """Division of the last axes (..., *normalized_shape) by the root of their mean square, then
@@ -274,7 +265,7 @@ class RMSNorm(_Norm):
     array([[0.2, 1.4]], dtype=float32)
     """
 
-    shown = ("normalized_shape", "eps=", "elementwise_affine=")
+    _shown = ("normalized_shape", "eps=", "elementwise_affine=")
 
     @checked
     def __init__(
@@ -299,7 +290,7 @@ class GroupNorm(_Norm):
     [[-1.0, 1.0, -1.0, 1.0]]
     """
 
-    shown = ("num_groups", "num_channels", "eps=", "affine=")
+    _shown = ("num_groups", "num_channels", "eps=", "affine=")
 
     @checked
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -52,10 +53,6 @@ _MODES: dict[str, tuple[int, int, Callable[[Array, Array, States], States]]] = {
 the input, those of the state, and the state.
 """
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-_USUAL: dict[str, Any] = {
-    **{"num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False},
-    **{"dropout": 0.0, "bidirectional": False},
-}
 
 
 class _Recurrent(Module, Generic[S]):
@@ -101,9 +98,10 @@ class _Recurrent(Module, Generic[S]):
         return [x.reshape(shape) for x in states]
 
     def extra_repr(self) -> str:
-        given = {n: getattr(self, n, usual) for n, usual in _USUAL.items()}
-        others = [f", {n}={x!r}" for n, x in given.items() if x != _USUAL[n]]
-        return f"{self.input_size}, {self.hidden_size}{''.join(others)}"
+        settings = [*inspect.signature(type(self)).parameters.values()][2:]
+        other = [p.name for p in settings if getattr(self, p.name) != p.default]
+        shown = [f"{name}={getattr(self, name)!r}" for name in other]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *shown])
 
 
 class _Layers(_Recurrent[S]):

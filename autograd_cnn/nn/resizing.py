@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from autograd_cnn import functional as F
 from autograd_cnn.checks import per_axis, whole_numbers
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.functional.geometry import SHAPES
 from autograd_cnn.functional.resampling import check_settings
 from autograd_cnn.nn.function import FunctionModule, MadeModule
 from autograd_cnn.nn.module import ArrayModule
@@ -33,20 +32,22 @@ class PixelUnshuffle(MadeModule, function=F.pixel_unshuffle, inputs=1): ...
 
 
 class _Pad(ArrayModule):
-    """The base of layers that pad the last axes, as `functional.pad` does."""
+    """Values with more around the last axes, as `functional.pad` adds them in its modes.
+
+    `padding` is one number, or (before, after) from the last axis on; `value` is what a ConstantPad
+    adds.
+
+    >>> nn.ReflectionPad1d(2)(np.array([[1.0, 2.0, 3.0]]))
+    array([[3., 2., 1., 2., 3., 2., 1.]])
+    """
 
     axes: ClassVar[int]
     mode: ClassVar[str]
     value: float | None = None
+    _shown: ClassVar[tuple[str, ...]] = ("padding",)
 
-    def __init_subclass__(cls, axes: int = 0, mode: str = "constant", given: str = "1") -> None:
-        if axes:
-            name, cls.axes, cls.mode = cls.__name__, axes, mode
-            cls.__doc__ = (
-                f"Images {SHAPES[axes]} padded in mode {mode!r}: `padding` is one number, or\n"
-                f"(before, after) from the last axis on; see `functional.pad`.\n\n"
-                f">>> nn.{name}({given})(np.ones((1, 2{', 3' * axes}))).shape\n(1, 2{', 5' * axes})"
-            )
+    def __init_subclass__(cls, axes: int = 0, mode: str = "constant") -> None:
+        cls.axes, cls.mode, cls.__doc__ = axes, mode, _Pad.__doc__
 
     @checked
     def __init__(self, padding: int | tuple[int, ...]) -> None:
@@ -59,27 +60,23 @@ class _Pad(ArrayModule):
     def forward(self, input: Any) -> Any:
         return F.pad(input, self.padding, self.mode, self.value)
 
-    def extra_repr(self) -> str:
-        return f"{self.padding}"
-
 
 class _ConstantPad(_Pad):
+    _shown = ("padding=", "value=")
+
     @checked
     def __init__(self, padding: int | tuple[int, ...], value: float) -> None:
         super().__init__(padding)
         self.value = value
-
-    def extra_repr(self) -> str:
-        return f"padding={self.padding}, value={self.value}"
 
 
 # fmt: off
 class ZeroPad1d(_Pad, axes=1): ...
 class ZeroPad2d(_Pad, axes=2): ...
 class ZeroPad3d(_Pad, axes=3): ...
-class ConstantPad1d(_ConstantPad, axes=1, given="1, 0.5"): ...
-class ConstantPad2d(_ConstantPad, axes=2, given="1, 0.5"): ...
-class ConstantPad3d(_ConstantPad, axes=3, given="1, 0.5"): ...
+class ConstantPad1d(_ConstantPad, axes=1): ...
+class ConstantPad2d(_ConstantPad, axes=2): ...
+class ConstantPad3d(_ConstantPad, axes=3): ...
 class ReflectionPad1d(_Pad, axes=1, mode="reflect"): ...
 class ReflectionPad2d(_Pad, axes=2, mode="reflect"): ...
 class ReflectionPad3d(_Pad, axes=3, mode="reflect"): ...
