@@ -74,14 +74,20 @@ def test_a_mask_of_numbers_has_a_gradient() -> None:
     check_op(F.scaled_dot_product_attention, *arrays)
 
 
-def test_a_blind_query_gives_zeros_and_no_gradient() -> None:
+@pytest.mark.parametrize("numbers", [False, True])
+def test_a_blind_query_gives_zeros_and_no_gradient(numbers: bool) -> None:
     q, k, v = (ag.tensor(normal(2, n, 3), requires_grad=True) for n in (2, 4, 4))
-    mask = np.array([[False] * 4, [True] * 4])
+    mask: Any = np.array([[False] * 4, [True] * 4])
+    if numbers:
+        mask = ag.tensor(np.where(mask, 0.0, -np.inf), requires_grad=True)
     y = F.scaled_dot_product_attention(q, k, v, mask)
     y.sum().backward()
     assert not y.numpy()[:, 0].any()
     assert not q.grad.numpy()[:, 0].any()  # type: ignore[union-attr]
-    assert all(np.isfinite(x.grad.numpy()).all() for x in (q, k, v))  # type: ignore[union-attr]
+    leaves = (q, k, v, mask) if numbers else (q, k, v)
+    assert all(np.isfinite(x.grad.numpy()).all() for x in leaves)
+    y = nn.MultiheadAttention(4, 2)(*[np.ones((3, 1, 4), "f")] * 3, np.ones((1, 3), bool))[0]
+    assert not y.numpy().any()  # the bias is 0
 
 
 def test_dropout_keeps_the_mean() -> None:
