@@ -181,10 +181,10 @@ class TransformerEncoderLayer(Module):
 
     def forward(
         self,
-        src: Array,
+        src: Any,
         src_mask: Any = None,
         src_key_padding_mask: Any = None,
-        is_causal: bool = False,
+        is_causal: Any = False,
     ) -> Tensor:
         settings = src_key_padding_mask, False, src_mask, True, is_causal
         x, early = src, self.norm_first

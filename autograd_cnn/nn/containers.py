@@ -53,6 +53,10 @@ class _Container(Module):
 class _List(_Container, Generic[T]):
     """The base of containers by position."""
 
+    @checked
+    def __init__(self, modules: Any = ()) -> None:
+        self.extend(() if modules is None else modules)
+
     def append(self, module: T) -> Self:
         """Add a member at the end, named after its position; returns self."""
         self._put(str(len(self)), module)
@@ -120,7 +124,7 @@ class _List(_Container, Generic[T]):
 
     def _part(self, entries: list[tuple[str, T]]) -> Any:
         """What a slice gives: the members numbered anew."""
-        return type(self)([member for _, member in entries])  # type: ignore[call-arg]
+        return type(self)([member for _, member in entries])
 
     def __setitem__(self, index: int, module: T) -> None:
         name = self._entries()[self._position(index)][0]
@@ -182,10 +186,6 @@ class ModuleList(_List[Module]):
     ['0.weight', '0.bias']
     """
 
-    @checked
-    def __init__(self, modules: Any = ()) -> None:
-        self.extend(() if modules is None else modules)
-
     def _inner(self) -> list[tuple[str, str]]:
         shown, place = [], 0
         for text, run in itertools.groupby(text for _, text in super()._inner()):
@@ -208,10 +208,6 @@ class ParameterList(_List[Parameter]):
     """
 
     _kind = Parameter
-
-    @checked
-    def __init__(self, values: Any = ()) -> None:
-        self.extend(() if values is None else values)
 
     def _fitting(self, name: str, member: Any) -> Any:
         return member if isinstance(member, Parameter) else Parameter(member)
