@@ -353,6 +353,29 @@ nn.PReLU()(-X)  ==  -0.25 * A
 nn.BCELoss()(ag.sigmoid(X), ag.ones(2, 3)).item() > 0  ==  True
 nn.TripletMarginLoss(margin=1.0)(X, X, X).item()  ==  1.0
 nn.PixelShuffle(2)(ag.ones(1, 4, 2, 2)).shape  ==  (1, 1, 4, 4)
+nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 1)])[1](X).shape  ==  (2, 1)
+nn.ModuleDict({"a": nn.ReLU()})["a"](-X)  ==  0 * A
+len(list(nn.ParameterList([ag.ones(2), ag.ones(3)]).parameters()))  ==  2
+nn.ReflectionPad2d(1)(IMAGES).shape  ==  (2, 1, 6, 6)
+nn.ZeroPad2d((1, 0, 0, 0))(IMAGES).shape  ==  (2, 1, 4, 5)
+nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect")(IMAGES).shape  ==  (2, 2, 4, 4)
+F.interpolate(IMAGES, scale_factor=2, mode="bicubic", align_corners=False).shape  ==  (2, 1, 8, 8)
+F.scaled_dot_product_attention(X, X, X, is_causal=True)[0]  ==  A[0]
+y, w = nn.MultiheadAttention(4, 2, batch_first=True)(*[IMAGES[0]] * 3); w.shape  ==  (1, 4, 4)
+nn.TransformerEncoderLayer(d_model=4, nhead=2, batch_first=True)(IMAGES[0]).shape  ==  (1, 4, 4)
+nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2), num_layers=2)(IMAGES[0]).shape  ==  (1, 4, 4)
+y, (h, c) = nn.LSTM(3, 5, batch_first=True)(X[None]); h.shape  ==  (1, 1, 5)
+y, h = nn.GRU(3, 5, bidirectional=True)(X); y.shape  ==  (2, 10)
+y, _ = nn.RNN(3, 5, num_layers=2)(X, ag.zeros(2, 5)); y.shape  ==  (2, 5)
+h, c = nn.LSTMCell(3, 5)(X); h.shape  ==  (2, 5)
+nn.RMSNorm(3)(X).shape  ==  (2, 3)
+nn.Bilinear(3, 3, 2)(X, X).shape  ==  (2, 2)
+nn.LSTM(3, 5, proj_size=2)  =>  put nn.Linear(hidden_size, proj_size) behind
+nn.LSTM(3, 5).flatten_parameters()  =>  leave it out
+nn.utils.rnn.pack_padded_sequence(X, [2, 1])  =>  pad with np.pad and mask the loss
+nn.TransformerEncoder(nn.ReLU(), 2, enable_nested_tensor=False)  =>  leave it out
+nn.Transformer(8)  =>  nn.MultiheadAttention
+nn.ParameterDict({})  =>  a dict of nn.Parameter
 nn.ReLU(inplace=True)(-X)  ==  0 * A
 nn.ReLU(True)(-X)  ==  0 * A
 nn.LeakyReLU(0.2, inplace=True)(-X)  ==  -0.2 * A
@@ -515,6 +538,10 @@ nn.MaxPooling2D(2)  =>  nn.MaxPool2d
 nn.GlobalAveragePooling2D()  =>  nn.AdaptiveAvgPool2d(1)
 nn.BatchNormalization()  =>  nn.BatchNorm2d
 nn.Activation("relu")  =>  nn.ReLU()
+nn.SimpleRNN(8)  =>  nn.RNN(
+nn.MultiHeadAttention(2, 8)  =>  nn.MultiheadAttention
+nn.ZeroPadding2D(1)  =>  nn.ZeroPad2d
+nn.LSTM(3, 5, return_sequences=True)  =>  the layer gives all outputs
 nn.Input(3)  =>  nothing declares the input
 nn.Model  =>  nn.Module
 nn.Linear(3, units=10)  =>  it is called out_features

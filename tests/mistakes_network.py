@@ -185,6 +185,12 @@ F.prelu(x(2, 3), x(2))  =>  ValueError: prelu: weight must have 1 value or 3, go
 F.rms_norm(x(2, 3), 2)  =>  ValueError: rms_norm: ...(2, 3) does not end in ...(2,)
 F.local_response_norm(x(2, 3), 2)  =>  ValueError: local_response_norm: needs shape (N, C, L, ...)
 F.local_response_norm(x(1, 2, 3), 0)  =>  ValueError: local_response_norm: size must be at least 1
+F.interpolate(x(1, 1, 4), 2, mode="bicubic")
+    =>  ValueError: interpolate: mode must be 'nearest' or 'linear' for
+nn.Bilinear(0, 1, 1)  =>  ValueError: Bilinear: in1_features must be at least 1, got 0
+nn.RMSNorm(())  =>  ValueError: RMSNorm: normalized_shape must have at least one axis
+nn.ReflectionPad2d((1, 1))  =>  ValueError: ReflectionPad2d: padding must be an integer or 4 of them
+nn.ReflectionPad1d(3)(x(1, 1, 3))  =>  ValueError: pad: reflect padding (3, 3) is too much
 nn.PReLU(0)  =>  ValueError: PReLU: num_parameters must be at least 1, got 0
 F.pad(x(3), (1,))  =>  ValueError: pad: pad (1,) must be two numbers for each of the last axes
 F.pad(x(3), (1, 1), "edge")  =>  ValueError: pad: mode must be 'constant' or 'reflect'
@@ -256,8 +262,14 @@ nn.Conv2d(1, 1, 3, stride=(1, 0))  =>  ValueError: Conv2d: stride must be at lea
 nn.Conv2d(1, 1, 3, padding=-1)  =>  ValueError: Conv2d: padding must be at least 0, got -1
 nn.Conv2d(1, 1, 3, padding="full")  =>  ValueError: Conv2d: padding ...'valid' or 'same', got 'full'
 nn.Conv2d(1, 1, 3, dilation=0)  =>  ValueError: Conv2d: dilation must be at least 1, got 0
-nn.Conv2d(1, 1, 3, padding_mode="reflect")
-    =>  ValueError: Conv2d: padding_mode must be 'zeros', got 'reflect'
+nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect")
+    =>  ValueError: ConvTranspose2d: padding_mode must be 'zeros', got 'reflect'
+nn.Conv2d(1, 1, 3, padding_mode="mirror")
+    =>  ValueError: Conv2d: padding_mode must be 'zeros' or 'reflect' or 'replicate' or ...'mirror'
+nn.Conv2d(1, 1, 3, padding=2, padding_mode="reflect")(x(1, 1, 2, 2))
+    =>  ValueError: pad: reflect padding (2, 2) is too much for an axis of size 2
+nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")(x(2, 2))
+    =>  ValueError: conv2d: input must have shape (N, C, H, W)
 nn.MaxPool2d(2, 0)  =>  ValueError: MaxPool2d: stride must be at least 1, got 0
 nn.AvgPool2d(2, divisor_override=0)  =>  ValueError: AvgPool2d: divisor_override must be at least 1
 nn.Dropout(np.nan)  =>  ValueError: Dropout: p must be finite, got nan
@@ -290,6 +302,62 @@ nn.Sequential({3: nn.ReLU()})  =>  ValueError: Sequential: ...cannot name
 nn.Sequential(nn.ReLU(), abs)  =>  TypeError: Sequential: ...got builtin_function_or_method at '1'
 nn.Sequential([nn.ReLU()])
     =>  TypeError: Sequential: ...got list at '0'; pass the modules one by one
+nn.Sequential(nn.ReLU()).extend(3)  =>  TypeError: Sequential: modules must be a list of them
+nn.ModuleList(nn.ReLU())  =>  TypeError: ModuleList: modules must be a list of them, got an object
+nn.ModuleList([abs])  =>  TypeError: ModuleList: expected modules, got builtin...at '0'
+nn.ModuleList(nn.ReLU(), nn.ReLU())  =>  TypeError: ModuleList: got 1 arguments too many
+nn.ModuleList([nn.ReLU()])[1]  =>  IndexError: ModuleList: index 1 is out of range for 1 modules
+nn.ModuleList()(1)  =>  NotImplementedError: ModuleList: define forward
+nn.ModuleDict({"keys": nn.ReLU()})  =>  ValueError: ModuleDict: 'keys' cannot name a module
+nn.ModuleDict({"a": 3})  =>  TypeError: ModuleDict: expected modules, got int at 'a'
+nn.ParameterList(["text"])  =>  TypeError: Parameter: data must be an array of numbers
+# attention
+F.scaled_dot_product_attention(x(2, 3), x(4, 2), x(4, 2))
+    =>  ValueError: scaled_dot_product_attention: query must have shape (..., L, E), key
+F.scaled_dot_product_attention(x(2, 3), x(4, 3), x(3, 2))
+    =>  ValueError: scaled_dot_product_attention: query must
+F.scaled_dot_product_attention(x(3), x(3), x(3))
+    =>  ValueError: scaled_dot_product_attention: query must
+F.scaled_dot_product_attention(x(2, 2, 3), x(3, 4, 3), x(4, 3))  =>  ValueError: matmul: the shapes
+F.scaled_dot_product_attention(x(2, 3), x(4, 3), x(4, 3), np.ones((4, 2), bool))
+    =>  ValueError: scaled_dot_product_attention: masks must broadcast to the shape (2, 4)
+F.scaled_dot_product_attention(x(2, 3), x(4, 3), x(4, 3), np.ones((2, 4), int))
+    =>  TypeError: scaled_dot_product_attention: attn_mask must be an array of bools, or of floats
+F.scaled_dot_product_attention(x(2, 3), x(4, 3), x(4, 3), np.ones((2, 4), bool), is_causal=True)
+    =>  ValueError: scaled_dot_product_attention: give either attn_mask or is_causal=True
+F.scaled_dot_product_attention(x(2, 3), x(4, 3), x(4, 3), dropout_p=2.0)
+    =>  ValueError: dropout: p must be at least 0 and at most 1, got 2.0
+nn.MultiheadAttention(5, 2)
+    =>  ValueError: MultiheadAttention: embed_dim=5 is not divisible by num_heads=2
+nn.MultiheadAttention(4, 2)(x(2, 3, 4), x(2, 3, 4), x(3, 4))
+    =>  ValueError: MultiheadAttention: query, key and value must have shape (L, N, E), with one N
+nn.MultiheadAttention(4, 2)(x(2, 3, 4), x(2, 2, 4), x(2, 2, 4))
+    =>  ValueError: MultiheadAttention: query, key and value must have
+nn.MultiheadAttention(4, 2)(*[x(2, 3, 4)] * 3, key_padding_mask=np.ones((2, 2), bool))
+    =>  ValueError: MultiheadAttention: masks must broadcast to the shape (3, 2, 2, 2)
+nn.MultiheadAttention(4, 2)(*[x(2, 3, 5)] * 3)  =>  ValueError: linear: ...5 features
+nn.MultiheadAttention(4, 2, add_bias_kv=True)
+    =>  TypeError: MultiheadAttention: unknown argument 'add_bias_kv' (append the row
+nn.TransformerEncoderLayer(4, 2, activation="tanh")
+    =>  ValueError: TransformerEncoderLayer: activation must be 'relu' or 'gelu', got 'tanh'
+nn.TransformerEncoder(nn.ReLU(), 0)  =>  ValueError: TransformerEncoder: num_layers must be at least
+# recurrent layers
+nn.RNN(2, 3, nonlinearity="gelu")
+    =>  ValueError: RNN: nonlinearity must be 'tanh' or 'relu', got 'gelu'
+nn.RNNCell(2, 3, nonlinearity="gelu")  =>  ValueError: RNNCell: nonlinearity must be 'tanh'
+nn.GRU(2, 0)  =>  ValueError: GRU: hidden_size must be at least 1, got 0
+nn.LSTM(2, 3, num_layers=0)  =>  ValueError: LSTM: num_layers must be at least 1, got 0
+nn.LSTM(2, 3, proj_size=2)
+    =>  TypeError: LSTM: unknown argument 'proj_size' (put nn.Linear(hidden_size, proj_size) behind
+nn.LSTM(2, 3)(x(4, 1, 3))
+    =>  ValueError: LSTM: input must have shape (L, N, 2) or (L, 2), with L above 0, got
+nn.LSTM(2, 3, batch_first=True)(x(1, 0, 2))  =>  ValueError: LSTM: input must have shape (N, L, 2)
+nn.LSTM(2, 3)(x(4, 1, 2), x(1, 1, 3))  =>  TypeError: LSTM: hx must be a pair (h, c), got a tensor
+nn.GRU(2, 3)(x(4, 1, 2), x(1, 2, 3))  =>  ValueError: GRU: hx must have shape (1, 1, 3), got
+nn.GRU(2, 3)(x(4, 2), x(1, 1, 3))  =>  ValueError: GRU: hx must have shape (1, 3), got
+nn.LSTMCell(2, 3)(x(2, 3))  =>  ValueError: LSTMCell: input must have shape (N, 2) or (2,), got
+nn.GRU(2, 3)(np.ones((4, 1, 2)))
+    =>  TypeError: linear: the input has dtype float64, weights have float32; convert the input with
 # init
 init.calculate_gain("swish")  =>  ValueError: calculate_gain: unknown nonlinearity 'swish'
 init.calculate_gain("leaky_relu", True)  =>  TypeError: calculate_gain: ...number or None, got True

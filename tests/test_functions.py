@@ -152,6 +152,32 @@ ROWS |= {
         for pad, shape in (((2, 1), (2, 3, 5)), ((2, 0, 1, 3), IMAGE))
     },
     "pad, reflect and cut": Row(lambda t, x: t.F.pad(x, (2, -1), mode="reflect"), ((2, 3, 5),)),
+    **{
+        f"bicubic {settings}": Row(
+            lambda t, x, settings=settings: t.F.interpolate(x, mode="bicubic", **settings), (IMAGE,)
+        )
+        for settings in (
+            {"size": (7, 5)},
+            {"scale_factor": 1.7},
+            {"size": (3, 9), "align_corners": True},
+            {"scale_factor": (0.5, 2)},
+            {"size": (1, 1), "align_corners": True},
+        )
+    },
+    "scaled_dot_product_attention": Row(
+        lambda t, *xs: t.F.scaled_dot_product_attention(*xs), ((2, 3, 4), (2, 5, 4), (2, 5, 2))
+    ),
+    "scaled_dot_product_attention, causal": Row(
+        lambda t, *xs: t.F.scaled_dot_product_attention(*xs, is_causal=True, scale=0.7),
+        ((3, 4), (5, 4), (5, 2)),
+    ),
+    "scaled_dot_product_attention, bools": Row(
+        lambda t, *xs: t.F.scaled_dot_product_attention(*xs, attn_mask=t.array(AT.T > 0)),
+        ((3, 4, 3), (3, 2, 3), (3, 2, 2)),
+    ),
+    "scaled_dot_product_attention, numbers": Row(
+        lambda t, *xs: t.F.scaled_dot_product_attention(*xs), ((3, 4), (2, 4), (2, 2), (3, 2))
+    ),
     "bilinear": Row(lambda t, *xs: t.F.bilinear(*xs), ((2, 3), (2, 4), (5, 3, 4), (5,))),
     "prelu": Row(lambda t, x, w: t.F.prelu(x, w), ((2, 3, 4), (3,))),
     "prelu, one slope": Row(lambda t, x, w: t.F.prelu(x, w), ((4,), (1,))),

@@ -221,6 +221,7 @@ MAKERS: dict[str, Any] = {
     "interpolate linear": lambda n: F.interpolate(np.ones((1, 1, 2)), size=n, mode="linear"),
     "interpolate twice": lambda n: F.interpolate(np.ones((1, 1, 2, 2)), scale_factor=float(n)),
     "interpolate bilinear": lambda n: F.interpolate(np.ones((1, 1, 2, 2)), n, mode="bilinear"),
+    "interpolate bicubic": lambda n: F.interpolate(np.ones((1, 1, 2, 2)), n, mode="bicubic"),
     "repeat": lambda n: ag.repeat(ag.tensor([1.0]), n),
     "scatter_add": lambda n: ag.scatter_add(ag.tensor([1.0]), index=np.array([1]), shape=(n,)),
     "Linear": lambda n: nn.Linear(n, n),
@@ -233,6 +234,11 @@ MAKERS: dict[str, Any] = {
     "InstanceNorm1d": lambda n: nn.InstanceNorm1d(n, affine=True),
     "LayerNorm": lambda n: nn.LayerNorm((n, n)),
     "GroupNorm": lambda n: nn.GroupNorm(1, n),
+    "RMSNorm": lambda n: nn.RMSNorm((n, n)),
+    "Bilinear": lambda n: nn.Bilinear(n, n, n),
+    "LSTM": lambda n: nn.LSTM(3, n),
+    "GRUCell": lambda n: nn.GRUCell(n, 3),
+    "MultiheadAttention": lambda n: nn.MultiheadAttention(n, 1),
 }
 
 

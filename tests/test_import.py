@@ -15,6 +15,8 @@ LAZY = [
     "autograd_cnn.data",
     "autograd_cnn.diagnose",
     "autograd_cnn.func",
+    "autograd_cnn.nn.attention",
+    "autograd_cnn.nn.recurrent",
     "autograd_cnn.tensor.types",
     "autograd_cnn.testing",
     "autograd_cnn.training",

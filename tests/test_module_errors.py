@@ -97,7 +97,7 @@ def test_sequential_indexing():
     assert net(np.ones((5, 1), np.float32)).shape == (5, 3)
     with pytest.raises(IndexError, match="index 4 is out of range for 4 modules"):
         net[4]
-    with pytest.raises(TypeError, match="expected a module, got int"):
+    with pytest.raises(TypeError, match="expected modules, got int at '0'"):
         net[0] = 3
     assert nn.Sequential()(7) == 7
 

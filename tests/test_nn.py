@@ -40,6 +40,14 @@ FUNCTIONS = {name.replace("_", ""): getattr(F, name) for name in F.__all__} | {
     "bcewithlogitsloss": F.binary_cross_entropy_with_logits,
     "crossentropyloss": F.cross_entropy,
     "kldivloss": F.kl_div,
+    **{
+        f"{kind}pad{axes}d": lambda x, pad, value=None, mode=mode: F.pad(x, pad, mode, value)
+        for axes in (1, 2, 3)
+        for kind, mode in {
+            **{"zero": "constant", "constant": "constant", "reflection": "reflect"},
+            **{"replication": "replicate", "circular": "circular"},
+        }.items()
+    },
 }
 
 # A layer, its arguments, the shape of an input, and what its function takes after the input and the
@@ -104,6 +112,16 @@ LAYERS: list[tuple[str, tuple[Any, ...], tuple[int, ...], tuple[Any, ...]]] = [
     ("PixelShuffle", (2,), (1, 4, 2, 3), (2,)),
     ("PixelUnshuffle", (2,), (1, 2, 4), (2,)),
     ("LocalResponseNorm", (2, 0.3), (2, 4, 3), (2, 0.3)),
+    ("RMSNorm", ((2, 3), 0.1), (3, 2, 3), ((2, 3), 0.1)),
+    ("RMSNorm", (3,), (3, 2, 3), ((3,), None)),
+    *(
+        (f"{kind}Pad{axes}d", (pad, *value), (1, 2, 4, 3, 5)[: axes + 2], (pad * 2 * axes, *value))
+        for axes in (1, 2, 3)
+        for pad in ((1,),)
+        for kind, value in {"Zero": (), "Constant": (0.5,), "Reflection": ()}.items()
+    ),
+    *((f"ReplicationPad{n}d", ((1, 2) * n,), (2,) * (n + 2), ((1, 2) * n,)) for n in (1, 2, 3)),
+    *((f"CircularPad{n}d", ((1, 2) * n,), (2,) * (n + 2), ((1, 2) * n,)) for n in (1, 2, 3)),
     ("Softmax", (0,), (3, 4), (0,)),
     ("LogSoftmax", (0,), (3, 4), (0,)),
     ("Flatten", (), (2, 3, 4), (1,)),
@@ -115,6 +133,9 @@ LAYERS: list[tuple[str, tuple[Any, ...], tuple[int, ...], tuple[Any, ...]]] = [
 # They take whole numbers, draw slopes, take two inputs, or hold other layers; losses have a table of their own.
 ELSEWHERE = {"Embedding", "Module", "Sequential", "RReLU", "CosineSimilarity", "PairwiseDistance"}
 ELSEWHERE |= {f"MaxUnpool{axes}d" for axes in (1, 2, 3)}
+ELSEWHERE |= {"Bilinear", "ModuleList", "ModuleDict", "ParameterList", "MultiheadAttention"}
+ELSEWHERE |= {"TransformerEncoder", "TransformerEncoderLayer", "RNN", "LSTM", "GRU"}
+ELSEWHERE |= {"RNNCell", "LSTMCell", "GRUCell"}
 every_layer = pytest.mark.parametrize(
     ("name", "given", "shape", "settings"), LAYERS, ids=[f"{n}-{g}" for n, g, *_ in LAYERS]
 )
@@ -131,6 +152,8 @@ def expected(layer: Any, x: Any, settings: tuple[Any, ...]) -> Any:
         return function(x, *running, *given, own, eps=layer.eps)
     if name in ("LayerNorm", "GroupNorm"):
         return FUNCTIONS[name.lower()](x, settings[0], *given, settings[1])
+    if name == "RMSNorm":
+        return F.rms_norm(x, settings[0], layer.weight, settings[1])
     return FUNCTIONS[name.lower()](x, *given, *settings)
 
 
@@ -280,6 +303,15 @@ AvgPool2d(kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pa
 Linear(in_features, out_features, bias=True)
 Flatten(start_dim=1, end_dim=-1)
 Embedding(num_embeddings, embedding_dim, padding_idx=None)
+scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None)
+MultiheadAttention(embed_dim, num_heads, dropout=0.0, bias=True, *, kdim=None, vdim=None, batch_first=False)
+TransformerEncoderLayer(d_model, nhead, dim_feedforward=2048, dropout=0.1, activation='relu', layer_norm_eps=1e-05, batch_first=False, norm_first=False, bias=True)
+RNN(input_size, hidden_size, num_layers=1, nonlinearity='tanh', bias=True, batch_first=False, dropout=0.0, bidirectional=False)
+LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False)
+RNNCell(input_size, hidden_size, bias=True, nonlinearity='tanh')
+GRUCell(input_size, hidden_size, bias=True)
+RMSNorm(normalized_shape, eps=None, elementwise_affine=True)
+Bilinear(in1_features, in2_features, out_features, bias=True)
 Upsample(size=None, scale_factor=None, mode='nearest', align_corners=None)
 LeakyReLU(negative_slope=0.01)
 Softplus(beta=1.0, threshold=20.0)
@@ -328,6 +360,17 @@ def test_signatures_are_pytorchs(line: str) -> None:
         ),
         (nn.LayerNorm(4), "LayerNorm((4,), eps=1e-05, elementwise_affine=True, bias=True)"),
         (nn.GroupNorm(2, 4), "GroupNorm(2, 4, eps=1e-05, affine=True)"),
+        (nn.RMSNorm(4), "RMSNorm((4,), eps=None, elementwise_affine=True)"),
+        (
+            nn.Bilinear(2, 3, 4),
+            "Bilinear(in1_features=2, in2_features=3, out_features=4, bias=True)",
+        ),
+        (nn.ReflectionPad2d((1, 0, 2, 3)), "ReflectionPad2d((1, 0, 2, 3))"),
+        (nn.ConstantPad1d(2, 0.5), "ConstantPad1d(padding=(2, 2), value=0.5)"),
+        (
+            nn.Conv1d(1, 4, 3, padding="same", padding_mode="reflect"),
+            "Conv1d(1, 4, kernel_size=(3,), stride=(1,), padding='same', padding_mode='reflect')",
+        ),
         (nn.Embedding(5, 3, -1), "Embedding(5, 3, padding_idx=4)"),
         (nn.ReLU(), "ReLU()"),
         (nn.GELU(), "GELU(approximate='none')"),

@@ -35,6 +35,16 @@ class Detached(nn.Module):
         return x.detach()
 
 
+class Last(nn.Module):
+    """The last output of a recurrent layer."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x)[0][:, -1]
+
+
 def shared() -> Any:
     layer = nn.Linear(6, 6)
     return nn.Sequential(nn.Flatten(), nn.Linear(36, 6), layer, nn.ReLU(), layer)
@@ -69,6 +79,22 @@ MODELS: dict[str, Callable[[], Any]] = {
         *(nn.AvgPool2d(2), nn.ConvTranspose2d(1, 4, 2, stride=2), nn.GroupNorm(2, 4)),
         *(nn.AdaptiveAvgPool2d(2), nn.Upsample(scale_factor=2), nn.Flatten(), nn.Linear(64, 4)),
     ),
+    "padded": lambda: S(
+        *(nn.ReflectionPad2d(1), nn.Conv2d(1, 3, 3, padding=1, padding_mode="circular")),
+        *(nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Upsample(5, mode="bicubic")),
+        *(nn.Conv2d(3, 2, 3, padding="same", padding_mode="replicate"), nn.ReLU()),
+        *(nn.ConstantPad2d(-1, 0.5), nn.Flatten(), nn.RMSNorm(18), nn.Linear(18, 4)),
+    ),
+    "attention": lambda: S(
+        *(nn.Flatten(), nn.Unflatten(1, (9, 4)), nn.Linear(4, 4)),
+        nn.TransformerEncoderLayer(4, 2, 8, activation="gelu", batch_first=True),
+        *(nn.LayerNorm(4), nn.Flatten(), nn.Linear(36, 4)),
+    ),
+    "recurrent": lambda: S(
+        *(nn.Flatten(), nn.Unflatten(1, (9, 4)), nn.Linear(4, 4), nn.Tanh()),
+        *(Last(nn.LSTM(4, 3, 2, batch_first=True, dropout=0.2)), nn.Linear(3, 4)),
+    ),
+    "a recurrent cell": lambda: S(nn.Flatten(), nn.GRUCell(36, 5), nn.Linear(5, 4)),
     "dropout": lambda: S(nn.Flatten(), nn.Dropout(0.3), nn.Linear(36, 4), nn.Dropout(0.1)),
     "user's": lambda: S(nn.Flatten(), nn.Linear(36, 6), Doubled(), nn.ReLU(), nn.Linear(6, 4)),
     "cut off": lambda: S(nn.Flatten(), nn.Linear(36, 6), Detached(), nn.Linear(6, 4)),

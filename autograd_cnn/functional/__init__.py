@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from autograd_cnn import checks
 from autograd_cnn.functional.activations import *
 from autograd_cnn.functional.adaptive import *
+from autograd_cnn.functional.attention import *
 from autograd_cnn.functional.classification import *
 from autograd_cnn.functional.convolution import *
 from autograd_cnn.functional.distances import *

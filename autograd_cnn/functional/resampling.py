@@ -1,4 +1,4 @@
-"""Images resized by nearest values, or by linear interpolation along each axis."""
+"""Images resized by nearest values, or by linear or cubic interpolation along each axis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autograd_cnn.ops.signatures import array_function
 
 __all__ = ["interpolate"]
 
-_AXES = {"linear": 1, "bilinear": 2, "trilinear": 3}
+_AXES = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 
 
 def check_settings(
@@ -75,7 +75,9 @@ def interpolate(
     floor(i / scale).  'linear' (N, C, L), 'bilinear' (N, C, H, W) and 'trilinear' (N, C, D, H, W)
     interpolate between the two nearest cells of each axis.  Cell i lies at ``(i + 0.5) / scale -
     0.5``, but not below 0.  With `align_corners` it lies at ``i * (input size - 1) / (output size -
-    1)``, so that corners keep their values.
+    1)``, so that corners keep their values.  'bicubic' (N, C, H, W) takes the four nearest cells,
+    by cubic convolution with a = -0.75; cells outside have the values of the edge.  Keys, "Cubic
+    convolution interpolation for digital image processing" (1981).
 
     >>> F.interpolate(np.array([[[1.0, 3.0]]]), scale_factor=2)
     array([[[1., 1., 3., 3.]]])
@@ -91,36 +93,43 @@ def interpolate(
     if mode == "nearest":
         return _nearest(x, out, steps)
     if _AXES.get(mode) != x.ndim - 2:
-        fitting = next(m for m, axes in _AXES.items() if axes == x.ndim - 2)
+        fitting = " or ".join(repr(m) for m, axes in _AXES.items() if axes == x.ndim - 2)
         raise ValueError(
-            f"interpolate: mode must be 'nearest' or {fitting!r} for an input of shape {x.shape}, "
+            f"interpolate: mode must be 'nearest' or {fitting} for an input of shape {x.shape}, "
             f"got {mode!r}"
         )
     x = floating(x)
     for axis in range(len(out) + 1, 1, -1):  # rows first: later passes have longer runs of memory
         o, step = out[axis - 2], steps[axis - 2]
-        weights = _linear_weights(x.shape[axis], o, step, bool(align_corners), x.dtype)
+        settings = o, step, bool(align_corners), mode == "bicubic"
+        weights = _weights(x.shape[axis], *settings, x.dtype)
         x = banded(x, axis=axis, matrix=weights)
     return x
 
 
 @functools.lru_cache(maxsize=256)
-def _linear_weights(
-    n: int, out: int, step: float, align_corners: bool, dtype: np.dtype
+def _weights(
+    n: int, out: int, step: float, align_corners: bool, cubic: bool, dtype: np.dtype
 ) -> np.ndarray:
-    """The matrix (out, n) whose rows weigh the two cells around each output cell."""
+    """The matrix (out, n) whose rows weigh the two or four cells around each output cell."""
     places = np.arange(out)
     if align_corners:
         at = places * ((n - 1) / (out - 1) if out > 1 else 0.0)
     else:
-        at = np.maximum((places + 0.5) * step - 0.5, 0.0)
-    low = np.minimum(at.astype(np.intp), n - 1)
-    high = np.minimum(low + 1, n - 1)
-    share = np.clip(at - low, 0, 1)
+        at = np.maximum((places + 0.5) * step - 0.5, -np.inf if cubic else 0.0)
+    low = np.floor(at).astype(np.intp)
     weights = np.zeros((out, n))
-    weights[places, low] = 1.0 - share
-    weights[places, high] += share
+    for cell in range(-1, 3) if cubic else range(2):
+        distance = np.abs(at - low - cell)
+        share = _cubic(distance) if cubic else 1.0 - distance
+        np.add.at(weights, (places, np.clip(low + cell, 0, n - 1)), share)
     return locked(weights.astype(dtype))
+
+
+def _cubic(x: np.ndarray) -> np.ndarray:
+    """The weight of a cell at a distance up to 2, in cubic convolution with a = -0.75."""
+    near, far = (1.25 * x - 2.25) * x * x + 1.0, 0.75 * (2.0 - x) ** 2 * (1.0 - x)
+    return np.where(x < 1.0, near, far)
 
 
 @functools.lru_cache(maxsize=256)

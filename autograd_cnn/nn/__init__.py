@@ -7,6 +7,7 @@ gradients (`utils`).
 """
 # ruff: noqa: F403 - the public names of the layers are written once, in each module
 
+import importlib
 from typing import TYPE_CHECKING
 
 from autograd_cnn import checks
@@ -15,7 +16,7 @@ from autograd_cnn.nn import init as init
 from autograd_cnn.nn import program as program
 from autograd_cnn.nn import utils as utils
 from autograd_cnn.nn.activations import *
-from autograd_cnn.nn.containers import Sequential as Sequential
+from autograd_cnn.nn.containers import *
 from autograd_cnn.nn.convolution import *
 from autograd_cnn.nn.layers import *
 from autograd_cnn.nn.losses import *
@@ -26,10 +27,19 @@ from autograd_cnn.nn.pooling import *
 from autograd_cnn.nn.resizing import *
 from autograd_cnn.nn.tree import IncompatibleKeys as IncompatibleKeys
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from autograd_cnn.nn.attention import *
+    from autograd_cnn.nn.recurrent import *
+else:
+    _OF_ATTENTION = ("MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer")
+    _LAZY = dict.fromkeys(_OF_ATTENTION, "attention")
+    _LAZY |= dict.fromkeys(("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"), "recurrent")
     __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
-    __all__ += ["init", "utils"]
+    __all__ += ["init", "utils", *_LAZY]
     __dir__ = __all__.copy
 
     def __getattr__(name: str) -> object:
-        raise checks.absent("nn", __name__, name)
+        if name not in _LAZY:
+            raise checks.absent("nn", __name__, name)
+        found = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+        return globals().setdefault(name, found)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import autograd_cnn.functional.fused as fused
 from autograd_cnn import functional as F
 from autograd_cnn.checks import choice, integer, per_axis
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.kernels.window import check_output_padding
+from autograd_cnn.engine.node import values
+from autograd_cnn.kernels.window import check_output_padding, conv_window
 from autograd_cnn.nn.function import FunctionModule
 from autograd_cnn.nn.layers import uniform_parameters
 from autograd_cnn.nn.parameter import Parameter
@@ -37,7 +40,7 @@ class _Convolution(FunctionModule):
         def __call__(self, input: AnyArray) -> Tensor: ...  # type: ignore[override]
 
     def _set_sizes(
-        self, in_channels: int, out_channels: int, kernel_size: Any, groups: int, padding_mode: str
+        self, in_channels: int, out_channels: int, kernel_size: Any, groups: int
     ) -> None:
         name = type(self).__name__
         self.in_channels = integer(name, "in_channels", in_channels, 1)
@@ -47,7 +50,6 @@ class _Convolution(FunctionModule):
             if count % groups:
                 raise ValueError(f"{name}: {label}={count} is not divisible by groups={groups}")
         self.kernel_size = self._per_axis("kernel_size", kernel_size, 1)
-        self.padding_mode = choice(name, "padding_mode", padding_mode, ("zeros",))
 
     def _set_parameters(self, first: int, second: int, bias: bool) -> None:
         shape = (first, second // self.groups, *self.kernel_size)
@@ -60,7 +62,8 @@ class _Convolution(FunctionModule):
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
         text += f", stride={self.stride}"
         zeros, ones = (0,) * self.axes, (1,) * self.axes
-        usual = {"padding": zeros, "output_padding": zeros, "dilation": ones, "groups": 1}
+        usual: dict[str, Any] = {"padding": zeros, "output_padding": zeros, "dilation": ones}
+        usual |= {"groups": 1, "padding_mode": "zeros"}
         for name, default in usual.items():
             if getattr(self, name, default) != default:
                 text += f", {name}={getattr(self, name)!r}"
@@ -83,7 +86,9 @@ class _Conv(_Convolution):
         bias: bool = True,
         padding_mode: str = "zeros",
     ) -> None:
-        self._set_sizes(in_channels, out_channels, kernel_size, groups, padding_mode)
+        self._set_sizes(in_channels, out_channels, kernel_size, groups)
+        modes = ("zeros", "reflect", "replicate", "circular")
+        self.padding_mode = choice(type(self).__name__, "padding_mode", padding_mode, modes)
         self.stride = self._per_axis("stride", stride, 1)
         self.dilation = self._per_axis("dilation", dilation, 1)
         if isinstance(padding, str):
@@ -93,8 +98,19 @@ class _Conv(_Convolution):
         self._set_parameters(out_channels, in_channels, bias)
 
     def forward(self, input: Any) -> Any:
-        settings = (self.stride, self.padding, self.dilation, self.groups)
+        padding: Any = self.padding
+        if self.padding_mode != "zeros" and np.ndim(values(input)) - self.axes in (1, 2):
+            input, padding = self._padded(input), 0
+        settings = (self.stride, padding, self.dilation, self.groups)
         return self.function(input, self.weight, self.bias, *settings)
+
+    def _padded(self, input: Any) -> Any:
+        """The input with the padding around it."""
+        size, name = np.shape(values(input))[-self.axes :], type(self).__name__
+        settings = self.stride, self.padding, self.dilation, name
+        window = conv_window(size, self.kernel_size, *settings)
+        pairs = zip(window.before[::-1], window.after[::-1])
+        return F.pad(input, tuple(n for pair in pairs for n in pair), self.padding_mode)
 
     def _run_fused(
         self, x: Any, *, relu: bool = False, norm: Any = None, pool: tuple[Any, ...] | None = None
@@ -122,7 +138,8 @@ class Conv2d(_Conv, function=F.conv2d, axes=2):
     """Cross-correlation of images (N, in_channels, H, W) with filters: (N, out_channels, OH, OW).
 
     Settings are as in `functional.conv2d`: an integer, or one each for height and width; `padding`
-    may also be 'valid' or 'same'.
+    may also be 'valid' or 'same'.  `padding_mode` is 'zeros', 'reflect', 'replicate' or 'circular',
+    as in `functional.pad`.
 
     weight (out_channels, in_channels / groups, KH, KW) and bias (out_channels,) have the default
     dtype and start uniform in +-1 / sqrt(in_channels / groups * KH * KW).
@@ -158,7 +175,8 @@ class _ConvTranspose(_Convolution):
         dilation: int | tuple[int, ...] = 1,
         padding_mode: str = "zeros",
     ) -> None:
-        self._set_sizes(in_channels, out_channels, kernel_size, groups, padding_mode)
+        self._set_sizes(in_channels, out_channels, kernel_size, groups)
+        self.padding_mode = choice(type(self).__name__, "padding_mode", padding_mode, ("zeros",))
         self.stride = self._per_axis("stride", stride, 1)
         self.padding = self._per_axis("padding", padding, 0)
         self.output_padding = self._per_axis("output_padding", output_padding, 0)

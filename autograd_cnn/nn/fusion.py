@@ -129,6 +129,8 @@ def fused_settings(
         return taken
     if kind in _NORMS and array.ndim != getattr(kind, "axes", 0) + 2:
         return taken
+    if getattr(layer, "padding_mode", "zeros") != "zeros":  # the image is padded first
+        return taken
     while (after := kinds[place := place + 1]) is not None:
         module = modules[place]
         if after is ReLU and "relu" not in taken:

@@ -21,6 +21,7 @@ from autograd_cnn.ops.product import linear
 from autograd_cnn.tensor import Tensor
 
 __all__ = [
+    "Bilinear",
     "Dropout",
     "Dropout2d",
     "Embedding",
@@ -32,17 +33,19 @@ __all__ = [
 ]
 
 
+def uniform_parameter(shape: tuple[int, ...], fan: int) -> Parameter:
+    """A parameter drawn from U(-b, b) with b = 1 / sqrt(fan), in the default dtype."""
+    bound = 1 / math.sqrt(fan)
+    return init.uniform_(Parameter(np.zeros(shape, get_default_dtype())), -bound, bound)
+
+
 def uniform_parameters(shape: tuple[int, ...], biases: int) -> tuple[Parameter, Parameter | None]:
     """A weight of that shape and a bias of `biases` values, or None for 0, drawn from U(-b, b)
     with b = 1 / sqrt(fan_in), in the default dtype.
     """
-    dtype = get_default_dtype()
-    weight = Parameter(np.zeros(shape, dtype))
+    weight = Parameter(np.zeros(shape, get_default_dtype()))
     init.kaiming_uniform_(weight, a=math.sqrt(5))
-    if not biases:
-        return weight, None
-    bound = 1 / math.sqrt(math.prod(shape[1:]))
-    return weight, init.uniform_(Parameter(np.zeros(biases, dtype)), -bound, bound)
+    return weight, uniform_parameter((biases,), math.prod(shape[1:])) if biases else None
 
 
 class Linear(Module):
@@ -56,6 +59,7 @@ class Linear(Module):
     """
 
     _roles: Mapping[str, type] = {"bias": Parameter}
+    _shown = ("in_features=", "out_features=", "bias=")
 
     @checked
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
@@ -74,9 +78,33 @@ class Linear(Module):
         scale, bias = (None, self.bias) if norm is None else norm._running_affine(self.bias)
         return fused.linear_fused(x, self.weight, bias, scale=scale, relu=relu)
 
-    def extra_repr(self) -> str:
-        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
-        return f"{sizes}, bias={self.bias is not None}"
+
+class Bilinear(Module):
+    """``x1 @ weight @ x2 + bias`` of each output: `functional.bilinear`.
+
+    weight (out_features, in1_features, in2_features) and bias (out_features,) start uniform in +-1
+    / sqrt(in1_features).
+
+    >>> nn.Bilinear(3, 4, 2)(np.ones((5, 3), np.float32), np.ones((5, 4), np.float32)).shape
+    (5, 2)
+    """
+
+    _roles: Mapping[str, type] = {"bias": Parameter}
+    _shown = ("in1_features=", "in2_features=", "out_features=", "bias=")
+
+    @checked
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True
+    ) -> None:
+        self.in1_features = integer("Bilinear", "in1_features", in1_features, 1)
+        self.in2_features = integer("Bilinear", "in2_features", in2_features, 1)
+        self.out_features = integer("Bilinear", "out_features", out_features, 1)
+        shape = (out_features, in1_features, in2_features)
+        self.weight = uniform_parameter(shape, in1_features)
+        self.bias = uniform_parameter(shape[:1], in1_features) if bias else None
+
+    def forward(self, input1: Tensor | np.ndarray, input2: Tensor | np.ndarray) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
 
 
 class Flatten(FunctionModule, function=F.flatten):
@@ -98,6 +126,8 @@ class Unflatten(ArrayModule):
     (2, 3, 4, 5)
     """
 
+    _shown = ("dim=", "unflattened_size=")
+
     @checked
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = dim
@@ -105,9 +135,6 @@ class Unflatten(ArrayModule):
 
     def forward(self, input: Any) -> Any:
         return F.unflatten(input, self.dim, self.unflattened_size)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 class Dropout(FunctionModule, function=F.dropout):
@@ -144,6 +171,8 @@ class PReLU(Module):
     [-0.25, 2.0]
     """
 
+    _shown = ("num_parameters=",)
+
     @checked
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
         self.num_parameters, self.init = integer("PReLU", "num_parameters", num_parameters, 1), init
@@ -151,9 +180,6 @@ class PReLU(Module):
 
     def forward(self, input: Tensor | np.ndarray) -> Tensor:
         return F.prelu(input, self.weight)
-
-    def extra_repr(self) -> str:
-        return f"num_parameters={self.num_parameters}"
 
 
 class Identity(ArrayModule):

@@ -29,10 +29,11 @@ R = TypeVar("R")
 
 
 @explains("""module:
-    add add_module bfloat16 compile count_params cuda device evaluate fit get_layer get_weights half
-    layers load load_weights predict predict_classes register_module register_parameter
-    reset_parameters save save_weights set_weights share_memory summary to_empty train_on_batch
-    trainable trainable_variables trainable_weights variables weights xpu
+    add add_module bfloat16 compile count_params cuda device evaluate fit flatten_parameters
+    get_layer get_weights half layers load load_weights predict predict_classes register_module
+    register_parameter reset_parameters save save_weights set_weights share_memory summary
+    to_empty train_on_batch trainable trainable_variables trainable_weights variables weights
+    xpu
 """)
 class Module(ModuleTree):
     """The base of layers and networks; subclasses define `forward`.
@@ -54,6 +55,8 @@ class Module(ModuleTree):
 
     training: bool = True
     _hooks: ModuleHooks | None = None
+    _shown: ClassVar[tuple[str, ...]] = ()
+    """What the text form shows, those with = by name; of a parameter, if there is one."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the result of calling the module; every subclass defines it.
@@ -244,12 +247,18 @@ class Module(ModuleTree):
         >>> nn.Flatten().extra_repr()
         'start_dim=1, end_dim=-1'
         """
-        return ""
+        given = [(label, label.strip("=")) for label in self._shown]
+        values = [(label, n in self._roles, getattr(self, n)) for label, n in given]
+        texts = [(label, repr(x is not None if role else x)) for label, role, x in values]
+        return ", ".join(label + text if "=" in label else text for label, text in texts)
+
+    def _inner(self) -> list[tuple[str, str]]:
+        """The names and the texts that ``repr`` shows line by line: the inner modules."""
+        return [(name, repr(m)) for name, m in self._members(Module)]
 
     @reprlib.recursive_repr("...")
     def __repr__(self) -> str:
-        lines = [own] if (own := self.extra_repr()) else []
-        inner = [(name, repr(m)) for name, m in self._members(Module)]
+        lines, inner = [own] if (own := self.extra_repr()) else [], self._inner()
         lines += [f"({name}): {text}".replace("\n", "\n  ") for name, text in inner]
         body = "\n  ".join(lines)
         return f"{type(self).__name__}(\n  {body}\n)" if inner else f"{type(self).__name__}({body})"

@@ -22,7 +22,7 @@ from autograd_cnn.tensor import Tensor
 
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
-    "InstanceNorm3d", "LayerNorm",
+    "InstanceNorm3d", "LayerNorm", "RMSNorm",
 ]  # fmt: skip
 
 
@@ -30,21 +30,23 @@ class _Norm(Module):
     """The base of all: eps, and weight and bias that scale and shift the result."""
 
     _roles: Mapping[str, type] = {"weight": Parameter, "bias": Parameter}
-    shown: ClassVar[tuple[str, ...]]
-    """The settings that the repr shows, those with = by name."""
     weight: Parameter | None
     bias: Parameter | None
 
-    def _set_up(self, eps: float, shape: tuple[int, ...], weight: bool, bias: bool) -> None:
+    def _set_up(self, eps: float | None, shape: Any, weight: bool, bias: bool) -> None:
         """Weight, ones, and bias, zeros, each where wanted."""
-        self.eps = number(type(self).__name__, "eps", eps, 0)
+        self.eps: Any = eps if eps is None else number(type(self).__name__, "eps", eps, 0)
         dtype = get_default_dtype()
         self.weight = Parameter(np.ones(shape, dtype)) if weight else None
         self.bias = Parameter(np.zeros(shape, dtype)) if bias else None
 
-    def extra_repr(self) -> str:
-        given = [(name, repr(getattr(self, name.strip("=")))) for name in self.shown]
-        return ", ".join(name + text if name.endswith("=") else text for name, text in given)
+    def _set_shape(self, given: int | tuple[int, ...], affine: bool) -> None:
+        """The last axes that are normalised, each with a weight where it is affine."""
+        name, shape = type(self).__name__, given if isinstance(given, (tuple, list)) else (given,)
+        if not shape:
+            raise ValueError(f"{name}: normalized_shape must have at least one axis")
+        self.normalized_shape = tuple(integer(name, "normalized_shape", n, 1) for n in shape)
+        self.elementwise_affine = affine
 
 
 class _ChannelNorm(_Norm):
@@ -52,7 +54,7 @@ class _ChannelNorm(_Norm):
 
     ndims: ClassVar[tuple[int, ...]]
     """How many axes an input may have."""
-    shown = ("num_features", "eps=", "momentum=", "affine=", "track_running_stats=")
+    _shown = ("num_features", "eps=", "momentum=", "affine=", "track_running_stats=")
     running_mean: np.ndarray | None
     running_var: np.ndarray | None
     num_batches_tracked: Any
@@ -238,7 +240,7 @@ class LayerNorm(_Norm):
     [[-1.0, 1.0]]
     """
 
-    shown = ("normalized_shape", "eps=", "elementwise_affine=")
+    _shown = ("normalized_shape", "eps=", "elementwise_affine=", "bias=")
 
     @checked
     def __init__(
@@ -248,19 +250,35 @@ class LayerNorm(_Norm):
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:
-        given = normalized_shape
-        shape = tuple(given) if isinstance(given, (tuple, list)) else (given,)
-        if not shape:
-            raise ValueError("LayerNorm: normalized_shape must have at least one axis")
-        self.normalized_shape = tuple(integer("LayerNorm", "normalized_shape", n, 1) for n in shape)
-        self.elementwise_affine = elementwise_affine
+        self._set_shape(normalized_shape, elementwise_affine)
         self._set_up(eps, self.normalized_shape, elementwise_affine, elementwise_affine and bias)
 
     def forward(self, input: Any) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, bias={self.bias is not None}"
+
+class RMSNorm(_Norm):
+    """Division of the last axes (..., *normalized_shape) by the root of their mean square, then
+    with `elementwise_affine` a weight of that shape, ones at first: `functional.rms_norm`.
+
+    >>> RMSNorm(2)(ag.tensor([[1.0, 7.0]])).numpy().round(3)
+    array([[0.2, 1.4]], dtype=float32)
+    """
+
+    _shown = ("normalized_shape", "eps=", "elementwise_affine=")
+
+    @checked
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+    ) -> None:
+        self._set_shape(normalized_shape, elementwise_affine)
+        self._set_up(eps, self.normalized_shape, elementwise_affine, False)
+
+    def forward(self, input: Any) -> Tensor:
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
 
 class GroupNorm(_Norm):
@@ -272,7 +290,7 @@ class GroupNorm(_Norm):
     [[-1.0, 1.0, -1.0, 1.0]]
     """
 
-    shown = ("num_groups", "num_channels", "eps=", "affine=")
+    _shown = ("num_groups", "num_channels", "eps=", "affine=")
 
     @checked
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import listed, misfit, mistake
+from autograd_cnn.checks import absent, listed, misfit, mistake
 from autograd_cnn.engine.modes import no_grad
 from autograd_cnn.engine.node import values, wrap
 from autograd_cnn.ops.join import concatenate
@@ -19,6 +19,10 @@ __all__ = [
     "clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters",
 ]  # fmt: skip
 __dir__ = __all__.copy
+
+
+def __getattr__(name: str) -> object:
+    raise absent("utils", __name__, name)
 
 
 def clip_grad_norm_(
