@@ -366,13 +366,59 @@ def test_drawings_name_parameters_shapes_and_constants() -> None:
     assert text.startswith("graph TD\n")
     for part in ('["0.weight (2, 3)"]', '["0.bias (2,)"]', '(["linear (4, 2)"])', '["2.0"]'):
         assert part in text
+    box = text[text.index("subgraph") : text.index("    end\n")]
+    assert '["0 (Linear)"]' in box
+    assert [name in box for name in ("weight", "bias", "linear", "sum")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
     dot = ag.draw([total, out], {"out": out}, format="dot")
     assert dot.startswith("digraph {\n")
     assert dot.endswith("}")
     assert 'label="out = linear (4, 2)", shape=ellipse' in dot
+    boxed = ag.draw(total, net, format="dot")
+    assert "subgraph cluster0 {\n" in boxed
+    assert 'label="0 (Linear)"\n' in boxed
+    assert boxed.count("{") == boxed.count("}") == 2
     assert dot.count("->") == text.count("-->") == 6
     total.backward()
     assert "sum (freed) ()" in ag.draw(total)
+
+
+def test_a_drawing_shows_values_and_gradients_on_request() -> None:
+    w = ag.tensor([[1.0, 2.0]], requires_grad=True)
+    loss = (w * np.ones((3, 2), np.float32)).sum()
+    loss.backward(retain_graph=True)
+    text = ag.draw(loss, {"w": w}, values=True)
+    assert '["w (1, 2)<br/>[[1., 2.]]<br/>grad [[3., 3.]]"]' in text
+    assert '(["multiply (3, 2)<br/>[[1., 2.],<br/> [1., 2.],<br/> [1., 2.]]"])' in text
+    assert '(["sum ()<br/>9."])' in text
+    assert 'label="w (1, 2)\\n[[1., 2.]]\\ngrad [[3., 3.]]"' in ag.draw(
+        loss, {"w": w}, format="dot", values=True
+    )
+    large = ag.tensor(np.arange(100.0).reshape(10, 10), requires_grad=True)
+    assert '"leaf (10, 10)<br/>[ 0.,  1., ..., 98., 99.]"' in ag.draw(large, values=True)
+
+
+def test_boxes_of_a_drawing_have_all_ops_of_a_layer_that_the_graph_remembers() -> None:
+    net = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
+    x = np.ones((4, 3), np.float32)
+    assert "(Tanh)" not in ag.draw(net(x), net)
+    with ag.detect_anomaly():
+        text = ag.draw(net(x), net)
+    assert '["1 (Tanh)"]\n        n' in text
+    assert text.count("    end\n") == 2
+
+
+def test_a_drawing_shows_the_versions_before_and_after_a_write() -> None:
+    x = ag.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2.0
+    row = y[0]
+    y += x
+    text = ag.draw((y * row).sum(), {"x": x}, values=True)
+    assert [text.count(part) for part in ("[2., 4.]", "[3., 6.]", "[ 6., 12.]")] == [1, 1, 1]
 
 
 def test_a_drawing_has_a_shared_input_once() -> None:

@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import choice, mistake
-from autograd_cnn.diagnose.origin import behind
+from autograd_cnn.diagnose.origin import behind, inputs_of, origin_of
+from autograd_cnn.engine import node as nodes
 from autograd_cnn.engine.arguments import checked
-from autograd_cnn.engine.node import Node, values
 from autograd_cnn.nn.module import Module
 from autograd_cnn.tensor import Tensor
 
-_MERMAID = {"op": '(["{}"])', "leaf": '["{}"]', "constant": '["{}"]:::constant'}
-_DOT = {"op": "ellipse", "leaf": "box", "constant": "plaintext"}
+_COLOURS = {
+    "op": ("#e3eefb", "#1f5fa8", "#1f3f66"),
+    "leaf": ("#f3f5f8", "#444444", "#222222"),
+    "constant": ("#ffffff", "#999999", "#666666"),
+}
+"""Area, border and text of each kind of node, as in docs/architecture.svg."""
+_MERMAID = {"op": '(["{}"]):::op', "leaf": '["{}"]:::leaf', "constant": '["{}"]:::constant'}
+_DOT = {"op": "ellipse", "leaf": "box", "constant": "box"}
 
 
 @checked
@@ -24,24 +30,32 @@ def draw(
     names: Module | Mapping[str, Tensor] | None = None,
     *,
     format: str = "mermaid",
+    values: bool = False,
 ) -> str:
     """The graph behind a tensor, or several in a tuple or list, as text for Mermaid or Graphviz.
 
-    Every result shows its op and shape.  `names` labels tensors: it is a mapping from names to
-    tensors, or a module, whose parameters get their paths.  `format` is "mermaid", which GitHub
-    draws inside a ```` ```mermaid ```` block, or "dot".
+    Every result shows its op and shape.  With `values` all tensors show what they hold, and their
+    `grad` if they have one.  `names` labels tensors: it is a mapping from names to tensors, or a
+    module.  Parameters of a module get their paths, and every layer in it gets a box with its
+    parameters and the ops that use them.  Inside ``ag.detect_anomaly()`` the graph remembers its
+    layers, and each box has all ops of its layer.  `format` is "mermaid", which GitHub draws inside
+    a ```` ```mermaid ```` block, or "dot".
 
     >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
-    >>> print(ag.draw((w * 3.0).sum(), {"w": w}))
+    >>> loss = (w * 3.0).sum()
+    >>> loss.backward(retain_graph=True)
+    >>> print(ag.draw(loss, {"w": w}, values=True))
     graph TD
-        n0["w (2,)"]
+        n0["w (2,)<br/>[1., 2.]<br/>grad [3., 3.]"]:::leaf
         n1["3.0"]:::constant
-        n2(["multiply (2,)"])
+        n2(["multiply (2,)<br/>[3., 6.]"]):::op
+        n3(["sum ()<br/>9."]):::op
         n0 --> n2
         n1 --> n2
-        n3(["sum ()"])
         n2 --> n3
-        classDef constant stroke-dasharray: 3 3
+        classDef op fill:#e3eefb,stroke:#1f5fa8,color:#1f3f66
+        classDef leaf fill:#f3f5f8,stroke:#444444,color:#222222
+        classDef constant fill:#ffffff,stroke:#999999,color:#666666,stroke-dasharray:3 3
     """
     choice("draw", "format", format, ("mermaid", "dot"))
     outputs = list(output) if isinstance(output, (tuple, list)) else [output]
@@ -50,24 +64,40 @@ def draw(
     if names is not None and not isinstance(names, (Module, Mapping)):
         raise mistake("draw", "names", "a module or a mapping from names to tensors", names)
     named = names.named_parameters() if isinstance(names, Module) else (names or {}).items()
-    picture = _Picture({id(t): name for name, t in named}, format == "dot")
+    boxes = _boxes(names) if isinstance(names, Module) else {}
+    picture = _Picture({id(t): name for name, t in named}, boxes, format == "dot", values)
     for node in reversed(behind(outputs)):
         picture.add(node)
     return picture.text()
 
 
+def _boxes(module: Module) -> dict[int, str]:
+    """The boxes of all layers in a module and of their parameters, by their ids."""
+    found: dict[int, str] = {}
+    for path, layer in module.named_modules():
+        for x in (layer, *layer.parameters(recurse=False)) if path else ():
+            found.setdefault(id(x), f"{path} ({type(layer).__name__})")
+    return found
+
+
 class _Picture:
-    def __init__(self, names: dict[int, str], dot: bool) -> None:
-        self.names, self.dot = names, dot
-        self.lines: list[str] = []
+    def __init__(
+        self, names: dict[int, str], boxes: dict[int, str], dot: bool, values: bool
+    ) -> None:
+        self.names, self.boxes, self.dot, self.values = names, boxes, dot, values
+        self.inside: dict[str, list[str]] = {"": []}  # the nodes of each box, and those of none
+        self.arrows: list[str] = []
         self.numbers: dict[int, int] = {}
         self.count = 0
 
     def add(self, node: Any) -> None:
         """Draw a tensor, whose inputs are drawn, with the constants among its inputs."""
-        inputs = [x for x in node.inputs or () if x is not None]
+        inputs = [x for x in inputs_of(node) if x is not None]
+        box = self._box(node, inputs)
         sources = [
-            self.numbers[x.serial] if isinstance(x, Node) else self._place(_value(x), "constant")
+            self.numbers[x.serial]
+            if isinstance(x, nodes.Node)
+            else self._place(_constant(x), "constant", box)
             for x in inputs
         ]
         own = self.names.get(id(node))
@@ -76,31 +106,67 @@ class _Picture:
         else:
             label = node.op.name + (" (freed)" if node.inputs is None else "")
             label = f"{own} = {label}" if own else label
+        label = f"{label} {node.array.shape}"
+        if self.values:
+            label += f"\n{_short(node.array)}"
+            label += "" if node.grad is None else f"\ngrad {_short(node.grad.array)}"
         kind = "op" if node.op else "leaf" if node.requires_grad else "constant"
-        number = self._place(f"{label} {node.array.shape}", kind)
-        self.numbers[node.serial] = number
+        number = self.numbers[node.serial] = self._place(label, kind, box)
         arrow = "n{} -> n{}" if self.dot else "n{} --> n{}"
-        self.lines += [arrow.format(source, number) for source in sources]
+        self.arrows += [arrow.format(source, number) for source in sources]
 
-    def _place(self, label: str, kind: str) -> int:
+    def _box(self, node: Any, inputs: list[Any]) -> str:
+        """The box of the innermost layer that made it, or of a parameter that it is or uses."""
+        origin = origin_of(node)
+        owners = (node, *inputs) if origin is None else reversed(origin.layers)
+        return next((self.boxes[id(x)] for x in owners if id(x) in self.boxes), "")
+
+    def _place(self, label: str, kind: str, box: str) -> int:
         number, self.count = self.count, self.count + 1
         if self.dot:
-            text = label.replace("\\", "\\\\").replace('"', '\\"')
-            self.lines.append(f'n{number} [label="{text}", shape={_DOT[kind]}]')
+            area, border, text = _COLOURS[kind]
+            look = f'shape={_DOT[kind]}, fillcolor="{area}", color="{border}", fontcolor="{text}"'
+            line = f"n{number} [label={self._quoted(label)}, {look}]"
         else:
-            self.lines.append(f"n{number}" + _MERMAID[kind].format(label.replace('"', "#quot;")))
+            line = f"n{number}" + _MERMAID[kind].replace('"{}"', self._quoted(label))
+        self.inside.setdefault(box, []).append(line)
         return number
+
+    def _quoted(self, label: str) -> str:
+        if self.dot:
+            label = label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        else:
+            label = label.replace('"', "#quot;").replace("\n", "<br/>")
+        return f'"{label}"'
 
     def text(self) -> str:
         """The finished text."""
+        lines = self.inside.pop("")
+        for number, (box, own) in enumerate(self.inside.items()):
+            title = self._quoted(box)
+            start, end = f"subgraph m{number}[{title}]", ["end"]
+            if self.dot:
+                start, end = f"subgraph cluster{number} {{", [f"    label={title}", "}"]
+            lines += [start, *(f"    {line}" for line in own), *end]
+        lines += self.arrows
         if self.dot:
-            return "\n".join(["digraph {", *(f"    {line}" for line in self.lines), "}"])
-        constants = any(line.endswith(":::constant") for line in self.lines)
-        style = ["classDef constant stroke-dasharray: 3 3"] if constants else []
-        return "\n    ".join(["graph TD", *self.lines, *style])
+            return "\n".join(
+                ["digraph {", *(f"    {line}" for line in ["node [style=filled]", *lines]), "}"]
+            )
+        for kind, (area, border, text) in _COLOURS.items():
+            dashes = ",stroke-dasharray:3 3" if kind == "constant" else ""
+            lines.append(f"classDef {kind} fill:{area},stroke:{border},color:{text}{dashes}")
+        lines += [f"style m{number} fill:none,stroke:#444444" for number in range(len(self.inside))]
+        return "\n    ".join(["graph TD", *lines])
 
 
-def _value(x: Any) -> str:
-    if isinstance(x, (bool, int, float, np.generic)) or np.ndim(values(x)) == 0:
+def _constant(x: Any) -> str:
+    if isinstance(x, (bool, int, float, np.generic)) or np.ndim(nodes.values(x)) == 0:
         return str(x)
     return f"constant {np.shape(x)}"
+
+
+def _short(array: np.ndarray) -> str:
+    """Up to six values, or the first and the last two of a row of all."""
+    array = array if array.size <= 6 else array.ravel()
+    return np.array2string(array, precision=4, separator=", ", threshold=6, edgeitems=2)

@@ -48,8 +48,17 @@ def behind(outputs: Sequence[Any]) -> list[Any]:
         node = stack.pop()
         if node.serial not in found:
             found[node.serial] = node
-            stack += [x for x in node.inputs or () if isinstance(x, Node)]
+            stack += [x for x in inputs_of(node) if isinstance(x, Node)]
     return [found[serial] for serial in sorted(found, reverse=True)]
+
+
+def inputs_of(node: Any) -> list[Any]:
+    """The inputs of a tensor, each in the version that it was made from, before later writes."""
+    found = list(node.inputs or ())
+    for place, x in enumerate(found):
+        while isinstance(x, Node) and x.serial > node.serial and x.inputs:
+            x = found[place] = x.inputs[0]
+    return found
 
 
 def layer_path(layers: Sequence[Any]) -> str:
