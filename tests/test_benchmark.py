@@ -76,7 +76,7 @@ def test_a_record_can_be_shown_again_and_joined(run: Any, tmp_path: Path) -> Non
 
 def test_the_figure_is_a_small_png(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    charts.draw_bars(full_results(), tmp_path / "bars.png")
+    charts.draw_speeds(full_results(), tmp_path / "speeds.png")
     points = [(at, n, [1.0, 2.0]) for at in (1, 2, 4) for n in ("autograd_cnn", "torch")]
     charts.draw_scaling({"batch size": points, "threads": points}, tmp_path / "scaling.png")
     run = {"framework": "torch", "resident": [1.0, 2.0]}

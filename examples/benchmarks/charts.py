@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import BLUE, LIGHT, canvas
+from figures import BLUE, LIGHT, canvas, picture
 
-from benchmarks.cells import GOALS, MODES, Cell
+from benchmarks.cells import GOALS, MODES
 from benchmarks.processes import FRAMEWORKS
-from benchmarks.results import Results
+from benchmarks.results import OURS, Results
 from benchmarks.tables import measured_cells
 
 COLORS = {
@@ -22,6 +22,14 @@ COLORS = {
     "autograd": LIGHT,
 }
 RATIO_TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+PLAIN = {
+    "A1": "A1: one convolution,\none linear layer",
+    "B1": "B1: one filter,\ntwo linear layers",
+    "S4": "S4: two convolutions,\nbatch norm, two linear layers",
+    "LeNet": "LeNet-5: two convolutions,\nthree linear layers",
+    "MLP": "MLP: two linear layers",
+}
+"""What the networks are, in the words of the tables."""
 NAMES = {
     "autograd_cnn": "autograd_cnn",
     "numpy-kernels": "autograd_cnn, NumPy kernels",
@@ -33,59 +41,74 @@ def name_of(framework: str) -> str:
     return NAMES.get(framework, FRAMEWORKS[framework].title)
 
 
-def draw_bars(results: Results, path: Path) -> None:
-    """Images/s of every framework in every cell, relative to the best rival, with the goals.
+def draw_speeds(results: Results, path: Path) -> None:
+    """A row per network: its batches below each other, a dot for every framework.
 
-    A line in a bar spans the middle half of the rounds.
+    A dot is the speed relative to the best rival, and a line through it spans the middle half of
+    the rounds.
     """
     cells = [c for c in measured_cells(results) if results.best_rival(c.name)]
     modes = [mode for mode in MODES if any(c.mode == mode for c in cells)]
     used = [n for n in FRAMEWORKS if any(results.rates[c.name].get(n) for c in cells)]
     if not cells:
         return
-    with canvas(path, (11, 3.4 * len(modes) + 0.6)) as figure:
-        for axes, mode in zip(figure.subplots(len(modes), squeeze=False)[:, 0], modes):
-            _draw_mode(axes, results, [c for c in cells if c.mode == mode], used)
-            axes.set_title(MODES[mode], pad=16)
-        _draw_legend(figure, axes)
+    batches: dict[str, list[int]] = {}
+    for net, batch in dict.fromkeys((c.net, c.batch) for c in cells):
+        batches.setdefault(net, []).append(batch)
+    heights = [len(found) + 0.4 for found in batches.values()]
+    about = "images per second; the best of PyTorch, Keras and JAX is 1; further right is faster"
+    with picture(path, (10.5, 0.36 * sum(heights) + 2), "Speed", about) as figure:
+        shape = {"sharex": True, "squeeze": False, "height_ratios": heights}
+        grid = figure.subplots(len(batches), len(modes), **shape)
+        for row, (net, own) in zip(grid, batches.items()):
+            for axes, mode in zip(row, modes):
+                found = {c.batch: c for c in cells if (c.net, c.mode) == (net, mode)}
+                _draw_network(axes, results, [found.get(batch) for batch in own], used)
+                axes.set_yticks(range(len(own)), [f"batch {n}" for n in own])
+                axes.tick_params("y", labelleft=axes is row[0])
+            row[0].set_ylabel(PLAIN[net], rotation=0, ha="right", va="center", labelpad=8)
+        for axes, mode in zip(grid[0], modes):
+            axes.set_title(MODES[mode])
+        low, high = grid[0, 0].get_xlim()
+        ticks = [t for t in RATIO_TICKS if low <= t <= high]
+        grid[0, 0].set_xticks(ticks, map(str, ticks))
+        grid[0, 0].minorticks_off()
+        pairs = [zip(*axes.get_legend_handles_labels()) for axes in grid.flat]
+        dots = {text: dot for pair in pairs for dot, text in reversed([*pair])}
+        figure.legend(dots.values(), dots.keys(), loc="outside lower center", ncols=4)
 
 
-def _draw_legend(figure: Any, axes: Any) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)
-
-
-def _draw_mode(axes: Any, results: Results, cells: Sequence[Cell], used: Sequence[str]) -> None:
-    """Groups of bars, a group per cell, cut off where one is more than three times the best."""
-    top = 3.2
-    width = 0.86 / len(used)
-    at = np.arange(len(cells))
-    for i, framework in enumerate(used):
-        rounds = [results.ratios(c.name, framework, results.best_rival(c.name)) for c in cells]
-        low, middle, high = np.array([_quartiles(ratios) for ratios in rounds]).T
-        places = at + (i - (len(used) - 1) / 2) * width
-        axes.bar(places, middle, width, color=COLORS[framework], label=name_of(framework))
-        axes.vlines(places, low, high, color="#444444", linewidth=0.8)
-        for place, ratio in zip(places, middle):
-            if ratio > top:
-                axes.text(place, top, f"{ratio:.1f}", ha="center", va="bottom", fontsize=8)
-    goals = [GOALS[c.net][c.batch] for c in cells]
-    axes.hlines(goals, at - 0.45, at + 0.45, color="black", linewidth=1, label="goal")
-    axes.set_xticks(at, [f"{c.net}\nbatch {c.batch}" for c in cells], fontsize=9)
-    axes.tick_params("x", length=0)
-    axes.set_ylim(0, top)
-    axes.set_xlim(-0.55, len(cells) - 0.45)
-    axes.set_ylabel("images/s; the best of\nPyTorch, Keras and JAX is 1")
-    axes.grid(axis="y")
+def _draw_network(axes: Any, results: Results, cells: Sequence[Any], used: Sequence[str]) -> None:
+    """The dots of one network in training or inference; None where a batch was not measured."""
+    rows = [(at, cell) for at, cell in enumerate(cells) if cell]
+    for framework in reversed(used):  # ours on top
+        rounds = [results.ratios(c.name, framework, results.best_rival(c.name)) for _, c in rows]
+        found = [(at, _quartiles(ratios)) for (at, _), ratios in zip(rows, rounds) if ratios]
+        if found:
+            at, ratios = zip(*found)
+            low, middle, high = np.transpose(ratios)
+            line = {"color": COLORS[framework], "linewidth": 1}
+            axes.hlines(at, low, high, **line)
+            dot = {"color": COLORS[framework], "s": 60 if framework == OURS else 30, "zorder": 2}
+            axes.scatter(middle, at, label=name_of(framework), **dot)
+    goals = [GOALS[cell.net][cell.batch] for _, cell in rows]
+    places = [at for at, _ in rows]
+    axes.scatter(goals, places, marker="|", s=150, color="black", linewidth=1.2, label="our goal")
+    axes.set(xscale="log", ylim=(len(cells) - 0.3, -0.7))
+    axes.tick_params("both", length=0)
+    axes.grid(axis="x")
 
 
 def _quartiles(ratios: Sequence[float]) -> np.ndarray:
-    return np.percentile(ratios, [25, 50, 75]) if ratios else np.zeros(3)
+    return np.percentile(ratios, [25, 50, 75])
 
 
 def draw_scaling(axes_points: Any, path: Path) -> None:
     """A panel per axis: the median of the rounds as a line, lowest to highest as a band."""
-    with canvas(path, (9.5, 6.6)) as figure:
-        for axes, (axis, points) in zip(figure.subplots(2, 2).flat, axes_points.items()):
+    about = f"images per second in training, {PLAIN['S4'].replace(chr(10), ' ')}"
+    with picture(path, (9.5, 7), "Scaling", about) as figure:
+        panels = figure.subplots(2, 2)
+        for axes, (axis, points) in zip(panels.flat, axes_points.items()):
             for framework in dict.fromkeys(name for _, name, _ in points):
                 at, rates = zip(*((place, r) for place, name, r in points if name == framework))
                 line = {"color": COLORS[framework], "label": name_of(framework), "markersize": 4}
@@ -93,12 +116,13 @@ def draw_scaling(axes_points: Any, path: Path) -> None:
                 band = {"color": COLORS[framework], "alpha": 0.2, "linewidth": 0}
                 axes.fill_between(at, [min(r) for r in rates], [max(r) for r in rates], **band)
             places = list(dict.fromkeys(place for place, _, _ in points))
-            axes.set(xscale="log", xlabel=axis, ylabel="images/s, training")
+            axes.set(xscale="log", title=f"by {axis}")
             axes.set_xticks(places, map(str, places))
             axes.minorticks_off()
             axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_formatter("{x:,.0f}")
             axes.grid(True)
-        _draw_legend(figure, axes)
+        panels[0, 0].legend()
 
 
 def draw_ratios(rows: Sequence[tuple[str, float, list[float]]], path: Path) -> None:

@@ -64,7 +64,7 @@ class Comparison(Task):
         return asdict(self.results)
 
     def draw(self, path: Path) -> None:
-        charts.draw_bars(self.results, path)
+        charts.draw_speeds(self.results, path)
 
 
 def measure(
