@@ -9,7 +9,6 @@ import numpy as np
 
 try:
     from matplotlib import rc_context
-    from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -114,10 +113,12 @@ def table(
         axes.plot([left + k] * 2, box[2:], color=LIGHT, lw=0.8, clip_on=False)
 
 
-def outline(axes: Any, left: float, top: float, size: float = 1) -> None:
-    """A square in orange around something that matters."""
-    box = Rectangle((left, top), size, size, fill=False, color=ORANGE, lw=2.2)
-    axes.add_patch(box).set(zorder=5, clip_on=False)
+def outline(
+    axes: Any, left: float, top: float, width: float = 1, height: float | None = None, **look: Any
+) -> None:
+    """A box; a square in orange around something that matters, if nothing else is said."""
+    look = {"fill": False, "edgecolor": ORANGE, "lw": 2.2, "zorder": 5} | look
+    axes.add_patch(Rectangle((left, top), width, height or width, clip_on=False, **look))
 
 
 def draw_mean(axes: Any, at: np.ndarray, values: np.ndarray, window: int, **style: Any) -> None:
@@ -173,18 +174,20 @@ def _draw_epochs(axes: Any, values: Sequence[float], color: str, label: str) -> 
 
 
 def draw_confusion(path: Path, title: str, confusion: np.ndarray) -> None:
-    """The confusion matrix: correct counts in blue on the diagonal, mistakes shaded."""
+    """The confusion matrix: correct counts in blue on the diagonal, mistakes in red.
+
+    The colour is in proportion to the count.  A few mistakes stay pale.
+    """
     mistakes = confusion.astype(float)
     np.fill_diagonal(mistakes, 0.0)
-    most = max(mistakes.max(), 2.0)
-    shown = np.ma.masked_equal(mistakes, 0.0)
+    most = max(mistakes.max(), 8.0)
     edges = np.arange(len(confusion) + 1) - 0.5
     with picture(path, (6.6, 6.8), "Confusion", title) as figure:
         axes = figure.subplots()
         axes.spines[:].set_visible(False)
-        axes.imshow(shown, cmap="OrRd", norm=LogNorm(0.6, most))
+        axes.imshow(np.ma.masked_equal(mistakes, 0.0), cmap="Reds", vmin=0, vmax=most)
         for (truth, predicted), count in np.ndenumerate(confusion):
-            dark = mistakes[truth, predicted] > most**0.6
+            dark = mistakes[truth, predicted] > 0.6 * most
             color = BLUE if truth == predicted else "white" if dark else "#333333"
             text = f"{count:,}" if count else ""
             axes.text(predicted, truth, text, ha="center", va="center", color=color, fontsize=10)
@@ -212,10 +215,16 @@ def draw_mistakes(path: Path, title: str, split: Any, scores: Any) -> None:
     """The wrongly recognised images of `split` with the highest loss, worst first."""
     wrong = np.flatnonzero(scores.predicted != split.labels)
     worst = wrong[np.argsort(-scores.losses[wrong], kind="stable")][:24]
-    columns = min(8, max(6, len(worst)))
-    rows = max(1, -(-len(worst) // columns))
-    what = "Worst mistakes" if len(worst) else "No mistakes"
-    with picture(path, (1.3 * columns, 1.7 * rows + 0.5), what, title) as figure:
+    rows = -(-len(worst) // 8)
+    columns = -(-len(worst) // max(rows, 1))  # so that the last row is nearly full
+    what = ("No mistakes", "The only mistake", "All mistakes", "Worst mistakes")[
+        min(len(wrong), 2) + (len(wrong) > len(worst))
+    ]
+    size = (max(1.3 * columns, 3.9), 1.7 * rows + 0.7)
+    about = title if size[0] > 6 else f"\n{title}"  # below `what` where there is no room beside it
+    with picture(path, size, what, about) as figure:
+        if not rows:
+            return
         grid = empty_grid(figure, rows, columns)
         for axes, i in zip(grid.flat, worst):
             show(axes, split.images[i, 0], f"{split.labels[i]} read as {scores.predicted[i]}")

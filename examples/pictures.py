@@ -35,11 +35,12 @@ from figures import (
 )
 from inspection import SOBEL, detail, edges, feature_maps, pool, probabilities, saliency
 from models import cnn
-from program import Parser, one_line
+from program import Parser, one_line, percent
 from training import History, fit, standardise
 
 import autograd_cnn as ag
 from autograd_cnn import data, optim
+from autograd_cnn.training import EarlyStopping
 
 ACROSS = 8  # pictures in a row
 BY = " \N{MULTIPLICATION SIGN} "
@@ -121,13 +122,17 @@ def draw_pooling_gradient(path: Path, image: np.ndarray) -> None:
 def draw_feature_maps(path: Path, model: Any, image: np.ndarray) -> None:
     """The first 8 maps that each layer of a Sequential makes of an image (1, H, W).
 
-    Batch norm is left out: it shifts and scales each map, which looks the same.
+    What it makes of an empty image is subtracted, so that the background is white.  Batch norm is
+    left out: it shifts and scales each map, which looks the same.
     """
-    rows = [(n, maps) for n, maps in feature_maps(model, image) if not n.startswith("BatchNorm")]
-    size, about = (
-        (9.4, 1.13 * len(rows) + 1.5),
-        "each on its own scale, blue below zero and red above",
-    )
+    empty = feature_maps(model, np.full_like(image, image.min()))
+    rows = [
+        (name, maps - without)
+        for (name, maps), (_, without) in zip(feature_maps(model, image), empty)
+        if not name.startswith("BatchNorm")
+    ]
+    size = (9.4, 1.13 * len(rows) + 1.5)
+    about = "white: as for an empty image; blue: less; red: more; each map on its own scale"
     with picture(path, size, "Feature maps", about) as figure:
         grid = empty_grid(figure, len(rows) + 1, ACROSS)
         show(grid[0, 0], image[0])
@@ -150,7 +155,7 @@ def draw_predictions(path: Path, title: str, split: Any, answers: np.ndarray) ->
     least_sure, surest = order[right[order]], order[~right[order]][::-1]
     with picture(path, (9.4, 5), "Predictions", title) as figure:
         upper, lower = figure.subfigures(2, 1)
-        name = "Read rightly, the least sure first; probabilities, in blue that of the true digit"
+        name = "Read correctly, the least sure first; in blue the probability of the true digit"
         _draw_answers(upper, name, split, answers, least_sure)
         name = "Read wrongly, the surest first" if len(surest) else "None was read wrongly"
         _draw_answers(lower, name, split, answers, surest)
@@ -169,8 +174,8 @@ def _draw_answers(
         for row, k in enumerate(likely):
             text = {"y": row, "fontsize": 9, "ha": "right", "va": "center"}
             bottom.text(-0.1, s=f"{k}", **text)
-            bottom.text(2.8, s=f"{answers[i, k]:.1%}", color=GREY, **text)
-        bottom.set(xlim=(-0.3, 2.8), ylim=(2.6, -0.6))
+            bottom.text(3.1, s=percent(answers[i, k], 1), color=GREY, **text)
+        bottom.set(xlim=(-0.3, 3.1), ylim=(2.6, -0.6))
 
 
 def draw_saliency(path: Path, model: Any, images: np.ndarray) -> None:
@@ -180,7 +185,7 @@ def draw_saliency(path: Path, model: Any, images: np.ndarray) -> None:
     with picture(path, (9.4, 3), "Saliency", about) as figure:
         grid = empty_grid(figure, 2, ACROSS)
         for top, bottom, image, answer, gradient in zip(*grid, images, answers, gradients):
-            show(top, image[0], f"{answer.argmax()}: {answer.max():.1%}")
+            show(top, image[0], f"{answer.argmax()}: {percent(answer.max(), 1)}")
             show_signed(bottom, gradient[0])
             middle = (image.min() + image.max()) / 2
             line = {"colors": GREY, "linewidths": 0.8, "linestyles": "solid"}
@@ -196,39 +201,47 @@ def draw_tutorial(folder: Path) -> None:
     digit = dataset.test.images[3, 0]
     drawings = {
         "1-descent": tutorial_pictures.draw_descent,
-        "2-three-weights": tutorial_pictures.draw_three_weights,
+        "2-two-weights": tutorial_pictures.draw_two_weights,
         "2-transposed": tutorial_pictures.draw_transposed,
         "3-streetlights": tutorial_pictures.draw_streetlights,
-        "4-edges": lambda path: draw_edges(path, digit),
-        "4-padding": lambda path: draw_padding(path, tutorial_pictures.IMAGE),
-        "4-pooling": lambda path: draw_pooling_gradient(path, digit),
-        "4-filters": lambda path: tutorial_pictures.draw_learned_filters(path, digit),
-        "5-optimizers": tutorial_pictures.draw_optimizers,
+        "4-graph": tutorial_pictures.draw_graph,
+        "5-edges": lambda path: draw_edges(path, digit),
+        "5-padding": lambda path: draw_padding(path, tutorial_pictures.IMAGE),
+        "5-pooling": lambda path: draw_pooling_gradient(path, digit),
+        "5-filters": lambda path: tutorial_pictures.draw_learned_filters(path, digit),
+        "6-optimizers": tutorial_pictures.draw_optimizers,
     }
     for name, draw in drawings.items():
         draw(folder / f"{name}.png")
     model, validation, history = train_for_tutorial(dataset.train)
     title = f"embedded digits (UCI), {len(validation.labels)} images for validation"
-    figures.draw_curves(folder / "5-curves.png", title, history)
+    figures.draw_curves(folder / "7-curves.png", title, history)
     title = f"embedded digits (UCI), {len(dataset.test.labels)} test images"
-    draw_trained(folder, "5-", title, model, dataset.test, from_half(dataset.test.images))
+    draw_trained(folder, "7-", title, model, dataset.test, from_half(dataset.test.images))
 
 
 def from_half(images: np.ndarray) -> np.ndarray:
-    """Images uint8 as the tutorial prepares them: float32 from -0.5 to 0.5."""
-    return images.astype(np.float32) / 255 - 0.5
+    """Images uint8 as the tutorial prepares them: float64 from -0.5 to 0.5."""
+    return images / 255 - 0.5
 
 
 def train_for_tutorial(train: data.Split) -> tuple[Any, data.Split, History]:
-    """The run of chapter 5: the model, the images that it was validated on, and its notes."""
+    """The run of chapter 7: the model, the images that it was validated on, and its notes."""
     ag.manual_seed(0)
-    model = cnn()
+    model = cnn().double()
     teaching, rest = data.random_split(train, [0.85, 0.15], seed=0)
     validation = data.Split(*rest[:])
     batches = data.DataLoader(teaching, batch_size=32, shuffle=True, drop_last=True)
     optimizer = optim.Adam(model.parameters(), lr=0.002)
     schedule = optim.CosineAnnealingLR(optimizer, T_max=8 * len(batches))
-    history = fit(model, optimizer, schedule, batches, validation, epochs=8, prepare=from_half)
+    stopping = EarlyStopping(model, patience=3, mode="max")
+    history = fit(
+        *(model, optimizer, schedule, batches, validation),
+        epochs=8,
+        prepare=from_half,
+        after_epoch=lambda history: stopping.update(history[-1]["test_accuracy"]),
+    )
+    stopping.restore()
     return model, validation, history
 
 

@@ -54,6 +54,11 @@ def one_line(error: Exception) -> str:
     return text.strip()
 
 
+def percent(share: float, digits: int = 2) -> str:
+    """A share such as 0.9932 as text, 99.32 %."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def reader_left() -> int:
     """The exit status when the reader of a pipe, such as `head`, has closed it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def small_model():
         nn.Flatten(),
         nn.Dropout(0.5),
         nn.Linear(3 * 13 * 13, 10),
-    )
+    ).double()
 
 
 def some_images(count=4):
@@ -98,8 +99,8 @@ def test_saliency_is_the_gradient_of_each_winning_score():
     assert all(p.grad is None for p in model.parameters())
     for image, gradient in zip(images, found):
         expected = func.grad(lambda x: model(x[None]).max())(image)
-        # float32 sums round differently in batches of another size
-        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+        # sums round differently in batches of another size
+        np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_feature_maps_are_what_the_layers_hand_on():
@@ -118,10 +119,10 @@ def test_probabilities_do_not_depend_on_the_batch():
     model, images = small_model(), some_images()
     together = inspection.probabilities(model, images)
     assert together.shape == (4, 10)
-    np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-6)  # ten float32
+    np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-14)  # ten float64
     for image, expected in zip(images, together):
         alone = inspection.probabilities(model, image[None])[0]
-        np.testing.assert_allclose(alone, expected, rtol=1e-5)  # as above
+        np.testing.assert_allclose(alone, expected, rtol=1e-12)  # as above
 
 
 # The tutorial's descents and its two layers are those of the seeds: test_seeds.py has their figures.
@@ -166,6 +167,10 @@ DRAWINGS = {
     "all right": lambda path: predictions(path, wrong=0),
     "some wrong": lambda path: predictions(path, wrong=3),
     "all wrong": lambda path: predictions(path, wrong=360),
+    "confusion": lambda path: figures.draw_confusion(path, "title", 90 * np.eye(10, dtype=int) + 9),
+    "few confusions": lambda path: figures.draw_confusion(
+        path, "title", np.eye(10, k=2, dtype=int)
+    ),
     "one filter": lambda path: figures.draw_filters(path, np.zeros((1, 3, 3))),
     "eleven filters": lambda path: figures.draw_filters(path, np.ones((11, 5, 5))),
 }
@@ -178,26 +183,60 @@ def test_drawing(name, tmp_path):
     check_png(tmp_path / "picture.png")
 
 
-def test_probabilities_stand_clear_of_their_bars(tmp_path, monkeypatch):
-    pytest.importorskip("matplotlib")
-    drawn = []
+def keep_figures(monkeypatch, module):
+    """The figures that the module draws from now on."""
+    drawn, draw = [], figures.picture
 
     @contextmanager
     def kept_picture(*arguments):
-        with figures.picture(*arguments) as figure:
+        with draw(*arguments) as figure:
             drawn.append(figure)
             yield figure
 
-    monkeypatch.setattr(pictures, "picture", kept_picture)
+    monkeypatch.setattr(module, "picture", kept_picture)
+    return drawn
+
+
+def test_probabilities_stand_clear_of_their_bars(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    drawn = keep_figures(monkeypatch, pictures)
     test = data.digits().test
     pictures.draw_predictions(tmp_path / "p.png", "title", test, np.eye(10)[test.labels])
     panels = [axes for part in drawn[0].subfigs for axes in part.axes if axes.containers]
     assert len(panels) == 8
     for axes in panels:
         texts = [text for text in axes.texts if text.get_text().endswith("%")]
-        assert texts[0].get_text() == "100.0%"
+        assert texts[0].get_text() == "100.0 %"
         for bar, text in zip(axes.containers[0], texts, strict=True):
             assert bar.get_window_extent().x1 < text.get_window_extent().x0
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "rows", "what"),
+    [
+        (0, 0, 0, "No mistakes"),
+        (1, 1, 1, "The only mistake"),
+        (3, 3, 1, "All mistakes"),
+        (9, 5, 2, "All mistakes"),
+        (24, 8, 3, "All mistakes"),
+        (25, 8, 3, "Worst mistakes"),
+    ],
+)
+def test_mistakes_are_laid_out_for_their_number(count, columns, rows, what, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    test = data.digits().test
+    predicted = (test.labels + (np.arange(360) < count)) % 10
+    scores = SimpleNamespace(predicted=predicted, losses=np.arange(360.0))
+    drawn = keep_figures(monkeypatch, figures)
+    figures.draw_mistakes(tmp_path / "mistakes.png", "title", test, scores)
+    check_png(tmp_path / "mistakes.png")
+    grid = [axes.get_subplotspec() for axes in drawn[0].axes]
+    assert len(grid) == rows * columns
+    assert all(place.get_gridspec().get_geometry() == (rows, columns) for place in grid)
+    assert what.replace(" ", r"\ ") in drawn[0].get_suptitle()
+    width, height = drawn[0].get_size_inches()
+    assert width <= max(1.3 * columns, 3.9)
+    assert height <= 1.7 * rows + 0.7
 
 
 def test_a_failed_drawing_leaves_no_file(tmp_path):
@@ -267,3 +306,10 @@ def test_the_tutorial_shows_every_picture_and_its_links_lead_somewhere():
     assert shown == {path.name for path in TUTORIAL.glob("*.png")}
     chapters = re.findall(r"^\d\. \[.*\]\((\S+)\)", pages["README.md"], re.M)
     assert chapters == sorted(pages.keys() - {"README.md"})
+
+
+def test_a_graph_that_the_tutorial_shows_is_one_that_it_prints():
+    text = (TUTORIAL / "4-backward-in-forty-lines.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```mermaid\n(.*?)```", text, re.S)
+    assert text.count(shown) == 2
+    assert "draw(error, names, values=True))\n" + shown in text
