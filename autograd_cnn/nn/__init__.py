@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from autograd_cnn import checks
 from autograd_cnn import functional as functional
 from autograd_cnn.nn import init as init
-from autograd_cnn.nn import program as program
 from autograd_cnn.nn import utils as utils
 from autograd_cnn.nn.activations import *
 from autograd_cnn.nn.containers import *

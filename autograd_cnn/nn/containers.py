@@ -255,3 +255,6 @@ class ModuleDict(_Container, MutableMapping[str, Module]):
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, _ in self._entries())
+
+
+fusion.METHODS[Sequential] = fusion.methods(Sequential)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
@@ -132,8 +133,6 @@ class Module(ModuleTree):
             self._hooks = ModuleHooks()
         return self._hooks
 
-    _compiled_by: ClassVar[Any]  # a class of `nn.program`, which imports modules
-
     def compiled(self) -> Callable[[ArrayT], ArrayT]:
         """This model for inference, called as the model: it records no graph.
 
@@ -148,7 +147,8 @@ class Module(ModuleTree):
         >>> model.compiled()(np.ones((2, 1, 2, 2), np.float32)).shape
         (2, 3)
         """
-        return self._compiled_by(self)
+        program: Any = import_module("autograd_cnn.nn.program")  # it imports modules
+        return program.Compiled(self)
 
     # ------------------------------------------------------------------------- all inner modules
 

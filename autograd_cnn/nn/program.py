@@ -30,8 +30,6 @@ from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.normalization import BatchNorm
 from autograd_cnn.nn.recorded import Found, NotRecordableError, Outside, Recorded, lasting
 
-METHODS[Sequential] = fusion.methods(Sequential)
-
 
 def as_written(module: Any) -> bool:
     """Whether a module is a layer of ours that computes as it is written."""
@@ -244,7 +242,6 @@ class Compiled:
         return f"compiled {self._model!r}"
 
 
-Module._compiled_by = Compiled
 _MOST = 16
 
 
