@@ -96,7 +96,7 @@ optim.ChainedScheduler([optim.ReduceLROnPlateau(sgd())])
 optim.swa_utils.AveragedModel(3)
     =>  TypeError: AveragedModel: model must be a module, got 3
 optim.swa_utils.AveragedModel(nn.ReLU()).update_parameters(nn.Linear(1, 1))
-    =>  ValueError: AveragedModel.update_parameters: model must be as it was at first
+    =>  ValueError: AveragedModel.update_parameters: model must have the parameters and buffers that it had at first
 optim.swa_utils.get_ema_multi_avg_fn(2)
     =>  ValueError: get_ema_multi_avg_fn: decay must be at least 0 and at most 1, got 2
 optim.swa_utils.update_bn([], 3)  =>  TypeError: update_bn: model must be a module, got 3
@@ -213,7 +213,7 @@ training.find_lr(3, F.mse_loss, [])  =>  TypeError: find_lr: model must be a mod
 training.find_lr(nn.Linear(1, 1), F.mse_loss, [3])
     =>  TypeError: find_lr: each of batches must be a pair of inputs and targets, got 3
 training.find_lr(nn.Linear(1, 1), F.mse_loss, [])
-    =>  ValueError: find_lr: batches gave none, or the loss of the first is not finite
+    =>  ValueError: find_lr: batches is empty, or the loss of the first one is not finite
 training.find_lr(nn.Linear(1, 1), F.mse_loss, [], highest=0)
     =>  ValueError: find_lr: highest must be above 1e-06, got 0
 training.Progress(1, 2)  =>  TypeError: Progress: title must be a string, got 1

@@ -123,7 +123,7 @@ def test_all_is_as_it_was(how: str) -> None:
     if how == "end":
         training.find_lr(model, F.cross_entropy, loader, optimizer)
     elif how == "divergence":
-        with pytest.raises(ValueError, match="find_lr: .* the loss of the first is not finite"):
+        with pytest.raises(ValueError, match="find_lr: .* the loss of the first one is not finite"):
             training.find_lr(model, diverging, loader, optimizer)
     else:
         error = KeyboardInterrupt() if how == "interrupt" else ValueError("damaged")

@@ -45,10 +45,9 @@ def scaled_dot_product_attention(
     name = "scaled_dot_product_attention"
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: give either attn_mask or is_causal=True")
-    mask = attn_mask
-    if mask is not None:
-        mask = added_mask(name, "attn_mask", mask, visible=True)
-    weights = attention_weights(name, query, key, value, mask, is_causal, scale)
+    if attn_mask is not None:
+        attn_mask = added_mask(name, "attn_mask", attn_mask, visible=True)
+    weights = attention_weights(name, query, key, value, attn_mask, is_causal, scale)
     return matmul(dropout(weights, dropout_p), value)
 
 

@@ -33,10 +33,10 @@ class MultiheadAttention(Module):
     """Attention in `num_heads` parts of `embed_dim`: query (L, N, embed_dim), key (S, N, kdim) and
     value (S, N, vdim) give (L, N, embed_dim), and the weights (N, L, S).
 
-    With `batch_first` the inputs and the result have N first; without batch they lack N.  Masks say
-    what is hidden: True in `key_padding_mask` (N, S) and in `attn_mask` (L, S) or (N * num_heads,
-    L, S); numbers are added to the scores.  `is_causal` hides later keys, with or without a mask.
-    The weights are the mean over the heads, unless `average_attn_weights` is False, and None with
+    With `batch_first` inputs and result have N first; without a batch they lack N.  Masks say what
+    is hidden: True in `key_padding_mask` (N, S) and in `attn_mask` (L, S) or (N * num_heads, L, S);
+    numbers are added to the scores.  `is_causal` hides later keys, with or without a mask.  The
+    weights are the mean over the heads, unless `average_attn_weights` is False, and None with
     `need_weights` False.  See `functional.scaled_dot_product_attention`.
 
     >>> x = np.ones((2, 5, 8), np.float32)

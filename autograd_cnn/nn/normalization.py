@@ -41,7 +41,7 @@ class _Norm(Module):
         self.bias = Parameter(np.zeros(shape, dtype)) if bias else None
 
     def _set_shape(self, given: int | tuple[int, ...], affine: bool) -> None:
-        """The last axes that are normalised, each with a weight where it is affine."""
+        """Set the sizes of the axes to normalise, and whether weights of that shape follow."""
         name, shape = type(self).__name__, given if isinstance(given, (tuple, list)) else (given,)
         if not shape:
             raise ValueError(f"{name}: normalized_shape must have at least one axis")

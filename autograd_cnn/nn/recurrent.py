@@ -173,10 +173,10 @@ class RNN(_Layers[Tensor]):
     outputs (L, N, directions * hidden_size) and the last states (layers * directions, N,
     hidden_size).
 
-    With `batch_first` input and outputs have N first; without batch all lack N.  `hx` are the first
-    states, zeros by default.  `nonlinearity` is 'tanh' or 'relu'.  With `bidirectional` a second
-    cell goes backwards in time.  `dropout` drops outputs between layers.  Weights start uniform in
-    +-1 / sqrt(hidden_size).  Elman, "Finding structure in time" (1990).
+    With `batch_first` input and outputs have N first; without a batch all lack N.  `hx` are the
+    first states, zeros by default.  `nonlinearity` is 'tanh' or 'relu'.  With `bidirectional` a
+    second cell goes backwards in time.  `dropout` drops outputs between layers.  Weights start
+    uniform in +-1 / sqrt(hidden_size).  Elman, "Finding structure in time" (1990).
 
     >>> y, h = nn.RNN(3, 4, num_layers=2)(np.ones((5, 2, 3), np.float32))
     >>> y.shape, h.shape
@@ -253,7 +253,7 @@ class _Cell(_Recurrent[S]):
 
 class RNNCell(_Cell[Tensor]):
     """A step of an `RNN`: input (N, input_size) and state `hx` (N, hidden_size), zeros by default,
-    give the next state; without batch all lack N.
+    give the next state; without a batch all lack N.
 
     >>> nn.RNNCell(3, 4)(np.ones((2, 3), np.float32)).shape
     (2, 4)

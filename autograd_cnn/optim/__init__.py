@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 else:
     __dir__ = __all__.copy
     lr_scheduler = sys.modules[f"{__name__}.lr_scheduler"] = sys.modules[__name__]  # as in PyTorch
-    _LATER = {"swa_utils": "swa_utils", "LBFGS": "lbfgs"}
-    _LATER |= {"ChainedScheduler": "combined", "SequentialLR": "combined"}
+    _LAZY = {"swa_utils": "swa_utils", "LBFGS": "lbfgs"}
+    _LAZY |= {"ChainedScheduler": "combined", "SequentialLR": "combined"}
 
     def __getattr__(name: str) -> object:
-        if name not in _LATER:
+        if name not in _LAZY:
             raise checks.absent("optim", __name__, name)
-        module = importlib.import_module(f"{__name__}.{_LATER[name]}")
-        return module if name == _LATER[name] else getattr(module, name)
+        module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
+        return module if name == _LAZY[name] else getattr(module, name)

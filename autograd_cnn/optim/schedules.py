@@ -218,11 +218,11 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Cosine annealing that begins again after `T_0` epochs, then each time `T_mult` times later.
+    """Cosine annealing in periods: the first of `T_0` epochs, each next one `T_mult` times as long.
 
-    In a period of T epochs, the rate is ``eta_min + (base - eta_min) * (1 + cos(pi * t / T)) / 2``
-    after t of them.  As in PyTorch, it sets the rate whatever other schedules made of it.
-    Loshchilov and Hutter, "SGDR" (2017).
+    After t of the T epochs of a period, the rate is ``eta_min + (base - eta_min) * (1 + cos(pi * t
+    / T)) / 2``.  As in PyTorch, it overwrites what other schedules made of the rate.  Loshchilov
+    and Hutter, "SGDR" (2017).
 
     >>> optimizer = ag.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
     >>> schedule = ag.optim.CosineAnnealingWarmRestarts(optimizer, T_0=2)

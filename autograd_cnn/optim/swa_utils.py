@@ -26,7 +26,7 @@ class AveragedModel(Module):
     Each `update_parameters` adds the weights of that moment: all with the same share (SWA), or with
     ``multi_avg_fn=get_ema_multi_avg_fn(decay)`` the latest with the largest (EMA).  The function
     gets the averages and the weights, two lists of tensors, and the number of updates before; it
-    changes the averages in place.  Buffers are copied, or with `use_buffers` averaged, too;
+    changes the averages in place.  Buffers are copied; with `use_buffers` they are averaged.
     `update_bn` computes the statistics of batch norm anew.  Izmailov et al. (2018).
 
     >>> model = nn.Linear(1, 1)
@@ -60,7 +60,8 @@ class AveragedModel(Module):
         found: Any = [[*m.named_parameters(), *m.named_buffers()] for m in both]
         names, given = ([(name, x.shape) for name, x in entries] for entries in found)
         if names != given:
-            raise ValueError("AveragedModel.update_parameters: model must be as it was at first")
+            problem = "model must have the parameters and buffers that it had at first"
+            raise ValueError(f"AveragedModel.update_parameters: {problem}")
         averages, weights = ([p.detach() for p in m.parameters()] for m in both)
         for average, new in zip(*(m.buffers() for m in both)):
             if self.use_buffers and new.dtype.kind == "f":

@@ -18,7 +18,7 @@ class Progress:
     """The progress of `steps` steps: collects means of measured values, and shows a bar.
 
     A terminal shows a bar of tqdm on stderr, which vanishes when the block ends, or without tqdm a
-    line every five seconds.  A notebook shows one line, which vanishes, too.  Files and pipes show
+    line every five seconds.  A notebook shows one line, which vanishes too.  Files and pipes show
     nothing: print `means` for a log.
 
     >>> with Progress("epoch 1", steps=2) as progress:

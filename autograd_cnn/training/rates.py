@@ -61,11 +61,11 @@ def find_lr(
 ) -> RateTest:
     """Train for some steps while the rate rises evenly on a log scale, and watch the loss.
 
-    `batches` gives pairs of inputs and targets, as often as needed.  Give the `optimizer` that will
-    train: without one it is SGD with momentum 0.9.  The test ends where the smoothed loss is four
-    times its lowest.  The suggestion is a tenth of the rate where it was lowest.  Then model,
-    optimizer, loader and random numbers are as before, also after an error or Ctrl-C.
-    Smith (2017), "Cyclical learning rates".
+    The test goes round `batches`, pairs of inputs and targets.  Give the `optimizer` that will
+    train; by default it is SGD with momentum 0.9.  The test ends where the smoothed loss is four
+    times its lowest.  The suggestion is a tenth of the rate where it was lowest.  Afterwards model,
+    optimizer, loader and random numbers are as before, also after an error or Ctrl-C.  Smith
+    (2017), "Cyclical learning rates".
 
     >>> _ = ag.manual_seed(0)
     >>> model = nn.Linear(2, 1)
@@ -100,7 +100,7 @@ def find_lr(
             if smoothed[-1] > min(smoothed) + 3 * abs(min(smoothed)):
                 break
     if not losses:
-        raise ValueError("find_lr: batches gave none, or the loss of the first is not finite")
+        raise ValueError("find_lr: batches is empty, or the loss of the first one is not finite")
     best = rates[int(np.argmin(smoothed))]
     return RateTest(rates[: len(losses)], np.array(losses), np.array(smoothed), float(best / 10))
 
