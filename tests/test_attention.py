@@ -14,18 +14,14 @@ from hypothesis import strategies as st
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import nn
-from autograd_cnn.func import functional_call
 from autograd_cnn.testing import check_op
 from autograd_cnn.testing import strategies as ag_st
+from tests.layer_parts import both, check_layer, normal, same_as_in_torch
 
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     ag.manual_seed(0)
-
-
-def normal(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng([seed, *shape]).standard_normal(shape)
 
 
 def defined(q: Any, k: Any, v: Any, mask: Any = None, scale: Any = None) -> np.ndarray:
@@ -144,39 +140,16 @@ def settings(draw: Any) -> dict[str, Any]:
     return {"made": made, "inputs": inputs, "call": call}
 
 
-def compared(theirs: Any, ours: Any, inputs: list[Any], call: dict[str, Any], torch: Any) -> None:
-    """Results and all gradients of two modules with the same state are the same."""
-    state = {name: x.detach().numpy() for name, x in theirs.state_dict().items()}
-    mine = {name: x.shape for name, x in ours.state_dict().items()}
-    assert list(mine.items()) == [(name, x.shape) for name, x in state.items()]
-    ours.load_state_dict(state)
-    as_torch = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in call.items()}
-    xs = [ag.tensor(x, requires_grad=True) for x in inputs]
-    ys = [torch.tensor(x, requires_grad=True) for x in inputs]
-    several = isinstance(ours, nn.MultiheadAttention)
-    a = ours(*(xs if len(xs) > 1 or not several else xs * 3), **call)
-    b = theirs(*(ys if len(ys) > 1 or not several else ys * 3), **as_torch)
-    loss, loss2 = 0.0, 0.0
-    for found, wanted in zip(a if several else [a], b if several else [b], strict=True):
-        assert (found is None) == (wanted is None)
-        if wanted is not None:
-            np.testing.assert_allclose(found.numpy(), wanted.detach().numpy(), 1e-8, 1e-10)
-            g = normal(*found.shape, seed=9)
-            loss, loss2 = loss + (found * g).sum(), loss2 + (wanted * torch.tensor(g)).sum()
-    loss.backward()  # type: ignore[attr-defined]
-    loss2.backward()  # type: ignore[attr-defined]
-    for p, q in [*zip(xs, ys), *zip(ours.parameters(), theirs.parameters())]:
-        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), 1e-7, 1e-9)
-
-
 @given(settings())
 def test_multihead_attention_agrees_with_pytorch(case: dict[str, Any]) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is the oracle, where it is installed")
-    theirs = torch.nn.MultiheadAttention(**case["made"]).double()
-    for p in theirs.parameters():
-        torch.nn.init.uniform_(p, -1, 1)
-    ours = nn.MultiheadAttention(**case["made"]).double()
-    compared(theirs, ours, case["inputs"], case["call"], torch)
+    theirs, ours = both("MultiheadAttention", **case["made"])
+    for k, p in enumerate(theirs.parameters()):
+        p.data.numpy()[...] = normal(*p.shape, seed=k)
+
+    def use(net: Any, *xs: Any, **call: Any) -> Any:
+        return net(*(xs if len(xs) > 1 else xs * 3), **call)
+
+    same_as_in_torch(theirs, ours, case["inputs"], use, **case["call"])
 
 
 @given(settings())
@@ -213,29 +186,13 @@ def test_multihead_attention_is_its_definition(case: dict[str, Any]) -> None:
         np.testing.assert_allclose(weights.numpy(), found[0] if single else found, 1e-10, 1e-12)
 
 
-def with_weights(net: nn.Module, inputs: int = 1, **call: Any) -> Any:
-    """A function of inputs and of all parameters of a module."""
-    names = [name for name, _ in net.named_parameters()]
-
-    def function(*xs: Any) -> Any:
-        out = functional_call(net, dict(zip(names, xs[inputs:])), xs[:inputs], call)
-        return out[0] if isinstance(out, tuple) else out
-
-    return function
-
-
-def weights_of(net: nn.Module) -> list[np.ndarray]:
-    return [ag_st.evenly_spaced(p.shape, k, -0.9, 1.1) for k, p in enumerate(net.parameters())]
-
-
 def test_derivatives_of_multihead_attention() -> None:
     net = nn.MultiheadAttention(2, 2, kdim=1, vdim=1)
     shapes = [(2, 1, 2), (2, 1, 1), (2, 1, 1)]
     xs = [ag_st.evenly_spaced(shape, 7 + k) for k, shape in enumerate(shapes)]
-    check_op(with_weights(net, 3, is_causal=True), *xs, *weights_of(net))
+    check_layer(net, xs, lambda run, *xs: run(*xs, is_causal=True)[0])
     own = nn.MultiheadAttention(2, 1, bias=False, batch_first=True)
-    call = with_weights(own, 3)
-    check_op(lambda x, *rest: call(x, x, x, *rest), xs[0], *weights_of(own))
+    check_layer(own, xs[:1], lambda run, x: run(x, x, x)[0])
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
@@ -243,7 +200,7 @@ def test_derivatives_of_an_encoder_layer(norm_first: bool) -> None:
     net = nn.TransformerEncoderLayer(
         2, 1, 2, activation="gelu", layer_norm_eps=0.1, norm_first=norm_first
     ).eval()
-    check_op(with_weights(net), ag_st.evenly_spaced((2, 1, 2), 3), *weights_of(net))
+    check_layer(net, [ag_st.evenly_spaced((2, 1, 2), 3)])
 
 
 def test_a_causal_encoder_does_not_see_what_comes_later() -> None:
@@ -273,7 +230,7 @@ def test_an_encoder_agrees_with_pytorch(activation: str, norm_first: bool, bias:
         nets.append(net.double())
     padding = np.array([[False, False, True], [False, True, False], [False, False, False]])
     call = {"mask": np.triu(np.ones((3, 3), bool), 1), "src_key_padding_mask": padding}
-    compared(nets[0], nets[1], [normal(3, 3, 4)], call, torch)
+    same_as_in_torch(*nets, [normal(3, 3, 4)], lambda net, x, **call: net(x, **call), **call)
 
 
 def test_an_encoder_starts_as_in_pytorch() -> None:

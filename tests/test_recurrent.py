@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 import autograd_cnn as ag
 from autograd_cnn import nn
-from autograd_cnn.func import functional_call
-from autograd_cnn.testing import check_op
 from autograd_cnn.testing import strategies as ag_st
+from tests.layer_parts import both, check_layer, normal, parts, same_as_in_torch
 
 LAYERS = ["RNN", "LSTM", "GRU"]
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
@@ -24,10 +23,6 @@ GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     ag.manual_seed(0)
-
-
-def normal(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng([seed, *shape]).standard_normal(shape)
 
 
 @st.composite
@@ -58,13 +53,6 @@ def inputs(case: dict[str, Any]) -> tuple[np.ndarray, list[np.ndarray]]:
 
 def as_hx(states: list[Any]) -> Any:
     return None if not states else states[0] if len(states) == 1 else tuple(states)
-
-
-def parts(found: Any) -> list[Any]:
-    """The results of a layer or a cell, in a row."""
-    if not isinstance(found, tuple):
-        return [found]
-    return [part for entry in found for part in parts(entry)]
 
 
 # ------------------------------------------------------------------------------------------ values
@@ -138,62 +126,30 @@ def test_a_cell_is_a_layer_of_one_step(kind: str) -> None:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_derivatives_are_exact_twice_and_in_every_input(kind: str, bidirectional: bool) -> None:
     net = getattr(nn, kind)(2, 2, num_layers=2 - bidirectional, bidirectional=bidirectional)
-    names = list(net.state_dict())
-    count = 2 if kind == "LSTM" else 1
 
-    def call(x: Any, *rest: Any) -> Any:
-        states, weights = rest[:count], rest[count:]
-        y, *ends = parts(functional_call(net, dict(zip(names, weights)), (x, as_hx([*states]))))
+    def use(run: Any, x: Any, *states: Any) -> Any:
+        y, *ends = parts(run(x, as_hx([*states])))
         return y.sum() + y[0, 0, 0] * (ends[-1] * ends[-1]).sum() + (y * y).sum()
 
-    arrays = [ag_st.evenly_spaced((3, 1, 2), 5)]
-    arrays += [ag_st.evenly_spaced((2, 1, 2), k) for k in range(count)]
-    arrays += [ag_st.evenly_spaced(p.shape, k, -0.9, 1.1) for k, p in enumerate(net.parameters())]
-    check_op(call, *arrays)
+    states = [ag_st.evenly_spaced((2, 1, 2), k) for k in range(2 if kind == "LSTM" else 1)]
+    check_layer(net, [ag_st.evenly_spaced((3, 1, 2), 5), *states], use)
 
 
 @pytest.mark.parametrize("kind", [f"{kind}Cell" for kind in LAYERS])
 def test_derivatives_of_cells(kind: str) -> None:
+    states = [ag_st.evenly_spaced((2, 3), k) for k in range(2 if "LSTM" in kind else 1)]
+    arrays = [ag_st.evenly_spaced((2, 2), 5), *states]
     cell = getattr(nn, kind)(2, 3)
-    names, count = list(cell.state_dict()), 2 if "LSTM" in kind else 1
-
-    def call(x: Any, *rest: Any) -> Any:
-        states, weights = rest[:count], rest[count:]
-        return parts(functional_call(cell, dict(zip(names, weights)), (x, as_hx([*states]))))[-1]
-
-    arrays = [ag_st.evenly_spaced((2, 2), 5)]
-    arrays += [ag_st.evenly_spaced((2, 3), k) for k in range(count)]
-    arrays += [ag_st.evenly_spaced(p.shape, k, -0.9, 1.1) for k, p in enumerate(cell.parameters())]
-    check_op(call, *arrays)
+    check_layer(cell, arrays, lambda run, x, *states: parts(run(x, as_hx([*states])))[-1])
 
 
 # --------------------------------------------------------------------------------------- PyTorch
 
 
 def compare_with_torch(case: dict[str, Any]) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is the oracle, where it is installed")
-    theirs = getattr(torch.nn, case["kind"])(**case["given"]).double()
-    state = {name: x.detach().numpy() for name, x in theirs.state_dict().items()}
-    ours = getattr(nn, case["kind"])(**case["given"]).double()
-    assert [(n, x.shape) for n, x in ours.state_dict().items()] == [
-        (n, x.shape) for n, x in state.items()
-    ]
-    ours.load_state_dict(state)
     x, states = inputs(case)
-    mine = [ag.tensor(v, requires_grad=True) for v in (x, *states)]
-    other = [torch.tensor(v, requires_grad=True) for v in (x, *states)]
-    found = parts(ours(mine[0], as_hx(mine[1:])))
-    wanted = parts(theirs(other[0], as_hx(other[1:])))
-    loss, loss2 = 0.0, 0.0
-    for k, (a, b) in enumerate(zip(found, wanted, strict=True)):
-        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), 1e-9, 1e-12)
-        g = normal(*a.shape, seed=9 + k)
-        loss, loss2 = loss + (a * g).sum(), loss2 + (b * torch.tensor(g)).sum()
-    loss.backward()  # type: ignore[attr-defined]
-    loss2.backward()  # type: ignore[attr-defined]
-    pairs = [*zip(mine, other), *zip(ours.parameters(), theirs.parameters())]
-    for a, b in pairs:
-        np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), 1e-8, 1e-11)
+    nets = both(case["kind"], **case["given"])
+    same_as_in_torch(*nets, [x, *states], lambda net, x, *states: net(x, as_hx([*states])))
 
 
 @given(settings())

@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 import autograd_cnn as ag
 from autograd_cnn import functional as F
 from autograd_cnn import nn
-from autograd_cnn.func import functional_call
-from autograd_cnn.testing import check_op
 from autograd_cnn.testing import strategies as ag_st
+from tests.layer_parts import both, check_layer, normal, same_as_in_torch
 
 MODES = ["reflect", "replicate", "circular"]
-
-
-def normal(*shape: int) -> np.ndarray:
-    return np.random.default_rng([1, *shape]).standard_normal(shape)
 
 
 @st.composite
@@ -43,29 +38,10 @@ def padded(draw: Any) -> tuple[int, dict[str, Any], tuple[int, ...]]:
     return axes, made, (*lead, *draw(st.tuples(*[st.integers(5, 6)] * axes)))
 
 
-def compared(name: str, made: dict[str, Any], arrays: list[np.ndarray]) -> None:
-    """Names of parameters, values and all gradients are those of PyTorch's layer."""
-    torch = pytest.importorskip("torch", reason="PyTorch is the oracle, where it is installed")
-    theirs = getattr(torch.nn, name)(**made).double()
-    ours = getattr(nn, name)(**made).double()
-    state = {n: x.detach().numpy() for n, x in theirs.state_dict().items()}
-    assert list(ours.state_dict()) == list(state)
-    ours.load_state_dict(state)
-    xs = [ag.tensor(x, requires_grad=True) for x in arrays]
-    ys = [torch.tensor(x, requires_grad=True) for x in arrays]
-    found, wanted = ours(*xs), theirs(*ys)
-    np.testing.assert_allclose(found.numpy(), wanted.detach().numpy(), 1e-9, 1e-12)
-    g = normal(*found.shape)
-    found.backward(g)
-    wanted.backward(torch.tensor(g))
-    for a, b in [*zip(xs, ys), *zip(ours.parameters(), theirs.parameters())]:
-        np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), 1e-9, 1e-12)
-
-
 @given(padded())
 def test_padded_convolutions_agree_with_pytorch(case: Any) -> None:
     axes, made, shape = case
-    compared(f"Conv{axes}d", made, [normal(*shape)])
+    same_as_in_torch(*both(f"Conv{axes}d", **made), [normal(*shape)])
 
 
 @given(padded())
@@ -93,26 +69,13 @@ def test_a_padded_convolution_pads_first(case: Any) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_derivatives_are_exact_twice_and_in_every_input(mode: str) -> None:
     net = nn.Conv2d(1, 2, (2, 3), (1, 2), (1, 2), padding_mode=mode)
-    names = [name for name, _ in net.named_parameters()]
-
-    def call(x: Any, *weights: Any) -> Any:
-        return functional_call(net, dict(zip(names, weights)), x)
-
-    shapes = [(1, 1, 3, 4), *(p.shape for p in net.parameters())]
-    check_op(call, *(ag_st.evenly_spaced(shape, k) for k, shape in enumerate(shapes)))
+    check_layer(net, [ag_st.evenly_spaced((1, 1, 3, 4), 3)])
 
 
 def test_derivatives_of_small_layers() -> None:
-    shapes = [(2, 3), (2, 2), (4, 3, 2), (4,)]
-    net = nn.Bilinear(3, 2, 4)
-
-    def call(x: Any, y: Any, *weights: Any) -> Any:
-        return functional_call(net, dict(zip(("weight", "bias"), weights)), (x, y))
-
-    check_op(call, *(ag_st.evenly_spaced(shape, k) for k, shape in enumerate(shapes)))
-    norm = nn.RMSNorm(3, eps=0.1)
-    xs = [ag_st.evenly_spaced(shape, k) for k, shape in enumerate([(2, 3), (3,)])]
-    check_op(lambda x, w: functional_call(norm, {"weight": w}, x), *xs)
+    xs = [ag_st.evenly_spaced(shape, k) for k, shape in enumerate([(2, 3), (2, 2)])]
+    check_layer(nn.Bilinear(3, 2, 4), xs)
+    check_layer(nn.RMSNorm(3, eps=0.1), xs[:1])
 
 
 @pytest.mark.parametrize(
@@ -133,4 +96,4 @@ def test_derivatives_of_small_layers() -> None:
     ],
 )
 def test_small_layers_agree_with_pytorch(name: str, made: dict[str, Any], shapes: Any) -> None:
-    compared(name, made, [normal(*shape) for shape in shapes])
+    same_as_in_torch(*both(name, **made), [normal(*shape) for shape in shapes])
