@@ -180,7 +180,8 @@ F.sigmoid_focal_loss(x(3), x(2))  =>  ValueError: sigmoid_focal_loss: ...same sh
 F.normalize(x(3))  =>  ValueError: normalize: axis 1 is out of range for 1 axes
 F.cosine_similarity(x(2, 3), x(2, 4))  =>  ValueError: cosine_similarity: the shapes must broadcast
 F.pairwise_distance(x(2, 3), x(2, 4))  =>  ValueError: pairwise_distance: the shapes must broadcast
-F.bilinear(x(2), x(3), x(4, 2, 2))  =>  ValueError: einsum: axis 'j'
+F.bilinear(x(2), x(3), x(4, 2, 2))
+    =>  ValueError: bilinear: the inputs must have shapes (..., m) and (..., n), and weight (out, m, n)
 F.prelu(x(2, 3), x(2))  =>  ValueError: prelu: weight must have 1 value or 3, got
 F.rms_norm(x(2, 3), 2)  =>  ValueError: rms_norm: ...(2, 3) does not end in ...(2,)
 F.local_response_norm(x(2, 3), 2)  =>  ValueError: local_response_norm: needs shape (N, C, L, ...)

@@ -89,7 +89,6 @@ class _Picture:
         self.inside: dict[str, list[str]] = {"": []}  # the nodes of each box, and those of none
         self.arrows: list[str] = []
         self.numbers: dict[int, int] = {}
-        self.count = 0
 
     def add(self, node: Any) -> None:
         """Draw a tensor, whose inputs are drawn, with the constants among its inputs."""
@@ -123,7 +122,7 @@ class _Picture:
         return next((self.boxes[id(x)] for x in owners if id(x) in self.boxes), "")
 
     def _place(self, label: str, kind: str, box: str) -> int:
-        number, self.count = self.count, self.count + 1
+        number = sum(map(len, self.inside.values()))
         if self.dot:
             area, border, text = _COLOURS[kind]
             look = f'shape={_DOT[kind]}, fillcolor="{area}", color="{border}", fontcolor="{text}"'
@@ -151,9 +150,7 @@ class _Picture:
             lines += [start, *(f"    {line}" for line in own), *end]
         lines += self.arrows
         if self.dot:
-            return "\n".join(
-                ["digraph {", *(f"    {line}" for line in ["node [style=filled]", *lines]), "}"]
-            )
+            return "\n    ".join(["digraph {", "node [style=filled]", *lines]) + "\n}"
         for kind, (area, border, text) in _COLOURS.items():
             dashes = ",stroke-dasharray:3 3" if kind == "constant" else ""
             lines.append(f"classDef {kind} fill:{area},stroke:{border},color:{text}{dashes}")
