@@ -330,11 +330,13 @@ F.scaled_dot_product_attention(x(2, 3), x(4, 3), x(4, 3), dropout_p=2.0)
 nn.MultiheadAttention(5, 2)
     =>  ValueError: MultiheadAttention: embed_dim=5 is not divisible by num_heads=2
 nn.MultiheadAttention(4, 2)(x(2, 3, 4), x(2, 3, 4), x(3, 4))
-    =>  ValueError: MultiheadAttention: query, key and value must have shape (L, N, E), with one N
+    =>  ValueError: MultiheadAttention: query must have shape (L, N, E), key and value (S, N, ...)
 nn.MultiheadAttention(4, 2)(x(2, 3, 4), x(2, 2, 4), x(2, 2, 4))
-    =>  ValueError: MultiheadAttention: query, key and value must have
+    =>  ValueError: MultiheadAttention: query must have shape
+nn.MultiheadAttention(4, 2)(x(2, 3, 4), x(5, 3, 4), x(6, 3, 4))
+    =>  ValueError: MultiheadAttention: query must have shape ...(6, 3, 4)
 nn.MultiheadAttention(4, 2)(*[x(2, 3, 4)] * 3, key_padding_mask=np.ones((2, 2), bool))
-    =>  ValueError: MultiheadAttention: masks must broadcast to the shape (3, 2, 2, 2)
+    =>  ValueError: MultiheadAttention: key_padding_mask must have shape (3, 2), got
 nn.MultiheadAttention(4, 2)(*[x(2, 3, 5)] * 3)  =>  ValueError: linear: ...5 features
 nn.MultiheadAttention(4, 2, add_bias_kv=True)
     =>  TypeError: MultiheadAttention: unknown argument 'add_bias_kv' (append the row
