@@ -307,8 +307,12 @@ nn.ModuleList(nn.ReLU())  =>  TypeError: ModuleList: modules must be a list of t
 nn.ModuleList([abs])  =>  TypeError: ModuleList: expected modules, got builtin...at '0'
 nn.ModuleList(nn.ReLU(), nn.ReLU())  =>  TypeError: ModuleList: got 1 arguments too many
 nn.ModuleList([nn.ReLU()])[1]  =>  IndexError: ModuleList: index 1 is out of range for 1 modules
+nn.ModuleList([nn.ReLU()])["0"]  =>  TypeError: ModuleList: the index must be an integer, got '0'
 nn.ModuleList()(1)  =>  NotImplementedError: ModuleList: define forward
 nn.ModuleDict({"keys": nn.ReLU()})  =>  ValueError: ModuleDict: 'keys' cannot name a module
+nn.ModuleDict([nn.ReLU()])  =>  TypeError: ModuleDict: modules must be a mapping of names to modules
+nn.ModuleDict(nn.ReLU())  =>  TypeError: ModuleDict: modules must be a mapping of names to modules
+nn.ModuleDict()["a"]  =>  KeyError: "ModuleDict: there is no module 'a', only none"
 nn.ModuleDict({"a": 3})  =>  TypeError: ModuleDict: expected modules, got int at 'a'
 nn.ParameterList(["text"])  =>  TypeError: Parameter: data must be an array of numbers
 # attention
@@ -356,6 +360,10 @@ nn.LSTM(2, 3)(x(4, 1, 3))
 nn.LSTM(2, 3, batch_first=True)(x(1, 0, 2))  =>  ValueError: LSTM: input must have shape (N, L, 2)
 nn.LSTM(2, 3)(x(4, 1, 2), x(1, 1, 3))  =>  TypeError: LSTM: hx must be a pair (h, c), got a tensor
 nn.GRU(2, 3)(x(4, 1, 2), x(1, 2, 3))  =>  ValueError: GRU: hx must have shape (1, 1, 3), got
+nn.GRU(2, 3)(x(4, 1, 2), np.zeros((1, 1, 3)))
+    =>  TypeError: GRU: hx must be of dtype float32, as the weights are; write .astype('float32')
+nn.LSTMCell(2, 3)(x(1, 2), [x(1, 3), np.zeros((1, 3))])
+    =>  TypeError: LSTMCell: hx must be of dtype float32
 nn.GRU(2, 3)(x(4, 2), x(1, 1, 3))  =>  ValueError: GRU: hx must have shape (1, 3), got
 nn.LSTMCell(2, 3)(x(2, 3))  =>  ValueError: LSTMCell: input must have shape (N, 2) or (2,), got
 nn.GRU(2, 3)(np.ones((4, 1, 2)))
