@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,11 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Function:
     tensor([1.5])
     """
     checks.number("get_ema_multi_avg_fn", "decay", decay, 0, 1)
-    return lambda averages, weights, _: _move(averages, weights, 1.0 - decay)
+    return partial(_move_by, decay)
+
+
+def _move_by(decay: float, averages: list[Any], weights: list[Any], _: int) -> None:
+    _move(averages, weights, 1.0 - decay)
 
 
 def update_bn(loader: Iterable[Any], model: Module) -> None:
