@@ -313,9 +313,9 @@ nn.ModuleList([nn.ReLU()])[1]  =>  IndexError: ModuleList: index 1 is out of ran
 nn.ModuleList([nn.ReLU()])["0"]  =>  TypeError: ModuleList: the index must be an integer, got '0'
 nn.ModuleList()(1)  =>  NotImplementedError: ModuleList: define forward
 nn.ModuleDict({"keys": nn.ReLU()})  =>  ValueError: ModuleDict: 'keys' cannot name a module
-nn.ModuleDict([nn.ReLU()])  =>  TypeError: ModuleDict: modules must be a mapping of names to modules
-nn.ModuleDict(nn.ReLU())  =>  TypeError: ModuleDict: modules must be a mapping of names to modules
-nn.ModuleDict()["a"]  =>  KeyError: "ModuleDict: there is no module 'a', only none"
+nn.ModuleDict([nn.ReLU()])  =>  TypeError: ModuleDict: modules must be a mapping or pairs, got
+nn.ModuleDict(nn.ReLU())  =>  TypeError: ModuleDict: modules must be a mapping or pairs, got
+nn.ModuleDict()["a"]  =>  KeyError: "ModuleDict: there is no module 'a'; there is none"
 nn.ModuleDict({"a": 3})  =>  TypeError: ModuleDict: expected modules, got int at 'a'
 nn.ParameterList(["text"])  =>  TypeError: Parameter: data must be an array of numbers
 # attention

@@ -121,7 +121,8 @@ def test_masks_of_layers_do_not_broadcast(name: str, shape: tuple[int, ...]) -> 
 def test_there_may_be_no_keys() -> None:
     x = normal(3, 2, 4).astype("float32")
     y, weights = nn.MultiheadAttention(4, 2)(x, x[:0], x[:0], np.zeros((2, 0), bool))
-    assert y.shape == x.shape and weights is not None and weights.shape == (2, 3, 0)
+    assert weights is not None
+    assert (y.shape, weights.shape) == (x.shape, (2, 3, 0))
 
 
 @st.composite

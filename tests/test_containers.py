@@ -115,7 +115,7 @@ def test_a_module_dict_is_a_dict() -> None:
     assert held.pop("a") is a
     held["b"] = a
     assert [*held.values()] == [a]
-    with pytest.raises(KeyError, match="no module 'z', only b"):
+    with pytest.raises(KeyError, match="no module 'z'; there is b"):
         held["z"]
     assert held != nn.ModuleDict({"b": a})
     assert len({held, held}) == 1

@@ -95,11 +95,12 @@ class MultiheadAttention(Module):
         name, heads, each = type(self).__name__, self.num_heads, self.embed_dim // self.num_heads
         batched = query.ndim == 3
         first = self.batch_first and batched
-        n = slice(0, 1) if first else slice(1, 2)
-        fits = query.ndim in (2, 3) and query.ndim == key.ndim and key.shape[:-1] == value.shape[:-1]
-        if not fits or (batched and query.shape[n] != key.shape[n]):
-            q, k = ("(N, L, E)", "(N, S, ...)") if self.batch_first else ("(L, N, E)", "(S, N, ...)")
-            wanted = f"query must have shape {q}, key and value {k}, or all must lack N"
+        n = slice(0, batched) if first else slice(1, 1 + batched)
+        fits = query.ndim in (2, 3) and query.ndim == key.ndim and query.shape[n] == key.shape[n]
+        if not fits or key.shape[:-1] != value.shape[:-1]:
+            a, b = ("N", "{}") if self.batch_first else ("{}", "N")
+            shapes = f"({a}, {b}, E), key and value ({a}, {b}, ...)".format("L", "S")
+            wanted = f"query must have shape {shapes}, or all must lack N"
             raise misfit(name, wanted, query, key, value)
         order, back = ((0, 2, 1, 3),) * 2 if first else ((1, 2, 0, 3), (2, 0, 1, 3))
         q, k, v = (

@@ -236,17 +236,17 @@ class ModuleDict(_Container, MutableMapping[str, Module]):
 
     @checked
     def __init__(self, modules: Any = ()) -> None:
-        given = modules.items() if isinstance(modules, Mapping) else modules or ()
-        pairs = list(given) if isinstance(given, Iterable) else [given]
-        if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
-            wanted = "a mapping of names to modules, or pairs of them"
-            raise mistake("ModuleDict", "modules", wanted, modules)
-        self.update(pairs)
+        try:
+            held = dict(modules or ())
+        except TypeError:
+            raise mistake("ModuleDict", "modules", "a mapping or pairs", modules) from None
+        self.update(held)
 
     def __getitem__(self, key: str) -> Module:
         held = dict(self._entries())
         if key not in held:
-            raise KeyError(f"ModuleDict: there is no module {key!r}, only {', '.join(held) or 'none'}")
+            known = ", ".join(held) or "none"
+            raise KeyError(f"ModuleDict: there is no module {key!r}; there is {known}")
         return held[key]
 
     def __setitem__(self, key: str, module: Module) -> None:

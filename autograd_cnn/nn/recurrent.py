@@ -99,8 +99,6 @@ class _Recurrent(Module, Generic[S]):
             if x.dtype.kind == "f" and x.dtype != dtype:
                 fix = f"of dtype {dtype}, as the weights are; write .astype('{dtype}')"
                 raise mistake(name, "hx", fix, x)
-        if any(x.dtype.kind == "f" and x.dtype != dtype for x in states):
-            raise mistake(name, "hx", f"of dtype {dtype}, as weights; use .astype('{dtype}')", *states)
         return [x.reshape(shape) for x in states]
 
     def extra_repr(self) -> str:
