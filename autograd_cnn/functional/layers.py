@@ -41,8 +41,7 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
     """
     name, lead, sizes = "bilinear", input1.shape[:-1], (*input1.shape[-1:], *input2.shape[-1:])
     if lead != input2.shape[:-1] or weight.shape[1:] != sizes:
-        wanted = "input1 must have shape (..., m), input2 (..., n) and weight (out, m, n)"
-        raise misfit(name, wanted, input1, input2, weight)
+        raise misfit(name, "shapes must be (..., m), (..., n), (out, m, n)", input1, input2, weight)
     xs = (in_dtype_of_weights(name, x, weight, bias)[0] for x in (input1, input2))
     out = product.einsum("...i,...j,oij->...o", *xs, weight)
     return out if bias is None else out + bias

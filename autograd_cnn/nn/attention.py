@@ -100,8 +100,7 @@ class MultiheadAttention(Module):
         if not fits or key.shape[:-1] != value.shape[:-1]:
             a, b = ("N", "{}") if self.batch_first else ("{}", "N")
             shapes = f"({a}, {b}, E), key and value ({a}, {b}, ...)".format("L", "S")
-            wanted = f"query must have shape {shapes}, or all must lack N"
-            raise misfit(name, wanted, query, key, value)
+            raise misfit(name, f"query must have shape {shapes}, or all lack N", query, key, value)
         order, back = ((0, 2, 1, 3),) * 2 if first else ((1, 2, 0, 3), (2, 0, 1, 3))
         q, k, v = (
             x.reshape((len(x), x.shape[1] if batched else 1, heads, each)).transpose(order)

@@ -70,15 +70,14 @@ class AveragedModel(Module):
             else:
                 average[...] = new
         n = int(self.n_averaged)
-        if n and self.multi_avg_fn is not None:
-            self.multi_avg_fn(averages, weights, n)
-        else:
-            _move(averages, weights, 1.0 / (n + 1))
+        average = (self.multi_avg_fn if n else None) or _move
+        average(averages, weights, n)
         self.n_averaged[()] += 1
 
 
-def _move(averages: list[Any], weights: list[Any], share: float) -> None:
-    """Let the weights have this share of the averages."""
+def _move(averages: list[Any], weights: list[Any], n: int, share: float | None = None) -> None:
+    """Let the weights have this share of the averages, by default that of one of n + 1."""
+    share = 1.0 / (n + 1) if share is None else share
     for average, weight in zip(averages, weights):
         average.copy_(average + share * (weight - average) if share < 1.0 else weight)
 
@@ -92,11 +91,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Function:
     tensor([1.5])
     """
     checks.number("get_ema_multi_avg_fn", "decay", decay, 0, 1)
-    return partial(_move_by, decay)
-
-
-def _move_by(decay: float, averages: list[Any], weights: list[Any], _: int) -> None:
-    _move(averages, weights, 1.0 - decay)
+    return partial(_move, share=1.0 - decay)
 
 
 def update_bn(loader: Iterable[Any], model: Module) -> None:

@@ -62,8 +62,7 @@ class Step:
             if not callable(given):
                 raise TypeError(f"Step: {name} must be callable, got {type(given).__name__}")
         if isinstance(optimizer, type) or not hasattr(optimizer, "zero_grad"):
-            wanted = "an optimizer, such as optim.SGD(model.parameters())"
-            raise mistake("Step", "optimizer", wanted, optimizer)
+            raise mistake("Step", "optimizer", "an optimizer such as SGD(parameters)", optimizer)
         if getattr(optimizer, "needs_closure", False):
             name = type(optimizer).__name__
             raise TypeError(f"Step: {name} computes losses itself; call its step(closure) instead")
