@@ -28,7 +28,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # its neighbours, however it was started
 
@@ -230,7 +229,7 @@ def predict(options: argparse.Namespace, name: str, test: data.Split) -> None:
     try:
         with path.open("rb") as file, np.load(file) as weights:
             model.load_state_dict(weights)
-    except (OSError, ValueError, BadZipFile) as error:
+    except Exception as error:  # a damaged file raises many kinds
         problem = f"{path} has no weights of --model {options.model} ({one_line(error)})"
         parser().error(f"{problem}; train it first, with the same --model and --out")
     with ag.no_grad():

@@ -180,8 +180,10 @@ F.sigmoid_focal_loss(x(3), x(2))  =>  ValueError: sigmoid_focal_loss: ...same sh
 F.normalize(x(3))  =>  ValueError: normalize: axis 1 is out of range for 1 axes
 F.cosine_similarity(x(2, 3), x(2, 4))  =>  ValueError: cosine_similarity: the shapes must broadcast
 F.pairwise_distance(x(2, 3), x(2, 4))  =>  ValueError: pairwise_distance: the shapes must broadcast
-F.bilinear(x(2), x(3), x(4, 2, 2))
-    =>  ValueError: bilinear: the inputs must have shapes (..., m) and (..., n), and weight (out, m, n)
+F.bilinear(x(2), x(3), x(4, 2, 2))  =>  ValueError: bilinear: shapes must be (..., m), (..., n), (out
+F.bilinear(x(5, 2), x(2), x(4, 2, 2))  =>  ValueError: bilinear: shapes must be (...,
+F.bilinear(x(2), x(2), x(2, 2))  =>  ValueError: bilinear: shapes must be (...,
+F.bilinear(x(2), np.ones(3), x(4, 2, 3))  =>  TypeError: bilinear: the input has dtype float64
 F.prelu(x(2, 3), x(2))  =>  ValueError: prelu: weight must have 1 value or 3, got
 F.rms_norm(x(2, 3), 2)  =>  ValueError: rms_norm: ...(2, 3) does not end in ...(2,)
 F.local_response_norm(x(2, 3), 2)  =>  ValueError: local_response_norm: needs shape (N, C, L, ...)
@@ -308,8 +310,12 @@ nn.ModuleList(nn.ReLU())  =>  TypeError: ModuleList: modules must be a list of t
 nn.ModuleList([abs])  =>  TypeError: ModuleList: expected modules, got builtin...at '0'
 nn.ModuleList(nn.ReLU(), nn.ReLU())  =>  TypeError: ModuleList: got 1 arguments too many
 nn.ModuleList([nn.ReLU()])[1]  =>  IndexError: ModuleList: index 1 is out of range for 1 modules
+nn.ModuleList([nn.ReLU()])["0"]  =>  TypeError: ModuleList: the index must be an integer, got '0'
 nn.ModuleList()(1)  =>  NotImplementedError: ModuleList: define forward
 nn.ModuleDict({"keys": nn.ReLU()})  =>  ValueError: ModuleDict: 'keys' cannot name a module
+nn.ModuleDict([nn.ReLU()])  =>  TypeError: ModuleDict: modules must be a mapping or pairs, got
+nn.ModuleDict(nn.ReLU())  =>  TypeError: ModuleDict: modules must be a mapping or pairs, got
+nn.ModuleDict()["a"]  =>  KeyError: "ModuleDict: there is no module 'a'; there is none"
 nn.ModuleDict({"a": 3})  =>  TypeError: ModuleDict: expected modules, got int at 'a'
 nn.ParameterList(["text"])  =>  TypeError: Parameter: data must be an array of numbers
 # attention
@@ -331,11 +337,13 @@ F.scaled_dot_product_attention(x(2, 3), x(4, 3), x(4, 3), dropout_p=2.0)
 nn.MultiheadAttention(5, 2)
     =>  ValueError: MultiheadAttention: embed_dim=5 is not divisible by num_heads=2
 nn.MultiheadAttention(4, 2)(x(2, 3, 4), x(2, 3, 4), x(3, 4))
-    =>  ValueError: MultiheadAttention: query, key and value must have shape (L, N, E), with one N
+    =>  ValueError: MultiheadAttention: query must have shape (L, N, E), key and value (S, N, ...)
 nn.MultiheadAttention(4, 2)(x(2, 3, 4), x(2, 2, 4), x(2, 2, 4))
-    =>  ValueError: MultiheadAttention: query, key and value must have
+    =>  ValueError: MultiheadAttention: query must have shape
+nn.MultiheadAttention(4, 2)(x(2, 3, 4), x(5, 3, 4), x(6, 3, 4))
+    =>  ValueError: MultiheadAttention: query must have shape ...(6, 3, 4)
 nn.MultiheadAttention(4, 2)(*[x(2, 3, 4)] * 3, key_padding_mask=np.ones((2, 2), bool))
-    =>  ValueError: MultiheadAttention: masks must broadcast to the shape (3, 2, 2, 2)
+    =>  ValueError: MultiheadAttention: key_padding_mask must have shape (3, 2), got
 nn.MultiheadAttention(4, 2)(*[x(2, 3, 5)] * 3)  =>  ValueError: linear: ...5 features
 nn.MultiheadAttention(4, 2, add_bias_kv=True)
     =>  TypeError: MultiheadAttention: unknown argument 'add_bias_kv' (append the row
@@ -355,6 +363,10 @@ nn.LSTM(2, 3)(x(4, 1, 3))
 nn.LSTM(2, 3, batch_first=True)(x(1, 0, 2))  =>  ValueError: LSTM: input must have shape (N, L, 2)
 nn.LSTM(2, 3)(x(4, 1, 2), x(1, 1, 3))  =>  TypeError: LSTM: hx must be a pair (h, c), got a tensor
 nn.GRU(2, 3)(x(4, 1, 2), x(1, 2, 3))  =>  ValueError: GRU: hx must have shape (1, 1, 3), got
+nn.GRU(2, 3)(x(4, 1, 2), np.zeros((1, 1, 3)))
+    =>  TypeError: GRU: hx must be of dtype float32, as the weights are; write .astype('float32')
+nn.LSTMCell(2, 3)(x(1, 2), [x(1, 3), np.zeros((1, 3))])
+    =>  TypeError: LSTMCell: hx must be of dtype float32
 nn.GRU(2, 3)(x(4, 2), x(1, 1, 3))  =>  ValueError: GRU: hx must have shape (1, 3), got
 nn.LSTMCell(2, 3)(x(2, 3))  =>  ValueError: LSTMCell: input must have shape (N, 2) or (2,), got
 nn.GRU(2, 3)(np.ones((4, 1, 2)))

@@ -175,7 +175,7 @@ training.save_checkpoint("file.npz", nn.ReLU())
 training.load_checkpoint("file.npz", nn.ReLU())
     =>  TypeError: load_checkpoint: name the parts: load_checkpoint(path, model=net)
 training.Step(nn.ReLU(), F.mse_loss, [])
-    =>  TypeError: Step: optimizer must be an optimizer, such as optim.SGD, got []
+    =>  TypeError: Step: optimizer must be an optimizer such as SGD(parameters), got []
 training.accuracy("abc", [1, 2, 3])  =>  TypeError: accuracy: predicted must be an array of numbers
 training.accuracy([[1], [1, 2]], [0, 1])  =>  TypeError: accuracy: ...array of numbers, got list
 training.precision_recall_f1([0, 3], [0, 1], classes=2)
@@ -209,6 +209,11 @@ training.History([{"loss": np.nan}]).best("loss")
     =>  ValueError: History.best: loss has no number yet
 training.History().plot()
     =>  ValueError: History.plot: there are no numbers yet; append a dict for each epoch
+repr(training.History([1.0]))  =>  TypeError: History: each epoch must be a dict of numbers by name
+training.History({"loss": [1.0]})["loss"]
+    =>  TypeError: History: each epoch must be a dict of numbers by name, got 'loss'
+training.find_lr(nn.Linear(1, 1), F.mse_loss, [], optim.SGD)
+    =>  TypeError: Step: optimizer must be an optimizer such as SGD(parameters), got
 training.find_lr(3, F.mse_loss, [])  =>  TypeError: find_lr: model must be a module, got 3
 training.find_lr(nn.Linear(1, 1), F.mse_loss, [3])
     =>  TypeError: find_lr: each of batches must be a pair of inputs and targets, got 3

@@ -101,6 +101,26 @@ def test_integers_become_floats() -> None:
 # -------------------------------------------------------------------------------------- in layers
 
 
+@pytest.mark.parametrize("name", ["attn_mask", "key_padding_mask"])
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=4).map(tuple))
+def test_masks_of_layers_do_not_broadcast(name: str, shape: tuple[int, ...]) -> None:
+    # Else a mask (N, L, S), where N is the number of heads, hides from heads instead of sequences.
+    x = normal(3, 2, 4).astype("float32")
+    net, mask = nn.MultiheadAttention(4, 2), np.zeros(shape, bool)
+    if shape in {"attn_mask": ((3, 3), (4, 3, 3)), "key_padding_mask": ((2, 3),)}[name]:
+        net(x, x, x, **{name: mask})
+    else:
+        with pytest.raises(ValueError, match=f"^MultiheadAttention: {name} must have shape"):
+            net(x, x, x, **{name: mask})
+
+
+def test_there_may_be_no_keys() -> None:
+    x = normal(3, 2, 4).astype("float32")
+    y, weights = nn.MultiheadAttention(4, 2)(x, x[:0], x[:0], np.zeros((2, 0), bool))
+    assert weights is not None
+    assert (y.shape, weights.shape) == (x.shape, (2, 3, 0))
+
+
 @st.composite
 def settings(draw: Any) -> dict[str, Any]:
     """A MultiheadAttention, its inputs and the settings of a call."""

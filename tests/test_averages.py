@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -112,6 +114,20 @@ def test_an_average_goes_on_from_a_checkpoint(tmp_path: Any) -> None:
     assert next(iter(found)) == "n_averaged"
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_goes_on_as_the_first(kind: str, copied: Any) -> None:
+    model = network()
+    averaged = AveragedModel(model, **KINDS[kind][0]())
+    averaged.update_parameters(model)
+    twin = copied(averaged)
+    moved(model, 1)
+    for each in (averaged, twin):
+        each.update_parameters(model)
+    for name, array in averaged.state_dict().items():
+        np.testing.assert_array_equal(twin.state_dict()[name], array)
 
 
 @pytest.mark.parametrize("training_mode", [False, True])

@@ -96,6 +96,15 @@ def test_a_module_list_is_a_list() -> None:
         layers(1)
 
 
+@pytest.mark.parametrize(("place", "member"), [("0", nn.ReLU()), (None, nn.ReLU()), (0, abs)])
+def test_an_insertion_that_fails_changes_nothing(place: Any, member: Any) -> None:
+    for held in (nn.ModuleList([nn.Tanh()]), nn.Sequential(nn.Tanh()), nn.ParameterList([[1.0]])):
+        before = list(held)
+        with pytest.raises(TypeError):
+            held.insert(place, member)  # type: ignore[attr-defined]
+        assert list(held) == before
+
+
 def test_a_module_dict_is_a_dict() -> None:
     a, b = nn.ReLU(), nn.Tanh()
     held = nn.ModuleDict([("a", a), ("b", b)])
@@ -106,7 +115,7 @@ def test_a_module_dict_is_a_dict() -> None:
     assert held.pop("a") is a
     held["b"] = a
     assert [*held.values()] == [a]
-    with pytest.raises(KeyError, match="no module 'z', only b"):
+    with pytest.raises(KeyError, match="no module 'z'; there is b"):
         held["z"]
     assert held != nn.ModuleDict({"b": a})
     assert len({held, held}) == 1

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import os
 import re
 import shlex
@@ -336,8 +337,14 @@ def test_what_cannot_be_predicted_is_explained_in_one_line(tmp_path, capsys, no_
         (["--predict", "360"], "--predict: there are only 360 held-out images"),
     ):
         assert message in refused(mnist.main, [*options, *wrong], capsys)
-    (tmp_path / "new" / "weights.npz").write_bytes(b"PK\3\4half")
-    assert "weights.npz has no" in refused(mnist.main, [*options, "--predict", "0"], capsys)
+    weights = tmp_path / "new" / "weights.npz"
+    whole, array = weights.read_bytes(), io.BytesIO()
+    np.save(array, np.ones(3))
+    version = re.sub(rb"(?s)(PK\x01\x02..).", b"\\1\xff", whole)  # of a later zip
+    assert version != whole
+    for damaged in (b"PK\3\4half", b"", b"text", whole[:-30], version, array.getvalue()):
+        weights.write_bytes(damaged)
+        assert "weights.npz has no" in refused(mnist.main, [*options, "--predict", "0"], capsys)
 
 
 def test_a_folder_without_the_files_names_them_and_stays_as_it_was(tmp_path, capsys):

@@ -54,6 +54,14 @@ def parts(kind: Any = optim.Adam) -> tuple[nn.Module, optim.Optimizer, Any]:
     return model, optimizer, loader
 
 
+def test_frozen_parameters_rest() -> None:
+    model = network()
+    model[0].requires_grad_(False)
+    before = model[0].weight.numpy().copy()
+    assert training.find_lr(model, F.cross_entropy, digits()).suggestion > 0
+    np.testing.assert_array_equal(model[0].weight.numpy(), before)
+
+
 @pytest.mark.parametrize("kind", [optim.Adam, optim.SGD])
 def test_the_suggestion_trains(kind: Any) -> None:
     model, batches = network(), digits()

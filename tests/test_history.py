@@ -55,6 +55,28 @@ def test_the_best_epoch_is_the_first_of_the_best() -> None:
     assert history.best("lr") is history[4]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [None, "x", [1.0, 2.0], [], [[1.0], [1.0, 2.0]], {"a": 1}, np.ones((2, 2)), 10**400, True],
+    ids=repr,
+)
+@pytest.mark.parametrize("name", ["loss", "seconds", "step_loss", "note", 0])
+def test_what_is_no_number_is_left_out(odd: Any, name: Any, tmp_path: Path) -> None:
+    for place in range(3):
+        history = History([{"loss": 2.0, "step_loss": [1.0, 3.0]} for _ in range(3)])
+        history[place] = {**history[place], name: odd}
+        lines = repr(history).splitlines()
+        assert [line.split()[0] for line in lines][:2] == ["3", "loss"]
+        assert history.best("loss")["loss"] == 2.0
+        history.plot(tmp_path / "curves.png")
+        with pytest.raises(ValueError, match=r"History.best: step_loss has no number yet"):
+            history.best("step_loss")
+    only = History([{"loss": odd}])
+    assert repr(only).startswith("1 epoch ")
+    with pytest.raises(ValueError, match=r"History.best: loss has no number yet"):
+        only.best("loss")
+
+
 def test_the_summary_says_where_it_began_ended_and_was_best() -> None:
     assert repr(epochs()).splitlines() == [
         "4 epochs in 6.0 s    first     last     best",

@@ -80,8 +80,13 @@ def attention_weights(
     return where(blind, 0.0, softmax(scores, axis=-1))
 
 
-def added_mask(name: str, argument: str, mask: Array, visible: bool) -> Array:
-    """A mask as numbers to add to scores: of bools, those that are not `visible` become -inf."""
+def added_mask(name: str, argument: str, mask: Array, visible: bool, *shapes: Any) -> Array:
+    """A mask as numbers to add to scores: of bools, those that are not `visible` become -inf.
+
+    It must have one of the `shapes`, if there are any.
+    """
     if mask.dtype.kind not in "bf" or not mask.ndim:
         raise mistake(name, argument, "an array of bools, or of floats to add to scores", mask)
+    if shapes and mask.shape not in shapes:
+        raise misfit(name, f"{argument} must have shape {' or '.join(map(str, shapes))}", mask)
     return mask if mask.dtype.kind == "f" else np.where(values(mask) == visible, 0.0, -np.inf)

@@ -39,11 +39,11 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
     >>> F.bilinear(np.array([1.0, 2.0]), np.array([3.0]), np.ones((1, 2, 1)))
     array([9.])
     """
-    if weight.shape[1:] != input1.shape[-1:] + input2.shape[-1:]:
-        wanted = "the inputs must have shapes (..., m) and (..., n), and weight (out, m, n)"
-        raise misfit("bilinear", wanted, input1, input2, weight)
-    rows = in_dtype_of_weights("bilinear", input1, weight, bias)[0]
-    out = product.einsum("...i,oij,...j->...o", rows, weight, input2)
+    name, lead, sizes = "bilinear", input1.shape[:-1], (*input1.shape[-1:], *input2.shape[-1:])
+    if lead != input2.shape[:-1] or weight.shape[1:] != sizes:
+        raise misfit(name, "shapes must be (..., m), (..., n), (out, m, n)", input1, input2, weight)
+    xs = (in_dtype_of_weights(name, x, weight, bias)[0] for x in (input1, input2))
+    out = product.einsum("...i,...j,oij->...o", *xs, weight)
     return out if bias is None else out + bias
 
 

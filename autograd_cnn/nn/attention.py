@@ -95,26 +95,27 @@ class MultiheadAttention(Module):
         name, heads, each = type(self).__name__, self.num_heads, self.embed_dim // self.num_heads
         batched = query.ndim == 3
         first = self.batch_first and batched
-        n = slice(0, 1) if first else slice(1, 2)
-        sizes = {x.shape[n] for x in (query, key, value)} if batched else ()
-        if query.ndim not in (2, 3) or {key.ndim, value.ndim} != {query.ndim} or len(sizes) > 1:
-            shape = "(N, L, E)" if self.batch_first else "(L, N, E)"
-            wanted = f"query, key and value must have shape {shape}, with one N, or (L, E)"
-            raise misfit(name, wanted, query, key, value)
+        n = slice(0, batched) if first else slice(1, 1 + batched)
+        fits = query.ndim in (2, 3) and query.ndim == key.ndim and query.shape[n] == key.shape[n]
+        if not fits or key.shape[:-1] != value.shape[:-1]:
+            a, b = ("N", "{}") if self.batch_first else ("{}", "N")
+            shapes = f"({a}, {b}, E), key and value ({a}, {b}, ...)".format("L", "S")
+            raise misfit(name, f"query must have shape {shapes}, or all lack N", query, key, value)
         order, back = ((0, 2, 1, 3),) * 2 if first else ((1, 2, 0, 3), (2, 0, 1, 3))
         q, k, v = (
             x.reshape((len(x), x.shape[1] if batched else 1, heads, each)).transpose(order)
             for x in self._projected(query, key, value)
         )  # each (N, heads, L or S, embed_dim / heads)
-        mask = None
+        many, length, keys, mask = len(q), q.shape[2], k.shape[2], None
         if attn_mask is not None:
-            mask = added_mask(name, "attn_mask", attn_mask, visible=False)
-            if mask.ndim == 3 and len(mask) % heads == 0:
-                mask = mask.reshape((-1, heads, *mask.shape[1:]))
+            shapes = (length, keys), (many * heads, length, keys)
+            mask = added_mask(name, "attn_mask", attn_mask, False, *shapes)
+            mask = mask.reshape((many, heads, length, keys)) if mask.ndim == 3 else mask
         if key_padding_mask is not None:
-            keys = added_mask(name, "key_padding_mask", key_padding_mask, visible=False)
-            keys = keys.reshape((-1, 1, 1, keys.shape[-1]))
-            mask = keys if mask is None else mask + keys
+            shape = (many, keys) if batched else (keys,)
+            padding = added_mask(name, "key_padding_mask", key_padding_mask, False, shape)
+            padding = padding.reshape((many, 1, 1, keys))
+            mask = padding if mask is None else mask + padding
         weights = attention_weights(name, q, k, v, mask, is_causal)
         weights = F.dropout(weights, self.dropout, self.training)
         out = matmul(weights, v).transpose(back)

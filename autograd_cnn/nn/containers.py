@@ -82,9 +82,8 @@ class _List(_Container, Generic[T]):
         >>> nn.Sequential(nn.ReLU()).insert(0, nn.Flatten())[0]
         Flatten(start_dim=1, end_dim=-1)
         """
-        self.append(module)
-        entries = self._entries()
-        entries.insert(index, entries.pop())
+        entries, name = self._entries(), str(len(self))
+        entries.insert(index, (name, self._fitting(name, module)))
         self._put_all(entries)
         return self
 
@@ -131,6 +130,8 @@ class _List(_Container, Generic[T]):
         setattr(self, name, self._fitting(name, module))
 
     def _position(self, index: int) -> int:
+        if not hasattr(index, "__index__"):
+            raise mistake(type(self).__name__, "the index", "an integer", index)
         try:
             return range(len(self))[index]
         except IndexError:
@@ -235,12 +236,17 @@ class ModuleDict(_Container, MutableMapping[str, Module]):
 
     @checked
     def __init__(self, modules: Any = ()) -> None:
-        self.update(() if modules is None else modules)
+        try:
+            held = dict(modules or ())
+        except TypeError:
+            raise mistake("ModuleDict", "modules", "a mapping or pairs", modules) from None
+        self.update(held)
 
     def __getitem__(self, key: str) -> Module:
         held = dict(self._entries())
         if key not in held:
-            raise KeyError(f"ModuleDict: there is no module {key!r}, only {', '.join(held)}")
+            known = ", ".join(held) or "none"
+            raise KeyError(f"ModuleDict: there is no module {key!r}; there is {known}")
         return held[key]
 
     def __setitem__(self, key: str, module: Module) -> None:

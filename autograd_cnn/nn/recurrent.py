@@ -95,6 +95,10 @@ class _Recurrent(Module, Generic[S]):
         states = [as_input(name, "hx", x, dtype) for x in given]
         if any(x.shape != wanted for x in states):
             raise misfit(name, f"hx must have shape {wanted}", *states)
+        for x in states:
+            if x.dtype.kind == "f" and x.dtype != dtype:
+                fix = f"of dtype {dtype}, as the weights are; write .astype('{dtype}')"
+                raise mistake(name, "hx", fix, x)
         return [x.reshape(shape) for x in states]
 
     def extra_repr(self) -> str:

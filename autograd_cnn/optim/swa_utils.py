@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,15 +71,14 @@ class AveragedModel(Module):
             else:
                 average[...] = new
         n = int(self.n_averaged)
-        if n and self.multi_avg_fn is not None:
-            self.multi_avg_fn(averages, weights, n)
-        else:
-            _move(averages, weights, 1.0 / (n + 1))
+        average = (self.multi_avg_fn if n else None) or _move
+        average(averages, weights, n)
         self.n_averaged[()] += 1
 
 
-def _move(averages: list[Any], weights: list[Any], share: float) -> None:
-    """Let the weights have this share of the averages."""
+def _move(averages: list[Any], weights: list[Any], n: int, share: float | None = None) -> None:
+    """Let the weights have this share of the averages, by default that of one of n + 1."""
+    share = 1.0 / (n + 1) if share is None else share
     for average, weight in zip(averages, weights):
         average.copy_(average + share * (weight - average) if share < 1.0 else weight)
 
@@ -92,7 +92,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Function:
     tensor([1.5])
     """
     checks.number("get_ema_multi_avg_fn", "decay", decay, 0, 1)
-    return lambda averages, weights, _: _move(averages, weights, 1.0 - decay)
+    return partial(_move, share=1.0 - decay)
 
 
 def update_bn(loader: Iterable[Any], model: Module) -> None:

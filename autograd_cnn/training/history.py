@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.checks import choice
+from autograd_cnn.checks import choice, mistake
 from autograd_cnn.data.files import AnyPath
 from autograd_cnn.training.plots import BLUE, GREY, ORANGE, draw_mean, picture
 
@@ -34,8 +34,8 @@ class History(list[dict[str, Any]]):
     def __getitem__(self, place: Any) -> Any:
         if not isinstance(place, str):
             return super().__getitem__(place)
-        if not any(place in epoch for epoch in self):
-            known = ", ".join(dict.fromkeys(name for epoch in self for name in epoch))
+        if not any(place in epoch for epoch in self._epochs()):
+            known = ", ".join(dict.fromkeys(str(name) for epoch in self for name in epoch))
             raise KeyError(f"History: no epoch has {place!r}; there is {known or 'nothing yet'}")
         return [epoch.get(place) for epoch in self]
 
@@ -48,18 +48,19 @@ class History(list[dict[str, Any]]):
         {'loss': 1.0}
         """
         mode = choice("History.best", "mode", mode or _mode(name), ("min", "max"))
-        place = _best(np.array(self[name], float), mode)
+        place = _best(self._column(name), mode)
         if place is None:
             raise ValueError(f"History.best: {name} has no number yet")
         return self[place]
 
     def __repr__(self) -> str:
         title = f"{len(self)} epoch" + "s" * (len(self) != 1)
-        if seconds := sum(epoch.get("seconds", 0.0) for epoch in self):
+        if any("seconds" in epoch for epoch in self._epochs()):
+            seconds = np.nansum(self._column("seconds"))
             title += f" in {seconds:.1f} s"
         rows: list[tuple[str, ...]] = [(title, "first", "last", "best", "")]
         for name in self._names(0):
-            column = np.array(self[name], float)
+            column = self._column(name)
             place = _best(column, _mode(name))
             found = [_shown(name, x) for x in (column[0], column[-1], column[place or 0])]
             rows.append((name, *found, "" if place is None else f"in epoch {place + 1}"))
@@ -84,16 +85,27 @@ class History(list[dict[str, Any]]):
 
     def _names(self, rank: int) -> list[str]:
         """The names of numbers (rank 0) or of lists of numbers (rank 1)."""
-        entries = (entry for epoch in self for entry in epoch.items() if entry[0] not in _ASIDE)
-        found = [n for n, x in entries if np.ndim(x) == rank and np.asarray(x).dtype.kind in "iuf"]
-        return list(dict.fromkeys(found))
+        entries = (entry for epoch in self._epochs() for entry in epoch.items())
+        found = [n for n, x in entries if isinstance(n, str) and _rank(x) == rank]
+        return [n for n in dict.fromkeys(found) if n not in _ASIDE]
+
+    def _epochs(self) -> list[dict[str, Any]]:
+        for epoch in self:
+            if not isinstance(epoch, dict):
+                raise mistake("History", "each epoch", "a dict of numbers by name", epoch)
+        return self
+
+    def _column(self, name: str) -> np.ndarray:
+        """The values of all epochs, NaN where there is no number."""
+        return np.array([float(x) if _rank(x) == 0 else np.nan for x in self[name]])
 
     def _draw(self, axes: Any, word: str) -> None:
         """Draw the values whose names end in `word`."""
         lists, names = ([n for n in self._names(rank) if _word(n) == word] for rank in (1, 0))
         colours = cycle((BLUE, ORANGE, GREY, "#1b7837", "#762a83"))
         for name in lists:
-            steps = np.concatenate([np.atleast_1d(np.array(x, float)) for x in self[name]])
+            known = (np.nan if _rank(x) is None else x for x in self[name])
+            steps = np.concatenate([np.atleast_1d(np.array(x, float)) for x in known])
             at = np.arange(1.0, len(steps) + 1) * len(self) / len(steps)
             window, colour = max(1, len(steps) // 60), next(colours)
             axes.plot(at, steps, color=colour, alpha=0.2, linewidth=0.7)
@@ -102,7 +114,7 @@ class History(list[dict[str, Any]]):
         for name in sorted(names, key=word.__ne__):
             if lists and name == word:
                 continue  # the mean of the steps says the same
-            column = np.array(self[name], float)
+            column = self._column(name)
             which = name.removesuffix(word).replace("_", " ").strip()
             label = which or ("training" if len(names) > 1 else word)
             at = np.arange(1.0, len(column) + 1)
@@ -117,6 +129,15 @@ class History(list[dict[str, Any]]):
             axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.4g} %")
         axes.grid(True)
         axes.legend()
+
+
+def _rank(x: Any) -> int | None:
+    """0 for a number, 1 for a list of numbers, None for anything else."""
+    try:
+        found = np.asarray(x)
+    except ValueError:  # lists of several lengths
+        return None
+    return found.ndim if found.size and found.dtype.kind in "iuf" and found.ndim < 2 else None
 
 
 def _word(name: str) -> str:

@@ -79,7 +79,7 @@ def find_lr(
     number("find_lr", "lowest", lowest, above=0)
     number("find_lr", "highest", highest, above=lowest)
     rates = np.geomspace(lowest, highest, integer("find_lr", "steps", steps, 2))
-    optimizer = optimizer or SGD(model.parameters(), momentum=0.9)
+    optimizer = optimizer or SGD((p for p in model.parameters() if p.requires_grad), momentum=0.9)
     if isinstance(batches, DataLoader):  # whose passes count
         twin: Any = copy.copy(batches)
         twin.generator = copy.deepcopy(twin.generator)

@@ -61,8 +61,8 @@ class Step:
         for name, given in (("model", model), ("loss", loss)):
             if not callable(given):
                 raise TypeError(f"Step: {name} must be callable, got {type(given).__name__}")
-        if not hasattr(optimizer, "zero_grad"):
-            raise mistake("Step", "optimizer", "an optimizer, such as optim.SGD", optimizer)
+        if isinstance(optimizer, type) or not hasattr(optimizer, "zero_grad"):
+            raise mistake("Step", "optimizer", "an optimizer such as SGD(parameters)", optimizer)
         if getattr(optimizer, "needs_closure", False):
             name = type(optimizer).__name__
             raise TypeError(f"Step: {name} computes losses itself; call its step(closure) instead")
