@@ -364,7 +364,7 @@ nn.LSTM(2, 3, batch_first=True)(x(1, 0, 2))  =>  ValueError: LSTM: input must ha
 nn.LSTM(2, 3)(x(4, 1, 2), x(1, 1, 3))  =>  TypeError: LSTM: hx must be a pair (h, c), got a tensor
 nn.GRU(2, 3)(x(4, 1, 2), x(1, 2, 3))  =>  ValueError: GRU: hx must have shape (1, 1, 3), got
 nn.GRU(2, 3)(x(4, 1, 2), np.zeros((1, 1, 3)))
-    =>  TypeError: GRU: hx must be of dtype float32, as the weights are; write .astype('float32')
+    =>  TypeError: GRU: hx must be of dtype float32, as weights: .astype('float32')
 nn.LSTMCell(2, 3)(x(1, 2), [x(1, 3), np.zeros((1, 3))])
     =>  TypeError: LSTMCell: hx must be of dtype float32
 nn.GRU(2, 3)(x(4, 2), x(1, 1, 3))  =>  ValueError: GRU: hx must have shape (1, 3), got

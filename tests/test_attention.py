@@ -86,6 +86,18 @@ def test_a_blind_query_gives_zeros_and_no_gradient(numbers: bool) -> None:
     assert not y.numpy().any()  # the bias is 0
 
 
+@pytest.mark.parametrize(("dtype", "low"), [("float16", -1e9), ("float32", -1e300)])
+@pytest.mark.parametrize("wide", [np.float32, np.float64])
+def test_numbers_too_low_for_the_scores_hide(dtype: str, low: float, wide: Any) -> None:
+    q, k, v = (ag.tensor(normal(n, 3).astype(dtype), requires_grad=True) for n in (2, 3, 3))
+    mask = np.where(MASK, 0.0, low).astype("float64" if low < -1e30 else wide)
+    y = F.scaled_dot_product_attention(q, k, v, mask)
+    expected = F.scaled_dot_product_attention(q, k, v, MASK)
+    np.testing.assert_array_equal(y.numpy(), expected.numpy())
+    y.sum().backward()
+    assert all(np.isfinite(x.grad.numpy()).all() for x in (q, k, v))  # type: ignore[union-attr]
+
+
 def test_dropout_keeps_the_mean() -> None:
     q, v = np.zeros((1000, 4)), np.ones((50, 2))
     y = F.scaled_dot_product_attention(q, np.zeros((50, 4)), v, dropout_p=0.5)

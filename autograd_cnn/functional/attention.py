@@ -73,18 +73,17 @@ def attention_weights(
     sizes = zip(mask.shape[::-1], scores.shape[::-1])
     if mask.ndim > scores.ndim or any(m not in (1, n) for m, n in sizes):
         raise misfit(name, f"masks must broadcast to the shape {scores.shape} of the scores", mask)
+    with np.errstate(over="ignore"):  # -1e9 is -inf in float16
+        mask = mask.astype(scores.dtype)
     blind = (values(mask) == -np.inf).all(axis=-1, keepdims=True)
     if not blind.any():
-        return softmax(scores + mask.astype(scores.dtype), axis=-1)
-    scores = scores + where(blind, 0.0, mask).astype(scores.dtype)
+        return softmax(scores + mask, axis=-1)
+    scores = scores + where(blind, 0.0, mask)
     return where(blind, 0.0, softmax(scores, axis=-1))
 
 
 def added_mask(name: str, argument: str, mask: Array, visible: bool, *shapes: Any) -> Array:
-    """A mask as numbers to add to scores: of bools, those that are not `visible` become -inf.
-
-    It must have one of the `shapes`, if there are any.
-    """
+    """A mask, of one of `shapes` if any, as numbers to add: bools not `visible` become -inf."""
     if mask.dtype.kind not in "bf" or not mask.ndim:
         raise mistake(name, argument, "an array of bools, or of floats to add to scores", mask)
     if shapes and mask.shape not in shapes:

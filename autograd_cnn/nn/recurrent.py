@@ -97,8 +97,7 @@ class _Recurrent(Module, Generic[S]):
             raise misfit(name, f"hx must have shape {wanted}", *states)
         for x in states:
             if x.dtype.kind == "f" and x.dtype != dtype:
-                fix = f"of dtype {dtype}, as the weights are; write .astype('{dtype}')"
-                raise mistake(name, "hx", fix, x)
+                raise mistake(name, "hx", f"of dtype {dtype}, as weights: .astype('{dtype}')", x)
         return [x.reshape(shape) for x in states]
 
     def extra_repr(self) -> str:
