@@ -96,6 +96,20 @@ def test_a_module_list_is_a_list() -> None:
         layers(1)
 
 
+@pytest.mark.parametrize("start", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["slice", "named"])
+def test_a_part_can_grow(start: int, kind: str) -> None:
+    layers = [nn.ReLU(), nn.Tanh(), nn.GELU()]
+    whole = nn.Sequential(*layers)
+    named = nn.Sequential({str(k): layers[k] for k in range(start, 3)})
+    part = whole[start:] if kind == "slice" else named
+    new = nn.Sigmoid(), nn.Flatten()
+    part.extend(new)
+    assert list(part) == [*layers[start:], *new]
+    assert part.insert(0, new[0])[0] is new[0]
+    assert list(whole) == layers
+
+
 @pytest.mark.parametrize(("place", "member"), [("0", nn.ReLU()), (None, nn.ReLU()), (0, abs)])
 def test_an_insertion_that_fails_changes_nothing(place: Any, member: Any) -> None:
     for held in (nn.ModuleList([nn.Tanh()]), nn.Sequential(nn.Tanh()), nn.ParameterList([[1.0]])):

@@ -108,8 +108,8 @@ class MultiheadAttention(Module):
         )  # each (N, heads, L or S, embed_dim / heads)
         many, length, keys, mask = len(q), q.shape[2], k.shape[2], None
         if attn_mask is not None:
-            shapes = (length, keys), (many * heads, length, keys)
-            mask = added_mask(name, "attn_mask", attn_mask, False, *shapes)
+            each_head = many * heads, length, keys
+            mask = added_mask(name, "attn_mask", attn_mask, False, (length, keys), each_head)
             mask = mask.reshape((many, heads, length, keys)) if mask.ndim == 3 else mask
         if key_padding_mask is not None:
             shape = (many, keys) if batched else (keys,)

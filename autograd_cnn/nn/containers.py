@@ -58,8 +58,9 @@ class _List(_Container, Generic[T]):
         self.extend(() if modules is None else modules)
 
     def append(self, module: T) -> Self:
-        """Add a member at the end, named after its position; returns self."""
-        self._put(str(len(self)), module)
+        """Add a member at the end, named after its position or the next free one; returns self."""
+        names = map(str, itertools.count(len(self)))
+        self._put(next(name for name in names if name not in vars(self)), module)
         return self
 
     def extend(self, modules: Iterable[T]) -> Self:
