@@ -1,7 +1,6 @@
 /* Products of matrices, out = a @ b, of stacks of them.  The sums of a block of ROWS x 2 vectors stay in registers.  b is packed
  * first into panels as wide as two vectors, whose rows lie one after the other, and a into panels of ROWS where its values along
- * a sum lie apart: reading a matrix by rows a power of two apart would find few sets of the cache.
- */
+ * a sum lie apart: reading a matrix by rows a power of two apart would find few sets of the cache. */
 
 #if REGISTER == 64
 #define ROWS 8

@@ -2,8 +2,7 @@
  *
  * One pool of threads, the crew, serves all kernels of a step.  After a loop its threads look for the next one for a while before they
  * sleep, because waking a sleeping thread takes as long as a small kernel.  An item is computed by one thread, in one order, so
- * results do not depend on who takes it.  A call that finds the crew at work (another Python thread) computes alone.
- */
+ * results do not depend on who takes it.  A call that finds the crew at work (another Python thread) computes alone. */
 
 #include <pthread.h>
 #include <sched.h>
@@ -15,6 +14,7 @@
 #define MOST_THREADS 64
 #define WORTH 4000   /* nanoseconds of work below which sharing it costs more than it brings */
 #define WATCH 200000 /* nanoseconds that an idle thread looks for work before it sleeps */
+#define ALONE 20000000 /* nanoseconds without help after it came late: another program has its core (1.4-2.0 to 1.1-1.5 times one thread) */
 
 typedef struct Call Call;
 typedef void (*Part)(const Call *call, long begin, long end);
@@ -31,7 +31,7 @@ typedef struct {
 
 static struct {
     Range ranges[MOST_THREADS]; /* of the items, one for each thread, so that a thread finds in its cache what it had before */
-    atomic_long state;
+    atomic_long state, alone_until;
     atomic_int sleeping;
     atomic_flag taken;
     int members, wanted;
@@ -144,8 +144,10 @@ static void hire(int members) {
  * below the smallest normal one count as themselves. */
 static void share(const Call *call, Part part, long items, double cost, int threads, int exact) {
     const unsigned before = MODES(), modes = exact ? before & ~FLUSH : before | FLUSH;
+    long start = 0;
     SET_MODES(modes);
-    if (threads < 2 || items < 2 || items * cost < WORTH || atomic_flag_test_and_set(&crew.taken)) {
+    if (threads < 2 || items < 2 || items * cost < WORTH || (start = nanoseconds()) < atomic_load(&crew.alone_until) ||
+        atomic_flag_test_and_set(&crew.taken)) {
         part(call, 0, items);
         SET_MODES(before);
         return;
@@ -167,8 +169,10 @@ static void share(const Call *call, Part part, long items, double cost, int thre
         pthread_mutex_unlock(&crew.lock);
     }
     take_items(0);
+    const long own = nanoseconds() - start;
     atomic_fetch_sub(&crew.state, OPEN);
     for (int turn = 1; atomic_load(&crew.state) & JOINED; turn++) turn % 1024 ? breathe() : (void)sched_yield();
+    if (nanoseconds() - start > 2 * own + WATCH / 4) atomic_store(&crew.alone_until, nanoseconds() + ALONE);
     atomic_flag_clear(&crew.taken);
     SET_MODES(before);
 }
