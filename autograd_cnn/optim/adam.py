@@ -103,7 +103,20 @@ class AdamW(Adam):
         super().__init__(params, **settings(locals()), decoupled_weight_decay=True)
 
 
-class NAdam(Optimizer):
+class _OfMeans(Optimizer):
+    """The base of those that go on with the means of `Adam` in NumPy."""
+
+    def _means(self, p: Any, g: Any, state: dict[str, Any], group: Group) -> tuple[Any, ...]:
+        """t, m and v, moved on; the gradient with decay; and two arrays to work in."""
+        t = state["step"] = state.get("step", 0) + 1
+        m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
+        g, out, work = self._decayed(p, g, group)
+        move_mean(m, group["betas"][0], g, work)
+        move_mean(v, group["betas"][1], np.multiply(g, g, out=work), work)
+        return t, m, v, g, out, work
+
+
+class NAdam(_OfMeans):
     """Adam with Nesterov momentum, for each parameter p with gradient g in its step t = 1, 2, ...:
 
         g, m, v as in `Adam`
@@ -139,15 +152,11 @@ class NAdam(Optimizer):
 
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         beta1, beta2 = group["betas"]
-        t = state["step"] = state.get("step", 0) + 1
+        t, m, v, g, step, work = self._means(p, g, state, group)
         mu, next_mu = (
-            beta1 * (1 - 0.5 * 0.96 ** (step * group["momentum_decay"])) for step in (t, t + 1)
+            beta1 * (1 - 0.5 * 0.96 ** (at * group["momentum_decay"])) for at in (t, t + 1)
         )
         product = state["mu_product"] = state.get("mu_product", 1.0) * mu
-        m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
-        g, step, work = self._decayed(p, g, group)
-        move_mean(m, beta1, g, work)
-        move_mean(v, beta2, np.multiply(g, g, out=work), work)
         root = (1 - beta2**t) ** 0.5
         rate = group["lr"] * root
         np.multiply(g, rate * (1 - mu) / (1 - product), out=step)
@@ -158,7 +167,7 @@ class NAdam(Optimizer):
         p -= step
 
 
-class RAdam(Optimizer):
+class RAdam(_OfMeans):
     """Adam that warms up by itself, for each parameter p with gradient g in its step t = 1, 2, ...:
 
         g, m, v as in `Adam`
@@ -195,11 +204,7 @@ class RAdam(Optimizer):
 
     def _update(self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], group: Group) -> None:
         beta1, beta2 = group["betas"]
-        t = state["step"] = state.get("step", 0) + 1
-        m, v = self._buffer(state, "exp_avg", p), self._buffer(state, "exp_avg_sq", p)
-        g, out, work = self._decayed(p, g, group)
-        move_mean(m, beta1, g, work)
-        move_mean(v, beta2, np.multiply(g, g, out=work), work)
+        t, m, v, _, out, work = self._means(p, g, state, group)
         rate, step = group["lr"] / (1 - beta1**t), m
         most = 2 / (1 - beta2) - 1
         n = most - 2 * t * beta2**t / (1 - beta2**t)
