@@ -60,7 +60,7 @@ static int multiply(Call *call, int transposed, int turned) {
         return 1;
     }
     const long columns = (p->n + BROAD - 1) / BROAD; /* whatever is shared, a sum has the same terms in the same order */
-    const long vector = levels[level].bytes / SIZE, rows = levels[level].bytes == 64 ? 8 : 6;
+    const long vector = levels[level].bytes / SIZE, rows = levels[level].rows;
     p->a_packs = p->a.across != 1 && p->n > 4 * vector, p->b_packs = p->b.across != 1 || (p->m > 4 * rows && p->n > 4 * vector);
     const int packs = p->a_packs || p->b_packs || p->n % vector; /* every item packs; without, items are small (MLP, 32: 60 to 45 us) */
     const long unit = !p->a_packs ? rows : p->m < 8 * GROUP ? GROUP / 2 : GROUP;

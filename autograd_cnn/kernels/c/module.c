@@ -153,8 +153,8 @@ END_TARGET
 #define LOOPS(f) {f##_base_float, f##_base_double}
 #endif
 
-static const struct { const char *name; long bytes, filters, taps; } levels[] = {
-    {"any", 16, 4, 2}, {"avx2", 32, 4, 2}, {"avx512", 64, 8, 3}};
+static const struct { const char *name; long bytes, filters, taps, rows; } levels[] = {
+    {"any", 16, 4, 2, 6}, {"avx2", 32, 4, 2, 6}, {"avx512", 64, 8, 3, 8}};
 static int level = 0;
 
 static int best_level(void) {
