@@ -60,9 +60,12 @@ from autograd_cnn.tensor import tensor as tensor
 from autograd_cnn.tensor.creation import *
 
 if TYPE_CHECKING:
+    from autograd_cnn import compat as compat
     from autograd_cnn import data as data
     from autograd_cnn import diagnose as diagnose
+    from autograd_cnn import distributed as distributed
     from autograd_cnn import func as func
+    from autograd_cnn import onnx as onnx
     from autograd_cnn import testing as testing
     from autograd_cnn import training as training
     from autograd_cnn.diagnose import detect_anomaly as detect_anomaly
@@ -75,7 +78,8 @@ if TYPE_CHECKING:
 else:
     # What no training step needs is imported when it is first asked for (PEP 562).
     _LAZY = {
-        **dict.fromkeys(("data", "diagnose", "func", "testing", "training")),
+        **dict.fromkeys(("compat", "data", "diagnose", "distributed", "func", "onnx")),
+        **dict.fromkeys(("testing", "training")),
         **dict.fromkeys(
             ("detect_anomaly", "draw", "profile", "summary", "why_no_grad"), "diagnose"
         ),

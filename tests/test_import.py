@@ -12,11 +12,15 @@ import pytest
 import autograd_cnn as ag
 
 LAZY = [
+    "autograd_cnn.compat",
     "autograd_cnn.data",
     "autograd_cnn.diagnose",
+    "autograd_cnn.distributed",
     "autograd_cnn.func",
     "autograd_cnn.nn.attention",
     "autograd_cnn.nn.recurrent",
+    "autograd_cnn.nn.weights",
+    "autograd_cnn.onnx",
     "autograd_cnn.tensor.types",
     "autograd_cnn.testing",
     "autograd_cnn.training",

@@ -29,6 +29,7 @@ LAYERS = [
     ["optim"],
     ["func"],
     ["diagnose", "training"],
+    ["compat", "distributed", "onnx"],
     ["__init__"],
 ]
 MODULES = (
@@ -133,8 +134,8 @@ def test_the_package_keeps_its_budgets() -> None:
     assert not over, f"{over} lines; see python -m tests.sizes, and have less"
 
 
-def test_the_top_level_has_at_most_16_rooms() -> None:
-    assert len({part(path) for path in SOURCES}) <= 16
+def test_the_top_level_has_at_most_19_rooms() -> None:
+    assert len({part(path) for path in SOURCES}) <= 19
 
 
 def test_lines_of_stubs_and_empty_lines_count(tmp_path: Path) -> None:
@@ -150,6 +151,8 @@ def test_numpy_is_the_only_run_time_dependency() -> None:
     allowed = {*sys.stdlib_module_names, "numpy", "autograd_cnn"}
     optional = {
         "hypothesis": {"testing"},
+        "mpi4py": {"distributed"},
+        "onnx": {"onnx"},
         "tqdm": {"data"},
         "typing_extensions": {"tensor"},  # tensor.types, which only type checkers read
     }

@@ -1,0 +1,1 @@
+"""Homes for programs written for other packages; see `autograd_cnn.compat.autograd`."""
