@@ -102,7 +102,8 @@ def test_a_star_import_brings_every_public_name() -> None:
 def test_the_public_modules_are_these_and_nothing_comes_from_elsewhere() -> None:
     public = {name: getattr(ag, name) for name in ag.__all__}
     assert {name for name, x in public.items() if inspect.ismodule(x)} == {
-        *("data", "diagnose", "func", "functional", "nn", "optim", "testing", "training"),
+        *("compat", "data", "diagnose", "distributed", "func", "functional", "nn", "onnx"),
+        *("optim", "testing", "training"),
     }
     homes = {x.__module__ for x in public.values() if callable(x)}
     assert all(home.startswith("autograd_cnn") for home in homes), homes
