@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # its neighbours, howe
 
 import figures
 import numpy as np
+import report
 from models import MODELS, recipe_for
 from program import Parser, at_least, command, one_line, percent, positive, reader_left
 from training import DivergedError, Record, evaluate, fit, standardise
@@ -70,7 +71,7 @@ def parser() -> Parser:
     for name, (kind, text) in numbers.items():
         p.add_argument(f"--{name}", type=kind, metavar="N", help=text)
     p.set_defaults(seed=0)
-    p.add_folder("--out", Path("runs/mnist"), "weights and figures")
+    p.add_folder("--out", Path("runs/mnist"), "weights, figures and report")
     p.add_argument(
         "--resume",
         action="store_true",
@@ -171,7 +172,7 @@ def run(options: argparse.Namespace, name: str, dataset: data.TrainTest, record:
             after_epoch=lambda _: record.save(parts),
         )
     print(f"\nTrained for {time.perf_counter() - start:.1f} s")
-    show(title, model, dataset.test, record)
+    show(title, model, dataset.test, record, command("mnist.py", as_typed(options)))
     again = command("mnist.py", [*of_this_network(options), "--predict", "0"])
     print(f"What these weights read in held-out image 0:\n  {again}")
     accuracy = percent(record.history[-1]["test_accuracy"])
@@ -184,6 +185,16 @@ def of_this_network(options: argparse.Namespace) -> list[str]:
     found = {name: getattr(options, name) for name in ("data", "model", "out")}
     given = ([f"--{name}", str(x)] for name, x in found.items() if x != default(name))
     return [text for pair in given for text in pair]
+
+
+def as_typed(options: argparse.Namespace) -> list[str]:
+    """The options that give a run its numbers, as a user types them."""
+    numbers = {name.replace("_", "-"): getattr(options, name) for name in KEPT_OPTIONS[1:]}
+    given = {"epochs": options.epochs, **numbers}
+    return [
+        *of_this_network(options),
+        *(text for name, value in given.items() for text in (f"--{name}", str(value))),
+    ]
 
 
 def fill_in(options: argparse.Namespace, name: str) -> None:
@@ -246,18 +257,24 @@ def drawn(image: np.ndarray) -> str:
     return "\n".join("".join(row).rstrip() for row in np.array(list(" .:*#"))[pairs // 52])
 
 
-def show(title: str, model: nn.Module, test: data.Split, record: Record) -> None:
-    """Print the result digit by digit, and draw the figures."""
+def show(title: str, model: nn.Module, test: data.Split, record: Record, repeat: str) -> None:
+    """Print the result digit by digit, draw the figures, and write the report."""
     out, scores = record.out, evaluate(model, test)
     confusion = confusion_matrix(scores.predicted, test.labels, classes=10)
-    print(f"\n{class_table(confusion)}\n\n{confusion_table(confusion)}\n")
-    if not figures.available():
+    tables = f"{class_table(confusion)}\n\n{confusion_table(confusion)}"
+    print(f"\n{tables}\n")
+    if figures.available():
+        record.history.plot(out / "curves.png", title)
+        figures.draw_confusion(out / "confusion.png", title, confusion)
+        figures.draw_filters(out / "filters.png", first_filters(model))
+        figures.draw_mistakes(out / "mistakes.png", title, test, scores)
+    else:
         print(f"Figures skipped: they {figures.NEED}.")
-        return
-    record.history.plot(out / "curves.png", title)
-    figures.draw_confusion(out / "confusion.png", title, confusion)
-    figures.draw_filters(out / "filters.png", first_filters(model))
-    figures.draw_mistakes(out / "mistakes.png", title, test, scores)
+    report.write(
+        *(out / "report.html", title, record.history, tables, record.settings, repeat),
+        drawn=figures.available(),
+    )
+    print(f"Report for a browser: {out / 'report.html'}")
 
 
 def class_table(confusion: np.ndarray) -> str:
