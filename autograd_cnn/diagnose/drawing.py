@@ -43,7 +43,7 @@ def draw(
     parameters and the ops that use them.  Inside ``ag.detect_anomaly()`` the graph remembers its
     layers, and each box has all ops of its layer.
 
-    `format` is "mermaid", which GitHub draws inside a ```` ```mermaid ```` block; "dot"; or "html".
+    `format` is "mermaid", which GitHub draws in a block of that language; "dot"; or "html".
     This is a page in one file that goes through forward and backward, one op at a time: arrays as
     pictures, each rule as its formula, the gradients that arrive and leave.  It needs a single
     value that requires gradients, such as a loss, before its backward.  `.grad` does not change.
