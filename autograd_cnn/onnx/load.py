@@ -65,7 +65,7 @@ class OnnxModel(Module):
             try:
                 found = OPERATORS[step.operator](*inputs, **step.settings, **mode)
                 found = found if isinstance(found, (tuple, list)) else (found,)
-                for name, x in zip(step.outputs, found, strict=True):
+                for name, x in zip(step.outputs, found[: len(step.outputs)], strict=True):
                     known[name] = x if isinstance(x, Node) else np.asarray(x)
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 raise ValueError(f"{step}: {error}") from error
@@ -185,7 +185,7 @@ def _step(reader: Reader, tensors: Tensors, node: dict[str, Any], opset: int) ->
     signature = inspect.signature(OPERATORS[kind])
     step.trains = "training" in signature.parameters
     given = {"opset": opset, "outputs": len(outputs)}
-    if step.settings.keys() & {*given, "training"}:
+    if step.settings.keys() & {*given, "training", "moving"}:
         raise reader.damage(f"{step}: attributes {[*step.settings]} are not all known")
     step.settings |= {n: x for n, x in given.items() if n in signature.parameters}
     try:
@@ -196,7 +196,7 @@ def _step(reader: Reader, tensors: Tensors, node: dict[str, Any], opset: int) ->
 
 
 _FIELDS = {1: ("f", 0.0), 2: ("i", 0), 3: ("s", ""), 4: ("t", None), 6: ("floats", ()),
-           7: ("ints", ()), 8: ("strings", ())}  # fmt: skip
+           7: ("ints", ())}  # fmt: skip
 """The field of each type of attribute, and what an absent one means."""
 
 
@@ -207,7 +207,10 @@ def _attribute(reader: Reader, tensors: Tensors, attribute: dict[str, Any], wher
         raise reader.damage(f"{where} is of a type that has no form here")
     if name == "t":
         return np.array(tensors.read(value, where), order="C")
-    return tuple(value) if name in ("floats", "ints", "strings") else value
+    if name in ("floats", "ints"):
+        reader.charge(40 * len(value))
+        return tuple(value)
+    return value
 
 
 def _inputs(
@@ -253,10 +256,13 @@ def _place(model: OnnxModel, initial: dict[str, np.ndarray]) -> None:
     for step in model.steps:
         slots = [name for i, name in enumerate(step.inputs) if i in SETTINGS.get(step.operator, ())]
         (statistics if step.operator == "BatchNormalization" else settings).update(slots)
+        if step.operator == "BatchNormalization":
+            step.settings["moving"] = all(name in initial for name in step.inputs[3:5])
     taken: set[tuple[str, ...]] = set()
     for name, array in initial.items():
+        array = array if array.flags.writeable else array.copy()
         if array.dtype.kind != "f" or name in settings - statistics:
-            model.constants[name] = np.array(array, order="C")
+            model.constants[name] = array
             continue
         *path, leaf = model.places[name] = _path(name, taken)
         holder: Module = model
@@ -267,7 +273,8 @@ def _place(model: OnnxModel, initial: dict[str, np.ndarray]) -> None:
         if name in statistics:
             holder.register_buffer(leaf, array)
         else:
-            setattr(holder, leaf, Parameter(array))
+            setattr(holder, leaf, Parameter(array[:0]))
+            getattr(holder, leaf).array = array  # Parameter(array) would copy it
 
 
 def _path(name: str, taken: set[tuple[str, ...]]) -> tuple[str, ...]:
@@ -279,7 +286,11 @@ def _path(name: str, taken: set[tuple[str, ...]]) -> tuple[str, ...]:
     while True:
         path = tuple(parts)
         inner = {path[:n] for n in range(1, len(path))}
-        if path not in taken and not inner & taken and not any(t[: len(path)] == path for t in taken):
+        if (
+            path not in taken
+            and not inner & taken
+            and not any(t[: len(path)] == path for t in taken)
+        ):
             taken.add(path)
             return path
         parts = ["_".join(parts) + "_"]

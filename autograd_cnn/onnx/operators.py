@@ -28,10 +28,6 @@ def divide(a: Any, b: Any) -> Any:
     return whole + ((a % b != 0) & ((a < 0) != (b < 0))).astype(whole.dtype)  # towards zero
 
 
-def power(x: Any, y: Any) -> Any:
-    return ag.power(x, y).astype(x.dtype)
-
-
 def clip(x: Any, min: Any = None, max: Any = None) -> Any:
     return x if min is None and max is None else ag.clip(x, min, max)
 
@@ -54,14 +50,6 @@ def flatten(x: Any, *, axis: int = 1) -> Any:
 def reshape(x: Any, shape: Any, *, allowzero: int = 0) -> Any:
     given = enumerate(ints(shape))
     return x.reshape(tuple(x.shape[i] if n == 0 and not allowzero else n for i, n in given))
-
-
-def transpose(x: Any, *, perm: Any = None) -> Any:
-    return x.transpose(tuple(range(x.ndim))[::-1] if perm is None else tuple(perm))
-
-
-def squeeze(x: Any, axes: Any = None) -> Any:
-    return ag.squeeze(x, axis=None if axes is None else ints(axes))
 
 
 def expand(x: Any, shape: Any) -> Any:
@@ -91,13 +79,7 @@ def cut(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> 
     return x[tuple(index)]
 
 
-def gather(x: Any, indices: Any, *, axis: int = 0) -> Any:
-    return ag.take(x, indices=values(indices), axis=axis)
-
-
-def pad(
-    x: Any, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "constant"
-) -> Any:
+def pad(x: Any, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "constant") -> Any:
     given = ints(pads)
     pairs = [(0, 0)] * x.ndim
     places = range(x.ndim) if axes is None else ints(axes)
@@ -142,22 +124,16 @@ def constant_of_shape(shape: Any, *, value: Any = np.zeros(1, np.float32)) -> np
     return np.full(ints(shape), value.reshape(()), value.dtype)
 
 
-def shape_of(x: Any, *, start: int = 0, end: int | None = None) -> np.ndarray:
-    return np.array(x.shape[start:end], np.int64)
-
-
 def reduction(function: Any, empty: Any = None) -> Any:
     """Over axes, which once were an attribute; `empty` gives what no values give, by dtype."""
 
-    def run(
-        x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
-    ) -> Any:
+    def run(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Any:
         over = ints(axes) if axes is not None else ()
         if not over and noop_with_empty_axes:
             return x
         over = over or tuple(range(x.ndim))
         if empty is not None and x.size == 0:
-            x = np.full([max(n, i in {a % x.ndim for a in over}) for i, n in enumerate(x.shape)],
+            x = np.full([max(n, int(i in {a % x.ndim for a in over})) for i, n in enumerate(x.shape)],
                         empty(x.dtype), x.dtype)  # fmt: skip
         return function(x, axis=over, keepdims=bool(keepdims)).astype(x.dtype)
 
@@ -166,10 +142,6 @@ def reduction(function: Any, empty: Any = None) -> Any:
 
 def lowest(dtype: np.dtype[Any]) -> Any:
     return -math.inf if dtype.kind == "f" else dtype.kind != "b" and np.iinfo(dtype).min
-
-
-def highest(dtype: np.dtype[Any]) -> Any:
-    return math.inf if dtype.kind == "f" else dtype.kind == "b" or np.iinfo(dtype).max
 
 
 def argmax(x: Any, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Any:
@@ -190,86 +162,71 @@ def folded(function: Any) -> Any:
     return run
 
 
-def comparison(function: Any) -> Any:
-    return lambda a, b: function(values(a), values(b))
+def plainly(function: Any) -> Any:
+    """A function of values, through which no gradient passes."""
+
+    def run(a: Any, b: Any) -> Any:
+        return function(values(a), values(b))
+
+    return run
 
 
+_NAMES = """
+    Abs abs, Add add, Ceil ceil, Cos cos, Erf erf, Exp exp, Floor floor, Log log, MatMul matmul,
+    Mul multiply, Neg negative, Reciprocal reciprocal, Relu relu, Sigmoid sigmoid, Sign sign,
+    Sin sin, Sqrt sqrt, Sub subtract, Tanh tanh, Where where
+"""
+_PLAIN = """
+    And logical_and, Equal equal, Greater greater, GreaterOrEqual greater_equal, Less less,
+    LessOrEqual less_equal, Or logical_or
+"""
 OPERATORS: dict[str, Any] = {
+    **{name: getattr(ag, own) for name, own in map(str.split, _NAMES.split(","))},
+    **{name: plainly(getattr(np, own)) for name, own in map(str.split, _PLAIN.split(","))},
     **NETWORK,
     **RECURRENT,
     **RESIZING,
-    "Abs": lambda x: ag.abs(x),
-    "Add": lambda a, b: ag.add(a, b),
-    "And": comparison(np.logical_and),
     "ArgMax": argmax,
     "Cast": cast,
-    "Ceil": lambda x: ag.ceil(x),
     "Clip": clip,
     "Concat": lambda *xs, axis: ag.concatenate(*xs, axis=axis),
     "Constant": constant,
     "ConstantOfShape": constant_of_shape,
-    "Cos": lambda x: ag.cos(x),
     "Div": divide,
-    "Einsum": lambda *xs, equation: ag.einsum(equation, *xs),
     "Elu": lambda x, *, alpha=1.0: F.elu(x, alpha),
-    "Equal": comparison(np.equal),
-    "Erf": lambda x: ag.erf(x),
-    "Exp": lambda x: ag.exp(x),
     "Expand": expand,
     "Flatten": flatten,
-    "Floor": lambda x: ag.floor(x),
-    "Gather": gather,
+    "Gather": lambda x, i, *, axis=0: ag.take(x, indices=values(i), axis=axis),
     "Gelu": lambda x, *, approximate="none": F.gelu(x, approximate),
-    "Greater": comparison(np.greater),
-    "GreaterOrEqual": comparison(np.greater_equal),
     "HardSigmoid": lambda x, *, alpha=0.2, beta=0.5: ag.clip(alpha * x + beta, 0.0, 1.0),
     "HardSwish": lambda x: F.hardswish(x),
     "Identity": lambda x: x,
     "LeakyRelu": lambda x, *, alpha=0.01: F.leaky_relu(x, alpha),
-    "Less": comparison(np.less),
-    "LessOrEqual": comparison(np.less_equal),
-    "Log": lambda x: ag.log(x),
     "LogSoftmax": softmax(F.log_softmax),
-    "MatMul": lambda a, b: ag.matmul(a, b),
     "Max": folded(ag.maximum),
     "Min": folded(ag.minimum),
-    "Mish": lambda x: F.mish(x),
-    "Mul": lambda a, b: ag.multiply(a, b),
-    "Neg": lambda x: ag.negative(x),
-    "Not": lambda x: np.logical_not(x),
-    "Or": comparison(np.logical_or),
+    "Not": lambda x: np.logical_not(values(x)),
     "PRelu": lambda x, slope: ag.where(values(x) < 0, slope * x, x),
     "Pad": pad,
-    "Pow": power,
-    "Reciprocal": lambda x: 1.0 / x,
+    "Pow": lambda x, y: ag.power(x, y).astype(x.dtype),
     "ReduceMax": reduction(ag.amax, lowest),
     "ReduceMean": reduction(ag.mean),
-    "ReduceMin": reduction(ag.amin, highest),
-    "ReduceProd": reduction(ag.prod),
     "ReduceSum": reduction(ag.sum),
-    "Relu": lambda x: ag.relu(x),
     "Reshape": reshape,
     "Selu": lambda x, *, alpha=1.67326319217681884765625, gamma=1.05070102214813232421875: (
         gamma * F.elu(x, alpha)
     ),
-    "Shape": shape_of,
-    "Sigmoid": lambda x: ag.sigmoid(x),
-    "Sin": lambda x: ag.sin(x),
+    "Shape": lambda x, *, start=0, end=None: np.array(x.shape[start:end], np.int64),
     "Slice": cut,
     "Softmax": softmax(F.softmax),
     "Softplus": lambda x: ag.logaddexp(x, np.zeros((), x.dtype)),
-    "Softsign": lambda x: F.softsign(x),
     "Split": split,
-    "Sqrt": lambda x: ag.sqrt(x),
-    "Squeeze": squeeze,
-    "Sub": lambda a, b: ag.subtract(a, b),
+    "Squeeze": lambda x, axes=None: ag.squeeze(x, axis=None if axes is None else ints(axes)),
     "Sum": folded(ag.add),
-    "Tanh": lambda x: ag.tanh(x),
     "Tile": lambda x, repeats: ag.tile(x, ints(repeats)),
-    "Transpose": transpose,
+    "Transpose": lambda x, *, perm=None: x.transpose(perm or tuple(range(x.ndim))[::-1]),
     "Unsqueeze": lambda x, axes: ag.expand_dims(x, axis=ints(axes)),
-    "Where": lambda condition, x, y: ag.where(condition, x, y),
-}  # fmt: skip
+}
 """The function of each operator."""
 SETTINGS = {"BatchNormalization": (3, 4), "Clip": (1, 2), "Dropout": (1,), "Pad": (2,),
             "Resize": (1, 2, 3), "Upsample": (1,)}  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 import autograd_cnn as ag
 from autograd_cnn import functional as F
-from autograd_cnn.engine.node import Node, values
+from autograd_cnn.engine.node import values
 from autograd_cnn.onnx.operators_resize import ints
 
 Pairs = list[tuple[int, int]]
@@ -82,12 +82,10 @@ def conv_transpose(
         more = tuple(e + max(int(m) - n, 0) for e, m, n in zip(more, wanted, whole))
     if all(a == b for a, b in pairs) and all(m < max(s, d) for m, s, d in zip(more, steps, holes)):
         return function(x, w, b, steps, tuple(a for a, _ in pairs), more, group, holes)
-    out = function(x, w, b, steps, 0, 0, group, holes)
-    cuts = [(-a, e - b) for (a, b), e in zip(pairs, more)]
-    if b is None or all(after <= 0 for _, after in cuts):
-        return F.pad(out, tuple(n for pair in reversed(cuts) for n in pair))
-    lead = b.reshape((-1, *(1,) * len(sides)))
-    return F.pad(out - lead, tuple(n for pair in reversed(cuts) for n in pair)) + lead
+    out = function(x, w, None, steps, 0, 0, group, holes)
+    cuts = [(-low, extra - high) for (low, high), extra in zip(pairs, more)]
+    out = F.pad(out, tuple(n for pair in reversed(cuts) for n in pair))
+    return out if b is None else out + b.reshape((-1, *(1,) * len(sides)))
 
 
 def _pool_pads(x: Any, kernel: Any, steps: Any, holes: Any, settings: Any) -> tuple[Pairs, Pairs]:
@@ -153,18 +151,17 @@ def average_pool(
 
 def batch_norm(
     x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, outputs: int, training: bool,
-    epsilon: float = 1e-5, momentum: float = 0.9, training_mode: int = 0, spatial: int = 1,
+    moving: bool = False, epsilon: float = 1e-5, momentum: float = 0.9, training_mode: int = 0,
+    spatial: int = 1,
 ) -> Any:  # fmt: skip
-    """By the statistics of the file; in training by those of the batch, which move them, as does
-    `nn.BatchNorm2d`.  With training_mode they are outputs.
+    """By the statistics given; in training by those of the batch, which move the buffers, as in
+    `nn.BatchNorm2d`.  With training_mode the moved ones are outputs.
     """
     if not spatial or (outputs > 1 and not training_mode):
         raise ValueError("only the form with one output and statistics per channel is known")
-    held = isinstance(mean, Node) or isinstance(var, Node)
-    running = (values(mean), values(var)) if not (held and training) else (None, None)
     if not training_mode:
-        settings = training, 1.0 - momentum, epsilon
-        return F.batch_norm(x, *running, scale, bias, *settings)
+        running = (values(mean), values(var)) if moving or not training else (None, None)
+        return F.batch_norm(x, *running, scale, bias, training, 1.0 - momentum, epsilon)
     out = F.batch_norm(x, None, None, scale, bias, True, 0.0, epsilon)
     cells = values(x).astype(np.float64).swapaxes(0, 1).reshape((x.shape[1], -1))
     pairs = ((mean, cells.mean(axis=1)), (var, cells.var(axis=1)))
