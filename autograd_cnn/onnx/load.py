@@ -75,23 +75,20 @@ class OnnxModel(Module):
         return results if len(results) > 1 else results[0]
 
     def extra_repr(self) -> str:
+        """The settings shown between the parentheses of ``repr``."""
         names = f"inputs={[*self.inputs]}, outputs={self.outputs}"
         return f"opset={self.opset}, nodes={len(self.steps)}, {names}"
 
 
-def _input(name: str, dtype: np.dtype[Any], x: Any) -> Any:
+def _input(name: str, dtype: Any, x: Any) -> Any:
     """An input as a tensor or an array; integers in the dtype that the file announces."""
     floats = dtype is None or dtype.kind == "f"
-    if isinstance(x, Node) and x.dtype.kind == "f":
-        return x if floats else _refuse(name, dtype, x)
     array = np.asarray(values(x), None if hasattr(x, "dtype") else dtype)
     if floats:
-        return array
-    return array.astype(dtype) if array.dtype.kind in "biu" else _refuse(name, dtype, array)
-
-
-def _refuse(name: str, dtype: Any, x: Any) -> Any:
-    raise TypeError(f"input {name!r} must hold {dtype}, got {x.dtype}")
+        return x if isinstance(x, Node) and array.dtype.kind == "f" else array
+    if array.dtype.kind not in "biu":
+        raise TypeError(f"input {name!r} must hold {dtype}, got {array.dtype}")
+    return array.astype(dtype)
 
 
 def load(path: str | os.PathLike[str]) -> Module:

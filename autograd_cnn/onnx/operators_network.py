@@ -1,9 +1,9 @@
 """The operators of networks: convolution, pooling, normalisation, Gemm, Dropout."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,21 +16,19 @@ from autograd_cnn.onnx.operators_resize import ints
 Pairs = list[tuple[int, int]]
 
 
-def _by_rank(functions: Sequence[Any], x: Any) -> Any:
+def _by_rank(functions, x):
     """The function for the number of spatial axes of x (N, C, ...)."""
     if not 3 <= x.ndim <= 5:
         raise ValueError(f"expected an input (N, C, ...) of 1 to 3 spatial axes, got {x.shape}")
     return functions[x.ndim - 3]
 
 
-def _each(given: Any, x: Any) -> tuple[int, ...]:
+def _each(given, x):
     """A setting for each spatial axis; 1 where none is given."""
     return ints(given) if given else (1,) * (x.ndim - 2)
 
 
-def _pads(
-    sides: Sequence[int], kernel: Any, strides: Any, dilations: Any, pads: Any, auto_pad: str
-) -> Pairs:
+def _pads(sides, kernel, strides, dilations, pads, auto_pad):
     """Padding (before, after) for each spatial axis."""
     if auto_pad in ("NOTSET", "VALID"):
         given = ints(pads) if pads and auto_pad == "NOTSET" else (0,) * (2 * len(sides))
@@ -43,17 +41,17 @@ def _pads(
     return found
 
 
-def _padded(x: Any, pads: Pairs, most: Sequence[float], value: float) -> tuple[Any, Any]:
+def _padded(x, pads, most, value):
     """x and the padding that its function may do: `most` is how much on each side of an axis."""
     if all(a == b and a <= m for (a, b), m in zip(pads, most, strict=True)):
         return x, tuple(a for a, _ in pads)
     return F.pad(x, tuple(n for pair in reversed(pads) for n in pair), value=value), 0
 
 
-def conv(
-    x: Any, w: Any, b: Any = None, *, auto_pad: str = "NOTSET", dilations: Any = None,
-    group: int = 1, kernel_shape: Any = None, pads: Any = None, strides: Any = None,
-) -> Any:  # fmt: skip
+def _conv(
+    x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None,
+    strides=None
+):  # fmt: skip
     function = _by_rank((F.conv1d, F.conv2d, F.conv3d), x)
     steps, holes, kernel = _each(strides, x), _each(dilations, x), w.shape[2:]
     if kernel_shape and ints(kernel_shape) != kernel:
@@ -63,11 +61,10 @@ def conv(
     return function(x, w, b, steps, padding, holes, group)
 
 
-def conv_transpose(
-    x: Any, w: Any, b: Any = None, *, auto_pad: str = "NOTSET", dilations: Any = None,
-    group: int = 1, kernel_shape: Any = None, output_padding: Any = None, output_shape: Any = None,
-    pads: Any = None, strides: Any = None,
-) -> Any:  # fmt: skip
+def _conv_transpose(
+    x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None,
+    output_padding=None, output_shape=None, pads=None, strides=None
+):  # fmt: skip
     function = _by_rank((F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d), x)
     steps, holes, sides = _each(strides, x), _each(dilations, x), x.shape[2:]
     more = ints(output_padding) if output_padding else (0,) * len(sides)
@@ -88,7 +85,7 @@ def conv_transpose(
     return out if b is None else out + b.reshape((-1, *(1,) * len(sides)))
 
 
-def _pool_pads(x: Any, kernel: Any, steps: Any, holes: Any, settings: Any) -> tuple[Pairs, Pairs]:
+def _pool_pads(x, kernel, steps, holes, settings):
     """Padding, and padding up to the end of the last windows.
 
     With ceil_mode these may reach beyond the padding, if they start before it.
@@ -106,10 +103,10 @@ def _pool_pads(x: Any, kernel: Any, steps: Any, holes: Any, settings: Any) -> tu
     return pairs, reached
 
 
-def max_pool(
-    x: Any, *, kernel_shape: Any, outputs: int, auto_pad: str = "NOTSET", ceil_mode: int = 0,
-    dilations: Any = None, pads: Any = None, storage_order: int = 0, strides: Any = None,
-) -> Any:  # fmt: skip
+def _max_pool(
+    x, *, kernel_shape, outputs, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None,
+    storage_order=0, strides=None
+):  # fmt: skip
     function = _by_rank((F.max_pool1d, F.max_pool2d, F.max_pool3d), x)
     kernel, steps, holes = ints(kernel_shape), _each(strides, x), _each(dilations, x)
     _, reached = _pool_pads(x, kernel, steps, holes, (pads, auto_pad, ceil_mode))
@@ -126,10 +123,10 @@ def max_pool(
     return out, flat + images * math.prod(sides)
 
 
-def average_pool(
-    x: Any, *, kernel_shape: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0,
-    count_include_pad: int = 0, dilations: Any = None, pads: Any = None, strides: Any = None,
-) -> Any:  # fmt: skip
+def _average_pool(
+    x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None,
+    pads=None, strides=None
+):  # fmt: skip
     function = _by_rank((F.avg_pool1d, F.avg_pool2d, F.avg_pool3d), x)
     kernel, steps, holes = ints(kernel_shape), _each(strides, x), _each(dilations, x)
     pairs, reached = _pool_pads(x, kernel, steps, holes, (pads, auto_pad, ceil_mode))
@@ -149,11 +146,10 @@ def average_pool(
     return out.reshape((*x.shape[:2], *out.shape[2:]))
 
 
-def batch_norm(
-    x: Any, scale: Any, bias: Any, mean: Any, var: Any, *, outputs: int, training: bool,
-    moving: bool = False, epsilon: float = 1e-5, momentum: float = 0.9, training_mode: int = 0,
-    spatial: int = 1,
-) -> Any:  # fmt: skip
+def _batch_norm(
+    x, scale, bias, mean, var, *, outputs, training, moving=False, epsilon=1e-5, momentum=0.9,
+    training_mode=0, spatial=1
+):  # fmt: skip
     """By the statistics given; in training by those of the batch, which move the buffers, as in
     `nn.BatchNorm2d`.  With training_mode the moved ones are outputs.
     """
@@ -169,10 +165,7 @@ def batch_norm(
     return (out, *(m.astype(values(mean).dtype) for m in moved))
 
 
-def layer_norm(
-    x: Any, scale: Any, bias: Any = None, *, outputs: int, axis: int = -1, epsilon: float = 1e-5,
-    stash_type: int = 1,
-) -> Any:  # fmt: skip
+def _layer_norm(x, scale, bias=None, *, outputs, axis=-1, epsilon=1e-5, stash_type=1):
     axis %= max(x.ndim, 1)
     shape = x.shape[axis:]
     given = [p if p is None else ag.broadcast_to(p, shape=shape) for p in (scale, bias)]
@@ -184,20 +177,14 @@ def layer_norm(
     return out, mean, 1.0 / ag.sqrt(var + epsilon)
 
 
-def group_norm(
-    x: Any, scale: Any, bias: Any, *, num_groups: int, opset: int, epsilon: float = 1e-5,
-    stash_type: int = 1,
-) -> Any:  # fmt: skip
+def _group_norm(x, scale, bias, *, num_groups, opset, epsilon=1e-5, stash_type=1):
     if opset < 21:  # a scale and a bias for each group
         times = x.shape[1] // num_groups
         scale, bias = ag.repeat(scale, times), ag.repeat(bias, times)
     return F.group_norm(x, num_groups, scale, bias, epsilon)
 
 
-def gemm(
-    a: Any, b: Any, c: Any = None, *, alpha: float = 1.0, beta: float = 1.0, transA: int = 0,
-    transB: int = 0,
-) -> Any:  # fmt: skip
+def _gemm(a, b, c=None, *, alpha=1.0, beta=1.0, transA=0, transB=0):  # noqa: N803
     a = a.swapaxes(0, 1) if transA else a
     if transB and alpha == beta == 1.0 and (c is None or c.shape == (b.shape[0],)):
         return ag.linear(a, b, c)
@@ -206,10 +193,7 @@ def gemm(
     return out if c is None else out + (c if beta == 1.0 else c * np.asarray(beta, c.dtype))
 
 
-def dropout(
-    x: Any, ratio: Any = 0.5, training_mode: Any = False, *, training: bool, outputs: int,
-    seed: int | None = None,
-) -> Any:  # fmt: skip
+def _dropout(x, ratio=0.5, training_mode=False, *, training, outputs, seed=None):
     """Drops values in training, or if the file says so."""
     p = float(values(ratio))
     drops = (training or bool(values(training_mode))) and p > 0
@@ -219,23 +203,23 @@ def dropout(
     return x * kept, kept > 0
 
 
-def _over_images(function: Any) -> Any:
+def _over_images(function):
     return lambda x: function(x, axis=tuple(range(2, x.ndim)), keepdims=True)
 
 
 NETWORK: dict[str, Any] = {
-    "AveragePool": average_pool,
-    "BatchNormalization": batch_norm,
-    "Conv": conv,
-    "ConvTranspose": conv_transpose,
-    "Dropout": dropout,
-    "Gemm": gemm,
+    "AveragePool": _average_pool,
+    "BatchNormalization": _batch_norm,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Dropout": _dropout,
+    "Gemm": _gemm,
     "GlobalAveragePool": _over_images(ag.mean),
     "GlobalMaxPool": _over_images(ag.amax),
-    "GroupNormalization": group_norm,
+    "GroupNormalization": _group_norm,
     "InstanceNormalization": lambda x, scale, bias, *, epsilon=1e-5: F.instance_norm(
         x, None, None, scale, bias, eps=epsilon
     ),
-    "LayerNormalization": layer_norm,
-    "MaxPool": max_pool,
+    "LayerNormalization": _layer_norm,
+    "MaxPool": _max_pool,
 }

@@ -1,5 +1,6 @@
 """LSTM and GRU: each direction goes through time on its own."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
 from functools import partial
@@ -12,7 +13,7 @@ import autograd_cnn as ag
 _FUNCTIONS = {"sigmoid": ag.sigmoid, "tanh": ag.tanh, "relu": ag.relu}
 
 
-def _lstm_step(r: Any, b: Any, peephole: Any, f: Any, x: Any, state: Any) -> Any:
+def _lstm_step(r, b, peephole, f, x, state):
     """The next state; gates in the order input, output, forget, cell."""
     h, c = state
     i, o, forget, cell = ag.array_split(x + ag.linear(h, r, b), 4, axis=-1)
@@ -21,7 +22,7 @@ def _lstm_step(r: Any, b: Any, peephole: Any, f: Any, x: Any, state: Any) -> Any
     return f[0](o + po * c) * f[2](c), c
 
 
-def _gru_step(r: Any, b: Any, linear_before_reset: Any, f: Any, x: Any, state: Any) -> Any:
+def _gru_step(r, b, linear_before_reset, f, x, state):
     """The next state; gates in the order update, reset, hidden."""
     (h,), n = state, 2 * state[0].shape[-1]
     b = np.zeros(len(r), h.dtype) if b is None else b
@@ -35,7 +36,7 @@ def _gru_step(r: Any, b: Any, linear_before_reset: Any, f: Any, x: Any, state: A
     return (new + update * (h - new),)
 
 
-def _through_time(step: Any, x: Any, state: Any, lengths: Any, back: bool) -> Any:
+def _through_time(step, x, state, lengths, back):
     """Outputs (L, N, H) and the last state; x (L, N, gates) are the products of the inputs.
 
     Beyond its length a sequence keeps its state and gives zeros.
@@ -53,10 +54,7 @@ def _through_time(step: Any, x: Any, state: Any, lengths: Any, back: bool) -> An
     return ag.stack(outputs[:: -1 if back else 1]), state
 
 
-def _run(
-    step: Any, activations: Any, x: Any, w: Any, r: Any, b: Any, lengths: Any, starts: Any,
-    extra: Any, direction: str, hidden_size: int | None, layout: int,
-) -> Any:  # fmt: skip
+def _run(step, activations, x, w, r, b, lengths, starts, extra, direction, hidden_size, layout):
     """Outputs (L, directions, N, H) and last states (directions, N, H), or with N first; `extra`
     is what the step takes for each direction.
     """
@@ -81,11 +79,10 @@ def _run(
     return y, *last
 
 
-def lstm(
-    x: Any, w: Any, r: Any, b: Any = None, lengths: Any = None, h: Any = None, c: Any = None,
-    p: Any = None, *, activations: Any = None, direction: str = "forward",
-    hidden_size: int | None = None, layout: int = 0,
-) -> Any:  # fmt: skip
+def _lstm(
+    x, w, r, b=None, lengths=None, h=None, c=None, p=None, *, activations=None, direction="forward",
+    hidden_size=None, layout=0
+):  # fmt: skip
     f, extra = (
         activations or ("sigmoid", "tanh", "tanh") * len(w),
         [None] * len(w) if p is None else p,
@@ -93,13 +90,12 @@ def lstm(
     return _run(_lstm_step, f, x, w, r, b, lengths, (h, c), extra, direction, hidden_size, layout)
 
 
-def gru(
-    x: Any, w: Any, r: Any, b: Any = None, lengths: Any = None, h: Any = None, *,
-    activations: Any = None, direction: str = "forward", hidden_size: int | None = None,
-    layout: int = 0, linear_before_reset: int = 0,
-) -> Any:  # fmt: skip
+def _gru(
+    x, w, r, b=None, lengths=None, h=None, *, activations=None, direction="forward",
+    hidden_size=None, layout=0, linear_before_reset=0
+):  # fmt: skip
     f, extra = activations or ("sigmoid", "tanh") * len(w), [linear_before_reset] * len(w)
     return _run(_gru_step, f, x, w, r, b, lengths, (h,), extra, direction, hidden_size, layout)
 
 
-RECURRENT: dict[str, Any] = {"LSTM": lstm, "GRU": gru}
+RECURRENT: dict[str, Any] = {"LSTM": _lstm, "GRU": _gru}

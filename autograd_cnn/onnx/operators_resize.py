@@ -1,5 +1,6 @@
 """Resize and Upsample: along each axis a choice of cells, or a matrix of weights."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
 import math
@@ -13,7 +14,7 @@ from autograd_cnn.ops.pool import banded
 from autograd_cnn.ops.shape import along, floating
 
 
-def ints(x: Any) -> tuple[int, ...]:
+def ints(x):
     """A shape, axes or sizes: an attribute, or an array of integers, as a tuple."""
     found = np.asarray(values(x))
     if found.dtype.kind not in "iu" and found.size:
@@ -21,13 +22,12 @@ def ints(x: Any) -> tuple[int, ...]:
     return tuple(found.reshape(-1).tolist())
 
 
-def resize(
-    x: Any, roi: Any = None, scales: Any = None, sizes: Any = None, *, opset: int,
-    antialias: int = 0, axes: Any = None, coordinate_transformation_mode: str = "half_pixel",
-    cubic_coeff_a: float = -0.75, exclude_outside: int = 0, extrapolation_value: float = 0.0,
-    keep_aspect_ratio_policy: str = "stretch", mode: str = "nearest",
-    nearest_mode: str = "round_prefer_floor",
-) -> Any:  # fmt: skip
+def _resize(
+    x, roi=None, scales=None, sizes=None, *, opset, antialias=0, axes=None,
+    coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75, exclude_outside=0,
+    extrapolation_value=0.0, keep_aspect_ratio_policy="stretch", mode="nearest",
+    nearest_mode="round_prefer_floor"
+):  # fmt: skip
     if opset < 11:  # Resize-10 and Upsample have no roi, and cells at i / scale
         roi, scales, nearest_mode = None, roi if scales is None else scales, "floor"
         coordinate_transformation_mode = "asymmetric"
@@ -54,9 +54,7 @@ def resize(
     return ag.where(outside, np.asarray(extrapolation_value, x.dtype), x) if outside.any() else x
 
 
-def _targets(
-    sides: list[int], scales: Any, sizes: Any, policy: str
-) -> tuple[list[int], list[float]]:
+def _targets(sides, scales, sizes, policy):
     """The sizes of the result, and by how much each axis grows."""
     if sizes is not None and np.size(sizes):
         out = list(ints(sizes))
@@ -73,7 +71,7 @@ def _targets(
     return out, factors
 
 
-def _places(n: int, size: int, factor: float, mode: str, ends: tuple[float, float]) -> np.ndarray:
+def _places(n, size, factor, mode, ends):
     """Where each cell of the result lies between the cells of the input."""
     i, whole, one = np.arange(size), n * factor, n * factor == 1
     if mode == "asymmetric":
@@ -91,14 +89,14 @@ def _places(n: int, size: int, factor: float, mode: str, ends: tuple[float, floa
     return moved + (i + 0.5) / factor - 0.5
 
 
-def _rounded(at: np.ndarray, mode: str) -> np.ndarray:
+def _rounded(at, mode):
     """The nearest cells."""
     modes = {"floor": np.floor(at), "round_prefer_ceil": np.floor(at + 0.5)}
     modes |= {"ceil": np.ceil(at), "round_prefer_floor": np.ceil(at - 0.5)}
     return modes[mode].astype(np.intp)
 
 
-def _weights(at: np.ndarray, n: int, step: float, a: float | None, inside: bool) -> np.ndarray:
+def _weights(at, n, step, a, inside):
     """The matrix whose rows weigh the cells around each place, by distance times `step`.
 
     `a` is that of cubic convolution, None for linear.  Cells outside have the value at the edge, or
@@ -121,6 +119,6 @@ def _weights(at: np.ndarray, n: int, step: float, a: float | None, inside: bool)
 
 
 RESIZING: dict[str, Any] = {
-    "Resize": resize,
-    "Upsample": lambda x, scales, *, mode="nearest": resize(x, scales, opset=10, mode=mode),
+    "Resize": _resize,
+    "Upsample": lambda x, scales, *, mode="nearest": _resize(x, scales, opset=10, mode=mode),
 }

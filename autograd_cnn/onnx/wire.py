@@ -43,6 +43,7 @@ class Reader:
         self.path, self.budget = path, budget
 
     def damage(self, problem: str) -> DataError:
+        """The error for this file."""
         return DataError(f"{self.path}: {problem}")
 
     def charge(self, size: int) -> None:
