@@ -348,7 +348,11 @@ def test_batch_norm_of_a_file_trains_as_the_layer_does() -> None:
                 p.data = p.data - 0.1 * p.grad
         for o, n in zip(own, names):
             np.testing.assert_allclose(
-                model.state_dict()[n], net.state_dict()[o], rtol=1e-4, atol=1e-5, err_msg=f"{step} {n}"
+                model.state_dict()[n],
+                net.state_dict()[o],
+                rtol=1e-4,
+                atol=1e-5,
+                err_msg=f"{step} {n}",
             )
     moved = model.bn.running_mean
     assert not np.allclose(moved, state["bn.running_mean"])

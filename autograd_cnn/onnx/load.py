@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd_cnn.engine.node import Node, values
 from autograd_cnn.nn import Module, Parameter
-from autograd_cnn.onnx.operators import OPERATORS, SETTINGS
+from autograd_cnn.onnx.operators import OPERATORS, SETTINGS, WEIGHED
 from autograd_cnn.onnx.tensors import HALVES, Tensors, dtype_of
 from autograd_cnn.onnx.wire import Reader
 
@@ -108,7 +108,7 @@ def load(path: str | os.PathLike[str]) -> Module:
     >>> model.train()(images).shape  # doctest: +SKIP
     (32, 10)
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open(path, "rb") as file:
         data = file.read()
     reader = Reader(name, 3 * len(data) + (12 << 20))
@@ -136,7 +136,7 @@ def load(path: str | os.PathLike[str]) -> Module:
         inputs = {n: np.dtype("f4") if d == np.float16 else d for n, d in inputs.items()}
     model = OnnxModel(opset, inputs, outputs)
     model.steps = steps
-    _place(model, initial)
+    _place(reader, model, initial)
     return model.eval()
 
 
@@ -159,7 +159,8 @@ def _supported(reader: Reader, graph: dict[str, Any]) -> None:
         domain, kind = node.get("domain", ""), node.get("op_type", "")
         if domain not in ("", "ai.onnx") or kind not in OPERATORS:
             whole = kind if domain in ("", "ai.onnx") else f"{domain}.{kind}"
-            missing.setdefault(whole, []).append(node.get("name") or str(node.get("output", [])))
+            own = node.get("name") or ", ".join(node.get("output", []))
+            missing.setdefault(whole, []).append(own)
     listed = [f"{kind} (node {names[0]!r}{', ...' * (len(names) > 1)})" for kind, names in
               sorted(missing.items())]  # fmt: skip
     listed += ["sparse initializers"] * ("sparse" in graph)
@@ -247,12 +248,17 @@ def _check_names(reader: Reader, given: list[str], steps: list[Step], outputs: l
             step.last.append(name)
 
 
-def _place(model: OnnxModel, initial: dict[str, np.ndarray]) -> None:
+def _place(reader: Reader, model: OnnxModel, initial: dict[str, np.ndarray]) -> None:
     """Make parameters, buffers and constants of the initializers."""
     statistics, settings = set[str](), set[str]()
     for step in model.steps:
         slots = [name for i, name in enumerate(step.inputs) if i in SETTINGS.get(step.operator, ())]
         (statistics if step.operator == "BatchNormalization" else settings).update(slots)
+        small = [n for n in step.inputs if n in initial and initial[n].dtype.itemsize < 4]
+        if step.operator in WEIGHED and small:
+            raise reader.damage(
+                f"{step}: its weight {small[0]!r} holds {initial[small[0]].dtype}; store floats"
+            )
         if step.operator == "BatchNormalization":
             step.settings["moving"] = all(name in initial for name in step.inputs[3:5])
     taken: set[tuple[str, ...]] = set()
@@ -276,7 +282,7 @@ def _place(model: OnnxModel, initial: dict[str, np.ndarray]) -> None:
 
 def _path(name: str, taken: set[tuple[str, ...]]) -> tuple[str, ...]:
     """A path of attributes of its own for an initializer: its name, as far as that can be."""
-    parts = [re.sub(r"\W", "_", part) for part in name.split(".")]
+    parts = [re.sub(r"\W", "_", part, flags=re.ASCII) for part in name.split(".")]
     known = {*dir(OnnxModel), "opset", "inputs", "outputs", "steps", "constants", "places"}
     parts = [part + "_" * (part in known or not part) for part in parts]
     parts[-1] = "_" * parts[-1][0].isdigit() + parts[-1]

@@ -213,3 +213,7 @@ OPERATORS: dict[str, Any] = {
 SETTINGS = {"BatchNormalization": (3, 4), "Clip": (1, 2), "Dropout": (1,), "Pad": (2,),
             "Resize": (1, 2, 3), "Upsample": (1,)}  # fmt: skip
 """Inputs that are settings or statistics: an initializer there is no parameter."""
+WEIGHED = {"Conv", "ConvTranspose", "GRU", "Gemm", "LSTM", "MatMul", "PRelu"} | {
+    name for name in OPERATORS if name.endswith("Normalization")
+}
+"""Operators that take no weights of 8 or 16 bits."""

@@ -79,10 +79,14 @@ class Reader:
     def _varint(self, data: memoryview, at: int) -> tuple[int, int]:
         """A number in groups of seven bits, and the place behind it."""
         found = 0
-        for shift, byte in zip(range(0, 70, 7), data[at : at + 10]):
+        for shift in range(0, 70, 7):
+            if at == len(data):
+                break
+            byte = data[at]
+            at += 1
             found |= (byte & 127) << shift
             if byte < 128:
-                return found & (1 << 64) - 1, at + shift // 7 + 1
+                return found & (1 << 64) - 1, at
         raise self.damage("is no ONNX file, or is cut short or damaged")
 
     def _value(self, data: memoryview, at: int, wire: int) -> tuple[Any, int]:
