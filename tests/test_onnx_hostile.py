@@ -314,7 +314,7 @@ BOMBS = {
     "imports": field(8, b"") * COUNT,
     "nodes of small names": graph(
         b"".join(field(1, field(1, b"n%d" % k) + field(2, b"n%d" % (k + 1)) + field(4, b"Relu"))
-                 for k in range(20_000))
+                 for k in range(40_000))
     ),
 }  # fmt: skip
 
@@ -400,18 +400,21 @@ def test_a_changed_file_is_a_model_or_a_clear_error(
             else:
                 content[at:at] = content[at : at + int(draws.integers(1, 9))]
         path.write_bytes(content)
+        text = outcome(path, normal(*shape))
+        assert not text or text.startswith((f"DataError: {path}: ", "ValueError: node ")), text
+
+
+def outcome(path: Path, x: np.ndarray) -> str:
+    """The error of loading a file and running it in both modes; empty if there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # weights become huge
         try:
             model: Any = ag.onnx.load(path)
-        except DataError as error:
-            assert str(error).startswith(str(path))
-            continue
-        inputs = [normal(*shape)] * len(model.inputs)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
             for training in (False, True):
-                try:
-                    model.train(training)(*inputs)
-                except (ValueError, MemoryError) as error:
-                    assert isinstance(error, MemoryError) or str(error).startswith("node ")
-                except TypeError as error:
-                    assert str(error).startswith("input ")
+                model.train(training)(*[x] * len(model.inputs))
+        except MemoryError:  # a size became huge, which the op says
+            return ""
+        except Exception as error:
+            known = str(error).startswith("input ")  # which became one of integers
+            return "" if known else f"{type(error).__name__}: {error}"
+    return ""

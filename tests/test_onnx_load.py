@@ -466,7 +466,10 @@ def test_half_inputs_of_a_model_with_half_weights(tmp_path: Path) -> None:
     assert model(x).dtype == np.float32
 
 
-@pytest.mark.parametrize("kind", "float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 bool".split())  # fmt: skip
+KINDS = "float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 bool"
+
+
+@pytest.mark.parametrize("kind", KINDS.split())
 @pytest.mark.parametrize("raw", [True, False])
 def test_constants_of_every_type(kind: str, raw: bool, tmp_path: Path) -> None:
     values = np.array([[0, 1], [2, 100]]).astype(kind)

@@ -104,9 +104,13 @@ def load(path: str | os.PathLike[str]) -> Module:
     names all of them.  Files with values beside the model must be in its folder.  No file, however
     hostile, takes more memory than four times its size and 16 MB.
 
-    >>> model = ag.onnx.load("net.onnx")  # doctest: +SKIP
-    >>> model.train()(images).shape  # doctest: +SKIP
-    (32, 10)
+    >>> import tempfile
+    >>> graph = b':\\x1e\\n\\x0c\\n\\x01x\\x12\\x01y"\\x04Relu'
+    >>> graph += b'Z\\t\\n\\x01x\\x12\\x04\\n\\x02\\x08\\x01b\\x03\\n\\x01yB\\x02\\x10\\x11'
+    >>> with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+    ...     _ = file.write(graph), file.flush()
+    ...     ag.onnx.load(file.name)(np.array([-1.0, 2.0], np.float32))
+    array([0., 2.], dtype=float32)
     """
     name = os.fsdecode(path)
     with open(path, "rb") as file:
