@@ -93,6 +93,19 @@ class Draws:
         return (outside.generator() if outside else _shared or _first()).bit_generator
 
 
+class _Seeded(Draws):
+    """The draws of a block with a seed of its own."""
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        super().__init__()
+        self._numbers = numbers
+
+    def generator(self) -> np.random.Generator:
+        if self._own is None:
+            self._own = np.random.default_rng(self._numbers)
+        return self._own
+
+
 _block: ContextVar[Draws | None] = ContextVar("autograd_cnn.draws", default=None)
 """The innermost block that this thread or task is in."""
 
@@ -149,3 +162,13 @@ def replay(draws: Draws | None = None) -> Setting:
     Draws and seeds in the ``with`` block do not affect the generator outside.
     """
     return Setting(_block, Draws(replayed=draws or Draws()))
+
+
+def seeded(*seed: int) -> Setting:
+    """Draw in the ``with`` block from a new generator of these numbers, made at the first draw.
+
+    >>> with seeded(0, 1):
+    ...     generator().random() == np.random.default_rng([0, 1]).random()
+    True
+    """
+    return Setting(_block, _Seeded(seed))
