@@ -93,19 +93,6 @@ class Draws:
         return (outside.generator() if outside else _shared or _first()).bit_generator
 
 
-class _Seeded(Draws):
-    """The draws of a block with a seed of its own."""
-
-    def __init__(self, numbers: tuple[int, ...]) -> None:
-        super().__init__()
-        self._numbers = numbers
-
-    def generator(self) -> np.random.Generator:
-        if self._own is None:
-            self._own = np.random.default_rng(self._numbers)
-        return self._own
-
-
 _block: ContextVar[Draws | None] = ContextVar("autograd_cnn.draws", default=None)
 """The innermost block that this thread or task is in."""
 
@@ -165,10 +152,12 @@ def replay(draws: Draws | None = None) -> Setting:
 
 
 def seeded(*seed: int) -> Setting:
-    """Draw in the ``with`` block from a new generator of these numbers, made at the first draw.
+    """Draw from a new generator of this seed in the ``with`` block.
 
     >>> with seeded(0, 1):
     ...     generator().random() == np.random.default_rng([0, 1]).random()
     True
     """
-    return Setting(_block, _Seeded(seed))
+    draws = Draws()
+    draws.seed(np.random.default_rng(seed))
+    return Setting(_block, draws)

@@ -111,18 +111,16 @@ def _by_running(
 
 
 shards: ContextVar[dict[int, list[Any]] | None] = ContextVar("autograd_cnn.shards", default=None)
-"""What a shard of a batch gives to running means, by their id; see `training.shards`."""
+"""What the running means, by their id, are given in a shard of a batch (`training.shards`)."""
 
 
-def follow(
-    running_mean: Any, running_var: Any, mean: Any, var: Any, count: int, momentum: float
-) -> None:
+def follow(running_mean: Any, running_var: Any, *batch: Any) -> None:
     """`move`, at the end of the batch if this is a shard of it."""
     found = shards.get()
-    if found is None or id(running_mean) not in found:
-        move(running_mean, running_var, mean, var, count, momentum)
-    elif count:
-        found[id(running_mean)].append((id(running_var), mean, var, count, momentum))
+    if found is not None and id(running_mean) in found:
+        found[id(running_mean)].append((id(running_var), *batch))
+    else:
+        move(running_mean, running_var, *batch)
 
 
 def move(

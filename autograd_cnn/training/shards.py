@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_cnn.checks import misfit
-from autograd_cnn.engine.node import Node, values, wrap
+from autograd_cnn.engine.node import Node, wrap
 from autograd_cnn.functional.normalization import move
 from autograd_cnn.nn import Module
 from autograd_cnn.nn.normalization import BatchNorm
@@ -21,19 +21,14 @@ from autograd_cnn.tensor.tree import flatten
 
 
 class Shard(NamedTuple):
-    """What a shard of a batch gives."""
+    """What a shard gives: its row is `packed` and times its share of the samples.
 
-    count: int
-    """Its samples."""
-    loss: np.ndarray
+    For each buffer it has what it made of it, or a list of what moves a running mean.
+    """
+
     row: Any
-    """Its gradients times its share of the batch, one after the other."""
-    known: list[bool]
-    """Which parameters have a gradient."""
-    moved: list[list[Any]]
-    """By buffer that is a running mean: place of its variance, mean, variance, count, momentum."""
-    changed: dict[int, np.ndarray]
-    """What it made of other buffers, by their places."""
+    share: float
+    made: list[Any]
     output: Any
 
 
@@ -43,10 +38,10 @@ def buffers_of(model: Any) -> list[np.ndarray]:
 
 
 def cuts(count: int, shards: int, model: Any) -> list[tuple[int, int]]:
-    """Where the shards of a batch of `count` samples begin and end: their sizes differ by one at
-    most.
+    """Where the shards of a batch of `count` samples begin and end.
 
-    There are fewer where they would be empty, or, as batch norm needs two, have a single sample.
+    Their sizes differ by one at most.  There are fewer if some would be empty, or have a single
+    sample where batch norm needs two.
 
     >>> cuts(7, 3, None)
     [(0, 2), (2, 4), (4, 7)]
@@ -57,88 +52,73 @@ def cuts(count: int, shards: int, model: Any) -> list[tuple[int, int]]:
     return list(pairwise(count * k // shards for k in range(shards + 1)))
 
 
-def samples(inputs: Any, targets: Any) -> int:
+def samples(*batch: Any) -> int:
     """The number of samples in a batch."""
-    arrays = [np.asarray(values(x)) for x in (*_leaves(inputs)[0], *_leaves(targets)[0])]
-    counts = {x.shape[0] if x.ndim else -1 for x in arrays}
-    if len(counts) != 1 or -1 in counts:
-        problem = "inputs and targets must have the samples of a batch along their first axis"
-        raise misfit("Step", problem, *arrays)
+    arrays = flatten(batch)[0]
+    counts = {x.shape[0] if getattr(x, "shape", ()) else 0 for x in arrays}
+    if len(counts) != 1 or 0 in counts:
+        problem = "with shards, inputs and targets must be arrays with an axis of the same samples"
+        raise misfit("Step", problem, *arrays[:4])
     return counts.pop()
 
 
 def piece(batch: Any, start: int, stop: int) -> Any:
-    """Samples of a batch: copies, in the same order of axes in memory."""
-    leaves, rebuild = _leaves(batch)
-    found: list[Any] = []
-    for x in leaves:
-        part = x[start:stop]
-        if isinstance(x, Node):
-            part = part if x.tracked else wrap(np.array(part.array))
-        found.append(part if isinstance(x, Node) else np.array(part))
-    return rebuild(found)
-
-
-def _leaves(batch: Any) -> Any:
-    """The arrays of a batch, and what puts others in their place; lists of numbers are arrays."""
+    """Samples of a batch: of arrays a copy, with the same order of axes in memory."""
     leaves, rebuild = flatten(batch)
-    if all(hasattr(x, "shape") and x.ndim for x in leaves):
-        return leaves, rebuild
-    return [np.asarray(batch)], lambda found: found[0]
+    found = [x[start:stop] for x in leaves]
+    return rebuild([x if isinstance(x, Node) else np.array(x) for x in found])
 
 
-def packed(parameters: Sequence[Any]) -> np.ndarray:
-    """The gradients of parameters, one after the other; zeros where there is none."""
+def packed(parameters: Sequence[Any], loss: Any) -> np.ndarray:
+    """The gradients of parameters, whether each has one, and the loss, one after the other."""
     dtype = np.result_type(np.float32, *[p.array.dtype for p in parameters])
     none = [np.zeros(p.array.size) if p.grad is None else p.grad.array for p in parameters]
-    return np.concatenate([g.ravel() for g in none], dtype=dtype)
+    known = [p.grad is not None for p in parameters]
+    return np.concatenate([*[g.ravel() for g in none], known, [loss]], dtype=dtype)
 
 
-def unpack(row: np.ndarray, parameters: Sequence[Any], known: Sequence[bool]) -> None:
-    """Give parameters their gradients, from one after the other."""
+def unpack(row: np.ndarray, parameters: Sequence[Any]) -> np.ndarray:
+    """Give parameters their gradients, from a `packed` row; the loss."""
     start = 0
-    for p, has in zip(parameters, known):
+    for p, known in zip(parameters, row[-1 - len(parameters) :]):
         shape, stop = p.array.shape, start + p.array.size
-        p.grad = wrap(row[start:stop].reshape(shape).astype(p.array.dtype)) if has else None
+        p.grad = wrap(row[start:stop].reshape(shape).astype(p.array.dtype)) if known else None
         start = stop
+    return row[-1].copy()
 
 
-def added(shards: Iterable[Shard], count: int, buffers: Sequence[np.ndarray]) -> Shard:
-    """The shards of a batch of `count` samples in one, with the buffers as they leave them.
+def added(shards: Iterable[Shard], buffers: Sequence[np.ndarray]) -> tuple[Any, Any]:
+    """The sum of rows and the joined outputs of a batch, with the buffers as it leaves them.
 
     Running statistics follow the mean and the variance of all values in the batch.  Other floating
     buffers become the mean over the shards, the rest what the last shard made of it.
     """
-    row, known, loss, kept = None, None, 0.0, []
+    row, kept = None, []
     for shard in shards:
         row = shard.row if row is None else np.add(row, shard.row, out=row)
-        known = [a or b for a, b in zip(known or shard.known, shard.known)]
-        loss += float(shard.loss) * (shard.count / count)
         kept.append(shard._replace(row=None))
-    for place, b in enumerate(buffers):
-        for moves in zip(*[s.moved[place] for s in kept]):
-            _, mean, var, total, momentum = moved = pooled(moves)
-            move(b, buffers[moved[0]], mean, var, total, momentum)
-        if any(place in s.changed for s in kept):
-            made = [s.changed.get(place, b) for s in kept]
-            shares = [s.count / count for s in kept]
-            floats = b.dtype.kind == "f"
-            b[...] = sum(x * w for x, w in zip(made, shares)) if floats else made[-1]
+    for b, made in zip(buffers, zip(*[s.made for s in kept])):
+        new = [b if isinstance(x, list) else x for x in made]
+        if any(x is not b for x in new):
+            mean = b.dtype.kind == "f"
+            b[...] = sum(x * s.share for x, s in zip(new, kept)) if mean else new[-1]
+        for moves in zip(*(x for x in made if isinstance(x, list))):
+            move(b, buffers[moves[0][0]], *pooled(moves))
     output: Any = [s.output for s in kept]
     leaves, rebuild = zip(*map(flatten, output))
     if all(np.ndim(x) for parts in leaves for x in parts):
         output = rebuild[0]([wrap(np.concatenate(parts)) for parts in zip(*leaves)])
-    return Shard(count, kept[0].loss.dtype.type(loss), row, known or [], [], {}, output)
+    return row, output
 
 
 def pooled(moves: Sequence[Any]) -> tuple[Any, ...]:
-    """The mean and the biased variance of all values, from those of each shard.
+    """Mean and biased variance of all values, their number and the momentum, from those of shards.
 
     >>> pooled([(1, np.array([2.0]), np.array([1.0]), 2, 0.1), (1, np.array([5.0]), 0.0, 1, 0.1)])
-    (1, array([3.]), array([2.66666667]), 3, 0.1)
+    (array([3.]), array([2.66666667]), 3, 0.1)
     """
-    total = sum(count for *_, count, _ in moves)
-    shares = [count / total for *_, count, _ in moves]
-    mean = sum(w * m.astype(float) for w, (_, m, *_) in zip(shares, moves))
-    var = sum(w * (v + (m - mean) ** 2) for w, (_, m, v, *_) in zip(shares, moves))
-    return moves[0][0], mean, var, total, moves[0][-1]
+    _, means, variances, counts, momenta = zip(*moves)
+    shares = [count / sum(counts) for count in counts]
+    mean = sum(w * m.astype(float) for w, m in zip(shares, means))
+    var = sum(w * (v + (m - mean) ** 2) for w, m, v in zip(shares, means, variances))
+    return mean, var, sum(counts), momenta[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,8 +91,7 @@ class Step:
 
     def __call__(self, inputs: Any, targets: Any) -> Tensor:
         """One step on a batch; `inputs` and `targets` are what the model and the loss take."""
-        sharded = self.shards > 1
-        loss = self._sharded(inputs, targets) if sharded else self._whole(inputs, targets)
+        loss = self._gradients(inputs, targets)
         if self.reduce is not None:
             self.reduce([p.grad.array for p in self._parameters() if p.grad is not None])
         self.optimizer.step()
@@ -101,8 +100,27 @@ class Step:
     def _parameters(self) -> list[Any]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
-    def _whole(self, inputs: Any, targets: Any) -> np.ndarray:
+    def _gradients(self, inputs: Any, targets: Any) -> np.ndarray:
         """The loss of a batch, with gradients in the parameters."""
+        if self.shards == 1:
+            return self._whole(inputs, targets)
+        count = parts.samples(inputs, targets)
+        places = parts.cuts(count, self.shards, self.model)
+        seed = int(random.generator().integers(2**63))
+
+        def shard(number: int) -> parts.Shard:
+            return self._shard(number, *places[number], count, seed, inputs, targets)
+
+        every = self._every(shard, len(places), (count, seed, inputs, targets))
+        row, self.outputs = parts.added(every, parts.buffers_of(self.model))
+        return parts.unpack(row, self._parameters())
+
+    def _every(self, shard: Any, number: int, batch: Any) -> Iterable[parts.Shard]:
+        """So many shards of a batch, in order."""
+        return map(shard, range(number))
+
+    def _whole(self, inputs: Any, targets: Any) -> np.ndarray:
+        """The loss of a batch in one piece, with gradients in the parameters."""
         program = self._program(inputs)
         if program is None:
             return self._ordinary(inputs, targets)
@@ -118,38 +136,22 @@ class Step:
         accumulate_gradients(found)
         return loss
 
-    def _sharded(self, inputs: Any, targets: Any) -> np.ndarray:
-        """The loss of a batch in shards, with gradients in the parameters."""
-        count = parts.samples(inputs, targets)
-        places = parts.cuts(count, self.shards, self.model)
-        seed = int(random.generator().integers(2**63))
-        every = (self._shard(k, *places[k], count, seed, inputs, targets) for k in range(len(places)))
-        found = parts.added(every, count, parts.buffers_of(self.model))
-        parts.unpack(found.row, self._parameters(), found.known)
-        self.outputs = found.output
-        return found.loss
-
     def _shard(
         self, number: int, start: int, stop: int, count: int, seed: int, inputs: Any, targets: Any
     ) -> parts.Shard:
-        """What shard `number` of a batch of `count` samples gives; its draws are its own."""
-        buffers, parameters = parts.buffers_of(self.model), self._parameters()
+        """Shard `number` of a batch of `count` samples.  Its draws are its own."""
+        buffers, share = parts.buffers_of(self.model), (stop - start) / count
         before, places = [b.copy() for b in buffers], {id(b): k for k, b in enumerate(buffers)}
-        found: dict[int, list[Any]] = {place: [] for place in places}
-        with random.seeded(seed, number), changed(shards, found), one_blas_thread():
-            given = parts.piece(inputs, start, stop), parts.piece(targets, start, stop)
-            loss = self._whole(*given)
-        row = parts.packed(parameters)
-        row *= (stop - start) / count
-        moved = [[(places[var], *rest) for var, *rest in moves] for moves in found.values()]
-        other = {}
+        moves: dict[int, list[Any]] = {place: [] for place in places}
+        with random.seeded(seed, number), changed(shards, moves), one_blas_thread():
+            loss = self._whole(*(parts.piece(x, start, stop) for x in (inputs, targets)))
+        made: list[Any] = [[(places[var], *rest) for var, *rest in m] for m in moves.values()]
         for k, (b, old) in enumerate(zip(buffers, before)):
             if b.tobytes() != old.tobytes():
-                other[k], b[...] = b.copy(), old
-        known = [p.grad is not None for p in parameters]
+                made[k], b[...] = b.copy(), old
         leaves, rebuild = flatten(self.outputs)
         output = rebuild(list(map(values, leaves)))
-        return parts.Shard(stop - start, loss, row, known, moved, other, output)
+        return parts.Shard(parts.packed(self._parameters(), loss) * share, share, made, output)
 
     def _program(self, inputs: Any) -> Program | None:
         """The program for these inputs, or None for the ordinary way."""
