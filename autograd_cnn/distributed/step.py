@@ -12,7 +12,7 @@ import numpy as np
 from autograd_cnn import random, training
 from autograd_cnn.checks import choice, integer, mistake
 from autograd_cnn.distributed.sync import Synchronized
-from autograd_cnn.distributed.world import OtherRankError, start
+from autograd_cnn.distributed.world import ENDS, OtherRankError, start
 from autograd_cnn.nn import Module
 from autograd_cnn.tensor.tree import flatten
 from autograd_cnn.training import shards as parts
@@ -95,7 +95,7 @@ class Step(training.Step):
         self.model.load_state_dict(every[0])
         self.optimizer.load_state_dict(every[1])
         bits.state = every[2]
-        world.leave = partial(world.meet, "takes no more steps")
+        world.leave = partial(world.comm.allgather, (ENDS, None))
         if self.mode == "fast":
             world.leave = partial(self._add, 0, None, ended=True)
             bits.state = bits.jumped(world.rank).state if world.rank else bits.state

@@ -8,12 +8,16 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from autograd_cnn.config import get_num_threads, set_num_threads
 
 _LAUNCHERS = ("PMI_", "PMIX_", "OMPI_COMM_WORLD_", "MV2_COMM_WORLD_", "PALS_")
 """What the variables begin with that the launchers of MPI set."""
+
+
+ENDS = "takes no more steps"
 
 
 class OtherRankError(RuntimeError):
@@ -30,7 +34,9 @@ class World:
         self.comm = comm
         self.rank: int = 0 if comm is None else comm.Get_rank()
         self.size: int = 1 if comm is None else comm.Get_size()
-        self.leave: Callable[[], Any] | None = None  # tells the others that no step follows
+        self.leave: Callable[[], Any] | None = None
+        if comm is not None:
+            self.leave = partial(comm.allgather, (ENDS, None))
 
     def __repr__(self) -> str:
         return f"World(rank {self.rank} of {self.size})"
