@@ -211,11 +211,11 @@ for images, labels in step.batches(parts(45)):
     step(images, labels)
     count += 1
     if world.rank == 1 and count == 3:
-        step.stop()
-print(world.meet("shows", (count, step.stopped)))
+        step.stop = True
+print(world.meet("shows", count))
 """
     status, out, err = done(2, "-c", HEAD + code)
-    assert (status, out.strip()) == (0, "[(4, True), (4, True)]"), err
+    assert (status, out.strip()) == (0, "[4, 4]"), err
 
 
 # --------------------------------------------------------------------------------------- mistakes
@@ -234,18 +234,18 @@ FAULTS: dict[str, tuple[str, str, int]] = {
         "IndexError|ValueError", 1,
     ),
     "all ranks raise the same": ("1 / 0", "ZeroDivisionError", 1),
-    "a rank exits": ("if world.rank: sys.exit(3)\nworld.meet('waits')", "OtherRankError: rank 1 takes no more steps, but rank 0 waits", 1),
+    "a rank exits": ("if world.rank: sys.exit(3)\nworld.meet('waits')", "OtherRankError: rank 1 takes no more steps, but this one waits", 1),
     "a rank has fewer batches (exact)": (
         "step = made('exact')\nfor _ in range(3 - world.rank): step(IMAGES, LABELS)",
-        "OtherRankError: rank 1 takes no more steps, but rank 0 takes a step", 1,
+        "OtherRankError: rank 1 takes no more steps, but this one takes a step", 1,
     ),
     "a rank has fewer batches (fast)": (
         "step = made('fast')\nfor _ in range(3 - world.rank): step(IMAGES, LABELS)",
-        "OtherRankError: another rank has failed or takes no more steps", 1,
+        "OtherRankError: another rank has failed or takes no more steps, but this one takes one", 1,
     ),
     "a rank has other data": (
         "step = made('exact')\nstep(IMAGES[world.rank:], LABELS[world.rank:])",
-        "OtherRankError: rank 1 takes a step with 44 samples .* but rank 0 takes a step with 45 sam", 1,
+        "OtherRankError: rank 1 takes a step with 44 samples .* but this one takes a step with 45 sam", 1,
     ),
     "a rank has the data in another order": (
         "step = made('exact')\nstep(IMAGES[::1 - 2 * world.rank], LABELS)",
@@ -253,11 +253,11 @@ FAULTS: dict[str, tuple[str, str, int]] = {
     ),
     "a rank has another model": (
         "made('exact', 3 + world.rank)",
-        r"ValueError: distributed.Step: the models must be the same, but '1.bias' is float32 \(3,\) on rank 0 and float32 \(4,\) on rank 1", 1,
+        r"OtherRankError: rank 1 makes a Step .* 260 numbers in the model .* but this one makes a Step .* 195 numbers", 1,
     ),
     "a rank has another mode": (
         "made(['exact', 'fast'][world.rank])",
-        "OtherRankError: rank 1 makes a Step with mode='fast', shards=1", 1,
+        "OtherRankError: rank 1 makes a Step with fast=True, shards=1", 1,
     ),
     "too few shards": (
         "m = nn.Linear(1, 1)\ndistributed.Step(m, F.mse_loss, optim.SGD(m.parameters()), shards=1)",
@@ -294,7 +294,7 @@ def test_the_launcher_ends_all_and_gives_arguments(tmp_path: Path) -> None:
     status, out, err = done(1, *command, "-n", "2", str(script), "a", "-n")
     assert (status, out) == (0, "['a', '-n'] World(rank 0 of 2) __main__\n"), err
     status, _, _ = done(1, *command, "-n", "2", str(script), "bad", seconds=30)
-    assert status == 3
+    assert status != 0
     status, out, _ = done(1, *command, str(script), "one")
     assert (status, out) == (0, "['one'] World(rank 0 of 1) __main__\n")
     assert "usage" in done(1, *command, "-n", "x", str(script))[2]
@@ -305,7 +305,10 @@ def test_the_launcher_ends_all_and_gives_arguments(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kills", [int(os.environ.get("AUTOGRAD_CNN_KILLS", "3"))])
 def test_a_killed_run_goes_on_on_another_number_of_ranks(tmp_path: Path, kills: int) -> None:
-    """A rank is killed anywhere in a step or a save; then another number of ranks goes on."""
+    """A rank is killed anywhere in a step or a save; then another number of ranks goes on.
+
+    ``AUTOGRAD_CNN_KILLS=30`` kills more often.
+    """
     steps, path = 40 + 20 * kills, tmp_path / "run.npz"
     options = {"steps": steps, "path": str(path)}
     given = ("-m", "tests.distributed_run", str(tmp_path / "out"), json.dumps([options]))
@@ -334,7 +337,9 @@ def test_a_killed_run_goes_on_on_another_number_of_ranks(tmp_path: Path, kills: 
 
 
 def test_the_example_gives_the_same_weights_on_two_ranks(tmp_path: Path) -> None:
-    given = ["examples/mnist.py", "--data", "digits", "--epochs", "1", "--batch-size", "256"]
+    quick = "import runpy, sys; sys.modules['matplotlib'] = None; sys.argv = sys.argv[1:]; "
+    given = ["-c", quick + "runpy.run_path('examples/mnist.py', run_name='__main__')", "mnist.py"]
+    given += ["--data", "digits", "--epochs", "1", "--batch-size", "256"]
     outs = [tmp_path / "one", tmp_path / "two"]
     assert done(1, *given, "--shards", "8", "--out", str(outs[0]))[0] == 0
     status, out, err = done(2, *given, "--out", str(outs[1]))

@@ -14,7 +14,7 @@ class DataLoader(data.DataLoader[Any]):
 
     `batch_size` counts the samples of all ranks.  The order is that of one process, which `seed`
     and epoch determine.  The parts are disjoint and cover it.  A rank without a part of the last
-    batch has a batch less.  `augment` gets other random numbers on each rank.
+    batch has a batch less.
 
     >>> list(DataLoader(np.arange(6), batch_size=4))  # on one rank
     [array([0, 1, 2, 3]), array([4, 5])]
@@ -26,10 +26,5 @@ class DataLoader(data.DataLoader[Any]):
             raise ValueError("distributed.DataLoader: shuffle needs a seed, the same on every rank")
         for chosen in super()._choices(seeds):
             every = range(len(self.dataset))[chosen] if isinstance(chosen, slice) else chosen
-            first, last = (len(every) * r // world.size for r in (world.rank, world.rank + 1))
-            if first < last:
-                yield every[first:last]
-
-    def _batch(self, chosen: Any, seeds: list[Any], step: int) -> Any:
-        rank = start().rank
-        return super()._batch(chosen, [*seeds, rank] if rank else seeds, step)
+            if len(mine := every[world.share(len(every))]):
+                yield mine

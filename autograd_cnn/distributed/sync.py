@@ -4,52 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from autograd_cnn.checks import mistake
 from autograd_cnn.distributed.world import start
-from autograd_cnn.engine.node import Node, values
+from autograd_cnn.engine.node import values
 from autograd_cnn.func.custom import custom_gradient
 from autograd_cnn.functional.normalization import move
 from autograd_cnn.nn import BatchNorm1d, BatchNorm2d, BatchNorm3d, Module
-from autograd_cnn.training.shards import pooled
+from autograd_cnn.ops.exponential import sqrt
 
 
 class Synchronized:
     """What the batch norms of a rank become."""
 
     def forward(self: Any, input: Any) -> Any:  # noqa: D102
-        if not self.training:
+        if not self.training or input.ndim not in self.ndims or input.shape[1] != self.num_features:
             return super().forward(input)  # type: ignore[misc]
-        x = values(input)
-        if x.ndim not in self.ndims or x.shape[1] != self.num_features:
-            raise self._misfit(x.shape)
-        axes, shape = (0, *range(2, x.ndim)), (1, -1, *(1,) * (x.ndim - 2))
-        count, momentum = x.size // x.shape[1], self._momentum()
-        world, wide = start(), x.astype(np.result_type(x, np.float32), copy=False)
-        own = 0, wide.mean(axes), wide.var(axes), count, momentum
-        mean, var, total, _ = pooled(world.meet("normalises", own))
+        meet, shape = start().meet, (1, -1, *(1,) * (input.ndim - 2))
+        axes, count = (0, *range(2, input.ndim)), input.size // input.shape[1]
+        total = sum(meet("counts", count))
+
+        # The mean of all losses weighs each rank by its samples.
+        @custom_gradient(lambda g, out, x: over_ranks(g * count) / count)
+        def over_ranks(x: Any) -> Any:
+            return sum(meet("adds up", values(x)))
+
+        mean = over_ranks(input.sum(axis=axes)) / total
+        centred = input - mean.reshape(shape)
+        var = over_ranks((centred * centred).sum(axis=axes)) / total
         if self.track_running_stats:
-            move(self.running_mean, self.running_var, mean, var, total, momentum)
+            found = values(mean), values(var), total
+            move(self.running_mean, self.running_var, *found, self._momentum())
             self.num_batches_tracked[()] += 1
-        scale = (1.0 / np.sqrt(var + self.eps)).reshape(shape)
-
-        def rule(g: Any, out: Any, _: Any) -> Any:
-            if isinstance(g, Node):
-                raise NotImplementedError("synchronized batch norm has first derivatives only")
-            # The mean of all losses weighs each rank by its samples.
-            told = world.meet("differentiates", [g.sum(axes) * count, (g * out).sum(axes) * count])
-            shared, along = (sum(x).reshape(shape) / (count * total) for x in zip(*told))
-            return ((g - shared - out * along) * scale).astype(x.dtype)
-
-        @custom_gradient(rule)
-        def normalized(x: Any) -> Any:
-            return ((values(x) - mean.reshape(shape)) * scale).astype(x.dtype)
-
-        out: Any = normalized(input)
-        if self.weight is None:
-            return out
-        return out * self.weight.reshape(shape) + self.bias.reshape(shape)
+        out = centred / sqrt(var + self.eps).reshape(shape)
+        if self.weight is not None:
+            out = out * self.weight.reshape(shape) + self.bias.reshape(shape)
+        return out
 
 
 _KINDS: Any = {
@@ -62,7 +51,7 @@ def synchronize_batch_norm(model: Module) -> Module:
     """Let the batch norms of a model, in place, normalise by the batches of all ranks.
 
     It is for ``mode="fast"``, where every rank then needs samples in each step.  Each layer waits
-    for all ranks forwards and backwards.
+    for all ranks three times forwards and twice backwards.
 
     >>> synchronize_batch_norm(nn.Sequential(nn.BatchNorm1d(2)))[0].num_features
     2

@@ -7,8 +7,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
+from functools import cache
 from typing import Any
 
 from autograd_cnn.config import get_num_threads, set_num_threads
@@ -17,11 +16,14 @@ _LAUNCHERS = ("PMI_", "PMIX_", "OMPI_COMM_WORLD_", "MV2_COMM_WORLD_", "PALS_")
 """What the variables begin with that the launchers of MPI set."""
 
 
-ENDS = "takes no more steps"
-
-
 class OtherRankError(RuntimeError):
     """Another rank has failed, has ended, or does something else than this one."""
+
+    def __init__(self, rank: Any, does: str, mine: str) -> None:
+        super().__init__(
+            f"{rank} {does}, but this one {mine}; all ranks must take the same steps (see "
+            "Step.batches)"
+        )
 
 
 class World:
@@ -34,35 +36,30 @@ class World:
         self.comm = comm
         self.rank: int = 0 if comm is None else comm.Get_rank()
         self.size: int = 1 if comm is None else comm.Get_size()
-        self.leave: Callable[[], Any] | None = None
-        if comm is not None:
-            self.leave = partial(comm.allgather, (ENDS, None))
+        self.leave = self.end  # what tells the others that no step follows
 
     def __repr__(self) -> str:
         return f"World(rank {self.rank} of {self.size})"
 
-    def end_steps(self) -> None:
-        """Tell the ranks that still train that this one does not."""
-        leave, self.leave = self.leave, None
-        if leave is not None:
-            leave()
+    def end(self) -> None:
+        """Tell ranks that wait in `meet` that this one never comes."""
+        self.comm.allgather(("takes no more steps", None))
 
     def meet(self, doing: str, news: Any = None) -> list[Any]:
         """The news of all ranks; OtherRankError if one does something else."""
         told = [(doing, news)] if self.comm is None else self.comm.allgather((doing, news))
         for rank, (there, _) in enumerate(told):
             if there != doing:
-                self.leave = None
-                raise OtherRankError(
-                    f"rank {rank} {there}, but rank {self.rank} {doing}; all must take the same "
-                    "steps (see Step.batches)"
-                )
+                self.leave = lambda: None
+                raise OtherRankError(f"rank {rank}", there, doing)
         return [found for _, found in told]
 
+    def share(self, count: int) -> slice:
+        """Which of `count` things are this rank's."""
+        return slice(*(count * r // self.size for r in (self.rank, self.rank + 1)))
 
-_world: World | None = None
 
-
+@cache
 def start() -> World:
     """Join the processes that mpiexec has started, at the first call; a `Step` does it, too.
 
@@ -73,15 +70,8 @@ def start() -> World:
     >>> start()
     World(rank 0 of 1)
     """
-    global _world
-    if _world is None:
-        loaded = "mpi4py.MPI" in sys.modules
-        launched = loaded or any(name.startswith(_LAUNCHERS) for name in os.environ)
-        _world = _joined() if launched else World()
-    return _world
-
-
-def _joined() -> World:
+    if "mpi4py.MPI" not in sys.modules and not any(n.startswith(_LAUNCHERS) for n in os.environ):
+        return World()
     try:
         from mpi4py import MPI
     except ImportError as error:
@@ -89,17 +79,15 @@ def _joined() -> World:
             f"distributed: mpiexec needs mpi4py and an MPI library ({error}); pip install "
             "'autograd-cnn[mpi]', or 'autograd-cnn[mpich]' for both"
         ) from error
-    comm = MPI.COMM_WORLD
-    if comm.Get_size() == 1:
+    world = World(MPI.COMM_WORLD)
+    if world.size == 1:
         return World()
-    world = World(comm)
-    sys.excepthook = _ending_all(world, sys.excepthook)
-    atexit.register(world.end_steps)
+    _end_together(world)
     if multiprocessing.get_start_method(allow_none=True) is None:
         multiprocessing.set_start_method("spawn")
     cores: Any = range(os.cpu_count() or 1)
     cores = sorted(getattr(os, "sched_getaffinity", lambda _: cores)(0))
-    there = comm.Split_type(MPI.COMM_TYPE_SHARED).allgather(cores)
+    there = world.comm.Split_type(MPI.COMM_TYPE_SHARED).allgather(cores)
     if "OMP_NUM_THREADS" not in os.environ:
         set_num_threads(max(1, len(cores) // there.count(cores)))
     if world.rank:
@@ -111,8 +99,9 @@ def _joined() -> World:
     return world
 
 
-def _ending_all(world: World, before: Any) -> Any:
-    """A hook that shows an error which nobody catches, and ends all ranks."""
+def _end_together(world: World) -> None:
+    """Let an error that nobody catches end all ranks."""
+    before = sys.excepthook
 
     def hook(kind: type[BaseException], *error: Any) -> None:
         # Who failed shows it before those who are told; of the same error on all ranks, one.
@@ -124,4 +113,5 @@ def _ending_all(world: World, before: Any) -> Any:
         print(end="", file=sys.stderr, flush=True)
         world.comm.Abort(1)
 
-    return hook
+    sys.excepthook = hook
+    atexit.register(lambda: world.leave())
