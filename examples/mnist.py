@@ -53,7 +53,13 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-KEPT_OPTIONS = ("model", "batch_size", "lr", "seed", "shards")  # the same numbers need the same options
+KEPT_OPTIONS = (
+    "model",
+    "batch_size",
+    "lr",
+    "seed",
+    "shards",
+)  # the same numbers need the same options
 
 # ------------------------------------------------------------------------------------------ options
 
@@ -209,7 +215,12 @@ def fill_in(options: argparse.Namespace, name: str) -> None:
     recipe = recipe_for(options.model)
     epochs = recipe.digits_epochs if name == DIGITS else recipe.epochs
     shards = SHARDS if distributed.start().size > 1 else 1
-    defaults = {"epochs": epochs, "batch_size": recipe.batch_size, "lr": recipe.lr, "shards": shards}
+    defaults = {
+        "epochs": epochs,
+        "batch_size": recipe.batch_size,
+        "lr": recipe.lr,
+        "shards": shards,
+    }
     for option, value in defaults.items():
         if getattr(options, option) is None:
             setattr(options, option, value)

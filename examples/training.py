@@ -90,9 +90,9 @@ def fit(
     """Train up to epoch `epochs`; test on the split `held_out` and print a line after each.
 
     `schedule` steps after every batch, unless it is None.  `prepare` makes the model's input from
-    the images.  A step computes a batch in so many `shards`, one after the other or, under mpiexec,
-    shared by the ranks.  The history has a dict of plain data for each epoch.  Training goes on after the
-    epochs of the `history` given, and adds to it.  `after_epoch` gets the history, before the line.
+    the images.  A step computes a batch in so many `shards`, which ranks of MPI share.  The history
+    has a dict of plain data for each epoch.  Training goes on after the epochs of the `history`
+    given, and adds to it.  `after_epoch` gets the history, before the line.
     """
     history = History() if history is None else history
     for number in range(len(history) + 1, epochs + 1):

@@ -151,7 +151,9 @@ class Step:
                 made[k], b[...] = b.copy(), old
         leaves, rebuild = flatten(self.outputs)
         output = rebuild(list(map(values, leaves)))
-        return parts.Shard(parts.packed(self._parameters(), loss) * share, share, made, output)
+        row = parts.packed(self._parameters(), loss)
+        row *= share
+        return parts.Shard(row, share, made, output)
 
     def _program(self, inputs: Any) -> Program | None:
         """The program for these inputs, or None for the ordinary way."""
