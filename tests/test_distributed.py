@@ -22,6 +22,7 @@ import pytest
 from autograd_cnn import data, distributed, nn, optim, training
 from autograd_cnn import functional as F
 from autograd_cnn.distributed import loader
+from autograd_cnn.distributed.world import World
 from tests.distributed_run import train
 
 ROOT = Path(__file__).parent.parent
@@ -415,7 +416,7 @@ def test_the_parts_of_the_ranks_are_disjoint_and_cover_the_order(
     settings: Any = {"shuffle": shuffle, "seed": 4}
     parts = []
     for rank in range(size):
-        world = distributed.World()
+        world = World()
         world.rank, world.size = rank, size
         monkeypatch.setattr(loader, "start", lambda world=world: world)
         made = distributed.DataLoader(np.arange(23), 10, **settings)

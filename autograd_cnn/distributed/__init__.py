@@ -7,7 +7,7 @@ train.py has a `Step` of this module in place of `training.Step`.  See docs/scal
 from autograd_cnn.distributed.loader import DataLoader
 from autograd_cnn.distributed.step import Step
 from autograd_cnn.distributed.sync import synchronize_batch_norm
-from autograd_cnn.distributed.world import OtherRankError, World, start
+from autograd_cnn.distributed.world import start
 
-__all__ = ["DataLoader", "OtherRankError", "Step", "World", "start", "synchronize_batch_norm"]
+__all__ = ["DataLoader", "Step", "start", "synchronize_batch_norm"]
 __dir__ = __all__.copy

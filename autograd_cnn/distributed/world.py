@@ -105,7 +105,7 @@ def _end_together(world: World) -> None:
 
     def hook(kind: type[BaseException], *error: Any) -> None:
         # Who failed shows it before those who are told; of the same error on all ranks, one.
-        time.sleep(2.0 * issubclass(kind, OtherRankError) + 0.25 * min(world.rank, 8))
+        time.sleep(2.0 * issubclass(kind, OtherRankError) + 0.2 * min(world.rank, 8))
         sys.stdout.flush()
         sys.stderr = sys.__stderr__
         print(f"rank {world.rank} of {world.size}:", file=sys.stderr)
