@@ -149,3 +149,15 @@ def replay(draws: Draws | None = None) -> Setting:
     Draws and seeds in the ``with`` block do not affect the generator outside.
     """
     return Setting(_block, Draws(replayed=draws or Draws()))
+
+
+def seeded(*seed: int) -> Setting:
+    """Draw from a new generator of this seed in the ``with`` block.
+
+    >>> with seeded(0, 1):
+    ...     generator().random() == np.random.default_rng([0, 1]).random()
+    True
+    """
+    draws = Draws()
+    draws.seed(np.random.default_rng(seed))
+    return Setting(_block, draws)
