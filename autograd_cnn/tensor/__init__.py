@@ -15,7 +15,7 @@ from autograd_cnn.engine.arguments import as_numbers, checked, tensors
 from autograd_cnn.engine.backward import backpropagate
 from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
 from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
-from autograd_cnn.tensor import numpy_functions
+from autograd_cnn.tensor import exchange, numpy_functions
 from autograd_cnn.tensor.array import ArrayAttributes
 from autograd_cnn.tensor.methods import Methods
 from autograd_cnn.tensor.numpy_special import refuse_hidden_conversion
@@ -239,7 +239,7 @@ class Tensor(ArrayAttributes, Methods):
                 f"a result of {self.op.name} cannot be {done} with its graph; use .detach()"
             )
 
-    # ---------------------------------------------------------------------------- NumPy's protocols
+    # -------------------------------------------------------------- protocols of NumPy and of others
 
     def __array__(
         self, dtype: Any = None, copy: bool | None = None
@@ -253,6 +253,19 @@ class Tensor(ArrayAttributes, Methods):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return numpy_functions.apply_function(function, args, kwargs)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        return exchange.export(self, stream, max_version, dl_device, copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return exchange.CPU
 
 
 Node.result_type = Tensor
