@@ -27,8 +27,8 @@ class SharedWrites(Writes):
     When the last of these arrays dies, that counts as a write.
     """
 
-    holders: list[object]
-    """One per array of another library, for all records of this memory."""
+    holders: dict[object, Any]
+    """An entry per array of another library, for all records of this memory."""
 
     @property  # type: ignore[override]
     def serial(self) -> int:
@@ -53,7 +53,7 @@ class SharedWrites(Writes):
 
     def returned(self, holder: object) -> None:
         """Note that an array of another library is gone."""
-        self.holders.remove(holder)
+        del self.holders[holder]
         self.note()
 
 
@@ -81,15 +81,15 @@ def export(
         return array.copy(order="K").__dlpack__(**options)
     view = array.view()
     capsule = view.__dlpack__(**options)
-    holders = getattr(records[0], "holders", [])
+    holders = getattr(records[0], "holders", {})
     for record in records:
         _share(record, holders)
-    holders.append(holder := object())
+    holders[holder := object()] = None
     weakref.finalize(view, records[0].returned, holder).atexit = False  # type: ignore[attr-defined]
     return capsule
 
 
-def _share(record: Writes, holders: list[object]) -> None:
+def _share(record: Writes, holders: dict[object, Any]) -> None:
     record.__class__ = SharedWrites  # views hold the record, so it cannot be replaced
     record.holders = holders  # type: ignore[attr-defined]
 
@@ -117,7 +117,7 @@ def _in_a_graph(records: list[Writes]) -> bool:
     nodes = [x for record in records for known in record.views if (x := known()) is not None]
     if any(x.tracked for x in nodes):
         return True
-    if max(x.serial for x in nodes) == next_serial() - 1:  # nothing has been made since
+    if next_serial() - min(x.serial for x in nodes) == len(nodes):  # nothing else was made since
         return False
     held = {id(x): x for x in gc.get_referrers(*nodes) if type(x) is tuple}
     return any(
@@ -147,5 +147,5 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     if copy is not False:
         return wrap(array.copy(order="K"))
     made = wrap(array.view())
-    _share(made.write_record(), [array])
+    _share(made.write_record(), {array.shape: array})
     return made
