@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -253,6 +254,12 @@ class Tensor(ArrayAttributes, Methods):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return numpy_functions.apply_function(function, args, kwargs)
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        found = importlib.import_module(f"{__name__}.array_api")  # loads when it is asked for
+        if api_version not in (None, *found.VERSIONS):
+            raise ValueError(f"__array_namespace__: no version {api_version!r} of the standard")
+        return found
 
     def __dlpack__(
         self,

@@ -1,0 +1,76 @@
+"""Functions of one flat vector, as optimizers of other packages such as SciPy want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_cnn.checks import mistake
+from autograd_cnn.engine.annotations import Function
+from autograd_cnn.engine.arguments import checked
+from autograd_cnn.engine.gradients import grad
+from autograd_cnn.engine.modes import enable_grad
+from autograd_cnn.func.tracing import result, result_type, take_apart
+from autograd_cnn.nn.module import Module
+from autograd_cnn.nn.utils import vector_to_parameters
+from autograd_cnn.tensor import Tensor
+
+
+class Objective(NamedTuple):
+    """A function of a flat vector, where to start, and the way back; see `objective`."""
+
+    fun: Callable[..., tuple[float, np.ndarray]]
+    """From a vector, and more arguments for the loss, to ``(value, gradient)``."""
+    x0: np.ndarray
+    unflatten: Callable[[Any], Any]
+    """From a vector to the structure of the start; a module takes the values in and is returned."""
+
+
+@checked
+def objective(loss: Function, start: Any) -> Objective:
+    """`loss` as a function of one float64 vector, for ``scipy.optimize.minimize(..., jac=True)``.
+
+    `start` is a module, or floating arrays, tensors and numbers in tuples, lists and dicts.  `loss`
+    gets the module, or the same structure of tensors, and returns a tensor of a single value.  The
+    vector holds the parameters that require gradients, or all of the structure.  ``fun`` writes it
+    into them in their own dtype, so float32 rounds it.  Everything else stays constant, but a
+    module in training mode updates its buffers in every evaluation.
+
+    >>> def loss(p):
+    ...     return ((p["x"] - 3.0) ** 2).sum() + (p["y"] * p["x"][0]) ** 2
+    >>> fun, x0, unflatten = ag.func.objective(loss, {"x": np.zeros(2), "y": 1.0})
+    >>> fun(x0)
+    (18.0, array([-6., -6.,  0.]))
+    >>> unflatten([3.0, 3.0, 0.0])
+    {'x': array([3., 3.]), 'y': 0.0}
+    """
+    parts: list[Tensor]
+    if isinstance(start, Module):
+        given, parts = start, [p for p in start.parameters() if p.requires_grad]
+    else:
+        argument = take_apart("objective", start, recording=False)
+        parts, given = argument.variables, argument.rebuild(argument.variables)
+    if not parts:
+        raise mistake("objective", "start", "a module or structure with floating values", start)
+
+    def fun(x: Any, *args: Any) -> tuple[float, np.ndarray]:
+        vector_to_parameters(x, parts)
+        with enable_grad():
+            value = loss(given, *args)
+        if not isinstance(value, Tensor) or value.size != 1:
+            raise mistake("objective", "what the loss returns", "a tensor of one value", value)
+        found = grad(value, parts, grad_outputs=np.ones_like(value.array), allow_unused=True)
+        flat = [np.zeros(p.size) if g is None else g.array.ravel() for p, g in zip(parts, found)]
+        return float(value.item()), np.concatenate(flat, dtype=np.float64)
+
+    def unflatten(x: Any) -> Any:
+        vector_to_parameters(x, parts)
+        if isinstance(start, Module):
+            return start
+        leaves = zip(argument.leaves, parts)
+        return argument.rebuild([result(p, result_type([x]), False) for x, p in leaves])
+
+    x0 = np.concatenate([p.array.ravel() for p in parts], dtype=np.float64)
+    return Objective(fun, x0, unflatten)
