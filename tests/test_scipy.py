@@ -52,7 +52,7 @@ def test_value_and_gradient() -> None:
 
 
 def test_logistic_regression_reaches_the_optimum_of_newton_s_method() -> None:
-    images, labels = digits()
+    images, labels = digits()[0]
     x = images[:300].reshape(300, -1).astype(np.float64)
     x /= x.max()
     y = np.asarray(labels[:300]) % 2
@@ -128,7 +128,7 @@ def test_what_the_loss_does_not_use_has_no_gradient() -> None:
 
 
 def test_wrong_arguments() -> None:
-    fun, x0, unflatten = objective(lambda p: p.sum(), np.zeros(3))
+    fun, _, unflatten = objective(lambda p: p.sum(), np.zeros(3))
     for call in (fun, unflatten):
         with pytest.raises(ValueError, match=r"vec must have the shape \(3,\)"):
             call(np.zeros(2))

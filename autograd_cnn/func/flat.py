@@ -19,13 +19,11 @@ from autograd_cnn.tensor import Tensor
 
 
 class Objective(NamedTuple):
-    """A function of a flat vector, where to start, and the way back; see `objective`."""
+    """A function of a flat vector, where it starts, and the way back; see `objective`."""
 
     fun: Callable[..., tuple[float, np.ndarray]]
-    """From a vector, and more arguments for the loss, to ``(value, gradient)``."""
     x0: np.ndarray
     unflatten: Callable[[Any], Any]
-    """From a vector to the structure of the start; a module takes the values in and is returned."""
 
 
 @checked
@@ -33,10 +31,11 @@ def objective(loss: Function, start: Any) -> Objective:
     """`loss` as a function of one float64 vector, for ``scipy.optimize.minimize(..., jac=True)``.
 
     `start` is a module, or floating arrays, tensors and numbers in tuples, lists and dicts.  `loss`
-    gets the module, or the same structure of tensors, and returns a tensor of a single value.  The
-    vector holds the parameters that require gradients, or all of the structure.  ``fun`` writes it
-    into them in their own dtype, so float32 rounds it.  Everything else stays constant, but a
-    module in training mode updates its buffers in every evaluation.
+    gets the module, or the same structure of tensors, then what ``fun`` gets besides the vector,
+    and returns a tensor of one value.  The vector holds the structure, or the parameters that
+    require gradients.  They keep their dtype, so float32 rounds it.  ``unflatten(vector)`` gives
+    the structure, or the module, with these values.  A module in training mode updates its buffers
+    in every evaluation.
 
     >>> def loss(p):
     ...     return ((p["x"] - 3.0) ** 2).sum() + (p["y"] * p["x"][0]) ** 2

@@ -1,7 +1,7 @@
 """Memory that tensors share with arrays of other libraries, by DLPack.
 
 PyTorch writes into memory that is marked as read-only, and no library tells others of its writes.
-So memory in a graph is copied, and shared memory must not get into a graph: backward raises.
+So memory in a graph is copied, and backward raises where a graph has taken shared memory.
 """
 
 from __future__ import annotations
@@ -13,32 +13,26 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import mistake
-from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import GraphError, Node, Writes, describe, next_serial, wrap
 from autograd_cnn.tensor.methods import dtype_of_move
-
-CPU = 1, 0
-"""The device of all tensors, in DLPack's numbers."""
 
 
 class SharedWrites(Writes):
     """The record of memory that arrays of other libraries see, whose writes nobody notes.
 
-    When the last of these arrays dies, that counts as a write.
+    `holders` has an entry for each of these arrays.  The end of one counts as a write.
     """
 
     holders: dict[object, Any]
-    """An entry per array of another library, for all records of this memory."""
 
-    @property  # type: ignore[override]
+    @property
     def serial(self) -> int:
         """The serial number at the last write; raises GraphError while there may be more."""
         if self.holders:
-            nodes = [node for known in self.views if (node := known()) is not None]
             raise GraphError(
-                f"a graph uses a tensor {describe(nodes[0]) if nodes else ''} whose memory another "
-                "library sees since __dlpack__ or from_dlpack, and could change; compute with a "
-                ".copy() of the tensor, or exchange it with copy=True"
+                "a graph uses memory that another library sees since __dlpack__ or from_dlpack, "
+                "and could change unnoticed; compute with a .copy() of that tensor, or exchange it "
+                "with copy=True"
             )
         return int(vars(self).get("serial", 0))
 
@@ -47,20 +41,30 @@ class SharedWrites(Writes):
         vars(self)["serial"] = value
 
     def add_detached(self, node: Node) -> None:
-        """Give `node`, on the same memory, a record that knows of the other library too."""
+        """Give `node`, on the same memory, a record with the same holders."""
         super().add_detached(node)
         _share(node.write_record(), self.holders)
 
-    def returned(self, holder: object) -> None:
+    def end(self, holder: object) -> None:
         """Note that an array of another library is gone."""
         del self.holders[holder]
         self.note()
 
 
+def _share(record: Any, holders: dict[object, Any]) -> None:
+    record.__class__ = SharedWrites  # tensors hold the record, so it cannot be replaced
+    record.holders = holders
+
+
 def export(
-    node: Node, stream: Any, max_version: Any, dl_device: Any, copy: bool | None
+    node: Node,
+    *,
+    stream: Any = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
 ) -> Any:
-    """The capsule of ``node.__dlpack__(...)``: a copy, unless nobody can see a write."""
+    """The method ``__dlpack__``: the memory itself if that is safe, or else a copy."""
     if node.tracked:
         raise BufferError(
             f"__dlpack__: the tensor {describe(node)} requires gradients, which other libraries do "
@@ -68,70 +72,49 @@ def export(
         )
     given = {"stream": stream, "max_version": max_version, "dl_device": dl_device}
     options = {name: value for name, value in given.items() if value is not None}
-    array, records = node.array, _records(node)
     if copy:
-        return array.__dlpack__(copy=True, **options)
+        return node.array.__dlpack__(copy=True, **options)
+    own: Any = node.write_record()
+    records = [r for known in own.sharing or () if (r := known()) is not None] or [own]
     reason = _why_not_shared(node, records)
     if reason and copy is False:
         raise BufferError(
             f"__dlpack__: the tensor {describe(node)} cannot be exported without a copy, because "
             f"{reason}; leave copy=False out"
         )
-    if reason:
-        return array.copy(order="K").__dlpack__(**options)
-    view = array.view()
+    view = node.array.copy(order="K") if reason else node.array.view()
     capsule = view.__dlpack__(**options)
-    holders = getattr(records[0], "holders", {})
-    for record in records:
-        _share(record, holders)
-    holders[holder := object()] = None
-    weakref.finalize(view, records[0].returned, holder).atexit = False  # type: ignore[attr-defined]
+    if not reason:
+        holders, holder = getattr(own, "holders", {}), object()
+        for record in records:
+            _share(record, holders)
+        holders[holder] = None
+        weakref.finalize(view, own.end, holder)
     return capsule
 
 
-def _share(record: Writes, holders: dict[object, Any]) -> None:
-    record.__class__ = SharedWrites  # views hold the record, so it cannot be replaced
-    record.holders = holders  # type: ignore[attr-defined]
-
-
-def _records(node: Node) -> list[Writes]:
-    """The records of all tensors on the memory of `node`, first its own."""
-    own = node.write_record()
-    others = [known() for known in own.sharing or ()]
-    return [own, *(r for r in others if r is not None and r is not own)]
-
-
 def _why_not_shared(node: Node, records: list[Writes]) -> str:
+    """Why a write of others would do harm, or why they could not use the memory."""
     if not node.array.flags.writeable:
         return "its memory is read-only"
-    if any(stride < 0 for stride in node.array.strides):  # ends the process in PyTorch
-        return "its strides are negative"
-    return "its memory is in a graph" if _in_a_graph(records) else ""
-
-
-def _in_a_graph(records: list[Writes]) -> bool:
-    """Whether a graph holds one of the tensors of these records.
-
-    Edges lead from results to inputs only, so Python's list of all objects tells who holds it.
-    """
+    if min(node.array.strides, default=0) < 0:
+        return "its strides are negative"  # which ends the process in PyTorch
     nodes = [x for record in records for known in record.views if (x := known()) is not None]
-    if any(x.tracked for x in nodes):
-        return True
-    if next_serial() - min(x.serial for x in nodes) == len(nodes):  # nothing else was made since
-        return False
-    held = {id(x): x for x in gc.get_referrers(*nodes) if type(x) is tuple}
-    return any(
-        isinstance(x, Node) and id(x.inputs) in held for x in gc.get_referrers(*held.values())
-    )
+    seen = any(x.tracked for x in nodes)
+    if not seen and next_serial() - min(x.serial for x in nodes) > len(nodes):  # others followed
+        # Edges lead from results to inputs, so only the garbage collector knows the results.
+        held = {id(x): x for x in gc.get_referrers(*nodes) if type(x) is tuple}
+        results = [x for x in gc.get_referrers(*held.values()) if isinstance(x, Node)]
+        seen = any(id(x.inputs) in held for x in results)
+    return "its memory is in a graph" if seen else ""
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
     """A constant with the values of an array of another library, such as a PyTorch tensor.
 
     It is a copy, in the same order in memory.  With ``copy=False`` it shares the memory, so each
-    sees what the other writes; then backward raises GraphError if a graph used the tensor, because
-    no graph could notice such a write.  Raises BufferError where the memory cannot be shared, and
-    for arrays that require gradients.
+    sees what the other writes.  Backward raises GraphError if a graph used such a tensor.  Raises
+    BufferError where memory cannot be shared, and for arrays that require gradients.
 
     >>> array = np.array([1.0, 2.0])
     >>> shared = ag.from_dlpack(array, copy=False)
@@ -142,10 +125,10 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     dtype_of_move("from_dlpack", device)
     if not hasattr(x, "__dlpack__"):
         raise mistake("from_dlpack", "x", "an array with the method __dlpack__", x)
-    array = np.from_dlpack(x, **({} if copy is None else {"copy": copy}))
-    as_numbers("from_dlpack", "x", array)
+    options: Any = {} if copy is None else {"copy": copy}
+    array = np.from_dlpack(x, **options)
     if copy is not False:
         return wrap(array.copy(order="K"))
     made = wrap(array.view())
-    _share(made.write_record(), {array.shape: array})
+    _share(made.write_record(), {"the source": array})
     return made
