@@ -214,6 +214,68 @@ def test_every_dtype_and_layout_goes_and_comes_back(name: str, copy: bool | None
     np.testing.assert_array_equal(again.numpy(), array)
 
 
+# ----------------------------------------------------------------------------- PyTorch and JAX
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_pytorch_takes_tensors_and_gives_them(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    array = LAYOUTS[name]()
+    t = ag.from_dlpack(array)
+    for take in (torch.from_dlpack, torch.tensor, torch.as_tensor, torch.asarray):
+        theirs = take(t)
+        assert str(theirs.dtype) == f"torch.{array.dtype}"
+        np.testing.assert_array_equal(theirs.numpy(), array)
+        if array.size and take is not torch.tensor:
+            assert [n * array.itemsize for n in theirs.stride()] == list(t.numpy().strides)
+        for back in (ag.from_dlpack(theirs), ag.tensor(theirs)):
+            assert (back.dtype, back.requires_grad) == (array.dtype, False)
+            np.testing.assert_array_equal(back.numpy(), array)
+    for copy in (None, True):
+        np.testing.assert_array_equal(torch.from_dlpack(t[..., None], copy=copy)[..., 0], array)
+    turned = t.T[::-1] if t.ndim else t  # negative strides would end the process
+    np.testing.assert_array_equal(torch.from_dlpack(turned), turned.numpy())
+
+
+def test_pytorch_writes_where_it_may() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x, t = leaf(2.0, 3.0), ag.tensor([1.0, 2.0])
+    y = (x * t).sum()
+    torch.from_dlpack(t)[0] = 77.0
+    torch.from_dlpack(x.detach())[0] = 77.0
+    torch.from_dlpack(ag.broadcast_to(ag.tensor([1.0]), (2,)))[0] = 77.0
+    assert t.tolist() == [1.0, 2.0]
+    y.backward()
+    assert x.grad.tolist() == [1.0, 2.0]
+    del y
+    theirs = torch.from_dlpack(t, copy=False)
+    theirs[0] = 5.0
+    assert t.tolist() == [5.0, 2.0]
+    with pytest.raises(ag.GraphError, match="another library sees"):
+        (x * t).sum().backward()
+    del theirs
+    torch.tensor(t)  # takes a copy of shared memory, which ends at once
+    (x * t).sum().backward()
+    for take in (torch.from_dlpack, torch.tensor, torch.as_tensor):
+        with pytest.raises(BufferError, match=r"export \.detach\(\) of it"):
+            take(x)
+    with pytest.raises(BufferError, match="requires? grad"):
+        ag.from_dlpack(torch.ones(2, requires_grad=True))
+    mine = ag.from_dlpack(theirs := torch.ones(2), copy=False)
+    theirs += 1.0
+    assert mine.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_jax_takes_tensors_and_gives_them(name: str) -> None:
+    jnp = pytest.importorskip("jax.numpy", reason="JAX is not installed")
+    array = LAYOUTS[name]()
+    t = ag.from_dlpack(array)
+    for theirs in (jnp.asarray(t), jnp.asarray(t.numpy())):
+        np.testing.assert_array_equal(np.asarray(theirs), array.astype(theirs.dtype))
+        np.testing.assert_array_equal(ag.from_dlpack(theirs).numpy(), array.astype(theirs.dtype))
+
+
 # ------------------------------------------------------------------- shared memory meets a graph
 
 

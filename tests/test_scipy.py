@@ -53,7 +53,7 @@ def test_value_and_gradient() -> None:
 
 def test_logistic_regression_reaches_the_optimum_of_newton_s_method() -> None:
     images, labels = digits()[0]
-    x = images[:300].reshape(300, -1).astype(np.float64)
+    x = images[:300, 0, 4:24:2, 4:24:2].reshape(300, -1).astype(np.float64)
     x /= x.max()
     y = np.asarray(labels[:300]) % 2
     model = nn.Linear(x.shape[1], 1).double()
@@ -67,7 +67,7 @@ def test_logistic_regression_reaches_the_optimum_of_newton_s_method() -> None:
     found = minimize(fun, x0, options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1000})
 
     ones, w = np.column_stack([x, np.ones(len(x))]), np.zeros(x.shape[1] + 1)
-    for _ in range(30):  # Newton's method
+    for _ in range(12):  # Newton's method
         p = 1.0 / (1.0 + np.exp(-ones @ w))
         g = ones.T @ (p - y) / len(x) + penalty * w
         h = (ones * (p * (1 - p))[:, None]).T @ ones / len(x) + penalty * np.eye(len(w))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,25 +17,21 @@ from autograd_cnn.nn.module import Module
 from autograd_cnn.nn.utils import vector_to_parameters
 from autograd_cnn.tensor import Tensor
 
-
-class Objective(NamedTuple):
-    """A function of a flat vector, where it starts, and the way back; see `objective`."""
-
-    fun: Callable[..., tuple[float, np.ndarray]]
-    x0: np.ndarray
-    unflatten: Callable[[Any], Any]
+Objective = tuple[Callable[..., tuple[float, np.ndarray]], np.ndarray, Callable[[Any], Any]]
 
 
 @checked
 def objective(loss: Function, start: Any) -> Objective:
-    """`loss` as a function of one float64 vector, for ``scipy.optimize.minimize(..., jac=True)``.
+    """`loss` as a function of a vector, for ``scipy.optimize.minimize(fun, x0, jac=True)``.
+
+    Gives ``(fun, x0, unflatten)``: from a float64 vector to ``(value, gradient)``, where to start,
+    and from a vector to the structure of `start`, or to the module, with these values.
 
     `start` is a module, or floating arrays, tensors and numbers in tuples, lists and dicts.  `loss`
     gets the module, or the same structure of tensors, then what ``fun`` gets besides the vector,
     and returns a tensor of one value.  The vector holds the structure, or the parameters that
-    require gradients.  They keep their dtype, so float32 rounds it.  ``unflatten(vector)`` gives
-    the structure, or the module, with these values.  A module in training mode updates its buffers
-    in every evaluation.
+    require gradients.  They keep their dtype, so float32 rounds it.  A module in training mode
+    updates its buffers in every evaluation.
 
     >>> def loss(p):
     ...     return ((p["x"] - 3.0) ** 2).sum() + (p["y"] * p["x"][0]) ** 2
@@ -72,4 +68,4 @@ def objective(loss: Function, start: Any) -> Objective:
         return argument.rebuild([result(p, result_type([x]), False) for x, p in leaves])
 
     x0 = np.concatenate([p.array.ravel() for p in parts], dtype=np.float64)
-    return Objective(fun, x0, unflatten)
+    return fun, x0, unflatten
