@@ -56,22 +56,17 @@ def _share(record: Any, holders: dict[object, Any]) -> None:
     record.holders = holders
 
 
-def export(
-    node: Node,
-    *,
-    stream: Any = None,
-    max_version: tuple[int, int] | None = None,
-    dl_device: tuple[int, int] | None = None,
-    copy: bool | None = None,
-) -> Any:
-    """The method ``__dlpack__``: the memory itself if that is safe, or else a copy."""
+def export(node: Node, *, copy: bool | None = None, **options: Any) -> Any:
+    """The method ``__dlpack__``: the memory itself if that is safe, or else a copy.
+
+    The `options` are DLPack's: stream, max_version, dl_device.
+    """
     if node.tracked:
         raise BufferError(
             f"__dlpack__: the tensor {describe(node)} requires gradients, which other libraries do "
             "not pass on; export .detach() of it"
         )
-    given = {"stream": stream, "max_version": max_version, "dl_device": dl_device}
-    options = {name: value for name, value in given.items() if value is not None}
+    options = {name: value for name, value in options.items() if value is not None}
     if copy:
         return node.array.__dlpack__(copy=True, **options)
     own: Any = node.write_record()
