@@ -58,6 +58,7 @@ from autograd_cnn.tensor import Tensor as Tensor
 from autograd_cnn.tensor import from_numpy as from_numpy
 from autograd_cnn.tensor import tensor as tensor
 from autograd_cnn.tensor.creation import *
+from autograd_cnn.tensor.exchange import from_dlpack as from_dlpack
 
 if TYPE_CHECKING:
     from autograd_cnn import compat as compat

@@ -165,6 +165,7 @@ func.hessian(f=total)
 func.grad(f=total)
 func.value_and_grad(f=total)
 func.vjp(f=lambda: x(2))
+func.objective(loss=total, start=POINT)
 func.jvp(f=total, primals=(POINT,), tangents=(POINT,))
 func.hvp(f=total, primals=(POINT,), tangents=(POINT,))
 testing.gradcheck(func=ag.exp, inputs=[POINT])
@@ -214,7 +215,7 @@ def activations() -> list[str]:
 
 
 # Arguments that hold functions' own inputs, which are tested where they are used.
-NEVER_SPOILT = {"inputs", "primals", "tangents", "output"}
+NEVER_SPOILT = {"inputs", "primals", "tangents", "output", "start"}
 TEXTS = [
     *activations(),
     *OTHERS.split("\n"),

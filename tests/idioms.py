@@ -310,7 +310,7 @@ X.to("cuda")  =>  there is no device 'cuda'
 X.cuda()  =>  all runs on the CPU
 X.half()  =>  write x.astype('float16')
 X.type(ag.float64)  =>  write x.astype(dtype)
-X.device  =>  all runs on the CPU
+X.device  ==  "cpu"
 X.is_cuda  =>  all runs on the CPU
 X.new_zeros(2)  =>  write ag.zeros(size, dtype=x.dtype)
 X.data_ptr()  =>  x.numpy()

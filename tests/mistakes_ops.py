@@ -97,6 +97,8 @@ ag.any("a")  =>  TypeError: any: x must be an array of numbers, got 'a'
 ag.count_nonzero("a")  =>  TypeError: count_nonzero: x must be an array of numbers, got 'a'
 ag.nonzero("a")  =>  TypeError: nonzero: x must be an array of numbers, got 'a'
 # new tensors
+ag.from_dlpack([1.0])  =>  TypeError: from_dlpack: x must be an array with the method __dlpack__, got
+ag.from_dlpack(np.ones(2), device="cuda")  =>  TypeError: from_dlpack: there is no device 'cuda'
 ag.zeros(2, -1)  =>  ValueError: zeros: size must be at least 0, got -1
 ag.ones(1.5)  =>  TypeError: ones: size must be an integer or a tuple of integers, got (1.5,)
 ag.empty((2,), "nonsense")  =>  TypeError: empty: data type 'nonsense' not understood

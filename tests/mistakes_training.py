@@ -25,6 +25,9 @@ func.value_and_grad(squares)(np.ones(2))  =>  ValueError: value_and_grad: ...sin
 func.vjp(total, np.ones(2))[1](np.ones(3))  =>  ValueError: vjp: direction 0 ...(3,)
 func.jvp(total, (np.ones(2),), (np.ones(3),))
     =>  ValueError: jvp: direction 0 ...(3,)... must have shape (2,)
+func.objective(total, [])  =>  TypeError: objective: start must be a module or structure with floating
+func.objective(3.0, np.ones(2))  =>  TypeError: objective: loss must be a function, got 3.0
+func.objective(lambda x: x, np.ones(2))[0](np.ones(2))  =>  TypeError: objective: what the loss returns must
 func.hvp(total, np.ones(2), np.ones(2))  =>  TypeError: hvp: primals must be a tuple or a list
 func.jacrev(total, argnums=2)(np.ones(2))  =>  ValueError: jacrev: argnums 2 but 1
 func.functional_call(nn.Linear(2, 1), {"scale": x(1)}, x(2))

@@ -21,6 +21,7 @@ LAZY = [
     "autograd_cnn.nn.recurrent",
     "autograd_cnn.nn.weights",
     "autograd_cnn.onnx",
+    "autograd_cnn.tensor.array_api",
     "autograd_cnn.tensor.types",
     "autograd_cnn.testing",
     "autograd_cnn.training",

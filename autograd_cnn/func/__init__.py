@@ -7,12 +7,13 @@ are arrays for arrays and tensors for tensors.
 array([2., 4.])
 """
 
+from autograd_cnn.func.flat import objective
 from autograd_cnn.func.gradients import grad, hvp, jvp, value_and_grad, vjp
 from autograd_cnn.func.matrices import hessian, jacfwd, jacobian, jacrev
 from autograd_cnn.func.modules import functional_call
 
 __all__ = [
     "functional_call", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp",
-    "value_and_grad", "vjp",
+    "objective", "value_and_grad", "vjp",
 ]  # fmt: skip
 __dir__ = __all__.copy

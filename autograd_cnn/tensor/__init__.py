@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,7 +16,7 @@ from autograd_cnn.engine.arguments import as_numbers, checked, tensors
 from autograd_cnn.engine.backward import backpropagate
 from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
 from autograd_cnn.engine.node import GraphError, Handle, Node, describe, fill_node, values, wrap
-from autograd_cnn.tensor import numpy_functions
+from autograd_cnn.tensor import exchange, numpy_functions
 from autograd_cnn.tensor.array import ArrayAttributes
 from autograd_cnn.tensor.methods import Methods
 from autograd_cnn.tensor.numpy_special import refuse_hidden_conversion
@@ -239,7 +240,7 @@ class Tensor(ArrayAttributes, Methods):
                 f"a result of {self.op.name} cannot be {done} with its graph; use .detach()"
             )
 
-    # ---------------------------------------------------------------------------- NumPy's protocols
+    # ---------------------------------------------------------------------------- others' protocols
 
     def __array__(
         self, dtype: Any = None, copy: bool | None = None
@@ -253,6 +254,14 @@ class Tensor(ArrayAttributes, Methods):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return numpy_functions.apply_function(function, args, kwargs)
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        return importlib.import_module(f"{__name__}.array_api")  # which loads when asked for
+
+    __dlpack__ = exchange.export
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # the CPU
 
 
 Node.result_type = Tensor

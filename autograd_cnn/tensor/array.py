@@ -39,6 +39,7 @@ class ArrayAttributes(Node):
     dtype: np.dtype[Any] = _of_array("dtype", "NumPy dtype of the values.", "dtype('float32')")
     ndim: int = _of_array("ndim", "Number of axes.", "2")
     nbytes: int = _of_array("nbytes", "Memory of the values, in bytes.", "8")
+    device = "cpu"
 
     @property
     def size(self) -> int:

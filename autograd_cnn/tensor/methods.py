@@ -115,7 +115,7 @@ def dtype_of_move(where: str, *given: Any) -> Any:
 
 
 @explains("""tensor:
-    H allclose apply_ asnumpy assign assign_add bfloat16 bincount cuda data_ptr detach_ device
+    H allclose apply_ asnumpy assign assign_add bfloat16 bincount cuda data_ptr detach_
     element_size eq equal eval expand_as fill flat ge get_device grad_fn gradient gt half imag
     indices is_contiguous is_cuda is_floating_point is_sparse isclose isfinite isinf isnan itemsize
     le lt map_ mps nan_to_num ndimension ne nelement new_empty new_full new_ones new_tensor
@@ -265,7 +265,7 @@ class Methods(Adopted, Operators):
         wanted = dtype_of_move("to", device, *target, dtype)
         return self.astype(self.array.dtype if wanted is None else wanted, copy=bool(copy))
 
-    type_as = cpu = contiguous = to
+    type_as = cpu = contiguous = to_device = to
 
     def fill_(self, value: Any) -> Self:
         """Every value replaced by `value`, in place; returns the tensor.
