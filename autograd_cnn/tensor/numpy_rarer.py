@@ -37,7 +37,7 @@ def _moved(name: str, arrange: Callable[..., Any], *xs: Any) -> Any:
 
 
 def moves(function: Callable[..., Any], before: int = 0, inputs: int = 1) -> Callable[..., Any]:
-    """A function of NumPy that moves values: `inputs` arrays, `before` settings and others behind."""
+    """A function of NumPy that moves the values of arrays, with settings before and behind them."""
 
     def call(*args: Any, **settings: Any) -> Any:
         first, xs, rest = args[:before], args[before : before + inputs], args[before + inputs :]
@@ -178,8 +178,7 @@ def polyfit(x: Any, y: Any, deg: int) -> Array:
 
 def heaviside(x: Any, h: Any) -> Array:
     """0 below 0, 1 above and h at 0; the gradient of x is 0."""
-    plain = values(x)
-    return where(plain == 0.0, h, where(np.isnan(plain), plain, (plain > 0.0) * 1.0))
+    return where(values(x) == 0.0, h, 0.5 * (arithmetic.sign(x) + 1.0))
 
 
 def fmax(x: Any, y: Any) -> Array:

@@ -32,6 +32,7 @@ class _Call(NamedTuple):
         ]
 
 
+# ruff: noqa: D102 - calls are those of the function
 class primitive:  # noqa: N801 - HIPS autograd's name
     """A function on plain arrays, with gradients by `defvjp`; any argument may hold tensors.
 

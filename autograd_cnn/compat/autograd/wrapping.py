@@ -27,7 +27,8 @@ def joined(x: Any) -> Any:
     """A list or tuple that holds tensors as one tensor, as ``np.array`` makes arrays of numbers."""
     if isinstance(x, Node) or not holds_tensors(x):
         return x
-    return stack([y if isinstance(y, Node) else np.asarray(y) for y in map(joined, x)])
+    parts: list[Any] = [y if isinstance(y, Node) else np.asarray(y) for y in map(joined, x)]
+    return stack(parts)
 
 
 def _wrapped(name: str, function: Any) -> Any:
