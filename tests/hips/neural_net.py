@@ -11,9 +11,7 @@ PENALTY, BATCH = 0.01, 20
 
 
 def layers(sizes, scale, rng):
-    return [
-        (scale * rng.randn(m, n), scale * rng.randn(n)) for m, n in zip(sizes[:-1], sizes[1:])
-    ]
+    return [(scale * rng.randn(m, n), scale * rng.randn(n)) for m, n in zip(sizes[:-1], sizes[1:])]
 
 
 def log_probabilities(params, inputs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,9 +39,11 @@ def check_grads(
 
         checked: Callable[..., Any] = along
         for n in range(1, order + 1):
-            slope = (checked(_STEP) - checked(-_STEP)) / (2.0 * _STEP)
-            checked = grad(checked)
-            found = checked(0.0)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Output seems independent")
+                slope = (checked(_STEP) - checked(-_STEP)) / (2.0 * _STEP)
+                checked = grad(checked)
+                found = checked(0.0)
             if not np.isclose(found, slope, rtol=_TOLERANCE, atol=_TOLERANCE):
                 raise AssertionError(f"check_grads: derivative {n} is {found}, not {slope}")
 
