@@ -7,13 +7,13 @@ import subprocess
 import sys
 from typing import Any
 
+import autograd_cnn.compat.autograd.numpy.linalg as npl
+import autograd_cnn.compat.autograd.numpy.random as npr
 import numpy as onp
 import pytest
 
 import autograd_cnn as ag
 import autograd_cnn.compat.autograd.numpy as np
-import autograd_cnn.compat.autograd.numpy.linalg as npl
-import autograd_cnn.compat.autograd.numpy.random as npr
 from autograd_cnn.compat import autograd
 from autograd_cnn.compat.autograd import (
     checkpoint,

@@ -386,6 +386,10 @@ def test_functions_at_their_kinks_and_holes() -> None:
     assert np.isnan(np.heaviside(tracked(np.nan), 1.0).item())
     assert slope(lambda x: np.vander(x, 3), [0.0]) == [1.0]
     assert slope(lambda x: np.linspace(x, 3.0, 1), 2.0) == 1.0
+    for options in ((0, np.zeros((1, 2))), {"axis": 0, "out": np.zeros((1, 2))}):
+        more, named = (options, {}) if isinstance(options, tuple) else ((), options)
+        with pytest.raises(TypeError, match=r"np\.compress: no op takes out="):
+            np.compress([True], tracked(X), *more, **named)
 
 
 def test_functions_of_values_with_nan_and_of_nothing_else() -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from autograd_cnn import ops
 from autograd_cnn.engine.node import Node, values
 from autograd_cnn.tensor import numpy_compositions as composed
-from autograd_cnn.tensor import numpy_rarer as rarer
+from autograd_cnn.tensor.numpy_rarer import RARER_UFUNCS
 from autograd_cnn.tensor.numpy_special import SPECIAL, copied, plots, refuse
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
@@ -34,9 +34,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.rad2deg: ops.trigonometry.degrees,
     np.deg2rad: ops.trigonometry.radians,
     np.vecdot: composed.vecdot,
-    np.heaviside: rarer.heaviside,
-    np.fmax: rarer.fmax,
-    np.fmin: rarer.fmin,
+    **RARER_UFUNCS,
 }
 _CONSTANT_UFUNC_NAMES = """
 less less_equal equal not_equal greater greater_equal isnan isinf isfinite signbit logical_and

@@ -36,37 +36,17 @@ def _moved(name: str, arrange: Callable[..., Any], *xs: Any) -> Any:
     return tuple(line[p] for p in places) if isinstance(places, tuple) else line[places]
 
 
-def moves(function: Callable[..., Any], before: int = 0, inputs: int = 1) -> Callable[..., Any]:
-    """A function of NumPy that moves the values of arrays, with settings before and behind them."""
+def moves(function: Callable[..., Any], before: int = 0) -> Callable[..., Any]:
+    """A function of NumPy that moves the values of an array, with `before` settings before it."""
 
     def call(*args: Any, **settings: Any) -> Any:
-        first, xs, rest = args[:before], args[before : before + inputs], args[before + inputs :]
-        first, rest = (tuple(map(values, given)) for given in (first, rest))
-        return _moved(function.__name__, lambda *p: function(*first, *p, *rest, **settings), *xs)
+        if settings.get("out") is not None or args[3 if before else 4 :]:
+            raise TypeError(f"np.{function.__name__}: no op takes out=; write y = x[kept]")
+        first, rest = (tuple(map(values, part)) for part in (args[:before], args[before + 1 :]))
+        arrange = lambda p: function(*first, p, *rest, **settings)  # noqa: E731
+        return _moved(function.__name__, arrange, args[before])
 
     return call
-
-
-def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
-    """The values of `arr` with others before the places `obj`."""
-    return _moved("insert", lambda p, q: np.insert(p, obj, q, axis), arr, values)
-
-
-def choose(a: Any, choices: Any, *, mode: Any = "raise") -> Array:
-    """At each place the value of the choice that `a` counts."""
-    return _moved("choose", lambda *p: np.choose(values(a), p, mode=mode), *choices)
-
-
-def select(condlist: Any, choicelist: Any, default: Any = 0.0) -> Array:
-    """At each place the value of the first choice whose condition holds."""
-    tests = [values(c) for c in condlist]
-    return _moved("select", lambda d, *p: np.select(tests, p, d), default, *choicelist)
-
-
-def partition(a: Array, kth: Any, axis: int = -1) -> Array:
-    """The values sorted as far as the places `kth` need."""
-    order = np.argpartition(values(a), kth, axis=axis)
-    return pick.take_along_axis(a, indices=order, axis=axis)
 
 
 # ----------------------------------------------------------------------- lines through given points
@@ -110,12 +90,6 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, axis: 
     steps = np.linspace(0.0, 1.0, num, endpoint, dtype=span.dtype)
     out = start + steps.reshape((-1, *(1,) * span.ndim)) * span
     return shape.moveaxis(out, source=0, destination=axis)
-
-
-def unwrap(p: Array, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Array:
-    """The values without jumps of whole periods, which count as constants."""
-    plain = values(p)
-    return p + (np.unwrap(plain, discont, axis, period=period) - plain)
 
 
 # ---------------------------------------------------------------------- sliding sums, polynomials
@@ -171,25 +145,6 @@ def polyfit(x: Any, y: Any, deg: int) -> Array:
     left = vander(x, deg + 1)
     size = reduce.guarded_sqrt(reduce.sum(left * left, axis=0))
     return (product.matmul(matrix.pinv(left / size), y).T / size).T
-
-
-# ------------------------------------------------------------------------- functions of each value
-
-
-def heaviside(x: Any, h: Any) -> Array:
-    """0 below 0, 1 above and h at 0; the gradient of x is 0."""
-    return where(values(x) == 0.0, h, 0.5 * (arithmetic.sign(x) + 1.0))
-
-
-def fmax(x: Any, y: Any) -> Array:
-    """The larger value, or the one that is not NaN; half of the gradient to each at a tie."""
-    x, y = _read("fmax", x, y)
-    return where(np.isnan(values(x)), y, where(np.isnan(values(y)), x, arithmetic.maximum(x, y)))
-
-
-def fmin(x: Any, y: Any) -> Array:
-    """The smaller value, or the one that is not NaN; half of the gradient to each at a tie."""
-    return -fmax(*(-z for z in _read("fmin", x, y)))
 
 
 def sinc(x: Array) -> Array:
@@ -255,12 +210,41 @@ def apply_along_axis(
     )
 
 
-_HERE = """apply_along_axis choose convolve correlate cov cross ediff1d i0 insert interp linspace
-partition polyfit polyval select sinc trapezoid unwrap vander"""
-RARER: dict[Any, Callable[..., Any]] = {getattr(np, n): globals()[n] for n in _HERE.split()}
-RARER |= {f: moves(f) for f in (np.delete, np.resize, np.rollaxis)}
-RARER |= {np.compress: moves(np.compress, 1), np.extract: moves(np.extract, 1)}
-RARER |= {np.linalg.cross: cross, np.diagflat: lambda v, k=0: pick.diag(shape.ravel(v), k=k)}
+# fmt: off
+RARER: dict[Any, Callable[..., Any]] = {
+    **{f: moves(f) for f in (np.delete, np.resize, np.rollaxis)},
+    **{f: moves(f, before=1) for f in (np.compress, np.extract)},
+    np.insert: lambda arr, obj, values, axis=None: _moved(
+        "insert", lambda p, q: np.insert(p, obj, q, axis), arr, values),
+    np.choose: lambda a, choices, *, mode="raise": _moved(
+        "choose", lambda *p: np.choose(values(a), p, mode=mode), *choices),
+    np.select: lambda condlist, choicelist, default=0.0: _moved(
+        "select", lambda d, *p: np.select([*map(values, condlist)], p, d), default, *choicelist),
+    np.partition: lambda a, kth, axis=-1: pick.take_along_axis(
+        a, indices=np.argpartition(values(a), kth, axis=axis), axis=axis),
+    np.unwrap: lambda p, discont=None, axis=-1, *, period=2.0 * math.pi: (
+        p + (np.unwrap(values(p), discont, axis, period=period) - values(p))),
+    np.vander: vander, np.polyval: polyval, np.polyfit: polyfit, np.ediff1d: ediff1d,
+    np.interp: interp, np.trapezoid: trapezoid, np.linspace: linspace, np.sinc: sinc, np.i0: i0,
+    np.convolve: convolve, np.correlate: correlate, np.cross: cross, np.linalg.cross: cross,
+    np.cov: cov, np.apply_along_axis: apply_along_axis,
+    np.diagflat: lambda v, k=0: pick.diag(shape.ravel(v), k=k),
+}
+# fmt: on
 if hasattr(np, "unstack"):
     RARER[np.unstack] = moves(np.unstack)
 """Functions by NumPy's, which are called with NumPy's arguments."""
+
+
+def fmax(x: Any, y: Any) -> Array:
+    """The larger value, or the one that is not NaN; half of the gradient to each at a tie."""
+    x, y = _read("fmax", x, y)
+    return where(np.isnan(values(x)), y, where(np.isnan(values(y)), x, arithmetic.maximum(x, y)))
+
+
+RARER_UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
+    np.fmax: fmax,
+    np.fmin: lambda x, y: -fmax(*(-v for v in _read("fmin", x, y))),
+    np.heaviside: lambda x, h: where(values(x) == 0.0, h, 0.5 * (arithmetic.sign(x) + 1.0)),
+}
+"""heaviside passes a gradient to h at 0, and none to x."""

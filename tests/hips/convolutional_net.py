@@ -1,7 +1,8 @@
 """Convolution and pooling written with slices, with all weights in one vector."""
 
-import autograd_cnn.compat.autograd.numpy as np
 import autograd_cnn.compat.autograd.numpy.random as npr
+
+import autograd_cnn.compat.autograd.numpy as np
 from autograd_cnn.compat.autograd import value_and_grad
 from autograd_cnn.compat.autograd.scipy.special import logsumexp
 

@@ -1,7 +1,8 @@
 """A smoke simulation whose first wind is found so that the smoke ends in a given shape."""
 
-import autograd_cnn.compat.autograd.numpy as np
 import autograd_cnn.compat.autograd.numpy.random as npr
+
+import autograd_cnn.compat.autograd.numpy as np
 from autograd_cnn.compat.autograd import checkpoint, value_and_grad
 
 SIDE, STEPS = 8, 4

@@ -1,7 +1,8 @@
 """A mixture of Gaussians by its likelihood, with Newton steps through the Hessian's products."""
 
-import autograd_cnn.compat.autograd.numpy as np
 import autograd_cnn.compat.autograd.numpy.random as npr
+
+import autograd_cnn.compat.autograd.numpy as np
 import autograd_cnn.compat.autograd.scipy.stats.multivariate_normal as mvn
 from autograd_cnn.compat.autograd import grad, hessian_vector_product
 from autograd_cnn.compat.autograd.misc.flatten import flatten_func

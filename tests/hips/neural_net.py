@@ -1,7 +1,8 @@
 """A classifier with two hidden layers and a Gaussian prior, trained by Adam on batches."""
 
-import autograd_cnn.compat.autograd.numpy as np
 import autograd_cnn.compat.autograd.numpy.random as npr
+
+import autograd_cnn.compat.autograd.numpy as np
 from autograd_cnn.compat.autograd import grad
 from autograd_cnn.compat.autograd.misc import flatten
 from autograd_cnn.compat.autograd.misc.optimizers import adam
@@ -11,7 +12,7 @@ PENALTY, BATCH = 0.01, 20
 
 
 def layers(sizes, scale, rng):
-    return [(scale * rng.randn(m, n), scale * rng.randn(n)) for m, n in zip(sizes[:-1], sizes[1:])]
+    return [(scale * rng.randn(m, n), scale * rng.randn(n)) for m, n in zip(sizes[:-1], sizes[1:])]  # noqa: RUF007
 
 
 def log_probabilities(params, inputs):

@@ -1,7 +1,8 @@
 """A recurrent net and an LSTM that predict the next character, with dicts of weights."""
 
-import autograd_cnn.compat.autograd.numpy as np
 import autograd_cnn.compat.autograd.numpy.random as npr
+
+import autograd_cnn.compat.autograd.numpy as np
 from autograd_cnn.compat.autograd import grad
 from autograd_cnn.compat.autograd.misc.optimizers import rmsprop, sgd
 from autograd_cnn.compat.autograd.scipy.special import expit, logsumexp
@@ -45,7 +46,7 @@ def run():
         def loss(params, i=0):
             hidden = np.repeat(params["hidden"], 3, axis=0)
             state, total = (hidden, *(np.zeros((3, SIZE)),) * memories), 0.0
-            for now, following in zip(series, series[1:]):
+            for now, following in zip(series, series[1:]):  # noqa: RUF007
                 state = cell(params, state, now)
                 scores = affine(params["predict"], state[0])
                 chances = scores - logsumexp(scores, axis=1, keepdims=True)

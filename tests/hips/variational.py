@@ -1,7 +1,8 @@
 """Black-box variational inference: a Gaussian fitted to a density by samples of its bound."""
 
-import autograd_cnn.compat.autograd.numpy as np
 import autograd_cnn.compat.autograd.numpy.random as npr
+
+import autograd_cnn.compat.autograd.numpy as np
 from autograd_cnn.compat.autograd import grad
 from autograd_cnn.compat.autograd.misc.optimizers import adam
 from autograd_cnn.compat.autograd.scipy.stats import norm

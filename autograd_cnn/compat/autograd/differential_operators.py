@@ -45,13 +45,12 @@ def _tensor(x: Any) -> Any:
     return wrap(x) if isinstance(x, np.ndarray) else x
 
 
-def _nary(transform: Function) -> Callable[..., Function]:
+def _nary(transform: Function, summary: str) -> Callable[..., Function]:
     """The operator with `argnum`, from one on functions of one argument, of tensors.
 
     Of several positions the one argument is their tuple, and so is its gradient.
     """
 
-    @functools.wraps(transform)
     def operator(fun: Function, argnum: int | Sequence[int] = 0) -> Function:
         single = isinstance(argnum, int)
         places: Any = [argnum] if single else argnum
@@ -71,79 +70,60 @@ def _nary(transform: Function) -> Callable[..., Function]:
 
         return derivative
 
+    operator.__doc__ = summary
     return operator
 
 
-@_nary
-def grad(f: Function, x: Any) -> Any:
+grad = _nary(
+    lambda f, x: func.grad(f)(x),
     """The gradient of a function with one value, in the structure of the argument `argnum`.
 
     >>> from autograd_cnn.compat.autograd import grad
     >>> float(grad(lambda x, y: x * y)(2, 3.0)), grad(lambda p: p["w"].sum())({"w": np.ones(2)})
     (3.0, {'w': array([1., 1.])})
-    """
-    return func.grad(f)(x)
+    """,
+)
+value_and_grad = _nary(
+    lambda f, x: func.value_and_grad(f)(x),
+    "``(value, gradient)``, as ``scipy.optimize.minimize(..., jac=True)`` takes it.",
+)
+grad_and_aux = _nary(
+    lambda f, x: func.grad(f, has_aux=True)(x),
+    "``(gradient, aux)`` of a function that returns ``(value, aux)``.",
+)
+make_jvp = _nary(
+    lambda f, x: lambda v: _each(_plain, func.jvp(f, (x,), (_each(_floating, v),))),
+    "The function from a direction v to ``(value, Jacobian times v)``.",
+)
+deriv = _nary(
+    lambda f, x: func.jvp(f, (x,), (_each(np.ones_like, x),))[1],
+    "The Jacobian times ones: the derivative by a number.",
+)
+jacobian = _nary(
+    lambda f, x: func.jacrev(f)(x),
+    "The Jacobian, of the shape of the output and then that of the argument.",
+)
+hessian = _nary(lambda f, x: func.hessian(f)(x), "The Jacobian of the Jacobian.")
+make_hvp = _nary(
+    lambda f, x: make_vjp(func.grad(f))(x),
+    "``(hvp, gradient)``; ``hvp(v)`` is the Hessian times v.",
+)
 
 
-@_nary
-def value_and_grad(f: Function, x: Any) -> Any:
-    """``(value, gradient)``, as ``scipy.optimize.minimize(..., jac=True)`` takes it."""
-    return func.value_and_grad(f)(x)
-
-
-@_nary
-def grad_and_aux(f: Function, x: Any) -> Any:
-    """``(gradient, aux)`` of a function that returns ``(value, aux)``."""
-    return func.grad(f, has_aux=True)(x)
-
-
-@_nary
-def make_vjp(f: Function, x: Any) -> Any:
-    """``(vjp, value)``; ``vjp(g)`` is g times the Jacobian."""
+def _pulled(f: Function, x: Any) -> Any:
     value, pull = func.vjp(f, x)
     return lambda g: _each(_plain, pull(_each(_floating, g))[0]), value
 
 
-@_nary
-def make_jvp(f: Function, x: Any) -> Any:
-    """The function from a direction v to ``(value, Jacobian times v)``."""
-    return lambda v: _each(_plain, func.jvp(f, (x,), (_each(_floating, v),)))
-
-
-@_nary
-def elementwise_grad(f: Function, x: Any) -> Any:
-    """The sum of the rows of the Jacobian: the derivative of a function of single values.
-
-    >>> from autograd_cnn.compat.autograd import elementwise_grad
-    >>> elementwise_grad(elementwise_grad(lambda x: x**3))(np.array([1.0, 2.0]))
-    array([ 6., 12.])
-    """
+def _summed(f: Function, x: Any) -> Any:
     value, pull = func.vjp(f, x)
     return pull(_each(np.ones_like, value))[0]
 
 
-@_nary
-def deriv(f: Function, x: Any) -> Any:
-    """The Jacobian times ones: the derivative by a number."""
-    return func.jvp(f, (x,), (_each(np.ones_like, x),))[1]
-
-
-@_nary
-def jacobian(f: Function, x: Any) -> Any:
-    """The Jacobian, of the shape of the output and then that of the argument."""
-    return func.jacrev(f)(x)
-
-
-@_nary
-def hessian(f: Function, x: Any) -> Any:
-    """The Jacobian of the Jacobian."""
-    return func.hessian(f)(x)
-
-
-@_nary
-def make_hvp(f: Function, x: Any) -> Any:
-    """``(hvp, gradient)``; ``hvp(v)`` is the Hessian times v."""
-    return make_vjp(func.grad(f))(x)
+make_vjp = _nary(_pulled, "``(vjp, value)``; ``vjp(g)`` is g times the Jacobian.")
+elementwise_grad = _nary(
+    _summed, "The sum of the rows of the Jacobian: the derivative of a function of single values."
+)
 
 
 def hessian_vector_product(fun: Function, argnum: int = 0) -> Function:
