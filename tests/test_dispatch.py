@@ -14,16 +14,25 @@ import autograd_cnn as ag
 from autograd_cnn.tensor import numpy_functions, numpy_special
 from autograd_cnn.tensor.numpy_functions import CONSTANT_UFUNCS, CONSTANTS, FUNCTIONS, UFUNCS
 from autograd_cnn.tensor.numpy_special import SPECIAL
+from autograd_cnn.testing import gradgradcheck
 
 DOCS = Path(__file__).parents[1] / "docs"
 X = np.array([[0.4, -0.7], [1.1, 0.2]])
 Y = np.array([[0.9, 0.3], [0.6, 1.4]])
 SPD = np.array([[2.0, 0.3], [0.3, 1.5]])
 LINE = np.array([0.3, -0.7, 1.1, 0.5])
+LINE_AT = np.array([-1.0, 0.0, 0.3, 1.0])
 
 
 def tracked(x: Any) -> Any:
     return ag.tensor(x, requires_grad=True)
+
+
+def joined(found: Any) -> Any:
+    """The results of a call as one vector."""
+    if not isinstance(found, (list, tuple)):
+        return found.reshape((-1,))
+    return ag.hstack([joined(part) for part in found])
 
 
 def compare(found: Any, expected: Any) -> None:
@@ -179,6 +188,80 @@ CALLS: dict[Any, list[Any]] = {
         lambda x: np.linalg.vector_norm(x, keepdims=True),
     ],
     np.linalg.matrix_norm: [lambda x: np.linalg.matrix_norm(x[None], ord=1)],
+    np.interp: [
+        lambda x: np.interp(x, LINE_AT, LINE),
+        lambda x: np.interp([-0.9, 0.1, 0.7], LINE_AT[:4], x.reshape(-1)),
+        lambda x: np.interp([0.25, 0.85, 3.0, -3.0], np.sort(x, axis=None), LINE, -7.0, x[0, 0]),
+        lambda x: np.interp(x * 9.0, [0.1, 1.5, 0.7, 0.9], x.reshape(-1), period=2.0),
+        lambda x: np.interp(0.3, [0.1], x[:1, 0]),
+    ],
+    np.trapezoid: [
+        np.trapezoid,
+        lambda x: np.trapezoid(x, dx=0.5, axis=0),
+        lambda x: np.trapezoid(Y, x),
+        lambda x: np.trapezoid(x, [[0.3, 0.5], [1.0, 3.0]], axis=0),
+    ],
+    np.convolve: [
+        lambda x: np.convolve(x[0], LINE),
+        lambda x: np.convolve(LINE, x.reshape(-1)[:3], "same"),
+        lambda x: np.convolve(x.reshape(-1), LINE, "same"),
+        lambda x: np.convolve(LINE, x[1], mode="same"),
+        lambda x: np.convolve(x[0], LINE, mode="valid"),
+        lambda x: np.convolve(x.reshape(-1), x.reshape(-1)),
+    ],
+    np.correlate: [
+        lambda x: np.correlate(x[0], LINE, "full"),
+        lambda x: np.correlate(LINE, x.reshape(-1)[1:], "same"),
+        lambda x: np.correlate(x[0], LINE, "same"),
+        lambda x: np.correlate(x.reshape(-1)[1:], LINE),
+    ],
+    np.unwrap: [lambda x: np.unwrap(x * 9.0), lambda x: np.unwrap(x, 0.5, 0, period=1.3)],
+    np.sinc: [np.sinc, lambda x: np.sinc(x / 3.0), lambda x: np.sinc(x * x - x * X)],
+    np.i0: [np.i0, lambda x: np.i0(x * 20.0) / 1e8],
+    np.compress: [lambda x: np.compress([True, False], x, 1), lambda x: np.compress([0, 1, 1], x)],
+    np.extract: [lambda x: np.extract(X > 0.0, x)],
+    np.choose: [lambda x: np.choose([1, 0], [x, Y]), lambda x: np.choose(3, (x, Y), mode="wrap")],
+    np.select: [lambda x: np.select([X > 1.0, X > 0.0], [x, 2.0 * x], x * x)],
+    np.delete: [lambda x: np.delete(x, 1), lambda x: np.delete(x, [0], axis=1)],
+    np.insert: [
+        lambda x: np.insert(x, 1, 5.0),
+        lambda x: np.insert(Y, [0, 2], x[0], axis=1),
+        lambda x: np.insert(x, 1, x[1], 0),
+    ],
+    np.resize: [lambda x: np.resize(x, (3, 2))],
+    np.rollaxis: [lambda x: np.rollaxis(x, 1)],
+    np.partition: [lambda x: np.partition(x, 1, None), lambda x: np.partition(x, 0)],
+    np.diagflat: [np.diagflat, lambda x: np.diagflat(x[0], 1)],
+    np.ediff1d: [np.ediff1d, lambda x: np.ediff1d(x, [1.0, 2.0], x[0])],
+    np.vander: [lambda x: np.vander(x[0]), lambda x: np.vander(x[1], 4, increasing=True)],
+    np.polyval: [lambda x: np.polyval(x[0], Y), lambda x: np.polyval([2.0, 0.3, 1.0], x)],
+    np.polyfit: [
+        lambda x: np.polyfit(LINE, x.reshape(-1), 2),
+        lambda x: np.polyfit(x.reshape(-1), np.stack([LINE, LINE**2], 1), deg=1),
+    ],
+    np.cross: [
+        lambda x: np.cross(x.reshape(-1)[1:], [1.0, 2.0, 3.0]),
+        lambda x: np.cross(np.vstack([x, Y[0]]), np.vstack([Y, x[1]]), axis=0),
+        lambda x: np.cross(np.vstack([x, Y[0]]), np.vstack([Y, x[1]]), 0, 0, 0),
+    ],
+    np.linalg.cross: [lambda x: np.linalg.cross(x.reshape(-1)[1:], [1.0, 2.0, 3.0])],
+    np.cov: [
+        np.cov,
+        lambda x: np.cov(x, Y, rowvar=False, bias=True),
+        lambda x: np.cov(x[0], ddof=0),
+    ],
+    np.linspace: [
+        lambda x: np.linspace(x, 2.0, 3),
+        lambda x: np.linspace(0, x[0], 4, endpoint=False, axis=-1),
+    ],
+    np.apply_along_axis: [
+        lambda x: np.apply_along_axis(np.cumsum, 0, x),
+        lambda x: np.apply_along_axis(lambda v: v[0] * v[1], -1, x),
+        lambda x: np.apply_along_axis(lambda v: np.outer(v, v), 0, x),
+    ],
+    np.real: [np.real],
+    np.real_if_close: [np.real_if_close],
+    np.fix: [np.fix],
     np.where: [lambda x: np.where(X > 0, x, 0.0)],
     np.concatenate: [
         lambda x: np.concatenate([x, X], axis=1),
@@ -206,6 +289,7 @@ for name, call in (
     ("astype", lambda x: np.astype(x, np.float32)),
     ("cumulative_sum", lambda x: np.cumulative_sum(x, axis=0)),
     ("cumulative_prod", lambda x: np.cumulative_prod(x, axis=1)),
+    ("unstack", lambda x: np.unstack(x, axis=1)),
 ):
     if hasattr(np, name):
         CALLS[getattr(np, name)] = [call]
@@ -232,12 +316,6 @@ def test_functions_stay_differentiable(function: Any) -> None:
 )
 def test_gradients_of_functions_are_those_of_numpys_own(function: Any) -> None:
     """Central differences of NumPy's function itself, which no op of this package computes."""
-
-    def joined(found: Any) -> Any:
-        if not isinstance(found, (list, tuple)):
-            return found.reshape((-1,))
-        return ag.hstack([joined(part) for part in found])
-
     rng = np.random.default_rng(0)
     for call in CALLS[function]:
         x = tracked(X)
@@ -255,6 +333,63 @@ def test_gradients_of_functions_are_those_of_numpys_own(function: Any) -> None:
         # float32 results move in steps of 6e-8: what they are divided by is 2e-6
         tolerance = 0.2 if out.dtype == np.float32 else 1e-6
         assert np.allclose(found.numpy().reshape(-1), numerical, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "function", list(CALLS), ids=lambda f: numpy_functions.full_name(f).removeprefix("np.")
+)
+def test_second_derivatives_of_functions_are_differences_of_the_first(function: Any) -> None:
+    for call in CALLS[function]:
+        if joined(call(tracked(X))).dtype == np.float64:
+            assert gradgradcheck(lambda x: joined(call(x)), [tracked(X)])  # noqa: B023
+
+
+def test_rarer_functions_keep_float32_beside_numbers_and_lists() -> None:
+    x = ag.tensor(X, dtype="float32", requires_grad=True)
+    for out in (
+        *(np.sinc(x), np.i0(x), np.unwrap(x), np.vander(x[0]), np.cov(x), np.linspace(0, x, 3)),
+        *(np.trapezoid(x, [0.0, 1.5]), np.convolve(x[0], [1.0, 2.0]), np.ediff1d(x, 1.0)),
+        *(
+            np.interp(x, [0.0, 1.0], [2.0, 3.0]),
+            np.interp([0.5], [0, 1], x[0]),
+            np.insert(x, 1, 2.0),
+        ),
+        *(
+            np.polyval([2.0, 0.5], x),
+            np.polyval(x[0], 2.0),
+            np.cross(x.ravel()[1:], [1.0, 2.0, 3.0]),
+        ),
+        *(np.fmax(x, 0.0), np.heaviside(x, 0.5), np.select([X > 0.0], [x]), np.resize(x, 3)),
+    ):
+        assert out.dtype == np.float32
+        assert out.op is not None
+
+
+def test_functions_at_their_kinks_and_holes() -> None:
+    def slope(f: Any, x: Any) -> Any:
+        x = tracked(x)
+        return ag.grad(f(x).sum(), x)[0].tolist()
+
+    zero = tracked(np.array([0.0, 1.0, -2.0]))
+    first = ag.grad(np.sinc(zero).sum(), zero, create_graph=True)[0]
+    assert first.tolist()[0] == 0.0
+    assert np.isclose(ag.grad(first.sum(), zero)[0].tolist()[0], -(np.pi**2) / 3.0, rtol=1e-14)
+    assert np.isclose(ag.func.hessian(np.i0)(np.array(0.0)), 0.5, rtol=1e-14)
+    for x in (0.4, 8.0, 100.0, 700.0):
+        assert np.isclose(np.i0(tracked(np.array(x))).item(), np.i0(x), rtol=2e-13)  # eps times x
+    # A knot has the slope on its right, what lies outside has none.
+    knots = lambda x: np.interp(x, [0.0, 1.0, 2.0], [0.0, 1.0, 4.0])  # noqa: E731
+    assert slope(knots, [-1.0, 0.0, 1.0, 2.0, 5.0]) == [0.0, 1.0, 3.0, 0.0, 0.0]
+    assert np.isnan(np.interp(tracked(np.nan), [0.0, 1.0], [2.0, 3.0]).item())
+    assert slope(lambda x: np.fmax(x, [1.0, 1.0, np.nan]), [1.0, np.nan, 3.0]) == [0.5, 0.0, 1.0]
+    assert slope(lambda x: np.heaviside(x, x * 2.0), [-1.0, 0.0, 1.0]) == [0.0, 2.0, 0.0]
+    assert np.isnan(np.heaviside(tracked(np.nan), 1.0).item())
+    assert slope(lambda x: np.vander(x, 3), [0.0]) == [1.0]
+    assert slope(lambda x: np.linspace(x, 3.0, 1), 2.0) == 1.0
+    for options in ((0, np.zeros((1, 2))), {"axis": 0, "out": np.zeros((1, 2))}):
+        more, named = (options, {}) if isinstance(options, tuple) else ((), options)
+        with pytest.raises(TypeError, match=r"np\.compress: no op takes out="):
+            np.compress([True], tracked(X), *more, **named)
 
 
 def test_functions_of_values_with_nan_and_of_nothing_else() -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from autograd_cnn import ops
 from autograd_cnn.engine.node import Node, values
 from autograd_cnn.tensor import numpy_compositions as composed
+from autograd_cnn.tensor.numpy_rarer import RARER_UFUNCS
 from autograd_cnn.tensor.numpy_special import SPECIAL, copied, plots, refuse
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
@@ -33,6 +34,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.rad2deg: ops.trigonometry.degrees,
     np.deg2rad: ops.trigonometry.radians,
     np.vecdot: composed.vecdot,
+    **RARER_UFUNCS,
 }
 _CONSTANT_UFUNC_NAMES = """
 less less_equal equal not_equal greater greater_equal isnan isinf isfinite signbit logical_and
@@ -74,6 +76,9 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 } | {
     np.around: ops.arithmetic.round,
     np.copy: copied,
+    np.real: copied,
+    np.real_if_close: copied,
+    np.fix: ops.arithmetic.trunc,
     _numpy("cumulative_prod"): ops.running.cumprod,
     _numpy("cumulative_sum"): ops.reduce.cumsum,
     np.linalg.diagonal: composed.matrix_diagonal,
