@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd_cnn.nn.normalization import _ChannelNorm
 from autograd_cnn.onnx.nodes import NoFormError, Term
-from autograd_cnn.onnx.recording import Size, Value
+from autograd_cnn.onnx.recording import Value, shape_of
 from autograd_cnn.onnx.selection import flipped, picked, replaced, scattered
 
 Form = Callable[..., Term]
@@ -158,7 +158,8 @@ def _curve(v: Value, x: Term, name: str, beta: float, threshold: float) -> Term:
 @_form("sum", "max", "min", "mean", "logsumexp")
 def _reduce(v: Value, x: Term, axis: Any, keepdims: bool) -> Term:
     kind = {"mean": "Mean", "logsumexp": "LogSumExp"}.get(v.op, v.op.capitalize())
-    return x.cast(v.dtype).over(f"Reduce{kind}", axis, keepdims)
+    x = x.cast(v.dtype)
+    return x.over(f"Reduce{kind}", axis, keepdims) if shape_of(v.inputs[0]) else x
 
 
 @_form("var")
@@ -220,7 +221,7 @@ def _broadcast_to(v: Value, x: Term, shape: Any) -> Term:
 def _transpose(v: Value, x: Term, axes: Any) -> Term:
     count = len(v.shape)
     order = range(count)[::-1] if axes is None else [a % count for a in axes]
-    return x("Transpose", perm=list(order))
+    return x("Transpose", perm=list(order)) if count else x
 
 
 @_form("concatenate", "stack")
@@ -234,11 +235,11 @@ def _join(v: Value, *xs: Term, axis: int) -> Term:
 @_form("pad")
 def _pad(v: Value, x: Term, widths: Any, value: float) -> Term:
     pads = np.array(widths, np.int64).reshape(-1, 2).T.ravel()
-    return x("Pad", pads, np.array(value, x.dtype))
+    return x("Pad", pads, np.array(value, x.dtype)) if pads.size else x
 
 
 FORMS |= {"flip": flipped, "getitem": picked, "put": replaced, "scatter_add": scattered}
-SYMBOLIC |= {"getitem"}
+SYMBOLIC |= {"getitem", "scatter_add"}
 
 # ---------------------------------------------------------------------------------------- products
 
@@ -283,6 +284,9 @@ def _padded(x: Term, before: Any, after: Any, value: float) -> Term:
 
 @_form("conv")
 def _conv(v: Value, x: Term, w: Term, b: Any = None, *, window: Any, groups: int) -> Term:
+    for n, k, s, d, before, after, out in zip(*window):
+        if out != (n + before + after - d * (k - 1) - 1) // s + 1:
+            raise NoFormError("its windows leave out a position that would fit")
     given = (w,) if b is None else (w, b)
     return x.cast(v.dtype)("Conv", *given, **_settings(window, groups))
 
@@ -306,8 +310,8 @@ def _each_cell(x: Term, channels: int, window: Any) -> np.ndarray:
 @_form("unfold")
 def _unfold(v: Value, x: Term, window: Any) -> Term:
     channels = v.shape[1] // math.prod(window.kernel)
-    columns = x("Conv", _each_cell(x, channels, window), **_settings(window, channels))
-    return columns.reshape(v.shape)
+    filters = x.nodes.term(_each_cell(x, channels, window))
+    return _conv(v, x, filters, window=window, groups=channels).reshape(v.shape)
 
 
 @_form("fold")

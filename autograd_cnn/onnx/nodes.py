@@ -11,7 +11,9 @@ import numpy as np
 from autograd_cnn.onnx.recording import Filled, Size, Value
 
 try:
-    from onnx import NodeProto, TensorProto, helper, numpy_helper
+    from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+    from onnx.reference import ReferenceEvaluator
+    from onnx.reference.op_run import OpRun
 except ImportError as error:
     raise ImportError(
         "autograd_cnn.onnx needs the onnx library: pip install 'autograd-cnn[onnx]'"

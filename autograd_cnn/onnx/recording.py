@@ -77,6 +77,13 @@ class Value:
         return self.nodes[0].array.dtype
 
 
+def shape_of(x: Any) -> tuple[Any, ...]:
+    """The shape of an input of a value, or of an index."""
+    if isinstance(x, Size):
+        return ()
+    return x.shape if isinstance(x, (Value, Filled)) else np.shape(x)
+
+
 # ------------------------------------------------------------------------------------- in one run
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.onnx.nodes import NoFormError, Term, product
-from autograd_cnn.onnx.recording import Size, Value
+from autograd_cnn.onnx.recording import Size, Value, shape_of
 
 _LAST = np.iinfo(np.int64).max
 
@@ -44,7 +44,7 @@ def _sliced(x: Term, parts: list[Any]) -> Term:
 
 def picked(v: Value, x: Term, index: Any) -> Term:
     """``x[index]``: slices, numbers and new axes, and one array; other indices if constant."""
-    shape = v.inputs[0].shape if isinstance(v.inputs[0], Value) else np.shape(v.inputs[0])
+    shape = shape_of(v.inputs[0])
     parts = _parts(index, len(shape))
     arrays = [p for p in parts if isinstance(p, (np.ndarray, Value))]
     numbers = [p for p in parts if isinstance(p, (int, np.integer, Size)) and not isinstance(p, bool)]
@@ -60,10 +60,9 @@ def picked(v: Value, x: Term, index: Any) -> Term:
         elif isinstance(part, slice):
             axis += 1
         else:
-            at = part if part is not None and not isinstance(part, Size) else x.nodes.size(part, ())
-            at = x.nodes.term(at, np.int64).cast(np.int64)
+            at = x.nodes.term(part, np.int64).cast(np.int64)
             x = x("Gather", at, axis=axis - len(added))
-            axis += part.ndim if isinstance(part, np.ndarray) else len(part.shape) if isinstance(part, Value) else 0
+            axis += len(shape_of(part))
     return x("Unsqueeze", np.array(added)) if added else x
 
 
