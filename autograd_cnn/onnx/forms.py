@@ -1,85 +1,110 @@
-"""The form of every op in ONNX, opset 17: nodes, or a few that compute the same."""
+"""The form of every op in ONNX, opset 17: nodes that compute the same.
+
+A form is a function of the value, the terms of its inputs in the dtype of the value, and settings.
+"""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from autograd_cnn.nn.normalization import _ChannelNorm
-from autograd_cnn.onnx.nodes import NoFormError, Term
+from autograd_cnn.onnx.nodes import NoFormError
 from autograd_cnn.onnx.recording import Value, shape_of
 from autograd_cnn.onnx.selection import flipped, picked, replaced, scattered
 
-Form = Callable[..., Term]
-FORMS: dict[str, Form] = {}
-"""By the name of the op: a function of its value, the terms of its inputs, and its settings."""
-SYMBOLIC: set[str] = set()
-"""The ops whose settings may depend on the batch."""
-
-
-def _form(*names: str, symbolic: bool = False) -> Callable[[Form], Form]:
-    def add(function: Form) -> Form:
-        FORMS.update(dict.fromkeys(names, function))
-        SYMBOLIC.update(names if symbolic else ())
-        return function
-
-    return add
-
+Form = Callable[..., Any]
 
 # -------------------------------------------------------------------------------- values one by one
 
 _NODES = {
-    **dict(abs="Abs", arccos="Acos", arccosh="Acosh", arcsin="Asin", arcsinh="Asinh"),
-    **dict(arctan="Atan", arctanh="Atanh", ceil="Ceil", cos="Cos", cosh="Cosh", erf="Erf"),
-    **dict(exp="Exp", floor="Floor", log="Log", negative="Neg", relu="Relu", sigmoid="Sigmoid"),
-    **dict(sign="Sign", sin="Sin", sinh="Sinh", sqrt="Sqrt", tan="Tan", tanh="Tanh", det="Det"),
-    **dict(add="Add", subtract="Sub", multiply="Mul", divide="Div", power="Pow"),
-    **dict(maximum="Max", minimum="Min"),
+    **{"abs": "Abs", "ceil": "Ceil", "cos": "Cos", "cosh": "Cosh", "det": "Det", "erf": "Erf"},
+    **{"exp": "Exp", "floor": "Floor", "log": "Log", "relu": "Relu", "sigmoid": "Sigmoid"},
+    **{"sign": "Sign", "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt", "tan": "Tan", "tanh": "Tanh"},
+    **{"arccos": "Acos", "arccosh": "Acosh", "arcsin": "Asin", "arcsinh": "Asinh"},
+    **{"arctan": "Atan", "arctanh": "Atanh", "negative": "Neg", "power": "Pow"},
+    **{"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div"},
+    **{"maximum": "Max", "minimum": "Min", "matmul": "MatMul"},
 }
-"""Ops that are one node, on inputs in the dtype of the result."""
+"""Ops that are one node without settings."""
 _TRUTHS = {
-    **dict(less="Less", less_equal="LessOrEqual", equal="Equal", greater="Greater"),
-    **dict(greater_equal="GreaterOrEqual", logical_and="And", logical_or="Or"),
-    **dict(logical_xor="Xor", logical_not="Not"),
+    **{"less": "Less", "less_equal": "LessOrEqual", "equal": "Equal", "greater": "Greater"},
+    **{"greater_equal": "GreaterOrEqual", "logical_and": "And", "logical_or": "Or"},
+    **{"logical_xor": "Xor", "logical_not": "Not"},
 }
 
 
-def _log1p(x: Term) -> Term:
-    """log(1 + x); by an odd series near 0, where 1 + x loses the digits of x."""
+def _truth(v: Value, *xs: Any) -> Any:
+    """A comparison of inputs in their common dtype, or a connection of truth values."""
+    common = np.result_type(*(x.dtype for x in xs))
+    if v.op.startswith("logical") and common != np.bool_:
+        raise NoFormError("its inputs must be truth values")
+    first, *rest = (x.cast(common) for x in xs)
+    if v.op == "not_equal":
+        return first("Equal", *rest, dtype=bool)("Not")
+    return first(_TRUTHS[v.op], *rest, dtype=bool)
+
+
+def _log1p(x: Any) -> Any:
+    """log(1 + x); by atanh near 0, where 1 + x loses the digits of x."""
     near = (x / (x + 2.0))("Atanh") * 2.0
     return (x("Abs") < 0.5).where(near, (x + 1.0)("Log"))
 
 
-def _expm1(x: Term) -> Term:
-    half = (x * 0.5)("Max", -50.0 if x.dtype.itemsize > 4 else -40.0)  # below, the result is -1
+def _expm1(x: Any) -> Any:
+    half = (x * 0.5)("Max", -40.0)  # below, the result is -1
     return half("Sinh") * half("Exp") * 2.0
 
 
-def _remainder(x: Term, y: Term) -> Term:
+def _remainder(x: Any, y: Any) -> Any:
     rest = x("Mod", y, fmod=1)
     return (rest * y < 0.0).where(rest + y, rest)
 
 
-def _arctan2(y: Term, x: Term) -> Term:
-    origin = x("Equal", 0.0, dtype=bool)("And", y("Equal", 0.0, dtype=bool))
+def _arctan2(y: Any, x: Any) -> Any:
+    origin = (x("Abs") + y("Abs"))("Equal", 0.0, dtype=bool)
     turn = (x < 0.0).where((y < 0.0).where(y * 0.0 - math.pi, y * 0.0 + math.pi), y * 0.0)
     return (y / origin.where(1.0, x))("Atan") + turn
 
 
-def _logaddexp(x: Term, y: Term) -> Term:
+def _logaddexp(x: Any, y: Any) -> Any:
     return x("Max", y) + _log1p((-(x - y)("Abs"))("Exp"))
 
 
+def _round(x: Any, decimals: int) -> Any:
+    scale = 10.0**decimals
+    return x("Round") if not decimals else (x * scale)("Round") / scale
+
+
+def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    x = x if low is None else x("Max", low)
+    return x if high is None else x("Min", high)
+
+
+def _curve(x: Any, name: str, beta: float, threshold: float) -> Any:
+    if name == "silu":
+        return x * x("Sigmoid")
+    if name == "gelu":
+        return x * 0.5 * ((x * math.sqrt(0.5))("Erf") + 1.0)
+    if name == "gelu_tanh":
+        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
+        return x * 0.5 * (inner("Tanh") + 1.0)
+    scaled = x if beta == 1.0 else x * beta
+    smooth = scaled("Relu") + _log1p((-scaled("Abs"))("Exp"))
+    return (-scaled < -threshold).where(x, smooth * (1.0 / beta))
+
+
 _LN2 = math.log(2.0)
-_FORMULAS: dict[str, Callable[..., Term]] = {
+_FORMULAS: dict[str, Form] = {
     "arctan2": _arctan2,
     "cbrt": lambda x: x("Sign") * x("Abs")("Pow", 1.0 / 3.0),
+    "clip": _clip,
     "copysign": lambda x, y: (y < 0.0).where(-x("Abs"), x("Abs")),
-    "exp2": lambda x: x.nodes.term(2.0, x.dtype)("Pow", x),
+    "curve": _curve,
+    "exp2": lambda x: (x * 0.0 + 2.0)("Pow", x),
     "expm1": _expm1,
     "floor_divide": lambda x, y: ((x - _remainder(x, y)) / y)("Round"),
     "fmod": lambda x, y: x("Mod", y, fmod=1),
@@ -91,80 +116,20 @@ _FORMULAS: dict[str, Callable[..., Term]] = {
     "logaddexp": _logaddexp,
     "logaddexp2": lambda x, y: _logaddexp(x * _LN2, y * _LN2) * (1.0 / _LN2),
     "remainder": _remainder,
+    "round": _round,
     "same": lambda x: x,
     "trunc": lambda x: x("Sign") * x("Abs")("Floor"),
 }
 
-
-def _one_by_one(v: Value, *xs: Term) -> Term:
-    """A row of `_NODES` or `_FORMULAS`."""
-    first, *rest = (x.cast(v.dtype) for x in xs)
-    formula = _FORMULAS.get(v.op)
-    return formula(first, *rest) if formula else first(_NODES[v.op], *rest)
+# ------------------------------------------------------------------------------------- along axes
 
 
-def _truth(v: Value, *xs: Term) -> Term:
-    common = np.result_type(*(x.dtype for x in xs))
-    if v.op.startswith("logical") and common != bool:
-        raise NoFormError("its inputs must be truth values")
-    first, *rest = (x.cast(common) for x in xs)
-    return first(_TRUTHS[v.op], *rest, dtype=bool)
-
-
-FORMS |= dict.fromkeys([*_NODES, *_FORMULAS], _one_by_one) | dict.fromkeys(_TRUTHS, _truth)
-
-
-@_form("astype")
-def _astype(v: Value, x: Term, dtype: Any) -> Term:
-    return x.cast(v.dtype)
-
-
-@_form("round")
-def _round(v: Value, x: Term, decimals: int) -> Term:
-    scale = 10.0**decimals
-    return x("Round") if not decimals else (x * scale)("Round") / scale
-
-
-@_form("where")
-def _where(v: Value, condition: Term, x: Term, y: Term) -> Term:
-    return condition.cast(bool).where(x.cast(v.dtype), y.cast(v.dtype))
-
-
-@_form("clip")
-def _clip(v: Value, x: Term, low: Term | None = None, high: Term | None = None) -> Term:
-    x = x.cast(v.dtype)
-    x = x if low is None else x("Max", low.cast(v.dtype))
-    return x if high is None else x("Min", high.cast(v.dtype))
-
-
-@_form("curve")
-def _curve(v: Value, x: Term, name: str, beta: float, threshold: float) -> Term:
-    x = x.cast(v.dtype)
-    if name == "silu":
-        return x * x("Sigmoid")
-    if name == "gelu":
-        return x * 0.5 * ((x * math.sqrt(0.5))("Erf") + 1.0)
-    if name == "gelu_tanh":
-        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
-        return x * 0.5 * (inner("Tanh") + 1.0)
-    scaled = x if beta == 1.0 else x * beta
-    smooth = scaled("Relu") + _log1p((-scaled("Abs"))("Exp"))
-    return (scaled.nodes.term(threshold, x.dtype) < scaled).where(x, smooth * (1.0 / beta))
-
-
-# ------------------------------------------------------------------------------------ along axes
-
-
-@_form("sum", "max", "min", "mean", "logsumexp")
-def _reduce(v: Value, x: Term, axis: Any, keepdims: bool) -> Term:
+def _reduce(v: Value, x: Any, axis: Any, keepdims: bool) -> Any:
     kind = {"mean": "Mean", "logsumexp": "LogSumExp"}.get(v.op, v.op.capitalize())
-    x = x.cast(v.dtype)
     return x.over(f"Reduce{kind}", axis, keepdims) if shape_of(v.inputs[0]) else x
 
 
-@_form("var")
-def _var(v: Value, x: Term, axis: Any, keepdims: bool, ddof: float) -> Term:
-    x = x.cast(v.dtype)
+def _var(v: Value, x: Any, axis: Any, keepdims: bool, ddof: float) -> Any:
     off = x - x.over("ReduceMean", axis)
     if not ddof:
         return (off * off).over("ReduceMean", axis, keepdims)
@@ -173,243 +138,188 @@ def _var(v: Value, x: Term, axis: Any, keepdims: bool, ddof: float) -> Term:
     return total / (count.cast(v.dtype) - float(ddof))
 
 
-@_form("softmax", "log_softmax")
-def _softmax(v: Value, x: Term, axis: Any) -> Term:
-    x = x.cast(v.dtype)
+def _softmax(v: Value, x: Any, axis: Any) -> Any:
     if isinstance(axis, int):
         return x("Softmax" if v.op == "softmax" else "LogSoftmax", axis=axis)
-    shifted = x - x.over("ReduceMax", axis)
-    if v.op == "softmax":
-        return shifted("Exp") / shifted("Exp").over("ReduceSum", axis)
-    return shifted - shifted("Exp").over("ReduceSum", axis)("Log")
+    off = x - x.over("ReduceLogSumExp", axis)
+    return off("Exp") if v.op == "softmax" else off
 
 
-@_form("cumsum")
-def _cumsum(v: Value, x: Term, axis: int | None) -> Term:
-    x = x.cast(v.dtype)
-    if axis is None:
-        x, axis = x("Reshape", np.array([-1])), 0
-    return x("CumSum", np.array(axis))
-
-
-@_form("banded")
-def _banded(v: Value, x: Term, axis: int, matrix: np.ndarray) -> Term:
-    x, last = x.cast(v.dtype), len(v.shape) - 1
+def _banded(v: Value, x: Any, axis: int, matrix: np.ndarray) -> Any:
+    last = len(v.shape) - 1
     if axis == last - 1:
         return x.nodes.term(matrix.astype(v.dtype))("MatMul", x)
-    order = [k for k in range(last + 1) if k != axis] + [axis]
-    back = [order.index(k) for k in range(last + 1)]
+    order = [*range(last + 1)]
+    order[axis], order[last] = last, axis
     moved = x if axis == last else x("Transpose", perm=order)
     moved = moved("MatMul", np.ascontiguousarray(matrix.T, v.dtype))
-    return moved if axis == last else moved("Transpose", perm=back)
+    return moved if axis == last else moved("Transpose", perm=order)
 
 
-# ---------------------------------------------------------------------------------------- shapes
-
-
-@_form("reshape", symbolic=True)
-def _reshape(v: Value, x: Term, shape: Any) -> Term:
-    return x.reshape(v.shape)
-
-
-@_form("broadcast_to", symbolic=True)
-def _broadcast_to(v: Value, x: Term, shape: Any) -> Term:
-    return x("Expand", x.nodes.sizes(v.shape))
-
-
-@_form("transpose")
-def _transpose(v: Value, x: Term, axes: Any) -> Term:
+def _transpose(v: Value, x: Any, axes: Any) -> Any:
     count = len(v.shape)
     order = range(count)[::-1] if axes is None else [a % count for a in axes]
     return x("Transpose", perm=list(order)) if count else x
 
 
-@_form("concatenate", "stack")
-def _join(v: Value, *xs: Term, axis: int) -> Term:
-    given = [x.cast(v.dtype) for x in xs]
-    if v.op == "stack":
-        given = [x("Unsqueeze", np.array([axis])) for x in given]
-    return given[0]("Concat", *given[1:], axis=axis)
+def _stack(v: Value, *xs: Any, axis: int) -> Any:
+    first, *rest = (x("Unsqueeze", np.array([axis])) for x in xs)
+    return first("Concat", *rest, axis=axis)
 
 
-@_form("pad")
-def _pad(v: Value, x: Term, widths: Any, value: float) -> Term:
-    pads = np.array(widths, np.int64).reshape(-1, 2).T.ravel()
-    return x("Pad", pads, np.array(value, x.dtype)) if pads.size else x
-
-
-FORMS |= {"flip": flipped, "getitem": picked, "put": replaced, "scatter_add": scattered}
-SYMBOLIC |= {"getitem", "scatter_add"}
-
-# ---------------------------------------------------------------------------------------- products
-
-
-@_form("matmul")
-def _matmul(v: Value, x: Term, y: Term) -> Term:
-    return x.cast(v.dtype)("MatMul", y.cast(v.dtype))
-
-
-@_form("linear")
-def _linear(v: Value, x: Term, w: Term, b: Term | None = None) -> Term:
-    x = x.cast(v.dtype)
+def _linear(v: Value, x: Any, w: Any, b: Any = None) -> Any:
     if len(v.shape) == 2:
         return x("Gemm", w, *(() if b is None else (b,)), transB=1)
-    product = x("MatMul", w("Transpose", perm=[1, 0]))
-    return product if b is None else product + b
-
-
-@_form("contract")
-def _contract(v: Value, *xs: Term, subscripts: str) -> Term:
-    first, *rest = (x.cast(v.dtype) for x in xs)
-    return first("Einsum", *rest, equation=subscripts)
+    out = x("MatMul", w("Transpose", perm=[1, 0]))
+    return out if b is None else out + b
 
 
 # ------------------------------------------------------------------------------- windows of images
 
 
-def _settings(window: Any, groups: int = 1) -> dict[str, Any]:
-    return {
-        "kernel_shape": list(window.kernel),
-        "strides": list(window.stride),
-        "dilations": list(window.dilation),
-        "pads": [*window.before, *window.after],
-        "group": groups,
-    }
+def _settings(window: Any, **more: Any) -> dict[str, Any]:
+    names = {"kernel_shape": window.kernel, "strides": window.stride, "dilations": window.dilation}
+    return {**names, "pads": [*window.before, *window.after], **more}
 
 
-def _padded(x: Term, before: Any, after: Any, value: float) -> Term:
-    pads = np.array([0, 0, *before, 0, 0, *after], np.int64)
+def _padded(x: Any, widths: Any, value: float) -> Any:
+    """x with cells of the value around: a pair of numbers for each axis."""
+    pads = np.array(widths, np.int64).reshape(-1, 2).T.ravel()
     return x("Pad", pads, np.array(value, x.dtype)) if pads.any() else x
 
 
-@_form("conv")
-def _conv(v: Value, x: Term, w: Term, b: Any = None, *, window: Any, groups: int) -> Term:
+def _conv(v: Value, x: Any, w: Any, b: Any = None, *, window: Any, groups: int) -> Any:
     for n, k, s, d, before, after, out in zip(*window):
         if out != (n + before + after - d * (k - 1) - 1) // s + 1:
             raise NoFormError("its windows leave out a position that would fit")
-    given = (w,) if b is None else (w, b)
-    return x.cast(v.dtype)("Conv", *given, **_settings(window, groups))
+    return x("Conv", w, *(() if b is None else (b,)), **_settings(window, group=groups))
 
 
-@_form("conv_input_grad")
-def _conv_transpose(v: Value, g: Term, w: Term, window: Any, groups: int) -> Term:
-    extra = [
-        n - ((o - 1) * s - b - a + d * (k - 1) + 1) for n, k, s, d, b, a, o in zip(*window)
-    ]
-    given = _settings(window, groups) | {"output_padding": extra}
-    return g.cast(v.dtype)("ConvTranspose", w, **given)
+def _conv_transpose(v: Value, g: Any, w: Any, window: Any, groups: int) -> Any:
+    extra = [n - ((o - 1) * s - b - a + d * (k - 1) + 1) for n, k, s, d, b, a, o in zip(*window)]
+    return g("ConvTranspose", w, **_settings(window, group=groups, output_padding=extra))
 
 
-def _each_cell(x: Term, channels: int, window: Any) -> np.ndarray:
+def _each_cell(x: Any, channels: int, window: Any) -> Any:
     """Filters, a group for each channel, that pick one cell of the window each."""
     cells = math.prod(window.kernel)
     filters = np.eye(cells, dtype=x.dtype).reshape(1, cells, 1, *window.kernel)
-    return np.repeat(filters, channels, 0).reshape(-1, 1, *window.kernel)
+    return x.nodes.term(np.repeat(filters, channels, 0).reshape(-1, 1, *window.kernel))
 
 
-@_form("unfold")
-def _unfold(v: Value, x: Term, window: Any) -> Term:
+def _unfold(v: Value, x: Any, window: Any) -> Any:
     channels = v.shape[1] // math.prod(window.kernel)
-    filters = x.nodes.term(_each_cell(x, channels, window))
-    return _conv(v, x, filters, window=window, groups=channels).reshape(v.shape)
+    columns = _conv(v, x, _each_cell(x, channels, window), window=window, groups=channels)
+    return columns.reshape(v.shape)
 
 
-@_form("fold")
-def _fold(v: Value, g: Term, window: Any) -> Term:
-    channels = v.shape[1]
-    images = g.reshape((v.shape[0], channels * math.prod(window.kernel), *window.out))
-    filters = g.nodes.term(_each_cell(g, channels, window))
-    return _conv_transpose(v, images, filters, window, channels)
+def _fold(v: Value, g: Any, window: Any) -> Any:
+    images = g.reshape((v.shape[0], v.shape[1] * math.prod(window.kernel), *window.out))
+    return _conv_transpose(v, images, _each_cell(g, v.shape[1], window), window, v.shape[1])
 
 
-@_form("max_pool")
-def _max_pool(v: Value, x: Term, window: Any) -> Term:
+def _max_pool(v: Value, x: Any, window: Any) -> Any:
     given = _settings(window)
-    del given["group"]
     if any(p >= k for k, p in zip(window.kernel * 2, given["pads"])):  # which runtimes refuse
-        x = _padded(x, window.before, window.after, -math.inf)
-        given["pads"] = [0] * len(given["pads"])
+        widths = [(0, 0), (0, 0), *zip(window.before, window.after)]
+        x, given["pads"] = _padded(x, widths, -math.inf), [0] * len(given["pads"])
     return x("MaxPool", **given)
 
 
-@_form("avg_pool")
 def _avg_pool(
-    v: Value, x: Term, window: Any, count_include_pad: bool, divisor_override: int | None
-) -> Term:
-    before, after = window.before, window.after
-    x, given = x.cast(v.dtype), _settings(window)
-    del given["group"], given["dilations"]
+    v: Value, x: Any, window: Any, count_include_pad: bool, divisor_override: int | None
+) -> Any:
+    before, after, given = window.before, window.after, _settings(window)
+    del given["dilations"]
     if divisor_override is not None:
         mean = x("AveragePool", **given, count_include_pad=1)
         return mean * (math.prod(window.kernel) / divisor_override)
-    if count_include_pad and before != after:  # what a last window has beyond the padding
-        x = _padded(x, before, before, 0.0)
-        given["pads"] = [0] * len(before) + [max(a - b, 0) for a, b in zip(after, before)]
+    if count_include_pad and before != after:  # a last window reaches beyond the padding
+        x = _padded(x, [(0, 0), (0, 0), *zip(before, before)], 0.0)
+        given["pads"] = [0] * len(before) + [a - b for a, b in zip(after, before)]
         count_include_pad = False
     return x("AveragePool", **given, count_include_pad=int(count_include_pad))
 
 
-# ---------------------------------------------------------------------------------- normalisation
+# --------------------------------------------------------------------------------- normalisation
 
 
-def _scaled(x: Term, rank: int, weight: Any, bias: Any) -> Term:
-    """x (N, C, ...) times weight (C,) plus bias (C,)."""
-    sides = (-1, *[1] * (rank - 2))
-    x = x if weight is None else x * weight("Reshape", np.array(sides))
-    return x if bias is None else x + bias("Reshape", np.array(sides))
+def _scaled(v: Value, x: Any, weight: Any, bias: Any = None, relu: bool = False) -> Any:
+    """x (N, C, ...) times weight (C,) plus bias (C,), then relu if wanted."""
+    sides = np.array([-1, *[1] * (len(v.shape) - 2)])
+    x = x if weight is None else x * weight("Reshape", sides)
+    x = x if bias is None else x + bias("Reshape", sides)
+    return x("Relu") if relu else x
 
 
-@_form("channel_affine")
-def _channel_affine(v: Value, x: Term, scale: Term, shift: Any = None, *, relu: bool) -> Term:
-    out = _scaled(x.cast(v.dtype), len(v.shape), scale, shift)
+def _statistics(v: Value, x: Any, relu: bool) -> Any:
+    """A batch norm layer in evaluation: parameters and buffers have their names."""
+    layer: Any = v.origin and v.origin.layers[-1]
+    given, path = [], x.nodes.path
+    for name, other in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)):
+        held = getattr(layer, name)
+        array = np.full(layer.num_features, other) if held is None else np.asarray(held)
+        term = (
+            x.nodes.term
+            if held is None
+            else partial(x.nodes.initializer, f"{path}.{name}".lstrip("."))
+        )
+        given.append(term(array.astype(v.dtype)))
+    out = x("BatchNormalization", *given, epsilon=layer.eps)
     return out("Relu") if relu else out
 
 
-def by_statistics(v: Value, path: str, layer: Any, x: Term) -> Term:
-    """A batch norm layer in evaluation, with the parameters and buffers under their names."""
-    ones = np.ones(layer.num_features, v.dtype)
-    given = []
-    for name, other in (("weight", ones), ("bias", 0 * ones), ("running_mean",) * 2, ("running_var",) * 2):
-        held = getattr(layer, name, None)
-        array = other if held is None else getattr(held, "array", held).astype(v.dtype)
-        given.append(array if held is None else x.nodes.initializer(f"{path}.{name}".lstrip("."), array))
-    out = x.cast(v.dtype)("BatchNormalization", *given, epsilon=layer.eps)
-    return out("Relu") if v.params["relu"] else out
-
-
-def has_statistics(v: Value) -> Any:
-    """The batch norm layer whose evaluation this call is, or None."""
-    layer = v.origin.layers[-1] if v.origin and v.origin.layers else None
-    ours = isinstance(layer, _ChannelNorm) and v.op == "channel_affine"
-    return layer if ours else None
-
-
-@_form("batch_norm")
 def _batch_norm(
-    v: Value, x: Term, weight: Any = None, bias: Any = None, *, eps: float, relu: bool, pool: Any
-) -> Term:
-    rank = len(v.shape)
-    axes = (0, *range(2, rank))
+    v: Value, x: Any, weight: Any = None, bias: Any = None, *, eps: float, relu: bool, pool: Any
+) -> Any:
+    axes = (0, *range(2, len(v.shape)))
     off = x - x.over("ReduceMean", axes)
     out = off / ((off * off).over("ReduceMean", axes) + eps)("Sqrt")
-    out = _scaled(out, rank, weight, bias)
-    out = out if pool is None else _max_pool(v, out, pool)
-    return out("Relu") if relu else out
+    out = _scaled(v, out, weight, bias, relu)
+    return out if pool is None else _max_pool(v, out, pool)
 
 
-@_form("row_norm")
 def _row_norm(
-    v: Value, x: Term, weight: Any = None, bias: Any = None, *, lead: int, groups: int, eps: float
-) -> Term:
-    x, rank = x.cast(v.dtype), len(v.shape)
+    v: Value, x: Any, weight: Any = None, bias: Any = None, *, lead: int, groups: int, eps: float
+) -> Any:
     if not groups:
         scale = np.ones(v.shape[lead:], v.dtype) if weight is None else weight
         given = (scale,) if bias is None else (scale, bias)
         return x("LayerNormalization", *given, axis=lead, epsilon=eps)
     ones = np.ones(groups, v.dtype)
-    if groups == v.shape[1] and rank > 2:
-        given = tuple(o if w is None else w for o, w in ((ones, weight), (0 * ones, bias)))
+    if groups == v.shape[1] and len(v.shape) > 2:
+        given = [one if w is None else w for one, w in ((ones, weight), (0 * ones, bias))]
         return x("InstanceNormalization", *given, epsilon=eps)
     rows = x("Reshape", np.array([0, groups, -1]))
     rows = rows("InstanceNormalization", ones, 0 * ones, epsilon=eps)
-    return _scaled(rows.reshape(v.shape), rank, weight, bias)
+    return _scaled(v, rows.reshape(v.shape), weight, bias)
+
+
+FORMS: dict[str, Form] = {
+    **dict.fromkeys(_NODES, lambda v, x, *rest: x(_NODES[v.op], *rest)),
+    **dict.fromkeys(_FORMULAS, lambda v, *xs, **given: _FORMULAS[v.op](*xs, **given)),
+    **dict.fromkeys([*_TRUTHS, "not_equal"], _truth),
+    **dict.fromkeys(["sum", "max", "min", "mean", "logsumexp"], _reduce),
+    **dict.fromkeys(["softmax", "log_softmax"], _softmax),
+    **{"var": _var, "banded": _banded, "transpose": _transpose, "stack": _stack},
+    **{"linear": _linear, "conv": _conv, "conv_input_grad": _conv_transpose, "unfold": _unfold},
+    **{"fold": _fold, "max_pool": _max_pool, "avg_pool": _avg_pool, "row_norm": _row_norm},
+    **{"batch_norm": _batch_norm, "statistics": _statistics, "channel_affine": _scaled},
+    **{"flip": flipped, "getitem": picked, "put": replaced, "scatter_add": scattered},
+    "astype": lambda v, x, dtype: x.cast(v.dtype),
+    "where": lambda v, c, x, y: c.cast(bool).where(x.cast(v.dtype), y.cast(v.dtype)),
+    "concatenate": lambda v, x, *rest, axis: x("Concat", *rest, axis=axis),
+    "contract": lambda v, x, *rest, subscripts: x("Einsum", *rest, equation=subscripts),
+    "cumsum": lambda v, x, axis: (
+        x("Reshape", np.array([-1]))("CumSum", np.array(0))
+        if axis is None
+        else x("CumSum", np.array(axis))
+    ),
+    "pad": lambda v, x, widths, value: _padded(x, widths, value),
+    "reshape": lambda v, x, shape: x.reshape(v.shape),
+    "broadcast_to": lambda v, x, shape: x("Expand", x.nodes.sizes(v.shape)),
+}
+SYMBOLIC = {"reshape", "broadcast_to", "getitem", "scatter_add"}
+"""The ops whose settings may depend on the batch."""
+OWN_DTYPES = {*_TRUTHS, "not_equal", "where", "astype"}
+"""The ops whose inputs keep their dtypes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partialmethod
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,7 @@ import numpy as np
 from autograd_cnn.onnx.recording import Filled, Size, Value
 
 try:
-    from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
-    from onnx.reference import ReferenceEvaluator
-    from onnx.reference.op_run import OpRun
+    from onnx import helper, numpy_helper
 except ImportError as error:
     raise ImportError(
         "autograd_cnn.onnx needs the onnx library: pip install 'autograd-cnn[onnx]'"
@@ -25,93 +24,68 @@ class NoFormError(Exception):
 
 
 class Term:
-    """A value of the graph: arithmetic on it, and calls ``x("Relu")``, add nodes.
+    """A value of the graph: calls ``x("Relu")`` and arithmetic add nodes.
 
-    Beside a term, numbers and arrays are constants of its dtype.
+    Numbers and arrays beside it are constants; numbers take its dtype.  None is an input left out.
     """
 
     def __init__(self, nodes: Nodes, name: str, dtype: Any) -> None:
         self.nodes, self.name, self.dtype = nodes, name, np.dtype(dtype)
 
-    def __call__(self, kind: str, *others: Any, dtype: Any = None, **attributes: Any) -> Term:
-        """The result, of this dtype unless `dtype` is given, of a node that takes this and others.
-
-        None stands for an input that is left out.
-        """
+    def __call__(self, kind: str, *others: Any, dtype: Any = None, **attributes: Any) -> Any:
         inputs = [self, *(self.nodes.term(x, self.dtype) for x in others)]
         return self.nodes.add(kind, inputs, dtype or self.dtype, attributes)
 
-    def __add__(self, other: Any) -> Term:
-        return self("Add", other)
+    __add__, __sub__ = partialmethod(__call__, "Add"), partialmethod(__call__, "Sub")
+    __mul__, __truediv__ = partialmethod(__call__, "Mul"), partialmethod(__call__, "Div")
+    __lt__ = partialmethod(__call__, "Less", dtype=bool)
+    __neg__ = partialmethod(__call__, "Neg")
 
-    def __sub__(self, other: Any) -> Term:
-        return self("Sub", other)
-
-    def __mul__(self, other: Any) -> Term:
-        return self("Mul", other)
-
-    def __truediv__(self, other: Any) -> Term:
-        return self("Div", other)
-
-    def __neg__(self) -> Term:
-        return self("Neg")
-
-    def __lt__(self, other: Any) -> Term:
-        return self("Less", other, dtype=bool)
-
-    def where(self, x: Any, y: Any) -> Term:
+    def where(self, x: Any, y: Any) -> Any:
         """`x` where this is true, else `y`; one of them is a term."""
         dtype = x.dtype if isinstance(x, Term) else y.dtype
         given = [self, self.nodes.term(x, dtype), self.nodes.term(y, dtype)]
         return self.nodes.add("Where", given, dtype, {})
 
-    def cast(self, dtype: Any) -> Term:
+    def cast(self, dtype: Any) -> Any:
         """The values in this dtype."""
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self
         return self("Cast", dtype=dtype, to=helper.np_dtype_to_tensor_dtype(dtype))
 
-    def over(self, kind: str, axes: Any, keepdims: bool = True) -> Term:
+    def over(self, kind: str, axes: Any, keepdims: bool = True) -> Any:
         """Reduced over `axes`, or over all for None."""
-        if isinstance(axes, int):
-            axes = (axes,)
+        axes = (axes,) if isinstance(axes, int) else axes
         if axes == ():
             return self
-        if kind == "ReduceSum":  # in opset 17 the only one whose axes are an input
-            given = () if axes is None else (np.array(axes, np.int64),)
-            return self(kind, *given, keepdims=int(keepdims))
-        more = {} if axes is None else {"axes": list(axes)}
-        return self(kind, keepdims=int(keepdims), **more)
+        if kind == "ReduceSum" and axes is not None:  # in opset 17 the only one with axes as input
+            return self(kind, np.array(axes), keepdims=int(keepdims))
+        return self(kind, keepdims=int(keepdims), **({} if axes is None else {"axes": list(axes)}))
 
-    def reshape(self, shape: Sequence[Any]) -> Term:
-        """The values in another shape, in which one size may depend on the batch."""
+    def reshape(self, shape: Sequence[Any]) -> Any:
+        """The values in another shape; a single size that depends on the batch becomes -1."""
         free = [n for n in shape if isinstance(n, Size)]
         if len(free) == 1 and 0 not in shape:
-            return self("Reshape", np.array([-1 if n in free else n for n in shape], np.int64))
+            return self("Reshape", np.array([-1 if n in free else n for n in shape]))
         return self("Reshape", self.nodes.sizes(shape), allowzero=1)
 
 
 class Nodes:
-    """The nodes and initializers of a graph, with names that tell the layer."""
+    """The nodes and initializers of a graph; the names of nodes begin with the path of a layer."""
 
     def __init__(self, batch: tuple[str, int], named: dict[int, str]) -> None:
-        self.batch, self.named = batch, named
-        self.all: list[NodeProto] = []
-        self.initializers: dict[str, TensorProto] = {}
-        self.path = ""
-        """The path of the layer whose nodes are being written."""
-        self.others: dict[str, str] = {}
-        """The paths of layers that run with it in one pass, by the kind of their node."""
-        self.terms: dict[int, Term] = {}
-        """By the serial of a value in the first run."""
+        self.batch, self.named, self.path = batch, named, ""
+        self.all: list[Any] = []
+        self.initializers: dict[str, Any] = {}
+        self.terms: dict[Value, Term] = {}
         self._names: set[str] = set()
         self._same: dict[Any, str] = {}
 
     def unique(self, name: str) -> str:
         """This name, with a number behind it if it is taken."""
         found, count = name, 0
-        while found in self._names:
+        while found in self._names or found in self.initializers:
             count += 1
             found = f"{name}_{count}"
         self._names.add(found)
@@ -119,8 +93,7 @@ class Nodes:
 
     def add(self, kind: str, inputs: Iterable[Any], dtype: Any, attributes: dict[str, Any]) -> Term:
         """A node with one output, which has the name of the node."""
-        path = self.others.get(kind, self.path)
-        name = self.unique(f"{path}.{kind}" if path else kind)
+        name = self.unique(f"{self.path}.{kind}" if self.path else kind)
         given = [x.name if x is not None else "" for x in inputs]
         self.all.append(helper.make_node(kind, given, [name], name, **attributes))
         return Term(self, name, dtype)
@@ -128,9 +101,7 @@ class Nodes:
     def initializer(self, name: str, array: np.ndarray) -> Term:
         """A parameter, a buffer or a constant under its name."""
         if name not in self.initializers:
-            plain = np.ascontiguousarray(array).reshape(array.shape)
-            self.initializers[name] = numpy_helper.from_array(plain, name)
-            self._names.add(name)
+            self.initializers[name] = numpy_helper.from_array(np.array(array, order="C"), name)
         return Term(self, name, array.dtype)
 
     def term(self, x: Any, dtype: Any = None) -> Any:
@@ -138,11 +109,11 @@ class Nodes:
         if x is None or isinstance(x, Term):
             return x
         if isinstance(x, Value):
-            return self.terms[x.nodes[0].serial]
+            return self.terms[x]
         if isinstance(x, Size):
-            return self.size(x, ()).cast(dtype or np.int64)
+            return self.size(x)("Squeeze").cast(dtype or np.int64)
         if isinstance(x, Filled):
-            one = np.array(x.value).reshape((1,))
+            one = np.array(x.value).reshape(1)
             given = {"value": numpy_helper.from_array(one)}
             return self.add("ConstantOfShape", [self.sizes(x.shape)], one.dtype, given)
         if isinstance(x, np.ndarray) and id(x) in self.named:
@@ -153,21 +124,20 @@ class Nodes:
             self._same[key] = self.unique("constant")
         return self.initializer(self._same[key], array)
 
-    def size(self, n: int | Size, shape: tuple[int, ...] = (1,)) -> Term:
-        """A number, maybe one that depends on the batch, as integers of `shape` () or (1,)."""
+    def size(self, n: int | Size) -> Any:
+        """A number, maybe one that depends on the batch, as a vector."""
         if not isinstance(n, Size):
-            return self.term(np.full(shape, n, np.int64))
+            return self.term(np.array([n]))
         name, axis = self.batch
         found = Term(self, name, np.int64)("Shape", start=axis, end=axis + 1)
         found = found if n.times == 1 else found * np.array([n.times])
-        found = found if n.plus == 0 else found + np.array([n.plus])
-        return found if shape else found("Squeeze")
+        return found if n.plus == 0 else found + np.array([n.plus])
 
-    def sizes(self, shape: Sequence[Any]) -> Term:
+    def sizes(self, shape: Sequence[Any]) -> Any:
         """A shape as a vector of integers."""
         if not any(isinstance(n, Size) for n in shape):
             return self.term(np.array(shape, np.int64))
-        first, *rest = [self.size(n) for n in shape]
+        first, *rest = map(self.size, shape)
         return first("Concat", *rest, axis=0)
 
 

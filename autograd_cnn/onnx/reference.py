@@ -1,4 +1,4 @@
-"""Transposed convolution for `onnx.reference`, whose own is wrong for groups and dilation."""
+"""What `onnx.reference` computes wrong (1.23): transposed convolution with groups or dilation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import itertools
 from typing import Any
 
 import numpy as np
-
-from autograd_cnn.onnx.nodes import OpRun
+from onnx.reference.op_run import OpRun
 
 
 class ConvTranspose(OpRun):
@@ -16,23 +15,18 @@ class ConvTranspose(OpRun):
     op_domain = ""
 
     def _run(self, x: Any, w: Any, b: Any = None, **given: Any) -> tuple[np.ndarray]:
-        axes, groups = x.ndim - 2, given["group"]
-        strides, dilations, extra = given["strides"], given["dilations"], given["output_padding"]
-        pads = [given["pads"][k::axes] for k in range(axes)]
-        sides = [
-            (n - 1) * s + d * (k - 1) + 1 + e
-            for n, s, d, k, e in zip(x.shape[2:], strides, dilations, w.shape[2:], extra)
-        ]
+        groups, axes = given["group"], x.ndim - 2
+        steps = [*zip(x.shape[2:], given["strides"], given["dilations"])]
+        extra, pads = given["output_padding"], given["pads"]
+        sizes = zip(steps, w.shape[2:], extra)
+        sides = [(n - 1) * s + d * (k - 1) + 1 + e for (n, s, d), k, e in sizes]
         out = np.zeros((len(x), groups, w.shape[1], *sides), x.dtype)
-        grouped = x.reshape(len(x), groups, len(w) // groups, *x.shape[2:])
+        images = x.reshape(len(x), groups, len(w) // groups, *x.shape[2:])
         filters = w.reshape(groups, len(w) // groups, *w.shape[1:])
         for cell in itertools.product(*map(range, w.shape[2:])):
-            places = tuple(
-                slice(i * d, i * d + (n - 1) * s + 1, s)
-                for i, d, n, s in zip(cell, dilations, x.shape[2:], strides)
-            )
-            part = np.einsum("ngc...,gcf->ngf...", grouped, filters[(..., *cell)])
+            places = [slice(i * d, i * d + (n - 1) * s + 1, s) for i, (n, s, d) in zip(cell, steps)]
+            part = np.einsum("ngc...,gcf->ngf...", images, filters[(..., *cell)])
             out[(..., *places)] += part
-        inner = tuple(slice(a, n - z) for (a, z), n in zip(pads, sides))
+        inner = [slice(a, n - z) for a, z, n in zip(pads, pads[axes:], sides)]
         out = out.reshape(len(x), groups * w.shape[1], *sides)[(..., *inner)]
         return (out if b is None else out + b.reshape(-1, *[1] * axes),)
