@@ -21,6 +21,7 @@ from autograd_cnn.onnx.forms import FORMS, OWN_DTYPES, SYMBOLIC
 from autograd_cnn.onnx.nodes import Nodes, NoFormError, Term, helper
 from autograd_cnn.onnx.recording import SIZES, ExportError, Recording, Size, Unified, Value
 from autograd_cnn.onnx.reference import ConvTranspose
+from autograd_cnn.tensor import Tensor
 from autograd_cnn.tensor.tree import flatten
 
 OPSET, IR = 17, 8
@@ -171,7 +172,8 @@ def _formed(nodes: Nodes, value: Value) -> Term:
         raise NoFormError("no nodes of ONNX compute it, or nobody wrote them down")
     if value.op not in SYMBOLIC and _follows_batch(value.params):
         raise NoFormError("a setting depends on the batch")
-    number = node.dtype if node.dtype.kind == "f" else None
+    beside = (x.dtype for x in value.inputs if isinstance(x, (Value, np.ndarray)))
+    number = next((dtype for dtype in beside if dtype.kind == "f"), None)
     terms = [nodes.term(x, number) for x in value.inputs]
     if value.op not in OWN_DTYPES:
         terms = [x if x is None else x.cast(node.dtype) for x in terms]
@@ -216,7 +218,7 @@ def _compare(model: Module, file: ModelProto, batches: Sequence[list[np.ndarray]
         with modes.no_grad(), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                wanted = [np.asarray(values(x)) for x in flatten(model(*arrays))[0]]
+                wanted = [np.asarray(values(x)) for x in flatten(model(*map(Tensor, arrays)))[0]]
             except Exception:
                 continue  # it takes no batch of 1, as batch norm without statistics, or no wild one
             found = reference.run(None, dict(zip(names, arrays)))

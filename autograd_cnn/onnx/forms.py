@@ -218,6 +218,16 @@ def _fold(v: Value, g: Any, window: Any) -> Any:
     return _conv_transpose(v, images, _each_cell(g, v.shape[1], window), window, v.shape[1])
 
 
+def _avg_pool_grad(
+    v: Value, g: Any, window: Any, count_include_pad: bool, divisor_override: int | None
+) -> Any:
+    if divisor_override is None and any(window.before + window.after):
+        raise NoFormError("its windows reach into padding")
+    cells, channels = math.prod(window.kernel), v.shape[1]
+    share = np.full((channels, 1, *window.kernel), 1.0 / (divisor_override or cells), v.dtype)
+    return _conv_transpose(v, g, g.nodes.term(share), window, channels)
+
+
 def _max_pool(v: Value, x: Any, window: Any) -> Any:
     given = _settings(window)
     if any(p >= k for k, p in zip(window.kernel * 2, given["pads"])):  # which runtimes refuse
@@ -304,6 +314,7 @@ FORMS: dict[str, Form] = {
     **{"var": _var, "banded": _banded, "transpose": _transpose, "stack": _stack},
     **{"linear": _linear, "conv": _conv, "conv_input_grad": _conv_transpose, "unfold": _unfold},
     **{"fold": _fold, "max_pool": _max_pool, "avg_pool": _avg_pool, "row_norm": _row_norm},
+    "avg_pool_grad": _avg_pool_grad,
     **{"batch_norm": _batch_norm, "statistics": _statistics, "channel_affine": _scaled},
     **{"flip": flipped, "getitem": picked, "put": replaced, "scatter_add": scattered},
     "astype": lambda v, x, dtype: x.cast(v.dtype),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import setitem
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class ExportError(ValueError):
     """
 
 
-class Size(NamedTuple):
+@dataclass(frozen=True)
+class Size:
     """The number ``times * batch + plus``."""
 
     times: int
@@ -45,7 +46,8 @@ class Size(NamedTuple):
         return f"{product}{self.plus:+}" if self.plus else product
 
 
-class Filled(NamedTuple):
+@dataclass(frozen=True)
+class Filled:
     """An array of one value, whose shape depends on the batch."""
 
     value: Any
@@ -153,8 +155,10 @@ class Recording(watch.Watcher):
     def __init__(self, model: Any, arrays: Sequence[np.ndarray]) -> None:
         self.origins: dict[int, Origin] = {}
         self.calls: dict[int, tuple[Any, Sequence[Any], dict[str, Any]]] = {}
-        self.whole: list[Any] = []
-        """Integers and truth values that depend on the inputs."""
+        self.before: dict[int, np.ndarray] = {}
+        """The values of constants that the model changes in place, by serial."""
+        self.loose: list[Any] = []
+        """What depends on the inputs without a graph: integers, and floats made of them."""
         self._buffers = {id(array): name for name, array in model.named_buffers()}
         self.named: dict[tuple[int, int], str] = {}
         """The buffers among the inputs of calls, by serial and position."""
@@ -182,15 +186,16 @@ class Recording(watch.Watcher):
         for place, x in enumerate(args):
             if type(x) is np.ndarray and id(x) in self._buffers:
                 self.named[node.serial, place] = self._buffers[id(x)]
+        depends = any(isinstance(x, Watched) for x in args)
+        if depends:
+            node.__class__ = Watched
         if not node.tracked:
             self.calls[node.serial] = op, args, self._params
-        if any(isinstance(x, Watched) for x in args):
-            node.__class__ = Watched
-            if node.array.dtype.kind in "biu":
-                self.whole.append(node)
+            self.loose += [node] * depends
 
     def changing(self, node: Any) -> None:
-        """Refuse what leaves no trace; a graph follows other changes."""
+        """Keep what will be overwritten; refuse a change that leaves no trace."""
+        self.before.setdefault(node.serial, node.array.copy())
         if isinstance(node, Watched) and not node.tracked:
             raise ExportError(
                 f"export: values without a graph are changed in place: {here('a change')}; a file "
@@ -230,10 +235,11 @@ class Unified:
             self._fill(self._open.pop())
         self.values = [self._known[serial] for serial in sorted(self._known)]
 
-    def _value(self, nodes: tuple[Any, ...]) -> Value:
+    def _value(self, nodes: tuple[Any, ...], user: Value | None = None) -> Value:
         known = self._known.get(nodes[0].serial)
         if known is None:
-            known = Value(nodes, self.runs[0].origins.get(nodes[0].serial))
+            origin = self.runs[0].origins.get(nodes[0].serial, user and user.origin)
+            known = Value(nodes, origin)
             known.shape = self._setting([x.array.shape for x in nodes], known)
             self._known[nodes[0].serial] = known
             self._open.append(known)
@@ -250,7 +256,8 @@ class Unified:
         if own is None:
             if id(value.nodes[0]) not in self.named:
                 value.op = "same"
-                value.inputs = [self._constant([x.array for x in value.nodes], value)]
+                arrays = [r.before.get(x.serial, x.array) for r, x in zip(self.runs, value.nodes)]
+                value.inputs = [self._constant(arrays, value)]
             return
         value.op = _OURS.get(id(own), own.name)
         if OPS.get(value.op) is not own and id(own) not in _OURS:
@@ -266,7 +273,7 @@ class Unified:
             name = self.runs[0].named.get((value.nodes[0].serial, place))
             self.named |= {id(xs[0]): name} if name else {}
             nodes = all(isinstance(x, Node) for x in xs)
-            value.inputs.append(self._value(xs) if nodes else self._setting(xs, value))
+            value.inputs.append(self._value(xs, value) if nodes else self._setting(xs, value))
         value.params = self._setting([call[2] for call in calls], value)
 
     def _setting(self, xs: Sequence[Any], value: Value) -> Any:
@@ -301,7 +308,7 @@ class Unified:
         # Truth values come from a comparison, whose outcome may be the same by chance.
         if first.dtype != bool and first.size and all((x == first.flat[0]).all() for x in xs):
             return Filled(first.flat[0], self._setting([x.shape for x in xs], value))
-        for nodes in zip(*(reversed(run.whole) for run in self.runs)):
+        for nodes in zip(*(reversed(run.loose) for run in self.runs)):
             if all(np.array_equal(x, node.array) for x, node in zip(xs, nodes)):
                 return self._value(nodes)
         raise self._loose(f"an array of shape {first.shape}", value)

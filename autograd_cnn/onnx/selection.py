@@ -59,7 +59,8 @@ def _places(shape: Any, parts: list[Any]) -> tuple[int, np.ndarray]:
     that it selects among the values of the others, counted in row-major order.
     """
     lead = int(bool(shape) and isinstance(shape[0], Size))
-    if lead and not (isinstance(parts[0], slice) and parts[0] == slice(None)):
+    whole = [slice(None), slice(0, shape[0] if lead else 0, 1), slice(0, None, 1)]
+    if lead and parts[0] not in whole:
         raise NoFormError("it selects from the batch by an index that is no slice or number")
     if any(isinstance(p, (Value, Size)) for p in parts):
         raise NoFormError("its index is computed, and is more than one array")
