@@ -5,11 +5,9 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from onnx import ModelProto, checker
-from onnx.reference import ReferenceEvaluator
 
 from autograd_cnn.checks import integer, mistake, shown
 from autograd_cnn.config import __version__
@@ -18,11 +16,14 @@ from autograd_cnn.engine import modes
 from autograd_cnn.engine.node import values
 from autograd_cnn.nn.module import Module
 from autograd_cnn.onnx.forms import FORMS, OWN_DTYPES, SYMBOLIC
-from autograd_cnn.onnx.nodes import Nodes, NoFormError, Term, helper
+from autograd_cnn.onnx.nodes import Nodes, NoFormError, Term, library, number_of
 from autograd_cnn.onnx.recording import SIZES, ExportError, Recording, Size, Unified, Value
-from autograd_cnn.onnx.reference import ConvTranspose
+from autograd_cnn.onnx.reference import conv_transpose
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tensor.tree import flatten
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 OPSET, IR = 17, 8
 
@@ -128,12 +129,15 @@ def _output_names(result: Any) -> list[str]:
 # -------------------------------------------------------------------------------------- the graph
 
 
-def _written(model: Module, graph: Unified, names: Sequence[str], axis: int) -> ModelProto:
+def _written(model: Module, graph: Unified, given: Sequence[str], axis: int) -> ModelProto:
     """The file of a model, or ExportError with all calls that have no form."""
-    nodes = Nodes((names[0], axis), graph.named)
+    nodes = Nodes(graph.named, {*model.state_dict()})
+    names = [nodes.unique(name) for name in given]
+    nodes.batch = names[0], axis
+    outputs = [nodes.unique(name) for name in _output_names(graph.runs[0].result)]
     paths = {id(module): path for path, module in model.named_modules()}
     for name, value in zip(names, graph.inputs):
-        nodes.terms[value] = Term(nodes, nodes.unique(name), value.dtype)
+        nodes.terms[value] = Term(nodes, name, value.dtype)
     problems: list[str] = []
     for value in graph.values:
         layers = value.origin.layers if value.origin else ()
@@ -146,8 +150,8 @@ def _written(model: Module, graph: Unified, names: Sequence[str], axis: int) -> 
             nodes.terms[value] = Term(nodes, "", value.dtype)
     if problems:
         raise ExportError("export: these calls have no form in ONNX\n  " + "\n  ".join(problems))
-    outputs = _output_names(graph.runs[0].result)
-    _name_outputs(nodes, [nodes.terms[value].name for value in graph.outputs], outputs)
+    _name_outputs(nodes, [nodes.terms[value] for value in graph.outputs], outputs)
+    helper = library().helper
     made = helper.make_graph(
         nodes.all,
         type(model).__name__,
@@ -185,13 +189,14 @@ def _follows_batch(x: Any) -> bool:
     return isinstance(x, (Size, Value)) or any(map(_follows_batch, parts))
 
 
-def _name_outputs(nodes: Nodes, olds: Sequence[str], names: Sequence[str]) -> None:
+def _name_outputs(nodes: Nodes, terms: Sequence[Term], names: Sequence[str]) -> None:
     """Give the outputs their names; one that is an input, a parameter or given twice is copied."""
-    for place, (old, name) in enumerate(zip(olds, names)):
-        if old in olds[:place] or not any(old in node.output for node in nodes.all):
-            old = names[olds.index(old)] if old in olds[:place] else old
-            nodes.all.append(helper.make_node("Identity", [old], [name], f"{name}.Identity"))
-            continue
+    nodes.path, renamed = "", dict[str, str]()
+    for term, name in zip(terms, names):
+        old = term.name
+        if old in renamed or not any(old in node.output for node in nodes.all):
+            old = Term(nodes, renamed.get(old, old), term.dtype)("Identity").name
+        renamed[old] = name
         for node in nodes.all:
             for part in (node.input, node.output):
                 part[:] = [name if known == old else known for known in part]
@@ -199,8 +204,7 @@ def _name_outputs(nodes: Nodes, olds: Sequence[str], names: Sequence[str]) -> No
 
 def _info(name: str, value: Value) -> Any:
     shape = [str(n) if isinstance(n, Size) else n for n in value.shape]
-    kind = helper.np_dtype_to_tensor_dtype(value.dtype)
-    return helper.make_tensor_value_info(name, kind, shape)
+    return library().helper.make_tensor_value_info(name, number_of(value.dtype), shape)
 
 
 # -------------------------------------------------------------------------------------- the proof
@@ -208,9 +212,11 @@ def _info(name: str, value: Value) -> Any:
 
 def _compare(model: Module, file: ModelProto, batches: Sequence[list[np.ndarray]]) -> None:
     """Raise ExportError unless `onnx.reference` computes from the file what the model does."""
+    members = {"op_domain": "", "_run": conv_transpose}
+    own = type("ConvTranspose", (library().reference.op_run.OpRun,), members)
     try:
-        checker.check_model(file, full_check=True)
-        reference = ReferenceEvaluator(file, new_ops=[ConvTranspose])
+        library().checker.check_model(file, full_check=True)
+        reference = library().reference.ReferenceEvaluator(file, new_ops=[own])
     except Exception as error:
         raise ExportError(f"export: onnx refuses the file: {error}") from error
     names = [entry.name for entry in file.graph.input]

@@ -196,8 +196,11 @@ def _conv(v: Value, x: Any, w: Any, b: Any = None, *, window: Any, groups: int) 
 
 
 def _conv_transpose(v: Value, g: Any, w: Any, window: Any, groups: int) -> Any:
-    extra = [n - ((o - 1) * s - b - a + d * (k - 1) + 1) for n, k, s, d, b, a, o in zip(*window)]
-    return g("ConvTranspose", w, **_settings(window, group=groups, output_padding=extra))
+    # Runtimes limit output_padding, so less padding behind the image takes its place.
+    ends = [(o - 1) * s - b + d * (k - 1) + 1 - n for n, k, s, d, b, _, o in zip(*window)]
+    given = _settings(window._replace(after=[max(end, 0) for end in ends]), group=groups)
+    out = g("ConvTranspose", w, **given)
+    return _padded(out, [(0, 0), (0, 0), *((0, max(-end, 0)) for end in ends)], 0.0)
 
 
 def _each_cell(x: Any, channels: int, window: Any) -> Any:

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import partialmethod
+from functools import cache, partialmethod
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn.onnx.recording import Filled, Size, Value
 
-try:
-    from onnx import helper, numpy_helper
-except ImportError as error:
-    raise ImportError(
-        "autograd_cnn.onnx needs the onnx library: pip install 'autograd-cnn[onnx]'"
-    ) from error
+
+@cache
+def library() -> Any:
+    """The onnx library, which is loaded when a model is first exported."""
+    try:
+        import onnx.reference
+    except ImportError as error:
+        raise ImportError(
+            "export: needs the onnx library: pip install 'autograd-cnn[onnx]'"
+        ) from error
+    return onnx
+
+
+def number_of(dtype: np.dtype[Any]) -> int:
+    """The number of a dtype in ONNX."""
+    return library().helper.np_dtype_to_tensor_dtype(dtype)
+
+
+def as_proto(array: np.ndarray, name: str | None = None) -> Any:
+    """An array as it stands in a file."""
+    return library().numpy_helper.from_array(array, name)
 
 
 class NoFormError(Exception):
@@ -26,13 +41,15 @@ class NoFormError(Exception):
 class Term:
     """A value of the graph: calls ``x("Relu")`` and arithmetic add nodes.
 
-    Numbers and arrays beside it are constants; numbers take its dtype.  None is an input left out.
+    Numbers and arrays among the others are constants, and numbers take its dtype.  None is an input
+    that is left out.
     """
 
     def __init__(self, nodes: Nodes, name: str, dtype: Any) -> None:
         self.nodes, self.name, self.dtype = nodes, name, np.dtype(dtype)
 
     def __call__(self, kind: str, *others: Any, dtype: Any = None, **attributes: Any) -> Any:
+        """The result, of this dtype if no other is given, of a node that takes this and others."""
         inputs = [self, *(self.nodes.term(x, self.dtype) for x in others)]
         return self.nodes.add(kind, inputs, dtype or self.dtype, attributes)
 
@@ -52,7 +69,7 @@ class Term:
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self
-        return self("Cast", dtype=dtype, to=helper.np_dtype_to_tensor_dtype(dtype))
+        return self("Cast", dtype=dtype, to=number_of(dtype))
 
     def over(self, kind: str, axes: Any, keepdims: bool = True) -> Any:
         """Reduced over `axes`, or over all for None."""
@@ -74,18 +91,21 @@ class Term:
 class Nodes:
     """The nodes and initializers of a graph; the names of nodes begin with the path of a layer."""
 
-    def __init__(self, batch: tuple[str, int], named: dict[int, str]) -> None:
-        self.batch, self.named, self.path = batch, named, ""
+    batch: tuple[str, int]
+    """The input and its axis that tell the batch."""
+
+    def __init__(self, named: dict[int, str], taken: set[str]) -> None:
+        self.named, self.path = named, ""
         self.all: list[Any] = []
         self.initializers: dict[str, Any] = {}
         self.terms: dict[Value, Term] = {}
-        self._names: set[str] = set()
+        self._names = taken
         self._same: dict[Any, str] = {}
 
     def unique(self, name: str) -> str:
         """This name, with a number behind it if it is taken."""
         found, count = name, 0
-        while found in self._names or found in self.initializers:
+        while found in self._names:
             count += 1
             found = f"{name}_{count}"
         self._names.add(found)
@@ -95,13 +115,13 @@ class Nodes:
         """A node with one output, which has the name of the node."""
         name = self.unique(f"{self.path}.{kind}" if self.path else kind)
         given = [x.name if x is not None else "" for x in inputs]
-        self.all.append(helper.make_node(kind, given, [name], name, **attributes))
+        self.all.append(library().helper.make_node(kind, given, [name], name, **attributes))
         return Term(self, name, dtype)
 
     def initializer(self, name: str, array: np.ndarray) -> Term:
         """A parameter, a buffer or a constant under its name."""
         if name not in self.initializers:
-            self.initializers[name] = numpy_helper.from_array(np.array(array, order="C"), name)
+            self.initializers[name] = as_proto(np.array(array, order="C"), name)
         return Term(self, name, array.dtype)
 
     def term(self, x: Any, dtype: Any = None) -> Any:
@@ -114,7 +134,7 @@ class Nodes:
             return self.size(x)("Squeeze").cast(dtype or np.int64)
         if isinstance(x, Filled):
             one = np.array(x.value).reshape(1)
-            given = {"value": numpy_helper.from_array(one)}
+            given = {"value": as_proto(one)}
             return self.add("ConstantOfShape", [self.sizes(x.shape)], one.dtype, given)
         if isinstance(x, np.ndarray) and id(x) in self.named:
             return self.initializer(self.named[id(x)], x)
