@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -61,11 +62,11 @@ def export(
     file = _written(model, Unified(model, runs), _input_names(model, len(inputs)), batch_axis)
     _compare(model, file, [batch(1), batch(SIZES[-1]), batch(SIZES[-1], wild=3.0)])
     content = file.SerializeToString()
-    if hasattr(path, "write"):
-        path.write(content)
-    elif path is not None:
+    if isinstance(path, (str, bytes, os.PathLike)):
         with replace_file(path) as out:
             out.write(content)
+    elif path is not None:
+        path.write(content)
     return file
 
 
@@ -131,7 +132,8 @@ def _output_names(result: Any) -> list[str]:
 
 def _written(model: Module, graph: Unified, given: Sequence[str], axis: int) -> ModelProto:
     """The file of a model, or ExportError with all calls that have no form."""
-    nodes = Nodes(graph.named, {*model.state_dict()})
+    order = {name: place for place, name in enumerate(model.state_dict())}
+    nodes = Nodes(graph.named, {*order})
     names = [nodes.unique(name) for name in given]
     nodes.batch = names[0], axis
     outputs = [nodes.unique(name) for name in _output_names(graph.runs[0].result)]
@@ -157,7 +159,7 @@ def _written(model: Module, graph: Unified, given: Sequence[str], axis: int) -> 
         type(model).__name__,
         [_info(name, value) for name, value in zip(names, graph.inputs)],
         [_info(name, value) for name, value in zip(outputs, graph.outputs)],
-        [*nodes.initializers.values()],
+        sorted(nodes.initializers.values(), key=lambda x: order.get(x.name, len(order))),
     )
     opset = [helper.make_opsetid("", OPSET)]
     file = helper.make_model(made, opset_imports=opset, ir_version=IR)

@@ -297,8 +297,8 @@ def _row_norm(
 ) -> Any:
     if not groups:
         scale = np.ones(v.shape[lead:], v.dtype) if weight is None else weight
-        given = (scale,) if bias is None else (scale, bias)
-        return x("LayerNormalization", *given, axis=lead, epsilon=eps)
+        more = () if bias is None else (bias,)
+        return x("LayerNormalization", scale, *more, axis=lead, epsilon=eps)
     ones = np.ones(groups, v.dtype)
     if groups == v.shape[1] and len(v.shape) > 2:
         given = [one if w is None else w for one, w in ((ones, weight), (0 * ones, bias))]

@@ -94,7 +94,8 @@ def _plain_op(name: str) -> Any:
     compute = getattr(np, name)
     function = (lambda x, y: compute(x, y)) if compute.nin == 2 else (lambda x: compute(x))
     function.__name__ = name
-    return op(register=False, **dict.fromkeys("xy"[: compute.nin]))(function)
+    rules: Any = dict.fromkeys("xy"[: compute.nin])
+    return op(register=False, **rules)(function)
 
 
 _PLAIN = {
@@ -139,6 +140,7 @@ class Watched(Tensor):
             _leave(f"np.{function.__name__}")
         return super().__array_function__(function, types, args, kwargs)
 
+    __hash__ = object.__hash__
     detach = same
 
 
@@ -146,7 +148,6 @@ for _name in _EXITS.split():
     setattr(Watched, _name, lambda self, *args, _name=_name, **kwargs: _leave(f"{_name}()"))
 for _name, _method in _PLAIN.items():
     setattr(Watched, f"__{_method}__", _PLAIN_OPS[_name])
-Watched.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 
 class Recording(watch.Watcher):
@@ -172,7 +173,7 @@ class Recording(watch.Watcher):
     def _input(self, array: np.ndarray) -> Any:
         """A tensor that the model may change in place, because it is not a leaf."""
         leaf = Tensor(array, requires_grad=array.dtype.kind == "f")
-        leaf.__class__ = Watched  # type: ignore[assignment]
+        leaf.__class__ = Watched
         return same(leaf)
 
     def operation(self, op: Any, args: Sequence[Any], compute: Any) -> Any:
@@ -238,8 +239,8 @@ class Unified:
     def _value(self, nodes: tuple[Any, ...], user: Value | None = None) -> Value:
         known = self._known.get(nodes[0].serial)
         if known is None:
-            origin = self.runs[0].origins.get(nodes[0].serial, user and user.origin)
-            known = Value(nodes, origin)
+            origin = self.runs[0].origins.get(nodes[0].serial)
+            known = Value(nodes, origin or (user.origin if user else None))
             known.shape = self._setting([x.array.shape for x in nodes], known)
             self._known[nodes[0].serial] = known
             self._open.append(known)
