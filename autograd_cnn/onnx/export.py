@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from autograd_cnn import random
 from autograd_cnn.checks import integer, mistake, shown
 from autograd_cnn.config import __version__
 from autograd_cnn.data.files import AnyPath, replace_file
@@ -18,7 +18,15 @@ from autograd_cnn.engine.node import values
 from autograd_cnn.nn.module import Module
 from autograd_cnn.onnx.forms import FORMS, OWN_DTYPES, SYMBOLIC
 from autograd_cnn.onnx.nodes import Nodes, NoFormError, Term, library, number_of
-from autograd_cnn.onnx.recording import SIZES, ExportError, Recording, Size, Unified, Value
+from autograd_cnn.onnx.recording import (
+    SIZES,
+    ExportError,
+    Recording,
+    Size,
+    Unified,
+    Value,
+    undisturbed,
+)
 from autograd_cnn.onnx.reference import conv_transpose
 from autograd_cnn.tensor import Tensor
 from autograd_cnn.tensor.tree import flatten
@@ -223,8 +231,8 @@ def _compare(model: Module, file: ModelProto, batches: Sequence[list[np.ndarray]
         raise ExportError(f"export: onnx refuses the file: {error}") from error
     names = [entry.name for entry in file.graph.input]
     for arrays in batches:
-        with modes.no_grad(), np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with modes.no_grad(), undisturbed(model):
+            random.generator().random()  # so that what the model draws is not what it drew before
             try:
                 wanted = [np.asarray(values(x)) for x in flatten(model(*map(Tensor, arrays)))[0]]
             except Exception:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import setitem
@@ -150,6 +152,19 @@ for _name, _method in _PLAIN.items():
     setattr(Watched, f"__{_method}__", _PLAIN_OPS[_name])
 
 
+@contextmanager
+def undisturbed(model: Any) -> Iterator[None]:
+    """Run a model in the block without a trace in its buffers or in the random generator.
+
+    Warnings about values outside of a domain are silent.
+    """
+    buffers: list[Any] = list(model.buffers())
+    undo: Any = map(setitem, buffers, repeat(...), [b.copy() for b in buffers])
+    with held((), undo), random.replay(), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 class Recording(watch.Watcher):
     """One run of a model: where each value was made, and how those without a graph were."""
 
@@ -163,18 +178,24 @@ class Recording(watch.Watcher):
         self._buffers = {id(array): name for name, array in model.named_buffers()}
         self.named: dict[tuple[int, int], str] = {}
         """The buffers among the inputs of calls, by serial and position."""
-        buffers: list[Any] = list(model.buffers())
-        undo: Any = map(setitem, buffers, repeat(...), [b.copy() for b in buffers])
-        quiet = np.errstate(all="ignore")  # wild values may leave a domain
-        with held((), undo), random.replay(), modes.enable_grad(), quiet, watch.Watching(self):
-            self.inputs = [self._input(array) for array in arrays]
-            self.result = model(*self.inputs)
+        self._watched: list[Any] = []
+        with undisturbed(model), modes.enable_grad(), watch.Watching(self):
+            try:
+                self.inputs = [self._input(array) for array in arrays]
+                self.result = model(*self.inputs)
+            finally:
+                for node in self._watched:  # the model may keep it
+                    node.__class__ = Tensor
 
     def _input(self, array: np.ndarray) -> Any:
         """A tensor that the model may change in place, because it is not a leaf."""
         leaf = Tensor(array, requires_grad=array.dtype.kind == "f")
-        leaf.__class__ = Watched
+        self._watch(leaf)
         return same(leaf)
+
+    def _watch(self, node: Any) -> None:
+        node.__class__ = Watched
+        self._watched.append(node)
 
     def operation(self, op: Any, args: Sequence[Any], compute: Any) -> Any:
         """Keep the settings, which a tensor without a graph does not."""
@@ -189,7 +210,7 @@ class Recording(watch.Watcher):
                 self.named[node.serial, place] = self._buffers[id(x)]
         depends = any(isinstance(x, Watched) for x in args)
         if depends:
-            node.__class__ = Watched
+            self._watch(node)
         if not node.tracked:
             self.calls[node.serial] = op, args, self._params
             self.loose += [node] * depends
