@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.onnx.nodes import NoFormError
-from autograd_cnn.onnx.recording import Value, shape_of
+from autograd_cnn.onnx.nodes import NoFormError, shape_of
+from autograd_cnn.onnx.recording import Value
 from autograd_cnn.onnx.selection import flipped, picked, replaced, scattered
 
 Form = Callable[..., Any]

@@ -161,6 +161,11 @@ class Nodes:
         return first("Concat", *rest, axis=0)
 
 
+def shape_of(x: Any) -> tuple[Any, ...]:
+    """The shape of an input of a value, or of an index."""
+    return () if isinstance(x, Size) else x.shape if hasattr(x, "shape") else np.shape(x)
+
+
 def product(shape: Iterable[Any]) -> int:
     """The number of values, which must not depend on the batch."""
     found = list(shape)

@@ -77,11 +77,6 @@ class Value:
         return str(self.origin or "in the forward of the model")
 
 
-def shape_of(x: Any) -> tuple[Any, ...]:
-    """The shape of an input of a value, or of an index."""
-    return () if isinstance(x, Size) else x.shape if hasattr(x, "shape") else np.shape(x)
-
-
 # ---------------------------------------------------------------------------------------- one run
 
 
@@ -249,8 +244,8 @@ class Unified:
             value.op = "input"
         self._open.clear()
         found = [flatten(run.result)[0] for run in runs]
+        kinds = ", ".join(type(leaf).__name__ for leaf in found[0]) or "nothing"
         if not found[0] or not all(isinstance(leaf, Node) for leaf in found[0]):
-            kinds = ", ".join(type(leaf).__name__ for leaf in found[0]) or "nothing"
             raise ExportError(f"export: the model must return tensors, got {kinds}")
         self.outputs = [self._value(nodes) for nodes in zip(*found, strict=True)]
         while self._open:
@@ -336,16 +331,14 @@ class Unified:
         raise self._loose(f"an array of shape {first.shape}", value)
 
     def _differs(self, value: Value) -> ExportError:
-        return ExportError(
-            f"export: the model computes otherwise for a batch of {SIZES[1]} than for {SIZES[0]}: "
-            f"{value}; a file is one list of ops for all batches"
-        )
+        what = f"the model computes otherwise for a batch of {SIZES[1]} than for {SIZES[0]}"
+        return ExportError(f"export: {what}, and a file is one list of ops: {value}")
 
     def _loose(self, what: str, value: Value) -> ExportError:
-        return ExportError(
-            f"export: a constant ({what}) depends on the inputs or on the batch in a way that a "
-            f"file cannot follow: {value}; compute it with ops from the inputs"
+        why = (
+            f"a constant ({what}) depends on values or on the batch; compute it with ops on tensors"
         )
+        return ExportError(f"export: {why}: {value}")
 
 
 def _of_itself(parts: Sequence[Sequence[Any]]) -> bool:

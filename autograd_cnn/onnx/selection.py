@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_cnn.onnx.nodes import NoFormError, product
-from autograd_cnn.onnx.recording import Size, Value, shape_of
+from autograd_cnn.onnx.nodes import NoFormError, product, shape_of
+from autograd_cnn.onnx.recording import Size, Value
 
 _LAST = np.iinfo(np.int64).max
 
