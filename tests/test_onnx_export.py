@@ -294,6 +294,10 @@ RUN: dict[str, tuple[Any, ...]] = {
     "bytes": (lambda x, f: f(x / 255.0), [ints(2, 1, 4, 4).astype(np.uint8)], nn.Conv2d(1, 2, 3)),
     "integers": (lambda i, x: (x * i, i + 1), [ints(2, 3), floats(2, 3)]),
     "doubles": (lambda x, f: f(x), [normal(2, 4)], nn.Linear(4, 2).to("float64")),
+    "small variances": (
+        lambda x, y, v: F.gaussian_nll_loss(x, y, v * 1e-7),
+        [floats(3, 4), floats(3, 4, seed=1), np.abs(floats(3, 4))],
+    ),
     "zeros": (lambda x: F.hardswish(x) + F.elu(x), [np.zeros((2, 30), np.float32)]),
 }
 
