@@ -36,7 +36,7 @@ P = ParamSpec("P")
 
 def _exponential_unit(x: Array, scale: float, alpha: float, steep: float = 1.0) -> Array:
     """scale * x where x is positive, scale * alpha * (exp(steep * x) - 1) elsewhere."""
-    positive = values(x) > 0
+    positive = x > 0
     below = where(positive, 0.0, x)
     below = expm1(below if steep == 1.0 else below * steep) * (scale * alpha)
     return where(positive, x if scale == 1.0 else x * scale, below)
@@ -78,15 +78,14 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array
     """
     if not min_val <= max_val:
         raise ValueError(f"hardtanh: min_val {min_val} must be at most max_val {max_val}")
-    plain = values(input)
-    dtype = np.result_type(plain, min_val, max_val)
-    limit = np.where(plain <= min_val, min_val, max_val).astype(dtype)
-    return where((plain <= min_val) | (plain >= max_val), limit, input)
+    dtype = np.result_type(values(input), min_val, max_val)
+    limit = where(input <= min_val, min_val, max_val).astype(dtype)
+    return where((input <= min_val) | (input >= max_val), limit, input)
 
 
 # fmt: off
 leaky_relu = functional(
-    lambda input, negative_slope=0.01: where(values(input) > 0, input, input * negative_slope),
+    lambda input, negative_slope=0.01: where(input > 0, input, input * negative_slope),
     "x where it is positive, `negative_slope` times x elsewhere.\n\n"
     "Maas, Hannun and Ng, \"Rectifier nonlinearities improve acoustic models\" (2013).",
     "leaky_relu([-1.0, 2.0], 0.5) -> [-0.5,  2. ]")
@@ -131,11 +130,11 @@ softshrink = functional(
     "x moved towards 0 by `lambd`, but not past it.",
     "softshrink([-2.0, 0.2, 1.0]) -> [-1.5,  0. ,  0.5]")
 hardshrink = functional(
-    lambda input, lambd=0.5: where(np.abs(values(input)) <= lambd, 0.0, input),
+    lambda input, lambd=0.5: where((input <= lambd) & (input >= -lambd), 0.0, input),
     "x, and 0 where its absolute value is at most `lambd`.",
     "hardshrink([-2.0, 0.2, 1.0]) -> [-2.,  0.,  1.]")
 threshold = functional(
-    lambda input, threshold, value: where(values(input) <= threshold, value, input),
+    lambda input, threshold, value: where(input <= threshold, value, input),
     "x where it is above `threshold`, `value` elsewhere.",
     "threshold([0.0, 2.0], 1.0, -5.0) -> [-5.,  2.]", numbers=2)
 celu = functional(
@@ -151,7 +150,7 @@ tanhshrink = functional(
     "x - tanh(x).", "tanhshrink([0.0, 1.0]).round(4) -> [0.    , 0.2384]")
 rrelu = functional(
     lambda input, lower=1.0 / 8.0, upper=1.0 / 3.0, training=False: where(
-        values(input) > 0, input, input * _slopes(input, lower, upper, training)),
+        input > 0, input, input * _slopes(input, lower, upper, training)),
     "`leaky_relu` with the slope (lower + upper) / 2; in training with random ones in between.",
     "rrelu([-2.0, 3.0], 0.2, 0.3) -> [-0.5,  3. ]")
 softmin = functional(

@@ -88,4 +88,4 @@ def added_mask(name: str, argument: str, mask: Array, visible: bool, *shapes: An
         raise mistake(name, argument, "an array of bools, or of floats to add to scores", mask)
     if shapes and mask.shape not in shapes:
         raise misfit(name, f"{argument} must have shape {' or '.join(map(str, shapes))}", mask)
-    return mask if mask.dtype.kind == "f" else np.where(values(mask) == visible, 0.0, -np.inf)
+    return mask if mask.dtype.kind == "f" else where(mask == visible, 0.0, -np.inf)

@@ -61,7 +61,7 @@ def prelu(input: Array, weight: Array) -> Array:
         raise misfit("prelu", f"weight must have 1 value or {channels}", weight, input)
     x = in_dtype_of_weights("prelu", input, weight)[0]
     slopes = weight.reshape((-1, *(1,) * max(input.ndim - 2, 0)) if input.ndim else ())
-    return where(values(x) > 0, x, x * slopes)
+    return where(x > 0, x, x * slopes)
 
 
 def drop_mask(x: np.ndarray, p: float, channels: bool) -> np.ndarray:

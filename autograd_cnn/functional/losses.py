@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.checks import choice, misfit, number
+from autograd_cnn.engine.modes import no_grad
 from autograd_cnn.engine.node import Array, Node, values
-from autograd_cnn.ops.arithmetic import abs, clip, where
+from autograd_cnn.ops.arithmetic import abs, clip, maximum, where
 from autograd_cnn.ops.exponential import exp, log, logaddexp
 from autograd_cnn.ops.formulas import functional
 from autograd_cnn.ops.reduce import mean, sum
@@ -108,7 +109,9 @@ def _log_variance(name: str, input: Array, target: Array, var: Array, eps: float
         raise misfit(name, "var must have the shape of the input, or 1 as last size", var, input)
     if (values(var) < 0).any():
         raise ValueError(f"{name}: var must not be negative")
-    var = var + np.maximum(eps - values(var), 0.0)
+    with no_grad():
+        missing = maximum(eps - var, 0.0)
+    var = var + missing
     return 0.5 * (log(var) + apart * apart / var)
 
 

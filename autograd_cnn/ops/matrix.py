@@ -248,8 +248,8 @@ def _p_norm(size: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> Arr
     """sum(size^p)^(1/p), with gradient 0 at values that are 0."""
     if p == 1:
         return reduce.sum(size, axis=axes, keepdims=keepdims)
-    none = values(size) == 0
+    none = size == 0
     powers = where(none, 0.0, power(where(none, 1.0, size), p))
     sums = reduce.sum(powers, axis=axes, keepdims=keepdims)
-    none = values(sums) == 0
+    none = sums == 0
     return where(none, 0.0, power(where(none, 1.0, sums), 1.0 / p))

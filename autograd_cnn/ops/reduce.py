@@ -268,7 +268,7 @@ def nansum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     3.0
     """
     zero = x.dtype.type(0)
-    return sum(where(np.isnan(values(x)), zero, x), axis=axis, keepdims=keepdims)
+    return sum(where(np.isnan(x), zero, x), axis=axis, keepdims=keepdims)
 
 
 @composition
@@ -279,7 +279,7 @@ def nanmean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> ag.nanmean(np.array([1.0, np.nan, 2.0])).item()
     1.5
     """
-    count = np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
+    count = np.sum(~np.isnan(x), axis=axis, keepdims=keepdims)
     share = np.where(count == 0, np.nan, 1.0 / np.maximum(count, 1))
     return nansum(x, axis=axis, keepdims=keepdims) * np.asarray(share, x.dtype)
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from autograd_cnn import kernels
-from autograd_cnn.engine.node import Array, values
+from autograd_cnn.engine.node import Array
 from autograd_cnn.engine.op import op
 from autograd_cnn.ops.arithmetic import where
 from autograd_cnn.ops.exponential import curved, sqrt
@@ -86,7 +86,7 @@ def _leg(x: Array) -> Array:
 
 def _share(x: Array, length: Array) -> Array:
     """x / length, and x where the length is 0."""
-    return x / where(values(length) == 0, 1.0, length)
+    return x / where(length == 0, 1.0, length)
 
 
 @op(

@@ -25,12 +25,12 @@ from autograd_cnn.ops.sort import sort
 
 
 def _filled(x: Array, value: float) -> Array:
-    return where(np.isnan(values(x)), value, x) if x.dtype.kind == "f" else x
+    return where(np.isnan(x), value, x) if x.dtype.kind == "f" else x
 
 
 def _counts(x: Array, axis: Any, keepdims: bool) -> Any:
     """How many values over `axis` are not NaN."""
-    return np.sum(~np.isnan(values(x)), axis=axis, keepdims=keepdims)
+    return np.sum(~np.isnan(x), axis=axis, keepdims=keepdims)
 
 
 def nanprod(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
