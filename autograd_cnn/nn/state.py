@@ -1,8 +1,7 @@
-"""What a state that is to be loaded into a module must be."""
+"""What is loaded into a module: an array, and whether it fits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ class IncompatibleKeys(NamedTuple):
 
 
 def plain(x: Any) -> np.ndarray:
-    """An entry of a state as an array; of PyTorch's tensors NumPy takes plain ones only."""
+    """An entry of a state as an array; of PyTorch's tensors NumPy takes most only."""
     x = values(x)
     if hasattr(x, "detach"):
         x = x.detach().cpu()
@@ -30,26 +29,7 @@ def plain(x: Any) -> np.ndarray:
     return np.asarray(x)
 
 
-def misfits(
-    state: Mapping[str, Any], given: Mapping[str, Any], strict: bool
-) -> tuple[IncompatibleKeys, list[str]]:
-    """The missing and the unexpected names, and the problems with loading `given` into `state`.
-
-    What is given needs a shape and a dtype only.
-    """
-    held = {id(state[name]) for name in given if name in state}
-    missing = [name for name, target in state.items() if id(target) not in held]
-    unexpected = [name for name in given if name not in state]
-    problems = []
-    if strict:
-        problems += [f"missing: {name}" for name in missing]
-        problems += [f"unexpected: {name}" for name in unexpected]
-    found = [(name, values(state[name]), given[name]) for name in state if name in given]
-    problems += [text for entry in found if (text := _misfit(*entry))]
-    return IncompatibleKeys(missing, unexpected), problems
-
-
-def _misfit(name: str, target: np.ndarray, array: Any) -> str:
+def misfit(name: str, target: np.ndarray, array: np.ndarray) -> str:
     """The problem with writing `array` into `target`, or an empty string."""
     if array.shape != target.shape:
         return f"{name}: expected shape {target.shape}, got {array.shape}"

@@ -12,7 +12,7 @@ from autograd_cnn.config import default_array
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, GraphError, Node, values
 from autograd_cnn.nn.parameter import Parameter
-from autograd_cnn.nn.state import IncompatibleKeys, misfits, plain
+from autograd_cnn.nn.state import IncompatibleKeys, misfit, plain
 
 if TYPE_CHECKING:
     from autograd_cnn.nn.module import Module
@@ -244,17 +244,25 @@ class ModuleTree:
             raise mistake(where, "state_dict", wanted, state_dict)
         state = self._state()
         given = {name: plain(state_dict[name]) for name in state_dict}
-        keys, problems = misfits(state, given, strict)
+        held = {id(state[name]) for name in given if name in state}
+        missing = [name for name, target in state.items() if id(target) not in held]
+        unexpected = [name for name in given if name not in state]
+        problems = []
+        if strict:
+            problems += [f"missing: {name}" for name in missing]
+            problems += [f"unexpected: {name}" for name in unexpected]
+        found = [(name, values(state[name]), given[name]) for name in state if name in given]
+        problems += [text for entry in found if (text := misfit(*entry))]
         if problems:
             raise ValueError("\n  ".join([f"{where}: nothing was loaded", *problems]))
         # Copy all before writing the first: the given arrays may be views of the targets.
-        found = [(target, given[name]) for name, target in state.items() if name in given]
-        new = [(target, array.astype(values(target).dtype)) for target, array in found]
-        for target, array in new:
+        new = [(name, array.astype(old.dtype)) for name, old, array in found]
+        for name, array in new:
+            target = state[name]
             values(target)[...] = array
             if isinstance(target, Node):
                 target.touch()
-        return keys
+        return IncompatibleKeys(missing, unexpected)
 
     def _state(self) -> dict[str, Parameter | np.ndarray]:
         """Parameters and buffers under all their paths, in the order of `state_dict`."""
