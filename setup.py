@@ -7,13 +7,17 @@ install succeeds and the NumPy kernels compute.
     AUTOGRAD_CNN_BUILD=sanitize  with AddressSanitizer and UndefinedBehaviorSanitizer
 
 The result runs on every machine of the architecture: it picks its instruction set when loaded.
+With SOURCE_DATE_EPOCH set, two builds give the same bytes (`.ci/distributions`).
 """
 
 import glob
+import gzip
 import os
+import tarfile
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 BUILD = os.environ.get("AUTOGRAD_CNN_BUILD", "default")
 
@@ -27,7 +31,7 @@ COMMON = [
     "-pthread",
 ]
 FLAGS = {
-    "default": COMMON,
+    "default": [*COMMON, "-g0"],  # what debuggers read names the folder of the build
     # -O1 finds the same mistakes and compiles in half the time.  Python's own flags bring -fwrapv,
     # which hides overflow of signed integers.
     "sanitize": [
@@ -41,8 +45,6 @@ class BuildKernels(build_ext):
     """Whatever fails, the package is complete without."""
 
     def build_extension(self, extension):  # noqa: D102
-        if BUILD == "none":
-            return
         extension.extra_compile_args = FLAGS[BUILD]
         extension.extra_link_args = [
             flag for flag in FLAGS[BUILD] if flag.startswith(("-pthread", "-fsanitize"))
@@ -53,16 +55,40 @@ class BuildKernels(build_ext):
             print(f"compiled kernels: not built; the NumPy kernels serve ({error})")
 
 
+class SourceArchive(sdist):
+    """The source distribution, without what differs between machines: owners, modes and times."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, **_):  # noqa: D102
+        when = int(os.environ.get("SOURCE_DATE_EPOCH") or os.path.getmtime("pyproject.toml"))
+
+        def plain(member):
+            member.mode = 0o755 if member.mode & 0o100 else 0o644
+            member.uid = member.gid = 0
+            member.uname, member.gname, member.mtime = "", "", when
+            return member
+
+        path = f"{base_name}.tar.gz"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with (
+            open(path, "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=when) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            archive.add(base_dir, filter=plain)  # in the order of names
+        return path
+
+
+KERNELS = Extension(
+    "autograd_cnn.kernels._compiled",
+    sources=["autograd_cnn/kernels/c/module.c"],
+    depends=glob.glob("autograd_cnn/kernels/c/*.h"),
+    py_limited_api=True,
+    optional=True,
+)
+compiles = BUILD != "none"
+
 setup(
-    ext_modules=[
-        Extension(
-            "autograd_cnn.kernels._compiled",
-            sources=["autograd_cnn/kernels/c/module.c"],
-            depends=glob.glob("autograd_cnn/kernels/c/*.h"),
-            py_limited_api=True,
-            optional=True,
-        )
-    ],
-    cmdclass={"build_ext": BuildKernels},
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    ext_modules=[KERNELS] if compiles else [],
+    cmdclass={"build_ext": BuildKernels, "sdist": SourceArchive},
+    options={"bdist_wheel": {"py_limited_api": "cp311"} if compiles else {}},
 )

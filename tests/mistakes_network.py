@@ -6,6 +6,16 @@ from autograd_cnn import functional as F
 from autograd_cnn import nn
 
 TABLE = r"""
+# weights
+nn.save_weights(nn.Linear(2, 1).state_dict(), "net.npz")
+    =>  TypeError: save_weights: model must be a module, got an object of type dict
+nn.save_weights(nn.Linear(2, 1), "net.pt")
+    =>  ValueError: save_weights: path must end in .npz or .safetensors, got 'net.pt'
+nn.load_weights("net.npz", nn.Linear(2, 1))
+    =>  TypeError: load_weights: model must be a module, got 'net.npz'
+nn.load_weights(nn.Linear(2, 1), "net.pt")
+    =>  ValueError: load_weights: path must end in .npz or .safetensors, got 'net.pt'; from PyTorch
+nn.load_weights(nn.Linear(2, 1), "none.npz")  =>  FileNotFoundError: [Errno 2] No such file
 # activations
 F.gelu(x(2), "erf")  =>  ValueError: gelu: approximate must be 'none' or 'tanh'
 F.hardtanh(x(2), 2, 1)  =>  ValueError: hardtanh: min_val 2 must be at most max_val 1

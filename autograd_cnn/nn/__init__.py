@@ -24,15 +24,17 @@ from autograd_cnn.nn.normalization import *
 from autograd_cnn.nn.parameter import Parameter as Parameter
 from autograd_cnn.nn.pooling import *
 from autograd_cnn.nn.resizing import *
-from autograd_cnn.nn.tree import IncompatibleKeys as IncompatibleKeys
+from autograd_cnn.nn.state import IncompatibleKeys as IncompatibleKeys
 
 if TYPE_CHECKING:
     from autograd_cnn.nn.attention import *
     from autograd_cnn.nn.recurrent import *
+    from autograd_cnn.nn.weights import *
 else:
     _OF_ATTENTION = ("MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer")
     _LAZY = dict.fromkeys(_OF_ATTENTION, "attention")
     _LAZY |= dict.fromkeys(("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"), "recurrent")
+    _LAZY |= dict.fromkeys(("load_weights", "save_weights"), "weights")
     __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]
     __all__ += ["init", "utils", *_LAZY]
     __dir__ = __all__.copy

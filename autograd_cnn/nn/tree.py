@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,20 +12,10 @@ from autograd_cnn.config import default_array
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.engine.node import Array, GraphError, Node, values
 from autograd_cnn.nn.parameter import Parameter
+from autograd_cnn.nn.state import IncompatibleKeys, misfit, plain
 
 if TYPE_CHECKING:
     from autograd_cnn.nn.module import Module
-
-
-class IncompatibleKeys(NamedTuple):
-    """The names that `Module.load_state_dict` missed, and those that it did not expect.
-
-    >>> nn.Linear(3, 2).load_state_dict({"scale": 1.0}, strict=False)
-    IncompatibleKeys(missing_keys=['weight', 'bias'], unexpected_keys=['scale'])
-    """
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
 
 
 class ModuleTree:
@@ -241,6 +231,7 @@ class ModuleTree:
     ) -> IncompatibleKeys:
         """Overwrite parameters and buffers in place with arrays by path; each keeps its dtype.
 
+        Tensors of PyTorch are taken as they are.  One path of a shared parameter is enough.
         Returns the missing and the unexpected paths.  One ValueError lists every problem: a wrong
         shape or dtype and, with `strict`, missing and unexpected paths.  It leaves all unchanged.
 
@@ -252,15 +243,16 @@ class ModuleTree:
             wanted = "a mapping of names to arrays, such as np.load gives"
             raise mistake(where, "state_dict", wanted, state_dict)
         state = self._state()
-        given = {name: np.asarray(values(state_dict[name])) for name in state_dict}
-        missing = [name for name in state if name not in given]
+        given = {name: plain(state_dict[name]) for name in state_dict}
+        held = {id(state[name]) for name in given if name in state}
+        missing = [name for name, target in state.items() if id(target) not in held]
         unexpected = [name for name in given if name not in state]
         problems = []
         if strict:
             problems += [f"missing: {name}" for name in missing]
             problems += [f"unexpected: {name}" for name in unexpected]
         found = [(name, values(state[name]), given[name]) for name in state if name in given]
-        problems += [text for entry in found if (text := _misfit(*entry))]
+        problems += [text for entry in found if (text := misfit(*entry))]
         if problems:
             raise ValueError("\n  ".join([f"{where}: nothing was loaded", *problems]))
         # Copy all before writing the first: the given arrays may be views of the targets.
@@ -337,14 +329,3 @@ def _each_once(entries: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         if id(value) not in seen:
             seen.add(id(value))
             yield name, value
-
-
-def _misfit(name: str, target: np.ndarray, array: np.ndarray) -> str:
-    """The problem with writing `array` into `target`, or an empty string."""
-    if array.shape != target.shape:
-        return f"{name}: expected shape {target.shape}, got {array.shape}"
-    if not np.can_cast(array.dtype, target.dtype, "same_kind"):
-        return f"{name}: expected dtype {target.dtype}, got {array.dtype}"
-    if not target.flags.writeable:
-        return f"{name}: the memory in the module is read-only; assign a copy first"
-    return ""

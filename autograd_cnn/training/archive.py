@@ -13,18 +13,17 @@ from typing import Any
 import numpy as np
 
 from autograd_cnn.data.files import AnyPath, replace_file
-from autograd_cnn.data.npz_format import read_member
+from autograd_cnn.data.limits import SPARE, memory_of_json
+from autograd_cnn.data.npz_format import open_archive, read_member, write_npz
 from autograd_cnn.engine.annotations import is_masked
 from autograd_cnn.engine.arguments import as_numbers
 from autograd_cnn.engine.node import Node
 
 HEAD = '{"format": "autograd_cnn checkpoint", "version": 1'  # of the JSON text
 RANDOM = "random"  # the name of the generator behind dropout, a part of every checkpoint
-SPARE = 1 << 24  # bytes of memory
 INDEX = "checkpoint"  # the array with the JSON text
 _MOST = 10**4000  # Python reads integers of at most 4,300 digits
 DEPTH = 100  # json could not read 330 back
-RESERVED = ("file", "allow_pickle")  # np.savez's own arguments, which cannot be names of arrays
 
 
 class CheckpointError(ValueError):
@@ -43,10 +42,10 @@ def write_archive(path: AnyPath, classes: Any, tree: Mapping[str, Any]) -> None:
     text = (HEAD + json.dumps(index).replace("{", ", ", 1)).encode()
     # Spaces pay for what `read_archive` needs above its share, after some 30,000 short lists.
     size = len(text) + sum(array.nbytes for array in arrays.values())
-    text += b" " * max(0, (_objects(text) - 2 * size - SPARE) // 2)
+    text += b" " * max(0, (memory_of_json(text) - 2 * size - SPARE) // 2)
     arrays[INDEX] = np.frombuffer(text, np.uint8)
     with replace_file(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        write_npz(file, arrays)
 
 
 def read_archive(path: AnyPath, room: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -60,13 +59,8 @@ def read_archive(path: AnyPath, room: int = 0) -> tuple[dict[str, Any], dict[str
             raise _refusal(name, "it is not an .npz file, or its end is missing")
         # NumPy, zipfile and json raise a dozen types of errors for damaged files.
         try:
-            limit = 4 * file.seek(0, os.SEEK_END) + SPARE + room
-            file.seek(0)
-            blocks = iter(partial(file.read, 1 << 20), b"")
-            if 1000 * sum(block.count(b"PK\1\2") for block in blocks) > limit:
-                raise ValueError("it lists too many arrays for its size")
-            with zipfile.ZipFile(file) as archive:
-                return _read(name, archive, limit)
+            archive, limit = open_archive(file, room)
+            return _read(name, archive, limit)
         except CheckpointError:
             raise
         except Exception as error:
@@ -76,9 +70,6 @@ def read_archive(path: AnyPath, room: int = 0) -> tuple[dict[str, Any], dict[str
 
 def _read(path: str, archive: zipfile.ZipFile, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:
     left = {info.filename: info for info in archive.infolist()}
-    limit -= 2 * sum(info.file_size for info in archive.infolist())
-    if limit < 0:
-        raise ValueError("its arrays would take too much memory for its size")
     if f"{INDEX}.npy" not in left:
         raise _refusal(path, "it is an .npz file with other content")
 
@@ -88,19 +79,13 @@ def _read(path: str, archive: zipfile.ZipFile, limit: int) -> tuple[dict[str, An
     text = take(INDEX).tobytes()
     if not text.startswith(HEAD.encode()):
         raise _refusal(path, f"it holds {text[: len(HEAD)]!r}, not {HEAD!r}")
-    if _objects(text) > limit:
+    if memory_of_json(text) > limit:
         raise ValueError("its text would take too much memory for its size")
     index = json.loads(str(text, "ascii"), object_hook=partial(_decoded, take))
     classes, tree = index["classes"], index["tree"]
     if left or not isinstance(tree, dict) or not set(classes) <= set(tree):
         raise ValueError(f"states and arrays do not belong together: {', '.join(left)[:80]}")
     return dict(classes), tree
-
-
-def _objects(text: bytes) -> int:
-    """About the bytes of memory that the objects in JSON take; measured, and rather too many."""
-    marks = {b"[": 96, b'["': -96, b"{": 96, b",": 32, b'"': 48}  # a list of a key soon goes
-    return sum(size * text.count(mark) for mark, size in marks.items())
 
 
 def _refusal(path: str, reason: str) -> CheckpointError:
@@ -153,12 +138,9 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray], depth: int = 0
 
 
 def _member(path: str, taken: Mapping[str, Any]) -> str:
-    """A name for the array at `path` that survives np.savez and np.load.
-
-    Zip files cut names at a NUL, np.savez has the arguments `RESERVED`, and np.load drops ".npy".
-    """
+    """A name for the array at `path` that survives a zip file and np.load, which drops ".npy"."""
     name = re.sub(r"[^\w./-]", "_", path[:200], flags=re.ASCII)
-    while name in taken or name in RESERVED or name.endswith(".npy"):  # "a/b" beside "a": {"b"}
+    while name in taken or name.endswith(".npy"):  # "a/b" beside "a": {"b"}
         name += f"_{len(taken)}"
     return name
 
