@@ -55,7 +55,8 @@ class Draws:
     thread draws as if there were no block.
     """
 
-    def __init__(self, replayed: Draws | None = None) -> None:
+    def __init__(self, replayed: Draws | None = None, seeds: Any = None) -> None:
+        self._seeds = seeds  # of the generator of `seeded`
         self.start = replayed.start if replayed else None  # the state before the first draw
         self._outside, self._replays = _block.get(), replayed is not None
         self._own: np.random.Generator | None = None
@@ -64,6 +65,8 @@ class Draws:
 
     def generator(self) -> np.random.Generator:
         """The block's generator, made at the first draw."""
+        if self._own is None and self._seeds is not None:
+            self._own = np.random.default_rng(self._seeds)
         if self._own is None:
             bits = self._bits_outside()
             with bits.lock:
@@ -149,3 +152,8 @@ def replay(draws: Draws | None = None) -> Setting:
     Draws and seeds in the ``with`` block do not affect the generator outside.
     """
     return Setting(_block, Draws(replayed=draws or Draws()))
+
+
+def seeded(seeds: list[int]) -> Setting:
+    """Draw from ``np.random.default_rng(seeds)`` in the ``with`` block; nothing outside changes."""
+    return Setting(_block, Draws(seeds=seeds))

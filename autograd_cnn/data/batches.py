@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from autograd_cnn import random
 from autograd_cnn.checks import integer, same_state
-from autograd_cnn.data.datasets import as_dataset, collate, is_stream, take
+from autograd_cnn.data.datasets import as_dataset, collate, is_stream, of_arrays, shuffled, take
+from autograd_cnn.data.workers import in_order
 from autograd_cnn.engine.arguments import checked
 
 if TYPE_CHECKING:
@@ -63,6 +66,10 @@ class DataLoader(Generic[Batch]):
         collate_fn: Callable[[list[Any]], Any] | None = None,
         augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
         transform: Callable[..., Batch] | None = None,
+        num_workers: int = 0,
+        processes: bool = False,
+        prefetch_factor: int = 2,
+        persistent_workers: bool = False,
     ) -> None:
         self.dataset = as_dataset(dataset)
         self.batch_size = integer("DataLoader", "batch_size", batch_size, 1)
@@ -70,6 +77,10 @@ class DataLoader(Generic[Batch]):
         self.drop_last = drop_last
         self.seed = None if seed is None else integer("DataLoader", "seed", seed, 0)
         self.generator, self.sampler, self.collate_fn = generator, sampler, collate_fn
+        self.num_workers = integer("DataLoader", "num_workers", num_workers, 0)
+        self.processes, self.persistent_workers = processes, persistent_workers
+        self.prefetch_factor = integer("DataLoader", "prefetch_factor", prefetch_factor, 1)
+        self._kept: list[Any] = []  # processes for the next pass
         _refuse_contradictions(self)
         self.augment = augment
         self.transform = transform
@@ -117,11 +128,17 @@ class DataLoader(Generic[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, step, drawn = self._start
-        if self.seed is None and drawn is None and (self.shuffle or self.augment):
+        if self.seed is None and drawn is None and (self.shuffle or self._draws):
             drawn = int((self.generator or random.generator()).integers(2**63))
         self._place = place = [epoch, step, drawn]
         self._start = (epoch + 1, 0, None)
         return self._batches(place)
+
+    @property
+    def _draws(self) -> bool:
+        """Whether a pass runs code of the user, which may draw random numbers."""
+        own = (self.sampler, self.collate_fn, self.augment, self.transform)
+        return not of_arrays(self.dataset) or own != (None,) * 4
 
     def _batches(self, place: list[Any]) -> Iterator[Any]:
         """Yield the batches of a pass from `place`, and keep it up to date."""
@@ -129,25 +146,51 @@ class DataLoader(Generic[Batch]):
         seeds = [self.seed if drawn is None else drawn, epoch]
         count = None if self._length is None else len(self)
         choices = itertools.islice(self._choices(seeds), first, None)
-        for step, chosen in enumerate(choices, first):
-            batch = self._batch(chosen, seeds, step)
+        tasks = zip(choices, itertools.repeat(seeds), itertools.count(first))
+        make = self._own_batch if self._draws else self._batch
+        made = self._ahead(tasks) if self.num_workers else (make(*task) for task in tasks)
+        for step, batch in enumerate(made, first):
             place[:] = (epoch + 1, 0, None) if step + 1 == count else (epoch, step + 1, drawn)
             yield batch
         place[:] = (epoch + 1, 0, None)
+
+    def _ahead(self, tasks: Iterator[Any]) -> Iterator[Any]:
+        """Yield the batches of these tasks, which the workers prepare."""
+        twin, room = copy(self), self.num_workers * self.prefetch_factor
+        twin.sampler = twin.generator = None  # the workers need neither
+        twin._kept = []
+        if not self.processes:
+            yield from in_order([twin._own_batch] * self.num_workers, tasks, room)
+            return
+        start = import_module("autograd_cnn.data.processes").start  # takes 20 ms
+        makers = start(twin._own_batch, self.num_workers, self._kept)
+        try:
+            yield from in_order(makers, tasks, room)
+            if self.persistent_workers:
+                self._kept, makers = makers, []
+        finally:
+            for process in makers:
+                process.end()
 
     def _choices(self, seeds: list[Any]) -> Iterator[Any]:
         """What makes each batch of a pass: indices, or the elements of a stream."""
         if self.sampler is None and not is_stream(self.dataset):
             order: Any = None
             if self.shuffle:
-                order = np.random.default_rng(seeds).permutation(len(self.dataset))
+                order = shuffled(self.dataset, np.random.default_rng(seeds))
             for step in range(len(self)):
                 chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
                 yield order[chosen] if self.shuffle else chosen
             return
-        source, none = iter(self._indexed), True
+        numbers, none = random.seeded([*seeds, 0, 1]), True
         least = self.batch_size if self.drop_last else 1
-        while len(found := list(itertools.islice(source, self.batch_size))) >= least:
+        with numbers:
+            source = iter(self._indexed)
+        while True:
+            with numbers:
+                found = list(itertools.islice(source, self.batch_size))
+            if len(found) < least:
+                break
             none = False
             yield found
         if none and not found and source is self._indexed:
@@ -155,6 +198,15 @@ class DataLoader(Generic[Batch]):
                 f"DataLoader: the {type(source).__name__} has no more elements, as it serves for "
                 "one pass; give a list, or an object whose __iter__ starts again"
             )
+
+    def _own_batch(self, chosen: Any, seeds: list[Any], step: int) -> Any:
+        """`_batch`, with random numbers of its own for code of the user."""
+        try:
+            with random.seeded([*seeds, step + 1, 1]):
+                return self._batch(chosen, seeds, step)
+        except Exception as error:
+            error.add_note(f"in batch {step} of the pass, counted from 0")
+            raise
 
     def _batch(self, chosen: Any, seeds: list[Any], step: int) -> Any:
         """The elements at `chosen`, collated, augmented and transformed."""
