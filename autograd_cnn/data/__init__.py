@@ -26,7 +26,7 @@ from autograd_cnn.data.uci_digits import digits
 
 __all__ = [
     "DataError", "DataLoader", "DataUnavailable", "Dataset", "ImageFolder", "Shards", "Split",
-    "Subset", "TensorDataset", "TrainTest", "augment", "cifar10", "digits", "fashion_mnist", "kmnist",
-    "mnist", "random_split", "read_idx",
+    "Subset", "TensorDataset", "TrainTest", "augment", "cifar10", "digits", "fashion_mnist",
+    "kmnist", "mnist", "random_split", "read_idx",
 ]  # fmt: skip
 __dir__ = __all__.copy

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from autograd_cnn import random
 from autograd_cnn.checks import integer, same_state
-from autograd_cnn.data.datasets import as_dataset, collate, is_stream, of_arrays, shuffled, take
-from autograd_cnn.data.workers import in_order
+from autograd_cnn.data.datasets import as_dataset, collate, is_stream, take
+from autograd_cnn.data.workers import in_order, start
 from autograd_cnn.engine.arguments import checked
 
 if TYPE_CHECKING:
@@ -137,8 +136,10 @@ class DataLoader(Generic[Batch]):
     @property
     def _draws(self) -> bool:
         """Whether a pass runs code of the user, which may draw random numbers."""
+        if is_stream(self.dataset) or isinstance(take(self.dataset, slice(0)), list):
+            return True
         own = (self.sampler, self.collate_fn, self.augment, self.transform)
-        return not of_arrays(self.dataset) or own != (None,) * 4
+        return any(part is not None for part in own)
 
     def _batches(self, place: list[Any]) -> Iterator[Any]:
         """Yield the batches of a pass from `place`, and keep it up to date."""
@@ -156,20 +157,20 @@ class DataLoader(Generic[Batch]):
 
     def _ahead(self, tasks: Iterator[Any]) -> Iterator[Any]:
         """Yield the batches of these tasks, which the workers prepare."""
-        twin, room = copy(self), self.num_workers * self.prefetch_factor
-        twin.sampler = twin.generator = None  # the workers need neither
-        twin._kept = []
+        count, twin = self.num_workers, copy(self)
+        twin.epoch, twin.sampler, twin.generator, twin._kept = 0, None, None, []
+        room, make = count * self.prefetch_factor, twin._own_batch
         if not self.processes:
-            yield from in_order([twin._own_batch] * self.num_workers, tasks, room)
+            yield from in_order([make] * count, tasks, room)
             return
-        start = import_module("autograd_cnn.data.processes").start  # takes 20 ms
-        makers = start(twin._own_batch, self.num_workers, self._kept)
+        kept, self._kept = self._kept, []
+        processes = start(make, count, kept)
         try:
-            yield from in_order(makers, tasks, room)
+            yield from in_order(processes, tasks, room)
             if self.persistent_workers:
-                self._kept, makers = makers, []
+                self._kept, processes = processes, []
         finally:
-            for process in makers:
+            for process in processes:
                 process.end()
 
     def _choices(self, seeds: list[Any]) -> Iterator[Any]:
@@ -177,7 +178,7 @@ class DataLoader(Generic[Batch]):
         if self.sampler is None and not is_stream(self.dataset):
             order: Any = None
             if self.shuffle:
-                order = shuffled(self.dataset, np.random.default_rng(seeds))
+                order = np.random.default_rng(seeds).permutation(len(self.dataset))
             for step in range(len(self)):
                 chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
                 yield order[chosen] if self.shuffle else chosen
@@ -279,6 +280,7 @@ def _refuse_contradictions(loader: DataLoader[Any]) -> None:
     generator, stream = loader.generator, is_stream(loader.dataset)
     for first, second, both in (
         ("seed", "generator", loader.seed is not None and generator is not None),
+        ("processes=True", "num_workers=0", loader.processes and not loader.num_workers),
         ("shuffle", "sampler", loader.shuffle and loader.sampler is not None),
         ("a data set without __len__ and __getitem__", "sampler", stream and loader.sampler),
         ("a data set without __len__ and __getitem__", "shuffle", stream and loader.shuffle),

@@ -214,28 +214,6 @@ def take(dataset: Any, chosen: Indices) -> Any:
     return found
 
 
-def of_arrays(dataset: Any) -> bool:
-    """Whether `take` takes the elements of a data set together."""
-    if type(dataset) is Subset:
-        return of_arrays(dataset.dataset)
-    return type(dataset) is TensorDataset or isinstance(dataset, _ARRAYS)
-
-
-def shuffled(dataset: Any, rng: np.random.Generator) -> np.ndarray:
-    """The order of a pass: all elements mixed, or those of a few shards at a time."""
-    order, groups = rng.permutation(len(dataset)), _groups(dataset, rng)
-    return order if groups is None else order[np.argsort(groups[order], kind="stable")]
-
-
-def _groups(dataset: Any, rng: np.random.Generator) -> np.ndarray | None:
-    """Which elements stay together in a pass, as a number for each, or None."""
-    if type(dataset) is Subset:
-        groups = _groups(dataset.dataset, rng)
-        return None if groups is None else groups[dataset.indices]
-    first = dataset.arrays[0] if type(dataset) is TensorDataset else dataset
-    return first.groups(rng) if isinstance(first, Shards) else None
-
-
 def collate(items: Sequence[Any]) -> Any:
     """A batch of `items`: arrays and numbers stacked, tuples, lists and dicts part by part.
 

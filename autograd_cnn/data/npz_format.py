@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -20,18 +19,12 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         raise ValueError(f"{info.filename} is compressed in an unknown way")
     with archive.open(info) as member:
         stream = io.BytesIO(member.read(info.file_size))  # the last byte makes it compare the CRC
-    shape, _, dtype = read_header(stream)
+    first = npy.read_magic(stream) == (1, 0)
+    header = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
+    shape, _, dtype = header(stream)
     expected, found = math.prod(shape) * dtype.itemsize, info.file_size - stream.tell()
     if expected != found and not dtype.hasobject:  # NumPy refuses objects
         raise ValueError(f"{info.filename}: expected {expected:,} bytes of values, found {found:,}")
     stream.seek(0)
     array: np.ndarray = npy.read_array(stream, allow_pickle=False)
     return array
-
-
-def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """The shape, whether the order is Fortran's, and the dtype, from the start of a .npy file."""
-    first = npy.read_magic(stream) == (1, 0)
-    header = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
-    found: tuple[tuple[int, ...], bool, np.dtype] = header(stream)
-    return found

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
-import math
+import functools
 import os
 import re
-import threading
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
-from autograd_cnn.checks import integer, mistake
-from autograd_cnn.data import idx_format, npz_format
+from autograd_cnn.checks import shown
 from autograd_cnn.data.errors import DataError
 from autograd_cnn.data.files import AnyPath
-
-_OPENING = threading.Lock()
+from autograd_cnn.data.idx_format import read_header
 
 
 class Shards:
-    """An array (N, ...) in the files of a folder, for a `DataLoader` or `TensorDataset`.
+    """An array (N, ...) in the files of a folder, for a `DataLoader` or a `TensorDataset`.
 
-    The files are .npy or IDX, plain or .gz, and hold arrays (n, ...) that are alike in dtype and
-    shape.  Those that match `pattern` follow each other in natural order: part-2 before part-10.
-    ``shards[i]`` is a new array, where `i` is an integer, a slice or an array of integers.
+    The .npy and IDX files that match `pattern` hold its rows, in natural order: part-2 is before
+    part-10.  ``shards[i]`` is a new array; `i` is an integer, a slice or an array of integers.
 
-    At most `keep_open` files are open at a time.  Open files are mapped into memory and not
-    loaded; only .gz files are unpacked.  ``DataLoader(shuffle=True)`` mixes the rows of `keep_open`
-    random files, and then of the next ones.  A damaged or different file raises DataError.
+    Files are mapped into memory, at most 64 at a time, and never loaded whole.  A file that is
+    damaged, unlike the first one or changed since then raises DataError.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
@@ -40,28 +33,27 @@ class Shards:
     >>> images, labels = Shards(folder, "images-*"), Shards(folder, "labels-*")
     >>> images.shape, labels[1:4]
     ((6, 4, 4), array([ 0,  1, -1]))
-    >>> loader = ag.data.DataLoader((images, labels), batch_size=4, shuffle=True, seed=0)
+    >>> loader = ag.data.DataLoader((images, labels), batch_size=4, shuffle=True)
     """
 
-    def __init__(self, folder: AnyPath, pattern: str = "*", keep_open: int = 16) -> None:
-        self.keep_open = integer("Shards", "keep_open", keep_open, 1)
-        found = [p for p in Path(os.fsdecode(folder)).glob(pattern) if p.name[0] != "."]
-        paths = sorted((p for p in found if p.is_file()), key=_natural)
-        if not paths:
+    def __init__(self, folder: AnyPath, pattern: str = "*") -> None:
+        found = [path for path in Path(os.fsdecode(folder)).glob(pattern) if path.is_file()]
+        if not found:
             raise DataError(f"Shards: no files match {pattern!r} in {os.fsdecode(folder)}")
-        self._files = [_read_header(path) for path in paths]
-        first = self._files[0]
-        for file in self._files:
-            if (file.dtype, file.shape[1:]) != (first.dtype, first.shape[1:]):
+        paths = sorted(map(str, found), key=_natural)
+        self._files = [(path, os.stat(path).st_size) for path in paths]
+        self._ends = np.zeros(len(found) + 1, np.intp)
+        first = _mapped(*self._files[0])[:0]
+        for k, file in enumerate(self._files):
+            array = _mapped(*file)
+            if (array.dtype, array.shape[1:]) != (first.dtype, first.shape[1:]):
                 raise DataError(
-                    f"{file.path}: expected {first.dtype} {first.shape[1:]} in each row, as in "
-                    f"{first.path.name}, found {file.dtype} {file.shape[1:]}; give the pattern of "
-                    "files that belong together, such as 'images-*'"
+                    f"{file[0]}: expected rows of {first.dtype} {first.shape[1:]}, as in "
+                    f"{self._files[0][0]}, found {array.dtype} {array.shape[1:]}; give a pattern "
+                    "for the files that belong together, such as 'images-*'"
                 )
-        self._sizes = np.array([file.shape[0] for file in self._files])
-        self._ends = self._sizes.cumsum()
+            self._ends[k + 1] = self._ends[k] + len(array)
         self.dtype, self.shape = first.dtype.newbyteorder("="), (len(self), *first.shape[1:])
-        self._open: dict[int, np.ndarray] = {}  # the file used last is the last one
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -70,81 +62,44 @@ class Shards:
         if isinstance(index, slice):
             index = np.arange(*index.indices(len(self)))
         places = np.asarray(index)
-        if places.size and places.dtype.kind not in "iu":
-            raise mistake("Shards", "index", "integers or a slice", index)
-        flat = places.astype(np.intp).ravel()
-        wrong = flat[(flat < -len(self)) | (flat >= len(self))]
-        if wrong.size:
-            raise IndexError(f"Shards: index {wrong[0]} is out of range for {len(self)} rows")
-        flat += len(self) * (flat < 0)
-        rows = np.empty((len(flat), *self.shape[1:]), self.dtype)
-        files = np.searchsorted(self._ends, flat, side="right")
+        fits = not places.size or -len(self) <= places.min() <= places.max() < len(self)
+        if places.dtype.kind not in "iu" or not fits:
+            wanted = f"integers or a slice within {len(self)} rows"
+            raise IndexError(f"Shards: index must be {wanted}, got {shown(index)}")
+        flat = places.ravel() % max(len(self), 1)
+        result = np.empty((len(flat), *self.shape[1:]), self.dtype)
+        files = np.searchsorted(self._ends, flat, side="right") - 1
         for k in np.unique(files).tolist():
-            here = files == k
-            rows[here] = self._opened(k)[flat[here] - (self._ends[k] - self._sizes[k])]
-        return rows.reshape(*places.shape, *self.shape[1:])[()]
-
-    def _opened(self, k: int) -> np.ndarray:
-        file = self._files[k]
-        size = os.stat(file.path).st_size
-        if size != file.size:  # to read what is missing in a mapped file would end the process
-            raise DataError(f"{file.path}: had {file.size:,} bytes at first, now {size:,}")
-        with _OPENING:
-            array = self._open.pop(k) if k in self._open else file.open()
-            self._open[k] = array
-            while len(self._open) > self.keep_open:
-                del self._open[next(iter(self._open))]
-        return array
-
-    def groups(self, rng: np.random.Generator) -> np.ndarray:
-        """A number for each row: those of `keep_open` random files have the same."""
-        return np.repeat(rng.permutation(len(self._files)) // self.keep_open, self._sizes)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
-
-    def __repr__(self) -> str:
-        return f"Shards({self.dtype} {self.shape} in {len(self._files):,} files)"
+            path, size = self._files[k]
+            if os.stat(path).st_size != size:  # to read what a mapped file lost ends the process
+                raise DataError(f"{path}: expected {size:,} bytes as before; the file was changed")
+            result[files == k] = _mapped(path, size)[flat[files == k] - self._ends[k]]
+        return result.reshape(*places.shape, *self.shape[1:])[()]
 
 
-class _File(NamedTuple):
-    """An array in a file, as its header tells."""
+@functools.lru_cache(64)
+def _mapped(path: str, size: int) -> np.ndarray:
+    """The array in a file of this size, mapped into memory."""
+    try:
+        if path.endswith(".npy"):
+            array: Any = np.load(path, mmap_mode="r")
+        else:
+            with open(path, "rb") as file:
+                dtype, shape = read_header(file, path)
+                array = np.memmap(path, dtype, "r", file.tell(), shape)
+        if (
+            array.offset + array.nbytes != size
+            or array.ndim == 0
+            or array.dtype.kind not in "biufc"
+        ):
+            raise ValueError(f"found {array.dtype} {array.shape} in {size:,} bytes")
+    except Exception as error:  # a damaged file can raise any error
+        raise DataError(
+            f"{path}: expected a .npy or an unpacked IDX file with rows of numbers ({error})"
+        ) from error
+    return array
 
-    path: Path
-    size: int
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    start: int  # of the values, or 0 if they are packed
-    order: Any
 
-    def open(self) -> np.ndarray:
-        if self.start:
-            return np.memmap(self.path, self.dtype, "r", self.start, self.shape, self.order)
-        return idx_format.read_idx(self.path)
-
-
-def _natural(path: Path) -> list[Any]:
-    parts = re.split("([0-9]+)", str(path))
-    return [int(part) if k % 2 else part for k, part in enumerate(parts)]
-
-
-def _read_header(path: Path) -> _File:
-    with open(path, "rb") as file:
-        start, size, fortran = file.read(6), os.fstat(file.fileno()).st_size, False
-        file.seek(0)
-        packed = start[:2] == b"\x1f\x8b"
-        try:
-            if start == npy.MAGIC_PREFIX:
-                shape, fortran, dtype = npz_format.read_header(file)
-            else:
-                stream = gzip.GzipFile(fileobj=file) if packed else file
-                dtype, shape = idx_format.read_header(cast(BinaryIO, stream), str(path))
-        except Exception as error:  # a damaged file can raise any error
-            raise DataError(f"{path}: expected a .npy or an IDX file ({error})") from error
-        found = _File(path, size, shape, dtype, 0 if packed else file.tell(), "CF"[fortran])
-    expected = found.start + math.prod(shape) * dtype.itemsize
-    if not shape or dtype.kind not in "biufc":
-        raise DataError(f"{path}: expected rows of numbers, found {dtype} {shape}")
-    if not packed and size != expected:
-        raise DataError(f"{path}: expected {expected:,} bytes, found {size:,}")
-    return found
+def _natural(path: str) -> list[Any]:
+    """A key to sort by, in which numbers count as such."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]
