@@ -39,6 +39,12 @@ class DataLoader(Generic[Batch]):
     from the one that `manual_seed` restarts.  `sampler` gives the indices of a pass instead.
     Passes at the same time do not influence each other.  Batches are new arrays, which may change.
 
+    With `num_workers` threads prepare up to `prefetch_factor` batches each.  With `processes` each
+    has a process with a copy of the data set, for code that Python runs one thread at a time;
+    `persistent_workers` keeps them for the next pass.  The batches stay the same: your functions,
+    data set and sampler draw from ``ag.random.generator()``, which `seed` and epoch restart for
+    every batch.  Errors name the element, and `state_dict` counts the batches that you saw.
+
     >>> loader = DataLoader((np.arange(5), np.arange(5) % 2), batch_size=2)
     >>> len(loader), loader.epoch
     (3, 0)

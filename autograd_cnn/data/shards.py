@@ -40,8 +40,8 @@ class Shards:
         found = [path for path in Path(os.fsdecode(folder)).glob(pattern) if path.is_file()]
         if not found:
             raise DataError(f"Shards: no files match {pattern!r} in {os.fsdecode(folder)}")
-        paths = sorted(map(str, found), key=_natural)
-        self._files = [(path, os.stat(path).st_size) for path in paths]
+        stats = [(path, os.stat(path)) for path in sorted(map(str, found), key=_natural)]
+        self._files = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
         self._ends = np.zeros(len(found) + 1, np.intp)
         first = _mapped(*self._files[0])[:0]
         for k, file in enumerate(self._files):
@@ -62,36 +62,33 @@ class Shards:
         if isinstance(index, slice):
             index = np.arange(*index.indices(len(self)))
         places = np.asarray(index)
-        fits = not places.size or -len(self) <= places.min() <= places.max() < len(self)
-        if places.dtype.kind not in "iu" or not fits:
-            wanted = f"integers or a slice within {len(self)} rows"
+        n, integers = len(self), places.dtype.kind in "iu"
+        if not integers or (places.size and not -n <= places.min() <= places.max() < n):
+            wanted = f"integers or a slice within {n} rows"
             raise IndexError(f"Shards: index must be {wanted}, got {shown(index)}")
-        flat = places.ravel() % max(len(self), 1)
+        flat = places.ravel() % max(n, 1)
         result = np.empty((len(flat), *self.shape[1:]), self.dtype)
         files = np.searchsorted(self._ends, flat, side="right") - 1
         for k in np.unique(files).tolist():
-            path, size = self._files[k]
+            path, size, _ = self._files[k]
             if os.stat(path).st_size != size:  # to read what a mapped file lost ends the process
                 raise DataError(f"{path}: expected {size:,} bytes as before; the file was changed")
-            result[files == k] = _mapped(path, size)[flat[files == k] - self._ends[k]]
-        return result.reshape(*places.shape, *self.shape[1:])[()]
+            result[files == k] = _mapped(*self._files[k])[flat[files == k] - self._ends[k]]
+        return result.reshape(places.shape + self.shape[1:])[()]
 
 
 @functools.lru_cache(64)
-def _mapped(path: str, size: int) -> np.ndarray:
-    """The array in a file of this size, mapped into memory."""
+def _mapped(path: str, size: int, changed: int) -> np.ndarray:
+    """The array in a file of this size and time of change, mapped into memory."""
     try:
         if path.endswith(".npy"):
-            array: Any = np.load(path, mmap_mode="r")
+            array: np.memmap = np.load(path, mmap_mode="r")
         else:
             with open(path, "rb") as file:
                 dtype, shape = read_header(file, path)
                 array = np.memmap(path, dtype, "r", file.tell(), shape)
-        if (
-            array.offset + array.nbytes != size
-            or array.ndim == 0
-            or array.dtype.kind not in "biufc"
-        ):
+        end = array.offset + array.nbytes
+        if end != size or array.ndim == 0 or array.dtype.kind not in "biufc":
             raise ValueError(f"found {array.dtype} {array.shape} in {size:,} bytes")
     except Exception as error:  # a damaged file can raise any error
         raise DataError(
