@@ -140,7 +140,7 @@ data.DataLoader(np.ones(3), num_workers=1, worker_init_fn=print)
     =>  TypeError: DataLoader: unknown argument 'worker_init_fn' (open files in the first
 data.DataLoader(np.ones(3), batch_sampler=[[0]])
     =>  TypeError: DataLoader: unknown argument 'batch_sampler' (give batch_size, and
-data.Shards("no-such-folder")  =>  data.DataError: Shards: no files match '*' in no-such-folder
+data.Shards("no-such-folder")  =>  ValueError: Shards: no files match '*' in no-such-folder
 len(data.Dataset())  =>  NotImplementedError: Dataset must define __len__
 data.DataLoader(np.ones(3), 0)  =>  ValueError: DataLoader: batch_size must be at least 1
 data.DataLoader(np.arange(3), 1.5)
