@@ -154,6 +154,11 @@ def replay(draws: Draws | None = None) -> Setting:
     return Setting(_block, Draws(replayed=draws or Draws()))
 
 
-def seeded(seeds: list[int]) -> Setting:
-    """Draw from ``np.random.default_rng(seeds)`` in the ``with`` block; nothing outside changes."""
-    return Setting(_block, Draws(seeds=seeds))
+def seeded(*seed: int) -> Setting:
+    """Draw from a new generator of this seed in the ``with`` block.
+
+    >>> with seeded(0, 1):
+    ...     generator().random() == np.random.default_rng([0, 1]).random()
+    True
+    """
+    return Setting(_block, Draws(seeds=seed))

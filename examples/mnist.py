@@ -9,6 +9,8 @@
   python examples/mnist.py --resume         go on with an interrupted run
   python examples/mnist.py --predict 0      what the saved weights read in held-out
                                             image 0
+  mpiexec -n 2 python examples/mnist.py     the same on two processes: the numbers
+                                            of --shards 8 on one
 
 If MNIST is neither on this machine nor on the network, it trains on the small
 digits that come with the package and says so.
@@ -33,13 +35,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # its neighbours, howe
 
 import figures
 import numpy as np
+import report
 from models import MODELS, recipe_for
 from program import Parser, at_least, command, one_line, percent, positive, reader_left
 from training import DivergedError, Record, evaluate, fit, standardise
 
 import autograd_cnn as ag
-from autograd_cnn import data, nn, optim
+from autograd_cnn import data, distributed, nn, optim
 from autograd_cnn import functional as F
+from autograd_cnn.distributed.step import SHARDS
 from autograd_cnn.training import CheckpointError, confusion_matrix
 
 DIGITS = "embedded digits (UCI)"
@@ -50,7 +54,13 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-KEPT_OPTIONS = ("model", "batch_size", "lr", "seed")  # the same numbers need the same options
+KEPT_OPTIONS = (
+    "model",
+    "batch_size",
+    "lr",
+    "seed",
+    "shards",
+)  # the same numbers need the same options
 
 # ------------------------------------------------------------------------------------------ options
 
@@ -66,11 +76,12 @@ def parser() -> Parser:
         "batch-size": (positive, "images per step (64; best: 128)"),
         "lr": (at_least(float, 1e-9), "highest learning rate of the schedule (0.05; best: 0.1)"),
         "seed": (at_least(int, 0), "start of all random numbers (0)"),
+        "shards": (positive, "parts of a batch, in which its memory is needed (1; on MPI: 8)"),
     }
     for name, (kind, text) in numbers.items():
         p.add_argument(f"--{name}", type=kind, metavar="N", help=text)
     p.set_defaults(seed=0)
-    p.add_folder("--out", Path("runs/mnist"), "weights and figures")
+    p.add_folder("--out", Path("runs/mnist"), "weights, figures and report")
     p.add_argument(
         "--resume",
         action="store_true",
@@ -79,6 +90,17 @@ def parser() -> Parser:
     predict = "show held-out image N and what the weights in --out read in it; do not train"
     p.add_argument("--predict", type=at_least(int, 0), metavar="N", help=predict)
     return p
+
+
+def loaded(where: str | None) -> tuple[str, data.TrainTest]:
+    """`load` on all ranks; first on rank 0, as it may download."""
+    world = distributed.start()
+    if world.rank:
+        world.meet("waits for the data")
+    found = load(where)
+    if not world.rank:
+        world.meet("waits for the data")
+    return found
 
 
 def load(where: str | None) -> tuple[str, data.TrainTest]:
@@ -167,11 +189,14 @@ def run(options: argparse.Namespace, name: str, dataset: data.TrainTest, record:
             **parts,
             held_out=dataset.test,
             epochs=epochs,
+            shards=options.shards,
             history=record.history,
             after_epoch=lambda _: record.save(parts),
         )
+    if distributed.start().rank:
+        return
     print(f"\nTrained for {time.perf_counter() - start:.1f} s")
-    show(title, model, dataset.test, record)
+    show(title, model, dataset.test, record, command("mnist.py", as_typed(options)))
     again = command("mnist.py", [*of_this_network(options), "--predict", "0"])
     print(f"What these weights read in held-out image 0:\n  {again}")
     accuracy = percent(record.history[-1]["test_accuracy"])
@@ -186,11 +211,27 @@ def of_this_network(options: argparse.Namespace) -> list[str]:
     return [text for pair in given for text in pair]
 
 
+def as_typed(options: argparse.Namespace) -> list[str]:
+    """The options that give a run its numbers, as a user types them."""
+    numbers = {name.replace("_", "-"): getattr(options, name) for name in KEPT_OPTIONS[1:]}
+    given = {"epochs": options.epochs, **numbers}
+    return [
+        *of_this_network(options),
+        *(text for name, value in given.items() for text in (f"--{name}", str(value))),
+    ]
+
+
 def fill_in(options: argparse.Namespace, name: str) -> None:
     """Set the options that the user left open by the recipe of the network."""
     recipe = recipe_for(options.model)
     epochs = recipe.digits_epochs if name == DIGITS else recipe.epochs
-    defaults = {"epochs": epochs, "batch_size": recipe.batch_size, "lr": recipe.lr}
+    shards = SHARDS if distributed.start().size > 1 else 1
+    defaults = {
+        "epochs": epochs,
+        "batch_size": recipe.batch_size,
+        "lr": recipe.lr,
+        "shards": shards,
+    }
     for option, value in defaults.items():
         if getattr(options, option) is None:
             setattr(options, option, value)
@@ -246,18 +287,24 @@ def drawn(image: np.ndarray) -> str:
     return "\n".join("".join(row).rstrip() for row in np.array(list(" .:*#"))[pairs // 52])
 
 
-def show(title: str, model: nn.Module, test: data.Split, record: Record) -> None:
-    """Print the result digit by digit, and draw the figures."""
+def show(title: str, model: nn.Module, test: data.Split, record: Record, repeat: str) -> None:
+    """Print the result digit by digit, draw the figures, and write the report."""
     out, scores = record.out, evaluate(model, test)
     confusion = confusion_matrix(scores.predicted, test.labels, classes=10)
-    print(f"\n{class_table(confusion)}\n\n{confusion_table(confusion)}\n")
-    if not figures.available():
+    tables = f"{class_table(confusion)}\n\n{confusion_table(confusion)}"
+    print(f"\n{tables}\n")
+    if figures.available():
+        record.history.plot(out / "curves.png", title)
+        figures.draw_confusion(out / "confusion.png", title, confusion)
+        figures.draw_filters(out / "filters.png", first_filters(model))
+        figures.draw_mistakes(out / "mistakes.png", title, test, scores)
+    else:
         print(f"Figures skipped: they {figures.NEED}.")
-        return
-    record.history.plot(out / "curves.png", title)
-    figures.draw_confusion(out / "confusion.png", title, confusion)
-    figures.draw_filters(out / "filters.png", first_filters(model))
-    figures.draw_mistakes(out / "mistakes.png", title, test, scores)
+    report.write(
+        *(out / "report.html", title, record.history, tables, record.settings, repeat),
+        drawn=figures.available(),
+    )
+    print(f"Report for a browser: {out / 'report.html'}")
 
 
 def class_table(confusion: np.ndarray) -> str:
@@ -299,7 +346,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.predict is None:
             options.out.mkdir(parents=True, exist_ok=True)
-        name, dataset = load(options.data)
+        name, dataset = loaded(options.data)
         if options.predict is None:
             run(options, name, dataset, record)
         else:

@@ -10,12 +10,12 @@ import numpy as np
 from program import percent
 
 import autograd_cnn as ag
+from autograd_cnn import distributed
 from autograd_cnn import functional as F
 from autograd_cnn.training import (
     CheckpointError,
     History,
     Progress,
-    Step,
     accuracy,
     load_checkpoint,
     replace_file,
@@ -83,21 +83,23 @@ def fit(
     epochs: int,
     *,
     prepare: Callable[[np.ndarray], np.ndarray] = standardise,
+    shards: int = 1,
     history: History | None = None,
     after_epoch: Callable[[History], None] | None = None,
 ) -> History:
     """Train up to epoch `epochs`; test on the split `held_out` and print a line after each.
 
     `schedule` steps after every batch, unless it is None.  `prepare` makes the model's input from
-    the images.  The history has a dict of plain data for each epoch.  Training goes on after the
-    epochs of the `history` given, and adds to it.  `after_epoch` gets the history, before the line.
+    the images.  A step computes a batch in so many `shards`, which ranks of MPI share.  The history
+    has a dict of plain data for each epoch.  Training goes on after the epochs of the `history`
+    given, and adds to it.  `after_epoch` gets the history, before the line.
     """
     history = History() if history is None else history
     for number in range(len(history) + 1, epochs + 1):
         title = f"epoch {number:{len(str(epochs))}}/{epochs}"
         start = time.perf_counter()
         with Progress(title, len(batches)) as progress:
-            losses = train_epoch(model, optimizer, schedule, batches, prepare, progress)
+            losses = train_epoch(model, optimizer, schedule, batches, prepare, progress, shards)
         scores = evaluate(model, held_out, prepare)
         epoch = {
             "epoch": number,
@@ -125,11 +127,12 @@ def train_epoch(
     batches: Iterable[Any],
     prepare: Callable[[np.ndarray], np.ndarray],
     progress: Progress,
+    shards: int = 1,
 ) -> list[float]:
     """One pass over `batches`; returns the loss of every step, or raises DivergedError."""
     losses = []
     model.train()
-    step = Step(model, F.cross_entropy, optimizer)
+    step = distributed.Step(model, F.cross_entropy, optimizer, shards=shards)
     for images, labels in batches:
         value = step(prepare(images), labels).item()
         if not np.isfinite(value):
@@ -172,6 +175,8 @@ class Record:
             raise
 
     def _write(self, parts: dict[str, Any]) -> None:
+        if distributed.start().rank:  # the files are those of rank 0
+            return
         self._write_weights("weights.npz")
         if self.history.best("test_accuracy") is self.history[-1]:
             self._write_weights("best.npz")
@@ -195,7 +200,8 @@ class Record:
                 raise CheckpointError(f"{path}: its run had {name} {there}, not {value}")
         self.history += load_checkpoint(path, **parts)["history"]
         self.begun, self.parts = (len(self.history), parts["model"].state_dict()), tuple(parts)
-        self._write_weights("weights.npz")  # a killed run may have been an epoch further
+        if not distributed.start().rank:
+            self._write_weights("weights.npz")  # a killed run may have been an epoch further
 
     def weights_kept(self) -> str:
         """Which weights there are, for a run that ends early.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from typing import Any
@@ -14,6 +15,7 @@ import autograd_cnn as ag
 from autograd_cnn import func, nn
 from autograd_cnn import functional as F
 from autograd_cnn.diagnose.origin import layer_path
+from autograd_cnn.diagnose.stepping import formula
 from autograd_cnn.engine import watch
 from tests.leaves import leaf
 
@@ -426,3 +428,55 @@ def test_a_drawing_has_a_shared_input_once() -> None:
     text = ag.draw(x * x, {'a"b': x})
     assert text.count("a#quot;b (1,)") == 1
     assert text.count("n0 --> n1") == 2
+
+
+def steps_of(page: str) -> dict[str, Any]:
+    """What a page of steps shows."""
+    line = next(line for line in page.splitlines() if line.startswith("const data = "))
+    return json.loads(line.removeprefix("const data = ").removesuffix(";"))
+
+
+def test_a_page_goes_through_forward_and_backward() -> None:
+    w = ag.tensor([1.0, 2.0], requires_grad=True)
+    loss = ((w * 3.0) ** 2).sum()
+    page = ag.draw(loss, {"w": w}, format="html")
+    data = steps_of(page)
+    nodes = data["nodes"]
+    assert [n["label"].split()[0] for n in nodes] == ["w", "3.0", "multiply", "2", "power", "sum"]
+    assert [nodes[k]["label"].split()[0] for k in data["backward"]] == ["sum", "power", "multiply"]
+    (to_x, *_) = nodes[2]["rules"]
+    assert (to_x["input"], to_x["formula"]) == ("x", "g * y")
+    assert to_x["gradient"]["rows"] == nodes[0]["gradient"]["rows"] == [[18.0, 36.0]]
+    assert nodes[2]["gradient"]["rows"] == [[6.0, 12.0]]
+    assert w.grad is None, "drawing gives no gradients"
+    loss.backward()  # and leaves the graph
+    assert page._repr_html_().startswith("<iframe srcdoc=")
+
+
+def test_a_page_shows_one_matrix_of_large_arrays_and_values_without_a_number() -> None:
+    x = ag.tensor(np.full((2, 3, 40, 5), np.nan), requires_grad=True)
+    (leaf, *_) = steps_of(ag.draw((x * 1.0).sum(), {"</script>": x}, format="html"))["nodes"]
+    assert leaf["value"]["shape"] == "(2, 3, 40, 5)"
+    assert leaf["value"]["note"] == "[0, 0], the first 28 x 5"
+    assert leaf["value"]["rows"] == [["nan"] * 5] * 28
+    assert "</script> (" not in ag.draw((x * 1.0).sum(), {"</script>": x}, format="html")
+
+
+def test_a_page_needs_one_value_with_a_graph() -> None:
+    x = ag.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    with pytest.raises(ValueError, match=r"draw: the output has shape \(2,\)"):
+        ag.draw(y, format="html")
+    with pytest.raises(TypeError, match="draw: output must be one tensor, for a page"):
+        ag.draw([y.sum(), y.sum()], format="html")
+    loss = y.sum()
+    loss.backward()
+    with pytest.raises(ag.GraphError, match="freed"):
+        ag.draw(loss, format="html")
+
+
+def test_every_rule_of_an_op_is_shown_as_a_formula() -> None:
+    rules = [r for o in ag.OPS.values() for r in (o.joint, *o.rules) if r is not None]
+    shown = [formula(rule) for rule in rules]
+    assert all(re.search(r"\b(g|gx|gw|dx|scale)\b", text) for text in shown), shown
+    assert [formula(rule) for rule in ag.OPS["divide"].rules] == ["g / y", "-g * out / y"]

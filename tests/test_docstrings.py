@@ -26,6 +26,7 @@ MODULES = [
     ag.testing,
     ag.diagnose,
     ag.training,
+    ag.distributed,
 ]
 CLASSES = [
     *(ag.Tensor, ag.nn.Module, ag.optim.Optimizer, ag.optim.LRScheduler, ag.data.DataLoader),

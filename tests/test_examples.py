@@ -29,6 +29,7 @@ from tests.test_data_sets import idx
 import mnist  # isort: skip
 
 SCRIPT = str(EXAMPLES / "mnist.py")
+REPORT = ["report.html"]
 FIGURES = ["confusion.png", "curves.png", "filters.png", "mistakes.png"]
 WEIGHTS = ["best.npz", "checkpoint.npz", "weights.npz"]
 NAME = "embedded digits (UCI), 360 held-out images"
@@ -84,7 +85,7 @@ def test_a_default_run_learns_and_prints_plain_lines(default_run):
 def test_a_default_run_leaves_weights_and_figures(default_run):
     pytest.importorskip("matplotlib")
     done, out = default_run
-    assert sorted(p.name for p in out.iterdir()) == sorted(WEIGHTS + FIGURES)
+    assert sorted(p.name for p in out.iterdir()) == sorted(WEIGHTS + FIGURES + REPORT)
     for name in FIGURES:
         check_png(out / name)
     digits, model = mnist.data.digits(), mnist.MODELS["cnn"]()
@@ -92,6 +93,17 @@ def test_a_default_run_leaves_weights_and_figures(default_run):
         model.load_state_dict(weights)
     accuracy = mnist.evaluate(model, digits.test).accuracy
     assert f"{100 * accuracy:.2f}" == f"{result(done.stdout):.2f}"
+
+
+def test_the_report_is_one_file_with_all_that_the_run_showed(default_run):
+    pytest.importorskip("matplotlib")
+    done, out = default_run
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("src='data:image/png;base64,") == page.count("src=") == len(FIGURES)
+    assert "http" not in page
+    assert f"<b>{result(done.stdout):.2f} %</b>" in page
+    assert "digit images correct accuracy" in page
+    assert "--data digits --epochs 15 --batch-size 64 --lr 0.05 --seed 0</pre>" in page
 
 
 def test_the_line_that_predicts_a_digit_runs_as_it_is_printed(default_run):
@@ -206,7 +218,8 @@ def test_a_diverging_run_stops_with_advice(tmp_path, capsys):
 def test_without_matplotlib_only_the_figures_are_missing(tmp_path, capsys, no_figures):
     trained(tmp_path, "--epochs", "1")
     assert "Figures skipped" in capsys.readouterr().out
-    assert sorted(p.name for p in tmp_path.iterdir()) == WEIGHTS
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(WEIGHTS + REPORT)
+    assert "src=" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @needs_terminal

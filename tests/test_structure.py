@@ -34,7 +34,7 @@ LAYERS = [
 ]
 MODULES = (
     *(ag, ag.functional, ag.nn, ag.optim, ag.data, ag.data.augment, ag.func, ag.diagnose),
-    *(ag.training, ag.nn.utils, ag.optim.swa_utils),
+    *(ag.training, ag.nn.utils, ag.optim.swa_utils, ag.distributed),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}

@@ -189,7 +189,7 @@ class DataLoader(Generic[Batch]):
                 chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
                 yield order[chosen] if self.shuffle else chosen
             return
-        numbers, none = random.seeded([*seeds, 0, 1]), True
+        numbers, none = random.seeded(*seeds, 0, 1), True
         least = self.batch_size if self.drop_last else 1
         with numbers:
             source = iter(self._indexed)
@@ -209,7 +209,7 @@ class DataLoader(Generic[Batch]):
     def _own_batch(self, chosen: Any, seeds: list[Any], step: int) -> Any:
         """`_batch`, with random numbers of its own for code of the user."""
         try:
-            with random.seeded([*seeds, step + 1, 1]):
+            with random.seeded(*seeds, step + 1, 1):
                 return self._batch(chosen, seeds, step)
         except Exception as error:
             error.add_note(f"in batch {step} of the pass, counted from 0")

@@ -142,7 +142,7 @@ class Subset(Dataset):
 
 
 def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[Subset]:
-    """Divide a dataset at random into disjoint `Subset`s; the same seed gives the same parts.
+    """Divide a dataset at random into disjoint subsets; the same seed gives the same parts.
 
     `lengths` are integers that add up to the length of the dataset, or fractions that add up to 1.
     Fractions are rounded down; the first parts then get one more element each until none is left.

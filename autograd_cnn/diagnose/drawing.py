@@ -1,14 +1,15 @@
-"""Graphs as text for Mermaid and Graphviz."""
+"""Graphs as text for Mermaid and Graphviz, and as a page of their steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_cnn.checks import choice, mistake
 from autograd_cnn.diagnose.origin import behind, inputs_of, origin_of
+from autograd_cnn.diagnose.stepping import steps_page
 from autograd_cnn.engine import node as nodes
 from autograd_cnn.engine.arguments import checked
 from autograd_cnn.nn.module import Module
@@ -33,14 +34,19 @@ def draw(
     format: str = "mermaid",
     values: bool = False,
 ) -> str:
-    """The graph behind a tensor, or several in a tuple or list, as text for Mermaid or Graphviz.
+    """The graph behind a tensor, or several in a tuple or list, as text for Mermaid or Graphviz, or
+    as a page.
 
     Every result shows its op and shape.  With `values` all tensors show what they hold, and their
     `grad` if they have one.  `names` labels tensors: it is a mapping from names to tensors, or a
     module.  Parameters of a module get their paths, and every layer in it gets a box with its
     parameters and the ops that use them.  Inside ``ag.detect_anomaly()`` the graph remembers its
-    layers, and each box has all ops of its layer.  `format` is "mermaid", which GitHub draws inside
-    a ```` ```mermaid ```` block, or "dot".
+    layers, and each box has all ops of its layer.
+
+    `format` is "mermaid", which GitHub draws in a block of that language; "dot"; or "html".
+    This is a page in one file that goes through forward and backward, one op at a time: arrays as
+    pictures, each rule as its formula, the gradients that arrive and leave.  It needs a single
+    value that requires gradients, such as a loss, before its backward.  `.grad` does not change.
 
     >>> w = ag.tensor([1.0, 2.0], requires_grad=True)
     >>> loss = (w * 3.0).sum()
@@ -58,7 +64,7 @@ def draw(
         classDef leaf fill:#f3f5f8,stroke:#444444,color:#222222
         classDef constant fill:#ffffff,stroke:#999999,color:#666666,stroke-dasharray:3 3
     """
-    choice("draw", "format", format, ("mermaid", "dot"))
+    choice("draw", "format", format, ("mermaid", "dot", "html"))
     outputs = list(output) if isinstance(output, (tuple, list)) else [output]
     if not all(isinstance(x, Tensor) for x in outputs):
         raise mistake("draw", "output", "a tensor or a sequence of tensors", output)
@@ -66,10 +72,14 @@ def draw(
         raise mistake("draw", "names", "a module or a mapping from names to tensors", names)
     named = names.named_parameters() if isinstance(names, Module) else (names or {}).items()
     boxes = _boxes(names) if isinstance(names, Module) else {}
-    picture = _Picture({id(t): name for name, t in named}, boxes, format == "dot", values)
+    picture = _Picture({id(t): name for name, t in named}, boxes, values)
     for node in reversed(behind(outputs)):
         picture.add(node)
-    return Drawing(picture.text())
+    if format == "html":
+        if len(outputs) != 1:
+            raise mistake("draw", "output", "one tensor, for a page of its steps", output)
+        return steps_page(outputs[0], picture.nodes)
+    return Drawing(picture.text(format == "dot"))
 
 
 def _boxes(module: Module) -> dict[int, str]:
@@ -82,22 +92,19 @@ def _boxes(module: Module) -> dict[int, str]:
 
 
 class _Picture:
-    def __init__(
-        self, names: dict[int, str], boxes: dict[int, str], dot: bool, values: bool
-    ) -> None:
-        self.names, self.boxes, self.dot, self.values = names, boxes, dot, values
-        self.inside: dict[str, list[str]] = {"": []}  # the nodes of each box, and those of none
-        self.arrows: list[str] = []
+    def __init__(self, names: dict[int, str], boxes: dict[int, str], values: bool) -> None:
+        self.names, self.boxes, self.values = names, boxes, values
+        self.nodes: list[dict[str, Any]] = []  # inputs before results; see `steps_page`
         self.numbers: dict[int, int] = {}
 
     def add(self, node: Any) -> None:
-        """Draw a tensor, whose inputs are drawn, with the constants among its inputs."""
+        """Add a tensor, whose inputs are there, with the constants among its inputs."""
         inputs = [x for x in inputs_of(node) if x is not None]
         box = self._box(node, inputs)
         sources = [
             self.numbers[x.serial]
             if isinstance(x, nodes.Node)
-            else self._place(_constant(x), "constant", box)
+            else self._place(x, _constant(x), "constant", box)
             for x in inputs
         ]
         own = self.names.get(id(node))
@@ -111,9 +118,7 @@ class _Picture:
             label += f"\n{_short(node.array)}"
             label += "" if node.grad is None else f"\ngrad {_short(node.grad.array)}"
         kind = "op" if node.op else "leaf" if node.requires_grad else "constant"
-        number = self.numbers[node.serial] = self._place(label, kind, box)
-        arrow = "n{} -> n{}" if self.dot else "n{} --> n{}"
-        self.arrows += [arrow.format(source, number) for source in sources]
+        self.numbers[node.serial] = self._place(node, label, kind, box, sources)
 
     def _box(self, node: Any, inputs: list[Any]) -> str:
         """The box of the innermost layer that made it, or of a parameter that it is or uses."""
@@ -121,41 +126,51 @@ class _Picture:
         owners = (node, *inputs) if origin is None else reversed(origin.layers)
         return next((self.boxes[id(x)] for x in owners if id(x) in self.boxes), "")
 
-    def _place(self, label: str, kind: str, box: str) -> int:
-        number = sum(map(len, self.inside.values()))
-        if self.dot:
-            area, border, text = _COLOURS[kind]
-            look = f'shape={_DOT[kind]}, fillcolor="{area}", color="{border}", fontcolor="{text}"'
-            line = f"n{number} [label={self._quoted(label)}, {look}]"
-        else:
-            line = f"n{number}" + _MERMAID[kind].replace('"{}"', self._quoted(label))
-        self.inside.setdefault(box, []).append(line)
-        return number
+    def _place(self, node: Any, label: str, kind: str, box: str, inputs: Sequence[int] = ()) -> int:
+        place = {"node": node, "label": label, "kind": kind, "box": box, "inputs": inputs}
+        self.nodes.append(place)
+        return len(self.nodes) - 1
 
-    def _quoted(self, label: str) -> str:
-        if self.dot:
-            label = label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        else:
-            label = label.replace('"', "#quot;").replace("\n", "<br/>")
-        return f'"{label}"'
-
-    def text(self) -> str:
-        """The finished text."""
-        lines = self.inside.pop("")
-        for number, (box, own) in enumerate(self.inside.items()):
-            title = self._quoted(box)
+    def text(self, dot: bool) -> str:
+        """The finished text, for Graphviz or for Mermaid."""
+        quoted = _quoted_dot if dot else _quoted_mermaid
+        inside: dict[str, list[str]] = {"": []}  # the lines of each box, and those of none
+        arrows = []
+        for number, n in enumerate(self.nodes):
+            if dot:
+                area, border, text = _COLOURS[n["kind"]]
+                look = f'fillcolor="{area}", color="{border}", fontcolor="{text}"'
+                line = f"n{number} [label={quoted(n['label'])}, shape={_DOT[n['kind']]}, {look}]"
+            else:
+                line = f"n{number}" + _MERMAID[n["kind"]].replace('"{}"', quoted(n["label"]))
+            inside.setdefault(n["box"], []).append(line)
+            arrow = "n{} -> n{}" if dot else "n{} --> n{}"
+            arrows += [arrow.format(source, number) for source in n["inputs"]]
+        lines = inside.pop("")
+        for number, (box, own) in enumerate(inside.items()):
+            title = quoted(box)
             start, end = f"subgraph m{number}[{title}]", ["end"]
-            if self.dot:
+            if dot:
                 start, end = f"subgraph cluster{number} {{", [f"    label={title}", "}"]
             lines += [start, *(f"    {line}" for line in own), *end]
-        lines += self.arrows
-        if self.dot:
+        lines += arrows
+        if dot:
             return "\n    ".join(["digraph {", "node [style=filled]", *lines]) + "\n}"
         for kind, (area, border, text) in _COLOURS.items():
             dashes = ",stroke-dasharray:3 3" if kind == "constant" else ""
             lines.append(f"classDef {kind} fill:{area},stroke:{border},color:{text}{dashes}")
-        lines += [f"style m{number} fill:none,stroke:#444444" for number in range(len(self.inside))]
+        lines += [f"style m{number} fill:none,stroke:#444444" for number in range(len(inside))]
         return "\n    ".join(["graph TD", *lines])
+
+
+def _quoted_dot(label: str) -> str:
+    label = label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{label}"'
+
+
+def _quoted_mermaid(label: str) -> str:
+    label = label.replace('"', "#quot;").replace("\n", "<br/>")
+    return f'"{label}"'
 
 
 def _constant(x: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,20 @@ def _by_running(
     return ops.channel_affine(input, factor, offset if bias is None else offset + bias, relu=relu)
 
 
-def follow(
+shards: ContextVar[dict[int, list[Any]] | None] = ContextVar("autograd_cnn.shards", default=None)
+"""What the running means, by their id, are given in a shard of a batch (`training.shards`)."""
+
+
+def follow(running_mean: Any, running_var: Any, *batch: Any) -> None:
+    """`move`, at the end of the batch if this is a shard of it."""
+    found = shards.get()
+    if found is not None and id(running_mean) in found:
+        found[id(running_mean)].append((id(running_var), *batch))
+    else:
+        move(running_mean, running_var, *batch)
+
+
+def move(
     running_mean: Any, running_var: Any, mean: Any, var: Any, count: int, momentum: float
 ) -> None:
     """Move running averages, where there are any, towards the mean and the unbiased variance of a
@@ -286,5 +300,5 @@ def instance_norm(
         each = values(input).reshape((n * c, count))
         each = each.astype(np.result_type(each, np.float32), copy=False)
         mean, var = each.mean(axis=1).reshape(n, c), each.var(axis=1).reshape(n, c)
-        follow(running_mean, running_var, mean.mean(axis=0), var.mean(axis=0), count, momentum)
+        move(running_mean, running_var, mean.mean(axis=0), var.mean(axis=0), count, momentum)
     return out

@@ -11,7 +11,8 @@ import ctypes
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,9 @@ def default_threads() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-@lru_cache(maxsize=1)
-def _blas() -> tuple[Callable[[int], Any], ...]:
-    """Functions that set the threads of each OpenBLAS in this process (Linux only)."""
+@lru_cache(maxsize=2)
+def _blas(verb: str = "set") -> tuple[Callable[..., Any], ...]:
+    """Functions that set, or get, the threads of each OpenBLAS in this process (Linux only)."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8")
     except OSError:
@@ -47,7 +48,7 @@ def _blas() -> tuple[Callable[[int], Any], ...]:
     found = []
     paths = {line.split(maxsplit=5)[-1] for line in maps.splitlines() if "openblas" in line}
     for library in map(ctypes.CDLL, sorted(paths)):
-        names = (f"{prefix}_set_num_threads{suffix}" for prefix, suffix in _NAMES)
+        names = (f"{prefix}_{verb}_num_threads{suffix}" for prefix, suffix in _NAMES)
         found += [getattr(library, name) for name in names if hasattr(library, name)][:1]
     return tuple(found)
 
@@ -56,3 +57,15 @@ def set_blas_threads(threads: int) -> None:
     """Let every OpenBLAS in this process use this many threads."""
     for setter in _blas():
         setter(threads)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let every OpenBLAS use one thread in the block, as their number changes how it rounds."""
+    before = [threads() for threads in _blas("get")]
+    set_blas_threads(1)
+    try:
+        yield
+    finally:
+        for setter, threads in zip(_blas(), before):
+            setter(threads)

@@ -71,3 +71,17 @@ class Drawing(str):
 
     def _repr_markdown_(self) -> str:
         return f"```{'dot' if self.startswith('digraph') else 'mermaid'}\n{self}\n```"
+
+
+class Page(str):
+    """A page of HTML that needs no other file: notebooks show it in a frame.
+
+    >>> Page("<p>text</p>")._repr_html_()[:45]
+    '<iframe srcdoc="&lt;p&gt;text&lt;/p&gt;" styl'
+    """
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        text = escaped(self).replace('"', "&quot;")
+        return f'<iframe srcdoc="{text}" style="width:100%;height:640px;border:0"></iframe>'

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_cnn import functional as F
 from autograd_cnn import kernels, nn, random
-from autograd_cnn.checks import mistake
+from autograd_cnn.checks import integer, mistake
+from autograd_cnn.config import changed
 from autograd_cnn.engine import modes
 from autograd_cnn.engine.backward import backpropagate
 from autograd_cnn.engine.gradients import accumulate_gradients, seed_gradient
 from autograd_cnn.engine.node import GraphError, Node, values, wrap
+from autograd_cnn.functional.normalization import shards
+from autograd_cnn.kernels.threads import one_blas_thread
 from autograd_cnn.nn.program import Program, Programs, as_written, fitting
 from autograd_cnn.nn.recorded import Found, add_gradients
 from autograd_cnn.ops.loss import check_classes
 from autograd_cnn.tensor.showing import one_line
+from autograd_cnn.tensor.tree import flatten
+from autograd_cnn.training import shards as parts
 
 if TYPE_CHECKING:
     from autograd_cnn.optim import Optimizer
@@ -37,6 +42,11 @@ class Step:
     models and subclasses, integer inputs, inputs that require gradients, hooks, and watchers such
     as `ag.profile`.  `reduce`, if given, is called with the gradients, a list of
     arrays in the order of the optimizer's parameters, and may change them in place.
+
+    `shards` cuts every batch into so many parts, which take a fraction of its memory.  They are
+    computed one after the other, and the gradients are those of the mean of their losses, weighted
+    by samples.  So the `loss` must be a mean over samples.  Batch norm normalises each part by
+    itself.  Its running statistics follow the whole batch.
 
     The first step of each program (every step if ``AUTOGRAD_CNN_AUDIT=1`` is set when `Step` is
     made) compares its results with the ordinary way.  What is the user's runs once per step: under
@@ -57,6 +67,7 @@ class Step:
         optimizer: Optimizer,
         *,
         reduce: Callable[[list[np.ndarray]], Any] | None = None,
+        shards: int = 1,
     ) -> None:
         for name, given in (("model", model), ("loss", loss)):
             if not callable(given):
@@ -66,6 +77,9 @@ class Step:
         if getattr(optimizer, "needs_closure", False):
             name = type(optimizer).__name__
             raise TypeError(f"Step: {name} computes losses itself; call its step(closure) instead")
+        self.shards = integer("Step", "shards", shards, 1)
+        if shards > 1 and getattr(loss, "reduction", "mean") != "mean":
+            raise ValueError(f"Step: with shards, loss must be a mean, got {loss!r}")
         self.model, self.loss, self.optimizer, self.reduce = model, loss, optimizer, reduce
         self.outputs: Tensor | None = None
         """The model's result of the last batch, without a graph."""
@@ -77,25 +91,69 @@ class Step:
 
     def __call__(self, inputs: Any, targets: Any) -> Tensor:
         """One step on a batch; `inputs` and `targets` are what the model and the loss take."""
-        program = self._program(inputs)
-        if program is None:
-            loss = self._ordinary(inputs, targets)
-        else:
-            classes = self._classes(program, targets)
-            if (self._audit or not program.checked) and not program.rest:
-                out, loss, found = self._compare(program, inputs, targets, classes)
-            else:
-                x, kept = program.forward(values(inputs))
-                out, loss, path, found = self._loss_of(program, x, targets, classes)
-                if path is not None:
-                    program.backward(path[1], kept, found)
-            self.outputs = out
-            accumulate_gradients(found)
+        loss = self._gradients(inputs, targets)
         if self.reduce is not None:
-            groups = self.optimizer.param_groups
-            self.reduce([p.grad.array for g in groups for p in g["params"] if p.grad is not None])
+            self.reduce([p.grad.array for p in self._parameters() if p.grad is not None])
         self.optimizer.step()
         return wrap(loss)
+
+    def _parameters(self) -> list[Any]:
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def _gradients(self, inputs: Any, targets: Any) -> np.ndarray:
+        """The loss of a batch, with gradients in the parameters."""
+        if self.shards == 1:
+            return self._whole(inputs, targets)
+        count = parts.samples(inputs, targets)
+        places = parts.cuts(count, self.shards, self.model)
+        seed = int(random.generator().integers(2**63))
+
+        def shard(number: int) -> parts.Shard:
+            return self._shard(number, *places[number], count, seed, inputs, targets)
+
+        every = self._every(shard, len(places), (count, seed, inputs, targets))
+        row, self.outputs = parts.added(every, parts.buffers_of(self.model))
+        return parts.unpack(row, self._parameters())
+
+    def _every(self, shard: Any, number: int, batch: Any) -> Iterable[parts.Shard]:
+        """So many shards of a batch, in order."""
+        return map(shard, range(number))
+
+    def _whole(self, inputs: Any, targets: Any) -> np.ndarray:
+        """The loss of a batch in one piece, with gradients in the parameters."""
+        program = self._program(inputs)
+        if program is None:
+            return self._ordinary(inputs, targets)
+        classes = self._classes(program, targets)
+        if (self._audit or not program.checked) and not program.rest:
+            out, loss, found = self._compare(program, inputs, targets, classes)
+        else:
+            x, kept = program.forward(values(inputs))
+            out, loss, path, found = self._loss_of(program, x, targets, classes)
+            if path is not None:
+                program.backward(path[1], kept, found)
+        self.outputs = out
+        accumulate_gradients(found)
+        return loss
+
+    def _shard(
+        self, number: int, start: int, stop: int, count: int, seed: int, inputs: Any, targets: Any
+    ) -> parts.Shard:
+        """Shard `number` of a batch of `count` samples.  Its draws are its own."""
+        buffers, share = parts.buffers_of(self.model), (stop - start) / count
+        before, places = [b.copy() for b in buffers], {id(b): k for k, b in enumerate(buffers)}
+        moves: dict[int, list[Any]] = {place: [] for place in places}
+        with random.seeded(seed, number), changed(shards, moves), one_blas_thread():
+            loss = self._whole(*(parts.piece(x, start, stop) for x in (inputs, targets)))
+        made: list[Any] = [[(places[var], *rest) for var, *rest in m] for m in moves.values()]
+        for k, (b, old) in enumerate(zip(buffers, before)):
+            if b.tobytes() != old.tobytes():
+                made[k], b[...] = b.copy(), old
+        leaves, rebuild = flatten(self.outputs)
+        output = rebuild(list(map(values, leaves)))
+        row = parts.packed(self._parameters(), loss)
+        row *= share
+        return parts.Shard(row, share, made, output)
 
     def _program(self, inputs: Any) -> Program | None:
         """The program for these inputs, or None for the ordinary way."""
@@ -166,9 +224,12 @@ class Step:
         """The ordinary way, with a run of the program that must give the same bits."""
         buffers = [b for m in self.model.modules() for _, b in m._own_buffers()]
         before = [b.copy() for b in buffers]
+        moves = (shards.get() or {}).values()
         with random.replay():
             x, kept = program.forward(values(inputs))
-        moved = [b.copy() for b in buffers]
+        moved = [*[b.copy() for b in buffers], *_statistics(moves)]
+        for given in moves:
+            given.clear()
         for b, old in zip(buffers, before):
             b[...] = old
         result = self.model(inputs)
@@ -184,7 +245,8 @@ class Step:
             found = backpropagate([given], [np.ones_like(expected)])
         elif path is not None:
             add_gradients(result, path[1], found)
-        same = _bits([x, run[0], *moved], ours) == _bits([out, expected, *buffers], found)
+        theirs = [*buffers, *_statistics(moves)]
+        same = _bits([x, run[0], *moved], ours) == _bits([out, expected, *theirs], found)
         if not same:
             text = "Step: a program and the ordinary step gave different results; please report it"
             if self._audit:
@@ -196,6 +258,10 @@ class Step:
 
 
 _RESULT_ONLY = "the loss of a Step sees the model's result only; use the ordinary three lines"
+
+
+def _statistics(moves: Any) -> list[Any]:
+    return [x for given in moves for _, mean, var, *_ in given for x in (mean, var)]
 
 
 def _bits(arrays: Sequence[Any], found: Found) -> list[Any]:
