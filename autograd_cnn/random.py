@@ -55,7 +55,8 @@ class Draws:
     thread draws as if there were no block.
     """
 
-    def __init__(self, replayed: Draws | None = None) -> None:
+    def __init__(self, replayed: Draws | None = None, seeds: Any = None) -> None:
+        self._seeds = seeds  # of the generator of `seeded`
         self.start = replayed.start if replayed else None  # the state before the first draw
         self._outside, self._replays = _block.get(), replayed is not None
         self._own: np.random.Generator | None = None
@@ -64,6 +65,8 @@ class Draws:
 
     def generator(self) -> np.random.Generator:
         """The block's generator, made at the first draw."""
+        if self._own is None and self._seeds is not None:
+            self._own = np.random.default_rng(self._seeds)
         if self._own is None:
             bits = self._bits_outside()
             with bits.lock:
@@ -158,6 +161,4 @@ def seeded(*seed: int) -> Setting:
     ...     generator().random() == np.random.default_rng([0, 1]).random()
     True
     """
-    draws = Draws()
-    draws.seed(np.random.default_rng(seed))
-    return Setting(_block, draws)
+    return Setting(_block, Draws(seeds=seed))

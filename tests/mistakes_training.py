@@ -129,6 +129,21 @@ data.DataLoader(np.ones(3), shuffle=True, sampler=[0])
     =>  ValueError: DataLoader: give either shuffle or sampler, not both
 data.DataLoader(iter([1]), shuffle=True)
     =>  ValueError: DataLoader: give either a data set without __len__ and __getitem__ or shuffle
+data.DataLoader(np.ones(3), num_workers=-1)
+    =>  ValueError: DataLoader: num_workers must be at least 0, got -1
+data.DataLoader(np.ones(3), num_workers=1, prefetch_factor=0)
+    =>  ValueError: DataLoader: prefetch_factor must be at least 1, got 0
+data.DataLoader(np.ones(3), processes=True)
+    =>  ValueError: DataLoader: give either processes=True or num_workers=0, not both
+data.DataLoader(np.ones(3), num_workers=1, processes=2)
+    =>  TypeError: DataLoader: processes must be True or False, got 2
+data.DataLoader(np.ones(3), num_workers=1, multiprocessing_context="spawn")
+    =>  TypeError: DataLoader: unknown argument 'multiprocessing_context' (workers are threads, or
+data.DataLoader(np.ones(3), num_workers=1, worker_init_fn=print)
+    =>  TypeError: DataLoader: unknown argument 'worker_init_fn' (open files in the first
+data.DataLoader(np.ones(3), batch_sampler=[[0]])
+    =>  TypeError: DataLoader: unknown argument 'batch_sampler' (give batch_size, and
+data.Shards("no-such-folder")  =>  ValueError: Shards: no files match '*' in no-such-folder
 len(data.Dataset())  =>  NotImplementedError: Dataset must define __len__
 data.DataLoader(np.ones(3), 0)  =>  ValueError: DataLoader: batch_size must be at least 1
 data.DataLoader(np.arange(3), 1.5)

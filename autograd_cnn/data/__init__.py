@@ -21,11 +21,12 @@ from autograd_cnn.data.errors import DataError, DataUnavailable
 from autograd_cnn.data.idx_format import read_idx
 from autograd_cnn.data.image_folder import ImageFolder
 from autograd_cnn.data.image_sets import cifar10, fashion_mnist, kmnist, mnist
+from autograd_cnn.data.shards import Shards
 from autograd_cnn.data.uci_digits import digits
 
 __all__ = [
-    "DataError", "DataLoader", "DataUnavailable", "Dataset", "ImageFolder", "Split", "Subset",
-    "TensorDataset", "TrainTest", "augment", "cifar10", "digits", "fashion_mnist", "kmnist",
-    "mnist", "random_split", "read_idx",
+    "DataError", "DataLoader", "DataUnavailable", "Dataset", "ImageFolder", "Shards", "Split",
+    "Subset", "TensorDataset", "TrainTest", "augment", "cifar10", "digits", "fashion_mnist",
+    "kmnist", "mnist", "random_split", "read_idx",
 ]  # fmt: skip
 __dir__ = __all__.copy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from autograd_cnn import random
 from autograd_cnn.checks import integer, same_state
 from autograd_cnn.data.datasets import as_dataset, collate, is_stream, take
+from autograd_cnn.data.workers import in_order, start
 from autograd_cnn.engine.arguments import checked
 
 if TYPE_CHECKING:
@@ -36,6 +38,12 @@ class DataLoader(Generic[Batch]):
     the same passes.  Without a seed, each pass draws one from `generator`, a NumPy generator, or
     from the one that `manual_seed` restarts.  `sampler` gives the indices of a pass instead.
     Passes at the same time do not influence each other.  Batches are new arrays, which may change.
+
+    With `num_workers` threads prepare up to `prefetch_factor` batches each.  With `processes` each
+    has a process with a copy of the data set, for code that Python runs one thread at a time;
+    `persistent_workers` keeps them for the next pass.  The batches stay the same: your functions,
+    data set and sampler draw from ``ag.random.generator()``, which `seed` and epoch restart for
+    every batch.  Errors name the element, and `state_dict` counts the batches that you saw.
 
     >>> loader = DataLoader((np.arange(5), np.arange(5) % 2), batch_size=2)
     >>> len(loader), loader.epoch
@@ -63,6 +71,10 @@ class DataLoader(Generic[Batch]):
         collate_fn: Callable[[list[Any]], Any] | None = None,
         augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
         transform: Callable[..., Batch] | None = None,
+        num_workers: int = 0,
+        processes: bool = False,
+        prefetch_factor: int = 2,
+        persistent_workers: bool = False,
     ) -> None:
         self.dataset = as_dataset(dataset)
         self.batch_size = integer("DataLoader", "batch_size", batch_size, 1)
@@ -70,6 +82,10 @@ class DataLoader(Generic[Batch]):
         self.drop_last = drop_last
         self.seed = None if seed is None else integer("DataLoader", "seed", seed, 0)
         self.generator, self.sampler, self.collate_fn = generator, sampler, collate_fn
+        self.num_workers = integer("DataLoader", "num_workers", num_workers, 0)
+        self.processes, self.persistent_workers = processes, persistent_workers
+        self.prefetch_factor = integer("DataLoader", "prefetch_factor", prefetch_factor, 1)
+        self._kept: list[Any] = []  # processes for the next pass
         _refuse_contradictions(self)
         self.augment = augment
         self.transform = transform
@@ -117,11 +133,19 @@ class DataLoader(Generic[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, step, drawn = self._start
-        if self.seed is None and drawn is None and (self.shuffle or self.augment):
+        if self.seed is None and drawn is None and (self.shuffle or self._draws):
             drawn = int((self.generator or random.generator()).integers(2**63))
         self._place = place = [epoch, step, drawn]
         self._start = (epoch + 1, 0, None)
         return self._batches(place)
+
+    @property
+    def _draws(self) -> bool:
+        """Whether a pass runs code of the user, which may draw random numbers."""
+        if is_stream(self.dataset) or isinstance(take(self.dataset, slice(0)), list):
+            return True
+        own = (self.sampler, self.collate_fn, self.augment, self.transform)
+        return any(part is not None for part in own)
 
     def _batches(self, place: list[Any]) -> Iterator[Any]:
         """Yield the batches of a pass from `place`, and keep it up to date."""
@@ -129,11 +153,31 @@ class DataLoader(Generic[Batch]):
         seeds = [self.seed if drawn is None else drawn, epoch]
         count = None if self._length is None else len(self)
         choices = itertools.islice(self._choices(seeds), first, None)
-        for step, chosen in enumerate(choices, first):
-            batch = self._batch(chosen, seeds, step)
+        tasks = zip(choices, itertools.repeat(seeds), itertools.count(first))
+        make = self._own_batch if self._draws else self._batch
+        made = self._ahead(tasks) if self.num_workers else (make(*task) for task in tasks)
+        for step, batch in enumerate(made, first):
             place[:] = (epoch + 1, 0, None) if step + 1 == count else (epoch, step + 1, drawn)
             yield batch
         place[:] = (epoch + 1, 0, None)
+
+    def _ahead(self, tasks: Iterator[Any]) -> Iterator[Any]:
+        """Yield the batches of these tasks, which the workers prepare."""
+        count, twin = self.num_workers, copy(self)
+        twin.epoch, twin.sampler, twin.generator, twin._kept = 0, None, None, []
+        room, make = count * self.prefetch_factor, twin._own_batch
+        if not self.processes:
+            yield from in_order([make] * count, tasks, room)
+            return
+        kept, self._kept = self._kept, []
+        processes = start(make, count, kept)
+        try:
+            yield from in_order(processes, tasks, room)
+            if self.persistent_workers:
+                self._kept, processes = processes, []
+        finally:
+            for process in processes:
+                process.end()
 
     def _choices(self, seeds: list[Any]) -> Iterator[Any]:
         """What makes each batch of a pass: indices, or the elements of a stream."""
@@ -145,9 +189,15 @@ class DataLoader(Generic[Batch]):
                 chosen = slice(step * self.batch_size, (step + 1) * self.batch_size)
                 yield order[chosen] if self.shuffle else chosen
             return
-        source, none = iter(self._indexed), True
+        numbers, none = random.seeded(*seeds, 0, 1), True
         least = self.batch_size if self.drop_last else 1
-        while len(found := list(itertools.islice(source, self.batch_size))) >= least:
+        with numbers:
+            source = iter(self._indexed)
+        while True:
+            with numbers:
+                found = list(itertools.islice(source, self.batch_size))
+            if len(found) < least:
+                break
             none = False
             yield found
         if none and not found and source is self._indexed:
@@ -155,6 +205,15 @@ class DataLoader(Generic[Batch]):
                 f"DataLoader: the {type(source).__name__} has no more elements, as it serves for "
                 "one pass; give a list, or an object whose __iter__ starts again"
             )
+
+    def _own_batch(self, chosen: Any, seeds: list[Any], step: int) -> Any:
+        """`_batch`, with random numbers of its own for code of the user."""
+        try:
+            with random.seeded(*seeds, step + 1, 1):
+                return self._batch(chosen, seeds, step)
+        except Exception as error:
+            error.add_note(f"in batch {step} of the pass, counted from 0")
+            raise
 
     def _batch(self, chosen: Any, seeds: list[Any], step: int) -> Any:
         """The elements at `chosen`, collated, augmented and transformed."""
@@ -227,6 +286,7 @@ def _refuse_contradictions(loader: DataLoader[Any]) -> None:
     generator, stream = loader.generator, is_stream(loader.dataset)
     for first, second, both in (
         ("seed", "generator", loader.seed is not None and generator is not None),
+        ("processes=True", "num_workers=0", loader.processes and not loader.num_workers),
         ("shuffle", "sampler", loader.shuffle and loader.sampler is not None),
         ("a data set without __len__ and __getitem__", "sampler", stream and loader.sampler),
         ("a data set without __len__ and __getitem__", "shuffle", stream and loader.shuffle),

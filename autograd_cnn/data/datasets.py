@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from autograd_cnn.data.shards import Shards
 from autograd_cnn.engine.annotations import array_of
 from autograd_cnn.engine.node import Node
 
 Indices: TypeAlias = int | slice | np.ndarray
-_ARRAYS: Any = (np.ndarray, Node)
+_ARRAYS: Any = (np.ndarray, Node, Shards)
 """What takes many indices at once."""
 
 
@@ -203,7 +204,14 @@ def take(dataset: Any, chosen: Indices) -> Any:
     if type(dataset) is TensorDataset or isinstance(dataset, _ARRAYS):
         return dataset[chosen]
     places: Any = range(len(dataset))[chosen] if isinstance(chosen, slice) else chosen
-    return [dataset[int(place)] for place in places]
+    found: list[Any] = []
+    try:
+        for place in places:
+            found.append(dataset[int(place)])
+    except Exception as error:
+        error.add_note(f"in element {place} of the {type(dataset).__name__}")
+        raise
+    return found
 
 
 def collate(items: Sequence[Any]) -> Any:
@@ -247,6 +255,8 @@ def collate(items: Sequence[Any]) -> Any:
 
 def _as_array(given: Any, what: str) -> Any:
     """`given` as an array, or as a tensor without a graph, with at least one axis."""
+    if isinstance(given, Shards):
+        return given
     if isinstance(given, (np.ndarray, list, range)) or hasattr(given, "iloc"):
         array: Any = array_of(given)
         if isinstance(given, list) and array is not None and array.dtype == float:

@@ -54,7 +54,7 @@ def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = Non
     file.seek(0)
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if start == b"\x1f\x8b" else file
     try:
-        dtype, found = _read_header(stream, name)
+        dtype, found = read_header(stream, name)
         if shape is not None and (dtype != np.uint8 or found != shape):
             raise DataError(f"{name}: expected uint8 {shape}, found {dtype.name} {found}")
         expected = math.prod(found) * dtype.itemsize
@@ -78,7 +78,7 @@ def decode_idx(file: BinaryIO, name: str, *, shape: tuple[int, ...] | None = Non
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]]:
+def read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]]:
     """The dtype and the shape that an IDX header announces."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
