@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "autograd_cnn"
 
-BUDGETS = {"engine": 1_900, "package": 28_500, "C": 4_000, "file": 350}
+BUDGETS = {"engine": 1_900, "package": 31_000, "C": 4_000, "file": 350}
 """At most so many lines, docstrings and type stubs included.
 
 Of the package's, 18,000 were the house as it was rebuilt.  The rules at the edges took about 1,600,

@@ -70,13 +70,16 @@ def measure(times: int) -> dict[str, Any]:
     return result
 
 
-def run(ranks: int, times: int) -> dict[str, Any]:
-    """`measure` on so many ranks of this machine."""
+def run(ranks: int, times: int, **settings: str) -> dict[str, Any]:
+    """`measure` on so many ranks of this machine, with settings of the environment."""
     command = [sys.executable, __file__, "--child", str(times)]
     if ranks > 1:
         beside = shutil.which("mpiexec", path=Path(sys.executable).parent)
         command = [beside or "mpiexec", "-n", str(ranks), *command]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    environment = os.environ | settings
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=600, env=environment
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -111,7 +114,7 @@ def main() -> None:
         print(json.dumps(measure(options.child)))
         return
     times = 5 if options.quick else 40
-    one, two = run(1, times), run(2, times)
+    one, two, single = run(1, times), run(2, times), run(1, times, OMP_NUM_THREADS="1")
     message, byte = fitted(two)
     print(
         f"{os.cpu_count()} cores; threads: {one['threads']} in one process, {two['threads']} in "
@@ -119,23 +122,26 @@ def main() -> None:
     )
     print(
         "| network | weights | 1 process | 1 process, 8 shards | 2 ranks, exact | 2 ranks, fast | "
-        "the sum alone |"
+        "ideal | the sum alone |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for name in NETWORKS:
         size = 4 * one[f"{name} weights"]
         cells = [one[f"{name} fast"], one[f"{name} exact"], two[f"{name} exact"]]
-        cells += [two[f"{name} fast"], summed(2, size, message, byte)]
+        ideal = single[f"{name} fast"] / 2
+        cells += [two[f"{name} fast"], ideal, summed(2, size, message, byte)]
         shown = " | ".join(f"{1e3 * x:.2f} ms" for x in cells)
         print(f"| {name} | {size // 4:,} | {shown} |")
     print(f"\nsum on two ranks: {1e6 * message:.1f} us per message, {1e-9 / byte:.2f} GB/s\n")
-    print("| network | way | " + " | ".join(f"{r:,} ranks" for r in RANKS) + " |")
-    print("|---|---|" + "---|" * len(RANKS))
+    print("| network | way | messages as | " + " | ".join(f"{r:,} ranks" for r in RANKS) + " |")
+    print("|---|---|---|" + "---|" * len(RANKS))
     for name in NETWORKS:
         size, compute = 4 * one[f"{name} weights"], one[f"{name} fast"]
         for way, cost in (("fast", summed), ("exact", gathered)):
-            shares = [compute / (compute + cost(r, size, *NETWORK)) for r in RANKS]
-            print(f"| {name} | {way} | " + " | ".join(f"{100 * x:.0f} %" for x in shares) + " |")
+            for where, known in (("measured here", (message, byte)), ("25 Gbit/s", NETWORK)):
+                shares = [compute / (compute + cost(r, size, *known)) for r in RANKS]
+                cells = " | ".join(f"{100 * x:.0f} %" for x in shares)
+                print(f"| {name} | {way} | {where} | {cells} |")
 
 
 if __name__ == "__main__":
