@@ -96,9 +96,9 @@ def load(path: str | os.PathLike[str]) -> Module:
 
     Floating initializers are its parameters, by the names of the file, in which other characters
     than letters, digits and dots become _.  Means and variances of BatchNormalization are buffers.
-    Integers, settings such as the bounds of Clip, and results of Constant are neither.  float16 and
-    bfloat16 become float32.  The model is in evaluation mode.  After ``.train()`` batch
-    normalisation and dropout act as in `nn.BatchNorm2d` and `nn.Dropout`.
+    Integers, single numbers, settings such as the bounds of Clip, and results of Constant are
+    neither.  float16 and bfloat16 become float32.  The model is in evaluation mode.  After
+    ``.train()`` batch normalisation and dropout act as in `nn.BatchNorm2d` and `nn.Dropout`.
 
     A damaged file, and operators or types that have no form here, raise `data.DataError`, which
     names all of them.  Files with values beside the model must be in its folder.  No file, however
@@ -268,7 +268,7 @@ def _place(reader: Reader, model: OnnxModel, initial: dict[str, np.ndarray]) -> 
     taken: set[tuple[str, ...]] = set()
     for name, array in initial.items():
         array = array if array.flags.writeable else array.copy()
-        if array.dtype.kind != "f" or name in settings - statistics:
+        if array.dtype.kind != "f" or name in settings - statistics or not array.ndim:
             model.constants[name] = array
             continue
         *path, leaf = model.places[name] = _path(name, taken)

@@ -119,7 +119,7 @@ class Nodes:
         return Term(self, name, dtype)
 
     def initializer(self, name: str, array: np.ndarray) -> Term:
-        """A parameter, a buffer or a constant under its name."""
+        """A parameter or a buffer under its name."""
         if name not in self.initializers:
             self.initializers[name] = as_proto(np.array(array, order="C"), name)
         return Term(self, name, array.dtype)
@@ -140,9 +140,11 @@ class Nodes:
             return self.initializer(self.named[id(x)], x)
         array = np.asarray(x, None if isinstance(x, np.ndarray) else dtype)
         key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._same:
-            self._same[key] = self.unique("constant")
-        return self.initializer(self._same[key], array)
+        if key not in self._same:  # no initializer: those are what trains on elsewhere
+            name = self._same[key] = self.unique("constant")
+            proto = as_proto(np.array(array, order="C"))
+            self.all.append(library().helper.make_node("Constant", [], [name], name, value=proto))
+        return Term(self, self._same[key], array.dtype)
 
     def size(self, n: int | Size) -> Any:
         """A number, maybe one that depends on the batch, as a vector."""

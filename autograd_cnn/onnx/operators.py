@@ -132,10 +132,31 @@ def _lowest(dtype):
     return -math.inf if dtype.kind == "f" else dtype.kind != "b" and np.iinfo(dtype).min
 
 
+def _highest(dtype):
+    return math.inf if dtype.kind == "f" else dtype.kind == "b" or np.iinfo(dtype).max
+
+
+def _scatter(x, indices, updates, *, reduction="none"):
+    index = tuple(np.moveaxis(values(indices), -1, 0))
+    if reduction == "none":
+        return ag.put(x, updates, index=index)
+    if reduction == "add":
+        return x + ag.scatter_add(updates, index=index, shape=x.shape)
+    raise ValueError(f"reduction must be 'none' or 'add' here, got {reduction!r}")
+
+
 def _argmax(x, *, axis=0, keepdims=1, select_last_index=0):
     cells = np.flip(values(x), axis) if select_last_index else values(x)
     found = np.argmax(cells, axis, keepdims=bool(keepdims))
     return cells.shape[axis] - 1 - found if select_last_index else found
+
+
+def _cumsum(x, axis, *, exclusive=0, reverse=0):
+    place = int(values(axis).item())
+    x = ag.flip(x, axis=place) if reverse else x
+    total = ag.cumsum(x, axis=place)
+    total = total - x if exclusive else total
+    return ag.flip(total, axis=place) if reverse else total
 
 
 def _folded(function):
@@ -151,14 +172,14 @@ def _plainly(function):
 
 
 _NAMES = """
-    Abs abs, Acos acos, Add add, Asin asin, Atan atan, Ceil ceil, Cos cos, Cosh cosh, Erf erf,
-    Exp exp, Floor floor, Log log, MatMul matmul, Mul multiply, Neg negative,
-    Reciprocal reciprocal, Relu relu, Sigmoid sigmoid, Sign sign, Sin sin, Sinh sinh, Sqrt sqrt,
-    Sub subtract, Tan tan, Tanh tanh, Where where
+    Abs abs, Acos acos, Acosh arccosh, Add add, Asin asin, Asinh arcsinh, Atan atan, Atanh arctanh,
+    Ceil ceil, Cos cos, Cosh cosh, Det det, Erf erf, Exp exp, Floor floor, Log log, MatMul matmul,
+    Mul multiply, Neg negative, Reciprocal reciprocal, Relu relu, Round round, Sigmoid sigmoid,
+    Sign sign, Sin sin, Sinh sinh, Sqrt sqrt, Sub subtract, Tan tan, Tanh tanh, Where where
 """
 _PLAIN = """
     And logical_and, Equal equal, Greater greater, GreaterOrEqual greater_equal, Less less,
-    LessOrEqual less_equal, Or logical_or
+    LessOrEqual less_equal, Or logical_or, Xor logical_xor
 """
 OPERATORS: dict[str, Any] = {
     **{name: getattr(ag, own) for name, own in map(str.split, _NAMES.split(","))},
@@ -169,9 +190,10 @@ OPERATORS: dict[str, Any] = {
     "ArgMax": _argmax,
     "Cast": _cast,
     "Clip": lambda x, min=None, max=None: x if min is max is None else ag.clip(x, min, max),
-    "Concat": lambda *xs, axis: ag.concatenate(*xs, axis=axis),
+    "Concat": lambda *xs, axis: ag.concatenate(list(xs), axis=axis),
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
+    "CumSum": _cumsum,
     "Div": _divide,
     "Einsum": lambda *xs, equation: ag.einsum(equation, *xs),
     "Elu": lambda x, *, alpha=1.0: F.elu(x, alpha),
@@ -185,7 +207,9 @@ OPERATORS: dict[str, Any] = {
     "LeakyRelu": lambda x, *, alpha=0.01: F.leaky_relu(x, alpha),
     "LogSoftmax": _softmax(F.log_softmax),
     "Max": _folded(ag.maximum),
+    "Mean": lambda *xs: functools.reduce(ag.add, xs) / len(xs),
     "Min": _folded(ag.minimum),
+    "Mod": lambda a, b, *, fmod=0: ag.fmod(a, b) if fmod else ag.remainder(a, b),
     "Not": lambda x: np.logical_not(values(x)),
     "PRelu": lambda x, slope: ag.where(values(x) < 0, slope * x, x),
     "Pad": _pad,
@@ -193,12 +217,15 @@ OPERATORS: dict[str, Any] = {
     "ReduceLogSumExp": _reduction(ag.logsumexp),
     "ReduceMax": _reduction(ag.amax, _lowest),
     "ReduceMean": _reduction(ag.mean),
+    "ReduceMin": _reduction(ag.amin, _highest),
     "ReduceSum": _reduction(ag.sum),
     "Reshape": _reshape,
     "Selu": lambda x, *, alpha=1.67326319217681884765625, gamma=1.05070102214813232421875: (
         gamma * F.elu(x, alpha)
     ),
+    "ScatterND": _scatter,
     "Shape": lambda x, *, start=0, end=None: np.array(x.shape[start:end], np.int64),
+    "Size": lambda x: np.array(x.size, np.int64),
     "Slice": _cut,
     "Softmax": _softmax(F.softmax),
     "Softplus": lambda x: ag.logaddexp(x, np.zeros((), x.dtype)),
