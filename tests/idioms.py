@@ -528,7 +528,7 @@ ag.numpy.sum(X)  ==  A.sum()
 ag.extend.primitive  =>  @ag.op
 ag.primitive  =>  @ag.op
 ag.defvjp  =>  @ag.op
-ag.scipy  =>  ag.func.value_and_grad
+ag.scipy  =>  ag.func.objective
 """
 
 KERAS = r"""

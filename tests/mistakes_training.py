@@ -17,7 +17,7 @@ ag.summary(3, (1,))  =>  TypeError: summary: model must be a module, got 3
 ag.Tensor([x(1)])  =>  TypeError: Tensor: data is a list of tensors...ag.stack
 ag.summary(nn.ReLU())  =>  TypeError: summary: ...give the model's inputs
 ag.summary(nn.ReLU(), "x")  =>  TypeError: summary: ...or a shape such as (1, 3, 32, 32), got 'x'
-ag.draw(x(1), format="png")  =>  ValueError: draw: ...'mermaid' or 'dot', got 'png'
+ag.draw(x(1), format="png")  =>  ValueError: draw: ...'mermaid' or 'dot' or 'html', got 'png'
 # transforms of functions
 func.grad(total)(np.array([1]))  =>  TypeError: grad: can only ...floating...int64
 func.grad(squares)(np.ones(2))  =>  ValueError: grad: ...single value, got ...(2,)

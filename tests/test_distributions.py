@@ -91,7 +91,7 @@ def metadata(wheel: zipfile.ZipFile, name: str) -> Message:
 
 def test_a_wheel_holds_the_package_and_no_source_of_c(distributions: list[Path]) -> None:
     package = {n for n in sources("autograd_cnn") if "/kernels/c/" not in n}
-    assert {Path(n).suffix for n in package} == {".py", ".pyi", ".npz", ".txt", ".typed"}
+    assert {Path(n).suffix for n in package} == {".py", ".pyi", ".npz", ".txt", ".html", ".typed"}
     for path in distributions:
         if path.suffix != ".whl":
             continue

@@ -103,7 +103,7 @@ def test_the_report_is_one_file_with_all_that_the_run_showed(default_run):
     assert "http" not in page
     assert f"<b>{result(done.stdout):.2f} %</b>" in page
     assert "digit images correct accuracy" in page
-    assert "--data digits --epochs 15 --batch-size 64 --lr 0.05 --seed 0</pre>" in page
+    assert "--data digits --epochs 15 --batch-size 64 --lr 0.05 --seed 0 --shards 1</pre>" in page
 
 
 def test_the_line_that_predicts_a_digit_runs_as_it_is_printed(default_run):

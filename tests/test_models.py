@@ -255,13 +255,10 @@ def test_logistic_regression_by_scipy() -> None:
     def loss(w: Any) -> Any:
         return F.binary_cross_entropy_with_logits(x @ w, y) + 0.01 * (w * w).sum()
 
-    def value_and_slope(w: Any) -> Any:
-        value, slope = ag.func.value_and_grad(loss)(w)
-        return value.item(), slope.numpy()
-
-    found = optimize.minimize(value_and_slope, np.zeros(64), jac=True, method="L-BFGS-B")
+    value_and_slope, start, _ = ag.func.objective(loss, np.zeros(64))
+    found = optimize.minimize(value_and_slope, start, jac=True, method="L-BFGS-B")
     assert found.success
-    assert np.abs(ag.func.grad(loss)(found.x).numpy()).max() < 1e-4
+    assert np.abs(ag.func.grad(loss)(found.x)).max() < 1e-4
 
 
 def test_logistic_regression_by_our_l_bfgs() -> None:

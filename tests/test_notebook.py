@@ -57,9 +57,8 @@ OBJECTS = {
     "EarlyStopping(model=Sequential, patience=3, mode='min', best=None, waited=0)": (
         training.EarlyStopping(MODEL, 3)
     ),
-    "Step(model=Sequential, loss=cross_entropy, optimizer=SGD, reduce=None, outputs=None)": (
-        training.Step(MODEL, F.cross_entropy, trained())
-    ),
+    "Step(model=Sequential, loss=cross_entropy, optimizer=SGD, reduce=None, shards=1, "
+    "outputs=None)": (training.Step(MODEL, F.cross_entropy, trained())),
     "Progress(title='epoch 1', steps=3, step=0, count=0)": training.Progress("epoch 1", 3),
     "Op(name='exp', inputs=('x',), saves=(), variadic=False, params=(), exposed=())": ag.OPS["exp"],
 }

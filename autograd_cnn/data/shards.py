@@ -55,6 +55,10 @@ class Shards:
             self._ends[k + 1] = self._ends[k] + len(array)
         self.dtype, self.shape = first.dtype.newbyteorder("="), (len(self), *first.shape[1:])
 
+    def __repr__(self) -> str:
+        files = f"{len(self._files):,} files"
+        return f"Shards({files}, shape={self.shape}, dtype={self.dtype})"
+
     def __len__(self) -> int:
         return int(self._ends[-1])
 

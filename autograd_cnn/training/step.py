@@ -77,10 +77,11 @@ class Step:
         if getattr(optimizer, "needs_closure", False):
             name = type(optimizer).__name__
             raise TypeError(f"Step: {name} computes losses itself; call its step(closure) instead")
-        self.shards = integer("Step", "shards", shards, 1)
+        integer("Step", "shards", shards, 1)
         if shards > 1 and getattr(loss, "reduction", "mean") != "mean":
             raise ValueError(f"Step: with shards, loss must be a mean, got {loss!r}")
         self.model, self.loss, self.optimizer, self.reduce = model, loss, optimizer, reduce
+        self.shards = shards
         self.outputs: Tensor | None = None
         """The model's result of the last batch, without a graph."""
         self._programs = Programs()
