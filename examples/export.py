@@ -57,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_folder("--out", Path("runs/mnist"), "weights.npz, and the file")
     options = p.parse_args(arguments)
     model, weights = MODELS[options.model]().eval(), options.out / "weights.npz"
+    if not weights.exists():
+        p.error(f"{weights} is not there; train it first, with the same --model and --out")
     try:
         with weights.open("rb") as file, np.load(file) as held:
             model.load_state_dict(held)

@@ -97,7 +97,7 @@ def test_a_wheel_holds_the_package_and_no_source_of_c(distributions: list[Path])
             continue
         compiled = "abi3" in path.name
         with zipfile.ZipFile(path) as wheel:
-            names = wheel.namelist()
+            names = [n for n in wheel.namelist() if not n.endswith("/")]
             inside = {n for n in names if ".dist-info/" not in n and "/sboms/" not in n}
             kernels = {"autograd_cnn/kernels/_compiled.abi3.so"} if compiled else set()
             assert inside == package | kernels
