@@ -89,7 +89,7 @@ def write(
         f"<pre>{html.escape(command)}</pre></html>",
     ]
     with replace_file(path) as file:
-        file.write("\n".join(page).encode())
+        file.write("\n".join(page).encode(errors="backslashreplace"))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

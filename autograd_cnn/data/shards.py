@@ -70,13 +70,15 @@ class Shards:
         if not integers or (places.size and not -n <= places.min() <= places.max() < n):
             wanted = f"integers or a slice within {n} rows"
             raise IndexError(f"Shards: index must be {wanted}, got {shown(index)}")
-        flat = places.ravel() % max(n, 1)
+        flat = places.ravel().astype(np.intp) % max(n, 1)
         result = np.empty((len(flat), *self.shape[1:]), self.dtype)
         files = np.searchsorted(self._ends, flat, side="right") - 1
         for k in np.unique(files).tolist():
-            path, size, _ = self._files[k]
-            if os.stat(path).st_size != size:  # to read what a mapped file lost ends the process
-                raise DataError(f"{path}: expected {size:,} bytes as before; the file was changed")
+            path, *before = self._files[k]
+            now = os.stat(path) if os.path.exists(path) else None
+            if now is None or [now.st_size, now.st_mtime_ns] != before:
+                # to read what a mapped file lost ends the process
+                raise DataError(f"{path}: expected {before[0]:,} bytes as before; it was changed")
             result[files == k] = _mapped(*self._files[k])[flat[files == k] - self._ends[k]]
         return result.reshape(places.shape + self.shape[1:])[()]
 

@@ -35,6 +35,8 @@ def misfit(name: str, target: np.ndarray, array: np.ndarray) -> str:
         return f"{name}: expected shape {target.shape}, got {array.shape}"
     if not np.can_cast(array.dtype, target.dtype, "same_kind"):
         return f"{name}: expected dtype {target.dtype}, got {array.dtype}"
+    if array.dtype.kind in "iu" and not np.array_equal(array, array.astype(target.dtype)):
+        return f"{name}: {target.dtype} has no room for its values"
     if not target.flags.writeable:
         return f"{name}: the memory in the module is read-only; assign a copy first"
     return ""

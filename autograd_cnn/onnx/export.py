@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -68,7 +69,7 @@ def export(
     except Exception:  # the model does not take wild values
         runs = [Recording(model, batch(n)) for n in SIZES]
     file = _written(model, Unified(model, runs), _input_names(model, len(inputs)), batch_axis)
-    _compare(model, file, [batch(1), batch(SIZES[-1]), batch(SIZES[-1], wild=3.0)])
+    _compare(model, file, [*map(batch, CHECKED), batch(SIZES[-1], wild=3.0)])
     content = file.SerializeToString()
     if isinstance(path, (str, bytes, os.PathLike)):
         with replace_file(path) as out:
@@ -76,6 +77,10 @@ def export(
     elif path is not None:
         path.write(content)
     return file
+
+
+CHECKED = (1, SIZES[-1], 67)
+"""Batches for which a file is compared: a number of the batch may be frozen beyond `SIZES`."""
 
 
 def _checked(model: Any, example: Any, batch_axis: int) -> list[np.ndarray]:
@@ -231,16 +236,21 @@ def _compare(model: Module, file: ModelProto, batches: Sequence[list[np.ndarray]
         raise ExportError(f"export: onnx refuses the file: {error}") from error
     names = [entry.name for entry in file.graph.input]
     for arrays in batches:
-        with modes.no_grad(), undisturbed(model):
-            random.generator().random()  # so that what the model draws is not what it drew before
-            try:
-                wanted = [np.asarray(values(x)) for x in flatten(model(*map(Tensor, arrays)))[0]]
-            except Exception:
-                continue  # it takes no batch of 1, as batch norm without statistics, or no wild one
+        try:
+            wanted, again = _results(model, arrays, arrays)
+        except Exception:
+            continue  # it takes no batch of 1, as batch norm without statistics, or no wild one
+        if not all(map(partial(np.array_equal, equal_nan=True), wanted, again)):
+            raise ExportError(
+                "export: the model gives other values when it is called again, so the file would "
+                "compute another output; it keeps a state, or draws random numbers"
+            )
+        with undisturbed(model):  # and in silence
             found = reference.run(None, dict(zip(names, arrays)))
-        for entry, x, y in zip(file.graph.output, wanted, map(np.asarray, found)):
-            problem = difference(x, y)
-            if problem:
+        for k, (entry, x, y) in enumerate(zip(file.graph.output, wanted, map(np.asarray, found))):
+            if not difference(x, y):
+                continue
+            if problem := difference(x, y, noise_of(model, arrays, x, k)):
                 raise ExportError(
                     f"export: for inputs of shape {', '.join(str(a.shape) for a in arrays)} the "
                     f"file would compute another {entry.name} than the model: {problem}; nothing "
@@ -248,11 +258,32 @@ def _compare(model: Module, file: ModelProto, batches: Sequence[list[np.ndarray]
                 )
 
 
-def difference(wanted: np.ndarray, found: np.ndarray) -> str:
+def _results(model: Module, *calls: list[np.ndarray]) -> list[list[np.ndarray]]:
+    """What the model gives in calls one after the other, as arrays."""
+    with modes.no_grad(), undisturbed(model):
+        random.generator().random()  # so that what the model draws is not what it drew before
+        results = [flatten(model(*map(Tensor, arrays)))[0] for arrays in calls]
+        return [[np.array(values(x)) for x in found] for found in results]
+
+
+def noise_of(model: Module, arrays: list[np.ndarray], result: np.ndarray, place: int) -> float:
+    """How far a result moves if all inputs are one rounding larger or smaller, in turn."""
+
+    def moved(x: np.ndarray) -> np.ndarray:
+        signs = np.where(np.arange(x.size) % 2, 1, -1).reshape(x.shape)
+        return np.nextafter(x, (x + signs).astype(x.dtype)) if x.dtype.kind == "f" else x
+
+    nearby = _results(model, list(map(moved, arrays)))[0][place]
+    gaps = np.abs(nearby - result)
+    return float(gaps[np.isfinite(gaps)].max(initial=0.0))
+
+
+def difference(wanted: np.ndarray, found: np.ndarray, noise: float = 0.0) -> str:
     """What is wrong with a result, or "".
 
     Sums in another order differ by some 80 roundings relative to the largest value, which counts as
-    0.1 at least, because results may cancel.  Settings such as eps are float32 in a file.
+    0.1 at least, because results may cancel.  Settings such as eps are float32 in a file.  `noise`
+    is how far a rounding of every input moves the result; a network makes some roundings more.
     """
     if wanted.shape != found.shape or wanted.dtype != found.dtype:
         return f"{found.dtype} {found.shape} in place of {wanted.dtype} {wanted.shape}"
@@ -262,4 +293,5 @@ def difference(wanted: np.ndarray, found: np.ndarray) -> str:
     wanted, found = wanted[finite], found[finite]
     gap = np.abs(wanted - found).max(initial=0.0)
     room = max(84 * np.finfo(wanted.dtype).eps, 1e-7) * np.abs(wanted).max(initial=0.1)
+    room = max(room, 16 * noise)
     return "" if gap <= room else f"values differ by {gap:.3g}, at most {room:.3g} is rounding"

@@ -97,6 +97,11 @@ def _curve(x: Any, name: str, beta: float, threshold: float) -> Any:
     return (-scaled < -threshold).where(x, smooth * (1.0 / beta))
 
 
+def _floor_divide(x: Any, y: Any) -> Any:
+    whole = (x - _remainder(x, y)) / y
+    return whole("Round") if x.dtype.kind == "f" else whole
+
+
 _LN2 = math.log(2.0)
 _FORMULAS: dict[str, Form] = {
     "arctan2": _arctan2,
@@ -106,7 +111,7 @@ _FORMULAS: dict[str, Form] = {
     "curve": _curve,
     "exp2": lambda x: (x * 0.0 + 2.0)("Pow", x),
     "expm1": _expm1,
-    "floor_divide": lambda x, y: ((x - _remainder(x, y)) / y)("Round"),
+    "floor_divide": _floor_divide,
     "fmod": lambda x, y: x("Mod", y, fmod=1),
     "hypot": lambda x, y: (x * x + y * y)("Sqrt"),
     "log10": lambda x: x("Log") * (1.0 / math.log(10.0)),

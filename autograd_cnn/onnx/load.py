@@ -66,12 +66,15 @@ class OnnxModel(Module):
                 found = OPERATORS[step.operator](*inputs, **step.settings, **mode)
                 found = found if isinstance(found, (tuple, list)) else (found,)
                 for name, x in zip(step.outputs, found[: len(step.outputs)], strict=True):
-                    known[name] = x if isinstance(x, Node) else np.asarray(x)
+                    if name:  # an empty name is an output that is not there
+                        known[name] = x if isinstance(x, Node) else np.asarray(x)
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 raise ValueError(f"{step}: {error}") from error
             for name in step.last:
                 del known[name]
-        results = tuple(known[name] for name in self.outputs)
+        held = {id(array) for array in self.constants.values()}
+        found = (known[name] for name in self.outputs)
+        results = tuple(x.copy() if id(x) in held else x for x in found)
         return results if len(results) > 1 else results[0]
 
     def extra_repr(self) -> str:
@@ -82,13 +85,15 @@ class OnnxModel(Module):
 
 def _input(name: str, dtype: Any, x: Any) -> Any:
     """An input as a tensor or an array; integers in the dtype that the file announces."""
-    floats = dtype is None or dtype.kind == "f"
     array = np.asarray(values(x), None if hasattr(x, "dtype") else dtype)
-    if floats:
+    if dtype is None or array.dtype.kind == dtype.kind == "f":
         return x if isinstance(x, Node) and array.dtype.kind == "f" else array
-    if array.dtype.kind not in "biu":
+    if dtype.kind != "f" and array.dtype.kind not in "biu":
         raise TypeError(f"input {name!r} must hold {dtype}, got {array.dtype}")
-    return array.astype(dtype)
+    found = array.astype(dtype)
+    if dtype.kind != "f" and not np.array_equal(found, array):
+        raise ValueError(f"input {name!r} must hold {dtype}, which has no room for its values")
+    return found
 
 
 def load(path: str | os.PathLike[str]) -> Module:

@@ -82,8 +82,8 @@ class Value:
 
 @op(register=False, x=lambda g, out, x: g)
 def same(x: Any) -> Any:
-    """`x` as a new value, which no leaf is."""
-    return x
+    """`x` as a new value, which no leaf is, and which may change in place."""
+    return x.copy()
 
 
 def _plain_op(name: str) -> Any:

@@ -265,7 +265,15 @@ class Methods(Adopted, Operators):
         wanted = dtype_of_move("to", device, *target, dtype)
         return self.astype(self.array.dtype if wanted is None else wanted, copy=bool(copy))
 
-    type_as = cpu = contiguous = to_device = to
+    type_as = cpu = contiguous = to
+
+    def to_device(self, device: str, *, stream: None = None) -> Self:
+        """The tensor itself: the only device is "cpu", which has no streams.
+
+        >>> ag.tensor([1.5]).to_device("cpu")
+        tensor([1.5])
+        """
+        return self.to(device)
 
     def fill_(self, value: Any) -> Self:
         """Every value replaced by `value`, in place; returns the tensor.

@@ -77,9 +77,11 @@ def interp(
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     """The integral along `axis` of lines between the values, at x or `dx` apart."""
     y, dx = _read("trapezoid", y, dx if x is None else x)
-    y = y.swapaxes(axis, -1)
+    y = shape.moveaxis(y, source=axis, destination=-1)
     if x is not None:
-        dx = reduce.diff(dx if dx.ndim < 2 else dx.swapaxes(axis, -1))
+        dx = reduce.diff(dx if dx.ndim < 2 else shape.moveaxis(dx, source=axis, destination=-1))
+    elif dx.ndim > 1:
+        dx = shape.moveaxis(dx, source=axis, destination=-1)
     return reduce.sum(0.5 * dx * (y[..., 1:] + y[..., :-1]), axis=-1)
 
 
@@ -193,7 +195,8 @@ def cov(
     x = join.vstack([x if rowvar or x.ndim < 2 else x.T for x in parts])
     x = x - reduce.mean(x, axis=1, keepdims=True)
     count = x.shape[1] - (int(not bias) if ddof is None else ddof)
-    return shape.squeeze(product.matmul(x, x.mT) / count)
+    with np.errstate(divide="ignore", invalid="ignore"):  # NumPy warns, and gives infinities
+        return shape.squeeze(product.matmul(x, x.mT) / max(count, 0))
 
 
 def apply_along_axis(

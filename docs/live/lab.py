@@ -76,8 +76,12 @@ def standardised(images):
 
 
 def numbers(array):
-    """An array as nested lists of numbers with four digits."""
-    return np.vectorize(lambda x: float(f"{x:.4g}"), otypes=[object])(np.asarray(array)).tolist()
+    """An array as nested lists of numbers with four digits; NaN and infinities are None."""
+
+    def number(x):
+        return float(f"{x:.4g}") if np.isfinite(x) else None
+
+    return np.vectorize(number, otypes=[object])(np.asarray(array)).tolist()
 
 
 class Lab:

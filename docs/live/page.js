@@ -334,6 +334,8 @@ find("start").onclick = async () => {
   } catch (error) {
     find("progress").textContent = `Stopped: ${error.message}`;
     begun = false;
+    find("reader").options[1].disabled = true;
+    find("reader").value = "";
   } finally {
     if (begun && progress) {
       accuracy = await ask("accuracy");
