@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -234,3 +235,53 @@ def test_mistakes() -> None:
             ValueError, match="Step: with shards, inputs and targets must be arrays"
         ):
             step(inputs, targets)
+
+
+class Sometimes(nn.Module):
+    """A layer that only some shards run."""
+
+    def __init__(self) -> None:
+        self.norm, self.turn = nn.BatchNorm1d(3), 0
+
+    def forward(self, x: Any) -> Any:
+        self.turn += 1
+        return self.norm(x) if self.turn % 2 else x
+
+
+def test_statistics_follow_the_shards_that_ran_the_layer() -> None:
+    x, y = np.random.default_rng(0).standard_normal((12, 3)), np.zeros(12, int)
+    model = nn.Sequential(Sometimes(), nn.Linear(3, 2)).double()
+    step = training.Step(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.0), shards=4)
+    step(x, y)
+    norm, ran = model[0].norm, np.concatenate([x[:3], x[6:9]])
+    np.testing.assert_allclose(norm.running_mean, 0.1 * ran.mean(axis=0))
+    assert int(norm.num_batches_tracked) == 1
+
+
+@pytest.mark.parametrize(
+    ("loss", "target", "words"),
+    [
+        (partial(F.cross_entropy, reduction="sum"), 0, "loss must be a mean"),
+        (nn.CrossEntropyLoss(weight=np.ones(2)), 0, "all samples must count as much"),
+        (partial(F.cross_entropy, weight=np.ones(2)), 0, "all samples must count as much"),
+        (F.cross_entropy, -100, "all targets must count"),
+    ],
+)
+def test_losses_that_are_no_mean_over_samples_are_refused(
+    loss: Any, target: int, words: str
+) -> None:
+    model = nn.Linear(3, 2)
+    with pytest.raises(ValueError, match=words):
+        training.Step(model, loss, optim.SGD(model.parameters(), lr=0.1), shards=3)(
+            np.ones((6, 3), np.float32), np.full(6, target)
+        )
+
+
+def test_the_loss_keeps_its_dtype() -> None:
+    model = nn.Linear(3, 2).float()
+
+    def loss(out: Any, target: Any) -> Any:
+        return F.cross_entropy(out.double(), target)
+
+    step = training.Step(model, loss, optim.SGD(model.parameters(), lr=0.1), shards=3)
+    assert step(np.ones((6, 3), np.float32), np.zeros(6, int)).dtype == np.float64

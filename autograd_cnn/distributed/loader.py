@@ -22,8 +22,16 @@ class DataLoader(data.DataLoader[Any]):
 
     def _choices(self, seeds: list[Any]) -> Iterator[Any]:
         world = start()
-        if self.shuffle and self.seed is None and world.size > 1:
-            raise ValueError("distributed.DataLoader: shuffle needs a seed, the same on every rank")
+        drawn = "shuffle" if self.shuffle else "sampler" if self.sampler is not None else ""
+        if drawn and self.seed is None and world.size > 1:
+            raise ValueError(
+                f"distributed.DataLoader: {drawn} needs a seed, the same on every rank"
+            )
+        if self.batch_size < world.size:
+            raise ValueError(
+                f"distributed.DataLoader: batch_size must be at least {world.size}, the number of "
+                f"ranks, got {self.batch_size}"
+            )
         for chosen in super()._choices(seeds):
             every = range(len(self.dataset))[chosen] if isinstance(chosen, slice) else chosen
             if len(mine := every[world.share(len(every))]):

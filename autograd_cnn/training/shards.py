@@ -7,7 +7,7 @@ which process computes it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,7 +71,8 @@ def piece(batch: Any, start: int, stop: int) -> Any:
 
 def packed(parameters: Sequence[Any], loss: Any) -> np.ndarray:
     """The gradients of parameters, whether each has one, and the loss, one after the other."""
-    dtype = np.result_type(np.float32, *[p.array.dtype for p in parameters])
+    dtypes = [p.array.dtype for p in parameters]
+    dtype = np.result_type(np.float32, np.asarray(loss).dtype, *dtypes)
     none = [np.zeros(p.array.size) if p.grad is None else p.grad.array for p in parameters]
     known = [p.grad is not None for p in parameters]
     return np.concatenate([*[g.ravel() for g in none], known, [loss]], dtype=dtype)
@@ -91,7 +92,7 @@ def added(shards: Iterable[Shard], buffers: Sequence[np.ndarray]) -> tuple[Any, 
     """The sum of rows and the joined outputs of a batch, with the buffers as it leaves them.
 
     Running statistics follow the mean and the variance of all values in the batch.  Other floating
-    buffers become the mean over the shards, the rest what the last shard made of it.
+    buffers become the mean over the shards, the rest what the last shard made of it that did.
     """
     row, kept = None, []
     for shard in shards:
@@ -101,8 +102,10 @@ def added(shards: Iterable[Shard], buffers: Sequence[np.ndarray]) -> tuple[Any, 
         new = [b if isinstance(x, list) else x for x in made]
         if any(x is not b for x in new):
             mean = b.dtype.kind == "f"
-            b[...] = sum(x * s.share for x, s in zip(new, kept)) if mean else new[-1]
-        for moves in zip(*(x for x in made if isinstance(x, list))):
+            last = next(x for x in reversed(new) if x is not b)
+            b[...] = sum(x * s.share for x, s in zip(new, kept)) if mean else last
+        for each in zip_longest(*(x for x in made if isinstance(x, list))):
+            moves = [found for found in each if found is not None]  # of the shards that ran it
             move(b, buffers[moves[0][0]], *pooled(moves))
     output: Any = [s.output for s in kept]
     leaves, rebuild = zip(*map(flatten, output))

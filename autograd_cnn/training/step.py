@@ -78,8 +78,12 @@ class Step:
             name = type(optimizer).__name__
             raise TypeError(f"Step: {name} computes losses itself; call its step(closure) instead")
         integer("Step", "shards", shards, 1)
-        if shards > 1 and getattr(loss, "reduction", "mean") != "mean":
+        settings = {name: getattr(loss, name, None) for name in ("reduction", "weight")}
+        settings |= getattr(loss, "keywords", {})  # of a partial
+        if shards > 1 and (settings["reduction"] or "mean") != "mean":
             raise ValueError(f"Step: with shards, loss must be a mean, got {loss!r}")
+        if shards > 1 and settings["weight"] is not None:
+            raise ValueError(f"Step: with shards, all samples must count as much, got {loss!r}")
         self.model, self.loss, self.optimizer, self.reduce = model, loss, optimizer, reduce
         self.shards = shards
         self.outputs: Tensor | None = None
@@ -106,6 +110,9 @@ class Step:
         if self.shards == 1:
             return self._whole(inputs, targets)
         count = parts.samples(inputs, targets)
+        classes = values(targets) if isinstance(values(targets), np.ndarray) else np.empty(0)
+        if classes.dtype.kind == "i" and (classes < 0).any():
+            raise ValueError("Step: with shards, all targets must count; some are less than 0")
         places = parts.cuts(count, self.shards, self.model)
         seed = int(random.generator().integers(2**63))
 
