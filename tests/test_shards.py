@@ -275,13 +275,3 @@ def test_losses_that_are_no_mean_over_samples_are_refused(
         training.Step(model, loss, optim.SGD(model.parameters(), lr=0.1), shards=3)(
             np.ones((6, 3), np.float32), np.full(6, target)
         )
-
-
-def test_the_loss_keeps_its_dtype() -> None:
-    model = nn.Linear(3, 2).float()
-
-    def loss(out: Any, target: Any) -> Any:
-        return F.cross_entropy(out.double(), target)
-
-    step = training.Step(model, loss, optim.SGD(model.parameters(), lr=0.1), shards=3)
-    assert step(np.ones((6, 3), np.float32), np.zeros(6, int)).dtype == np.float64

@@ -71,8 +71,7 @@ def piece(batch: Any, start: int, stop: int) -> Any:
 
 def packed(parameters: Sequence[Any], loss: Any) -> np.ndarray:
     """The gradients of parameters, whether each has one, and the loss, one after the other."""
-    dtypes = [p.array.dtype for p in parameters]
-    dtype = np.result_type(np.float32, np.asarray(loss).dtype, *dtypes)
+    dtype = np.result_type(np.float32, *[p.array.dtype for p in parameters])
     none = [np.zeros(p.array.size) if p.grad is None else p.grad.array for p in parameters]
     known = [p.grad is not None for p in parameters]
     return np.concatenate([*[g.ravel() for g in none], known, [loss]], dtype=dtype)
