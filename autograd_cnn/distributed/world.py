@@ -105,12 +105,13 @@ def _end_together(world: World) -> None:
 
     def hook(kind: type[BaseException], *error: Any) -> None:
         # Who failed shows it before those who are told; of the same error on all ranks, one.
-        time.sleep(2.0 * issubclass(kind, OtherRankError) + 0.2 * min(world.rank, 8))
+        time.sleep(3.0 * issubclass(kind, OtherRankError) + 0.5 * min(world.rank, 4))
         sys.stdout.flush()
         sys.stderr = sys.__stderr__
         print(f"rank {world.rank} of {world.size}:", file=sys.stderr)
         before(kind, *error)
         print(end="", file=sys.stderr, flush=True)
+        time.sleep(0.3)  # MPI may drop what its launcher has not passed on yet
         world.comm.Abort(1)
 
     sys.excepthook = hook

@@ -38,9 +38,9 @@ def default_threads() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-@lru_cache(maxsize=2)
-def _blas(verb: str = "set") -> tuple[Callable[..., Any], ...]:
-    """Functions that set, or get, the threads of each OpenBLAS in this process (Linux only)."""
+@lru_cache(maxsize=1)
+def _blas() -> tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]:
+    """Functions that get and set the threads of each OpenBLAS in this process (Linux only)."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8")
     except OSError:
@@ -48,24 +48,31 @@ def _blas(verb: str = "set") -> tuple[Callable[..., Any], ...]:
     found = []
     paths = {line.split(maxsplit=5)[-1] for line in maps.splitlines() if "openblas" in line}
     for library in map(ctypes.CDLL, sorted(paths)):
-        names = (f"{prefix}_{verb}_num_threads{suffix}" for prefix, suffix in _NAMES)
-        found += [getattr(library, name) for name in names if hasattr(library, name)][:1]
+        names = [
+            (f"{start}_get_num_threads{end}", f"{start}_set_num_threads{end}")
+            for start, end in _NAMES
+        ]
+        found += [
+            (getattr(library, get), getattr(library, put))
+            for get, put in names
+            if hasattr(library, put)
+        ][:1]
     return tuple(found)
 
 
 def set_blas_threads(threads: int) -> None:
     """Let every OpenBLAS in this process use this many threads."""
-    for setter in _blas():
-        setter(threads)
+    for _, put in _blas():
+        put(threads)
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let every OpenBLAS use one thread in the block, as their number changes how it rounds."""
-    before = [threads() for threads in _blas("get")]
+    before = [get() for get, _ in _blas()]
     set_blas_threads(1)
     try:
         yield
     finally:
-        for setter, threads in zip(_blas(), before):
-            setter(threads)
+        for (_, put), threads in zip(_blas(), before):
+            put(threads)
