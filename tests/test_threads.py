@@ -14,7 +14,7 @@ from autograd_cnn.kernels import threads
 
 def test_every_blas_in_the_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[list[int]] = [[], []]
-    monkeypatch.setattr(threads, "_blas", lambda: tuple(numbers.append for numbers in told))
+    monkeypatch.setattr(threads, "_blas", lambda: tuple((len, numbers.append) for numbers in told))
     threads.set_blas_threads(2)
     assert told == [[2], [2]]
 
