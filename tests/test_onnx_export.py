@@ -579,7 +579,7 @@ def trained_a_little(model: nn.Module, x: np.ndarray) -> None:
 
 
 @given(networks())
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True)
 def test_drawn_networks_run_in_onnx_runtime(drawn: tuple[nn.Module, np.ndarray]) -> None:
     model, x = drawn
     trained_a_little(model, x)
