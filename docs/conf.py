@@ -73,9 +73,8 @@ def finish(app, error):
     for page in (site / "_modules").rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         page.write_text(re.sub(r'<a class="viewcode-back".*?</a>', "", text), encoding="utf-8")
-    kept = Path.home() / ".cache" / "autograd_cnn" / assemble.PYODIDE.replace("@", "-")
     try:
-        assemble.assemble(site / "live", kept)
+        assemble.assemble(site / "live")
     except assemble.UnavailableError as problem:
         shutil.rmtree(site / "live", ignore_errors=True)
         print(f"The site has no page to draw on: {problem}")

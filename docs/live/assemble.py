@@ -22,6 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent.parent / "autograd_cnn"
 PYODIDE = "pyodide@314.0.3"
+CACHE = Path.home() / ".cache" / "autograd_cnn" / PYODIDE.replace("@", "-")
 CARRIER = "open_webui==0.12.4"  # a web interface that ships Pyodide's wheels; nothing else is used
 RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
 LOCK = "pyodide-lock.json"
@@ -74,7 +75,7 @@ def zip_package(path: Path) -> None:
                 archive.write(file, file.relative_to(PACKAGE.parent))
 
 
-def assemble(folder: Path, cache: Path) -> None:
+def assemble(folder: Path, cache: Path = CACHE) -> None:
     """Write the page and its runtime into `folder`."""
     fetch(cache)
     (folder / "runtime").mkdir(parents=True, exist_ok=True)
@@ -91,8 +92,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="where the page goes")
-    kept = Path.home() / ".cache" / "autograd_cnn" / "pyodide-314.0.3"
-    parser.add_argument("--cache", type=Path, default=kept, help=f"default: {kept}")
+    parser.add_argument("--cache", type=Path, default=CACHE, help=f"default: {CACHE}")
     options = parser.parse_args()
     try:
         assemble(options.folder, options.cache)

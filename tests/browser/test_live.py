@@ -31,9 +31,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page with its runtime in a folder."""
     folder = tmp_path_factory.mktemp("site")
-    cache = Path.home() / ".cache" / "autograd_cnn" / assemble.PYODIDE.replace("@", "-")
     try:
-        assemble.assemble(folder, cache)
+        assemble.assemble(folder)
     except assemble.UnavailableError as error:
         pytest.skip(f"Pyodide cannot be had here: {error}")
     return folder
